@@ -1,0 +1,60 @@
+/**
+ * What intake is handed for mail that ends on this machine (implemented in `delivery/maildir/`):
+ * first all copies are prepared, then all are published, and only then is 250 said.
+ *
+ * @module
+ */
+
+import type { Mailbox } from "../directory/directory.ts";
+import type { Address } from "../address.ts";
+import type { Reply } from "../smtp/reply.ts";
+
+/** A message that is complete but not yet accepted. */
+export interface MessageSource {
+  /** The header section as it shall be stored: whole fields, each ending in CRLF, no empty line. */
+  readonly head: Uint8Array;
+  /** Octets of the body, the empty line before it not counted. */
+  readonly bodySize: number;
+  /** The body, from its start, as often as asked. A chunk is valid until the next is asked for. */
+  openBody(): AsyncIterable<Uint8Array>;
+}
+
+/** One copy to make. */
+export interface LocalRecipient {
+  readonly mailbox: Mailbox;
+  /** The forward-path it was sent to, for Delivered-To. */
+  readonly address: Address;
+  /** The reverse-path, for Return-Path; `null` for `<>`. */
+  readonly sender: Address | null;
+  /** The message's id; with the mailbox it makes the file name, so a repeated delivery replaces its twin. */
+  readonly messageId: string;
+}
+
+/** A copy that is on the disk, whole and durable, but that no reader sees yet. */
+export interface PreparedDelivery {
+  /** Makes it visible and durable under its final name. */
+  publish(): Promise<void>;
+  /** Takes it back; after `publish`, as far as that can be done. Never throws. */
+  discard(): Promise<void>;
+}
+
+/** Delivers into mailboxes on this machine. */
+export interface LocalDelivery {
+  /** What RCPT is answered when the mailbox has no room for `size` octets; `null` when it has. */
+  checkRoom(mailbox: Mailbox, size: number): Promise<Reply | null>;
+  /** Writes and syncs one copy. @throws {DeliveryError} with the reply that tells why it cannot. */
+  prepare(source: MessageSource, recipient: LocalRecipient): Promise<PreparedDelivery>;
+}
+
+/** A delivery that cannot be done, with what the client is to be told. */
+export class DeliveryError extends Error {
+  /** 4xx: may work later. 5xx: never. */
+  readonly reply: Reply;
+
+  /** @param reply what to answer. @param message what went wrong, for the log. */
+  constructor(reply: Reply, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "DeliveryError";
+    this.reply = reply;
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * The machine, as the rest of the program sees it: sockets, TLS, files, clock and randomness as one
+ * injected value. `deno.ts` makes it from Deno, `memory.ts` makes a virtual one for tests and the
+ * simulator. Types only, and what is the same for all adapters.
+ *
+ * What fails: every call that touches the machine may throw. Adapters throw `Error`s whose `code`
+ * is the errno name (`"ENOSPC"`, `"ENOENT"`, `"EEXIST"`, `"ECONNRESET"`, …); {@link errorCode}
+ * reads it. A call on something already closed throws with code `"EBADF"`; a pending read or accept
+ * that `close()` wakes throws with code `"ECANCELED"`.
+ *
+ * @module
+ */
+
+/** Everything the program asks of the machine. */
+export interface Runtime {
+  /** Which adapter this is, for messages to people: `"deno"`, `"memory"`, `"bun"`. */
+  readonly name: string;
+  /** Sockets and TLS. */
+  readonly network: Network;
+  /** The disk. */
+  readonly files: Files;
+  /** Time. */
+  readonly clock: Clock;
+  /** Randomness. */
+  readonly random: Random;
+}
+
+/** Time is an input, so that tests can own it. */
+export interface Clock {
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+  /**
+   * Resolves after `ms` milliseconds; rejects with the signal's reason when it is aborted first. A
+   * sleep never keeps the process alive on its own.
+   */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Randomness fit for secrets in production, seeded in tests. */
+export interface Random {
+  /** `length` random octets. */
+  bytes(length: number): Uint8Array;
+  /** A number in [0, 1). */
+  float(): number;
+}
+
+/** Where a socket is, or shall be. */
+export type SocketAddress =
+  | { readonly transport: "tcp"; readonly hostname: string; readonly port: number }
+  | { readonly transport: "unix"; readonly path: string };
+
+/** Sockets, in and out. */
+export interface Network {
+  /** Listens. Port 0 takes a free one; {@link Listener.address} tells which. */
+  listen(address: SocketAddress): Promise<Listener>;
+  /** Connects; aborting the signal gives up. */
+  connect(address: SocketAddress, options?: { readonly signal?: AbortSignal }): Promise<Connection>;
+  /**
+   * Readies the server's side of TLS.
+   *
+   * @throws {TypeError} when a certificate cannot be read or does not belong to its key; the message
+   * says which.
+   */
+  tlsServer(options: TlsServerOptions): TlsServer;
+}
+
+/** A listening socket. */
+export interface Listener {
+  /** The address in force (the real port where 0 was asked for). */
+  readonly address: SocketAddress;
+  /**
+   * The next connection, or `null` once closed. Passing troubles (too many open files, a peer gone
+   * before it was accepted) are waited out inside and reported to `onTrouble`; they never end it.
+   */
+  accept(onTrouble?: (error: unknown) => void): Promise<Connection | null>;
+  /** Stops listening; a pending `accept` gives `null`. A unix socket's path is removed. */
+  close(): void;
+}
+
+/** One connection, in the clear or secured. Only one read and one write may be pending at a time. */
+export interface Connection {
+  /** Our end. */
+  readonly local: SocketAddress;
+  /** The peer's end. IPv4 peers of a dual-stack socket appear in dotted form, not `::ffff:`. */
+  readonly remote: SocketAddress;
+  /** What TLS agreed on, `null` in the clear. */
+  readonly tls: TlsInfo | null;
+  /** Reads at least one octet; gives how many, or `null` at the peer's orderly end. */
+  read(into: Uint8Array): Promise<number | null>;
+  /** Writes all of it. The bytes belong to the connection until the promise settles. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Says that no more will be written (FIN, or TLS close_notify). */
+  closeWrite(): Promise<void>;
+  /** Ends both directions at once; wakes a pending read or write. Harmless when already closed. */
+  close(): void;
+  /**
+   * Becomes the server's side of TLS on this socket. This connection must not be used afterwards.
+   * `received` is what was already read of the peer's first flight.
+   *
+   * @throws when the handshake fails; the socket is closed then.
+   */
+  startTlsServer(server: TlsServer, received?: Uint8Array): Promise<Connection>;
+  /**
+   * Becomes the client's side of TLS on this socket. This connection must not be used afterwards.
+   *
+   * @throws when the handshake fails or, with `verify`, the certificate is not valid for the name;
+   * the socket is closed then.
+   */
+  startTlsClient(options: TlsClientOptions): Promise<Connection>;
+}
+
+/** A certificate chain and its key, both PEM. */
+export interface TlsCertificate {
+  /** The certificate, then its intermediates. */
+  readonly certificate: string;
+  /** The private key. */
+  readonly key: string;
+}
+
+/** How the server's side of TLS is made. */
+export interface TlsServerOptions {
+  /** Chosen by SNI among the names in the certificates; the first where none fits. At least one. */
+  readonly certificates: readonly TlsCertificate[];
+}
+
+/** The server's side of TLS, shared by all connections of a listener. */
+export interface TlsServer {
+  /**
+   * New certificates for handshakes from now on; connections already secured keep theirs.
+   *
+   * @throws {TypeError} as {@link Network.tlsServer}; the old ones stay then.
+   */
+  replace(certificates: readonly TlsCertificate[]): void;
+}
+
+/** How the client's side of TLS is made. */
+export interface TlsClientOptions {
+  /** The name sent as SNI and, with `verify`, demanded of the certificate. */
+  readonly serverName: string;
+  /** Whether chain and name must be valid; `false` takes any certificate. */
+  readonly verify: boolean;
+  /** More roots to trust, PEM. */
+  readonly authorities?: readonly string[];
+}
+
+/** What a TLS handshake agreed on. */
+export interface TlsInfo {
+  /** `"TLSv1.2"` or `"TLSv1.3"`. */
+  readonly protocol: string;
+  /** The cipher suite's IANA name, such as `"TLS_AES_256_GCM_SHA384"`. */
+  readonly cipher: string;
+  /** The name the client asked for by SNI. */
+  readonly serverName?: string;
+}
+
+/** What kind of thing lies at a path. */
+export type FileKind = "file" | "directory" | "link" | "other";
+
+/** The disk. Paths are absolute or relative to the process; links are not followed by `stat`. */
+export interface Files {
+  /** Opens a file. @throws `EEXIST` with `createNew`, `ENOENT`, `ENOSPC`, … */
+  open(path: string, options: OpenOptions): Promise<FileHandle>;
+  /** The whole of a file. @throws `EFBIG` when it is longer than `limit` octets. */
+  readFile(path: string, limit?: number): Promise<Uint8Array>;
+  /** Renames, replacing what is at the new path. */
+  rename(from: string, to: string): Promise<void>;
+  /** Removes one file or one empty folder. */
+  remove(path: string): Promise<void>;
+  /** Makes one folder. @throws `EEXIST`, `ENOENT` when the parent is missing. */
+  makeDirectory(path: string, mode: number): Promise<void>;
+  /** The entries of a folder, in no order. */
+  list(path: string): AsyncIterable<{ readonly name: string; readonly kind: FileKind }>;
+  /** What lies there (a link itself, not its target), or `null` when nothing does. */
+  stat(path: string): Promise<FileStat | null>;
+  /** Makes the names in a folder durable. */
+  syncDirectory(path: string): Promise<void>;
+  /** What is left on the file system that holds `path`. */
+  space(path: string): Promise<{ readonly bytes: number; readonly inodes: number }>;
+}
+
+/** What is known of a file. */
+export interface FileStat {
+  readonly kind: FileKind;
+  /** Octets. */
+  readonly size: number;
+  /** Milliseconds since the epoch. */
+  readonly modified: number;
+}
+
+/** How a file is opened. */
+export interface OpenOptions {
+  readonly read?: boolean;
+  readonly write?: boolean;
+  readonly append?: boolean;
+  /** Makes the file; `EEXIST` when something is there. */
+  readonly createNew?: boolean;
+  /** Makes the file where it is missing. */
+  readonly create?: boolean;
+  readonly truncate?: boolean;
+  /** The mode of a file that is made. Default 0o600. */
+  readonly mode?: number;
+}
+
+/** An open file. */
+export interface FileHandle {
+  /** Reads at the file's position; `null` at the end. */
+  read(into: Uint8Array): Promise<number | null>;
+  /** Writes all of it at the file's position. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Moves the position, in octets from the start. */
+  seek(offset: number): Promise<void>;
+  /** Resolves when all that was written survives a power cut (fdatasync). */
+  sync(): Promise<void>;
+  /** Closes. Harmless when already closed. */
+  close(): void;
+}
+
+/** The errno name an adapter's error carries, or `undefined`. */
+export function errorCode(error: unknown): string | undefined {
+  if (typeof error !== "object" || error === null) return undefined;
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" ? code : undefined;
+}
+
+/** An error as adapters throw it: a message for people and an errno name for programs. */
+export class SystemError extends Error {
+  /** The errno name, such as `"ENOSPC"`. */
+  readonly code: string;
+
+  /** @param code the errno name. @param message what failed, and on what. */
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "SystemError";
+    this.code = code;
+  }
+}
+
+/** `127.0.0.1:2525`, `[::1]:2525` or `unix:/run/x.sock`, for people and logs. */
+export function formatSocketAddress(address: SocketAddress): string {
+  if (address.transport === "unix") return `unix:${address.path}`;
+  const { hostname, port } = address;
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
