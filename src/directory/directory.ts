@@ -5,6 +5,7 @@
  */
 
 import type { Address } from "../address.ts";
+import type { ScramVerifier } from "../smtp/sasl/scram.ts";
 
 /** How much a mailbox may hold; absent means no limit. */
 export interface Quota {
@@ -33,14 +34,6 @@ export interface Account {
 export type DirectoryEntry =
   | { readonly kind: "mailbox"; readonly mailbox: Mailbox }
   | { readonly kind: "alias"; readonly targets: readonly Address[] };
-
-/** What a server needs to check a password without having it (RFC 5802 §3, RFC 7677). */
-export interface ScramVerifier {
-  readonly iterations: number;
-  readonly salt: Uint8Array;
-  readonly storedKey: Uint8Array;
-  readonly serverKey: Uint8Array;
-}
 
 /**
  * Who lives here. Every method may be asynchronous; one that throws makes the server answer 451, so a

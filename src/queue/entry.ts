@@ -6,6 +6,7 @@
  */
 
 import type { Address } from "../address.ts";
+import type { DsnNotify, OriginalRecipient } from "../smtp/parameters.ts";
 
 /** The envelope of one message. */
 export interface Envelope {
@@ -33,15 +34,4 @@ export interface EnvelopeRecipient {
   readonly notify?: readonly DsnNotify[];
   /** RFC 3461 §4.2. */
   readonly originalRecipient?: OriginalRecipient;
-}
-
-/** When to send a notice; `NEVER` stands alone (RFC 3461 §4.1). */
-export type DsnNotify = "NEVER" | "SUCCESS" | "FAILURE" | "DELAY";
-
-/** ORCPT: the address the sender first wrote, decoded (RFC 3461 §4.2). */
-export interface OriginalRecipient {
-  /** Such as `rfc822` or `utf-8` (RFC 6533). */
-  readonly type: string;
-  /** The address, decoded from xtext. */
-  readonly address: string;
 }

@@ -5,8 +5,6 @@
  * @module
  */
 
-import type { DsnNotify, OriginalRecipient } from "../queue/entry.ts";
-
 /** What MAIL said beside the sender. */
 export interface MailParameters {
   /** SIZE: octets the client announces (RFC 1870). */
@@ -31,4 +29,15 @@ export interface RcptParameters {
   readonly notify?: readonly DsnNotify[];
   /** ORCPT, decoded (RFC 3461 §4.2). */
   readonly originalRecipient?: OriginalRecipient;
+}
+
+/** When to send a notice; `NEVER` stands alone (RFC 3461 §4.1). */
+export type DsnNotify = "NEVER" | "SUCCESS" | "FAILURE" | "DELAY";
+
+/** ORCPT: the address the sender first wrote, decoded (RFC 3461 §4.2). */
+export interface OriginalRecipient {
+  /** Such as `rfc822` or `utf-8` (RFC 6533). */
+  readonly type: string;
+  /** The address, decoded from xtext. */
+  readonly address: string;
 }

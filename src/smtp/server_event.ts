@@ -5,9 +5,9 @@
  */
 
 import type { Address } from "../address.ts";
-import type { ScramVerifier } from "../directory/directory.ts";
 import type { MailParameters, RcptParameters } from "./parameters.ts";
 import type { Reply } from "./reply.ts";
+import type { ScramVerifier } from "./sasl/scram.ts";
 
 /**
  * What happened. Events marked *answer* hold the session until {@link ServerAnswer} is given; the
