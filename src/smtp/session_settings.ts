@@ -1,0 +1,73 @@
+/**
+ * What a server session must be told: who we are, what is offered, and how much a client may do.
+ * Plain data; `server/roles.ts` has the usual sets.
+ *
+ * @module
+ */
+
+import type { Extensions } from "./extensions.ts";
+
+/** Settings of one session. */
+export interface SessionSettings {
+  /** Our name, in the greeting and in the answer to EHLO (RFC 5321 §4.1.1.1). */
+  readonly hostname: string;
+  /** SMTP, or LMTP (RFC 2033: LHLO, and one reply a recipient after the message). */
+  readonly protocol: "smtp" | "lmtp";
+  readonly extensions: Extensions;
+  readonly limits: SessionLimits;
+  /** `required`: MAIL is refused with 530 5.7.0 until the client has logged in. */
+  readonly auth: "none" | "optional" | "required";
+  /** Whether AUTH may be used before TLS. Passwords then travel in the clear. */
+  readonly authInClear: boolean;
+  /** `required`: MAIL and AUTH are refused with 530 5.7.0 before TLS. */
+  readonly tls: "optional" | "required";
+  /**
+   * What a bare CR or LF in a message leads to: `strict` refuses the message (550 5.5.2), `normalize`
+   * makes it CRLF. Neither ends a message.
+   */
+  readonly newlines: "strict" | "normalize";
+  /** Whether talking before the greeting, or on after EHLO, ends the session (RFC 2920 §3.1). */
+  readonly refuseEarlyTalk: boolean;
+  /** What the greeting says after the host name. */
+  readonly banner: string;
+  /** What HELP answers, a line each. */
+  readonly help: string;
+}
+
+/** How much one client may do in one session. */
+export interface SessionLimits {
+  /** Octets of a message (RFC 1870). */
+  readonly messageSize: number;
+  /** Accepted recipients of a message; at least 100 (RFC 5321 §4.5.3.1.8). */
+  readonly recipients: number;
+  /** RCPT commands refused in a message before the session is ended: dictionary attacks. */
+  readonly refusedRecipients: number;
+  /** Messages in a session. */
+  readonly messages: number;
+  /** Octets of a command line with CRLF: 512 by RFC 5321 §4.5.3.1.4, and what extensions add. */
+  readonly commandLine: number;
+  /** Octets of a line in a SASL exchange (RFC 4954 §4). */
+  readonly authLine: number;
+  /** Commands answered with 4xx or 5xx before the session is ended with 421. */
+  readonly errors: number;
+  /** Commands in a session that bring no mail forward (NOOP, RSET, VRFY, …). */
+  readonly idleCommands: number;
+  /** Logins that fail before the session is ended with 421. */
+  readonly failedLogins: number;
+  /** Milliseconds (RFC 5321 §4.5.3.2). */
+  readonly timeouts: SessionTimeouts;
+}
+
+/** How long each wait may last, in milliseconds (RFC 5321 §4.5.3.2). */
+export interface SessionTimeouts {
+  /** For the next command: 5 minutes. */
+  readonly command: number;
+  /** For the next octets of a message: 3 minutes a block. */
+  readonly data: number;
+  /** For a TLS handshake. */
+  readonly handshake: number;
+  /** For one whole message from 354 to its end. */
+  readonly message: number;
+  /** For a whole session. */
+  readonly session: number;
+}
