@@ -1,0 +1,268 @@
+/**
+ * Events as text: a readable line for a person at a terminal, or a line of JSON for a machine.
+ *
+ * Half of what an event holds was chosen by strangers, so every string is made harmless first: control
+ * characters (they drive terminals and forge lines), bidirectional and other format characters (they
+ * make text read differently from what it is) and lone surrogates come out as escapes. What does not
+ * fit a line is cut in the readable form and kept in the JSON. Where the lines go is the caller's
+ * business; nothing here fails.
+ *
+ * @module
+ */
+
+import type { MtaEvent } from "../events.ts";
+
+/** How a readable line looks. */
+export interface EventLineOptions {
+  /** Whether to use ANSI colours. */
+  readonly colour: boolean;
+  /** The folder of the mailboxes; given, a delivery is shown as the folder where the mail lies. */
+  readonly maildirRoot?: string;
+}
+
+/**
+ * One line for a terminal, without its line end, or `null` where the event says nothing a person
+ * watching needs (sessions that come and go, TLS, logins that work: the JSON has them). Times are
+ * local.
+ *
+ * @example
+ * ```ts
+ * import { formatEventLine } from "./log.ts";
+ * import { assertMatch } from "@std/assert";
+ *
+ * const line = formatEventLine({
+ *   time: 1_795_000_000_000,
+ *   type: "message.accepted",
+ *   session: "kx3f",
+ *   message: "kx3f.1",
+ *   client: "192.0.2.7",
+ *   identity: null,
+ *   sender: "alice@a.test",
+ *   recipients: ["bob@b.test"],
+ *   size: 1229,
+ *   subject: "Hello",
+ *   tls: "TLSv1.3",
+ *   duration: 12,
+ * }, { colour: false });
+ * assertMatch(line!, /✉ alice@a\.test → bob@b\.test {2}"Hello" {2}1\.2 KB {2}TLSv1\.3 {2}kx3f\.1$/);
+ * ```
+ */
+export function formatEventLine(event: MtaEvent, options: EventLineOptions): string | null {
+  const paint = options.colour ? ANSI : PLAIN;
+  const shown = describe(event, paint, options);
+  return shown === null ? null : `${paint.dim(formatTimeOfDay(event.time))}  ${shown}`;
+}
+
+/**
+ * One line of JSON, without its line end: `time` in ISO 8601 (UTC) and `type` first, then the ids that
+ * join the lines of one mail, then the rest, always in the same order.
+ *
+ * @example
+ * ```ts
+ * import { formatEventJson } from "./log.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(
+ *   formatEventJson({ address: "[::1]:25", listener: "mx", type: "listener.started", time: 0 }),
+ *   '{"time":"1970-01-01T00:00:00.000Z","type":"listener.started","listener":"mx","address":"[::1]:25"}',
+ * );
+ * ```
+ */
+export function formatEventJson(event: MtaEvent): string {
+  const { time, ...facts } = event;
+  const fields = Object.entries(facts).sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1));
+  const ordered = { time: new Date(time).toISOString(), ...Object.fromEntries(fields) };
+  return JSON.stringify(ordered).replace(UNSAFE, escapeAsJson);
+}
+
+/**
+ * Text that can do no harm on a terminal: control, format and lone surrogate characters become
+ * `\u{…}`, and what is longer than `limit` characters ends in `…`.
+ *
+ * @example
+ * ```ts
+ * import { formatVisible } from "./log.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(formatVisible("\x1b[2Jhi\r\n", 100), "\\u{1b}[2Jhi\\u{d}\\u{a}");
+ * assertEquals(formatVisible("abcdef", 4), "abc…");
+ * ```
+ */
+export function formatVisible(text: string, limit: number): string {
+  // A character takes at most two code units: what is far too long is not walked to its end.
+  const characters = [...text.slice(0, 2 * limit + 1)];
+  const cut = characters.length > limit;
+  const kept = cut ? characters.slice(0, limit - 1).join("") : text;
+  const safe = kept.replace(UNSAFE, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
+  return cut ? `${safe}…` : safe;
+}
+
+/** Octets for people: `812 B`, `1.2 KB`, `34 MB` (of 1,024). */
+export function formatSize(octets: number): string {
+  let value = octets;
+  let unit = 0;
+  while (value >= 999.5 && unit < SIZE_UNITS.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  const digits = unit > 0 && value < 9.95 ? value.toFixed(1) : value.toFixed(0);
+  return `${digits} ${SIZE_UNITS[unit]}`;
+}
+
+const SIZE_UNITS = ["B", "KB", "MB", "GB", "TB"];
+
+/**
+ * Controls (C0, DEL, C1), format characters (bidirectional overrides and isolates, zero-width ones,
+ * tags), lone surrogates, and the line and paragraph separators.
+ */
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/** The order of the fields in JSON; what is not named comes after, by name. */
+const JSON_ORDER = ["type", "session", "message", "listener", "client", "identity", "sender"];
+
+function rank(field: string): number {
+  const at = JSON_ORDER.indexOf(field);
+  return at === -1 ? JSON_ORDER.length : at;
+}
+
+function escapeAsJson(character: string): string {
+  let escaped = "";
+  for (let i = 0; i < character.length; i++) {
+    escaped += `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`;
+  }
+  return escaped;
+}
+
+function formatTimeOfDay(time: number): string {
+  const at = new Date(time);
+  const two = (value: number) => `${value}`.padStart(2, "0");
+  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+}
+
+/** Longest pieces of a readable line, in characters. */
+const ADDRESS = 100;
+const TEXT = 80;
+const REASON = 240;
+
+/** Recipients named in a readable line; the rest are counted. */
+const NAMED_RECIPIENTS = 3;
+
+function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): string | null {
+  switch (event.type) {
+    case "message.accepted": {
+      const { identity, subject, size, tls } = event;
+      return joinColumns(`${paint.good("✉")} ${route(event.sender, event.recipients)}`, [
+        `"${formatVisible(subject, TEXT)}"`,
+        formatSize(size),
+        tls === null ? "" : formatVisible(tls, TEXT),
+        identity === null ? "" : `as ${formatVisible(identity, ADDRESS)}`,
+        paint.dim(formatVisible(event.message, TEXT)),
+      ]);
+    }
+    case "delivery.done":
+      return joinColumns(`${paint.dim("↳")} ${formatVisible(event.recipient, ADDRESS)}`, [
+        formatVisible(locate(event.destination, options.maildirRoot), REASON),
+        paint.dim(formatVisible(event.message, TEXT)),
+      ]);
+    case "message.refused":
+      return refusal(paint, route(event.sender, event.recipients), event.reply, [
+        event.policy === undefined ? "" : `by ${formatVisible(event.policy, TEXT)}`,
+        formatVisible(event.client, TEXT),
+        paint.dim(formatVisible(event.message, TEXT)),
+      ]);
+    case "command.refused": {
+      const about = event.address === undefined ? "" : ` ${formatVisible(event.address, ADDRESS)}`;
+      return refusal(paint, `${formatVisible(event.stage, TEXT)}${about}`, event.reply, [
+        event.policy === undefined ? "" : `by ${formatVisible(event.policy, TEXT)}`,
+        formatVisible(event.client, TEXT),
+      ]);
+    }
+    case "message.discarded":
+      return joinColumns(`${paint.warning("∅")} ${route(event.sender, event.recipients)}`, [
+        `discarded by ${formatVisible(event.policy, TEXT)}: ${formatVisible(event.reason, REASON)}`,
+        paint.dim(formatVisible(event.message, TEXT)),
+      ]);
+    case "delivery.failed":
+      return refusal(paint, formatVisible(event.recipient, ADDRESS), event.reply, [
+        formatVisible(event.error, REASON),
+        paint.dim(formatVisible(event.message, TEXT)),
+      ]);
+    case "auth.failed":
+      return refusal(paint, `login ${formatVisible(event.identity, ADDRESS)}`, event.reason, [
+        formatVisible(event.mechanism, TEXT),
+        formatVisible(event.client, TEXT),
+      ]);
+    case "session.refused":
+      return refusal(paint, formatVisible(event.client, TEXT), event.reason, []);
+    case "session.fault":
+      return warning(paint, event.client, `${event.kind}: ${event.detail}`);
+    case "tls.failed":
+      return warning(paint, event.client, `TLS: ${event.error}`);
+    case "listener.trouble":
+      return warning(paint, event.listener, event.error);
+    case "policy.failed":
+      return warning(paint, `policy ${event.policy}`, `${event.stage}: ${event.error}`);
+    case "internal.error":
+      return `${paint.bad("!")} ${paint.bad(formatVisible(event.where, TEXT))}: ${
+        formatVisible(event.error, REASON)
+      }`;
+    case "listener.started":
+    case "listener.stopped":
+    case "session.opened":
+    case "session.closed":
+    case "tls.started":
+    case "auth.succeeded":
+      return null;
+  }
+}
+
+/** `alice@a.test → bob@b.test, carol@c.test +7`; the null sender is `<>`. */
+function route(sender: string, recipients: readonly string[]): string {
+  const named = recipients.slice(0, NAMED_RECIPIENTS).map((r) => formatVisible(r, ADDRESS));
+  const more = recipients.length - named.length;
+  const from = sender === "" ? "<>" : formatVisible(sender, ADDRESS);
+  return `${from} → ${named.join(", ")}${more > 0 ? ` +${more}` : ""}`;
+}
+
+function refusal(paint: Paint, what: string, why: string, rest: readonly string[]): string {
+  return joinColumns(`${paint.bad("✗")} ${what}`, [paint.bad(formatVisible(why, REASON)), ...rest]);
+}
+
+function warning(paint: Paint, who: string, what: string): string {
+  return joinColumns(`${paint.warning("!")} ${formatVisible(who, TEXT)}`, [
+    paint.warning(formatVisible(what, REASON)),
+  ]);
+}
+
+/** `maildir:DOMAIN/USER` as the folder new mail is in; other destinations as they are. */
+function locate(destination: string, maildirRoot: string | undefined): string {
+  const scheme = "maildir:";
+  if (maildirRoot === undefined || !destination.startsWith(scheme)) return destination;
+  return `${maildirRoot}/${destination.slice(scheme.length)}/new`;
+}
+
+function joinColumns(first: string, rest: readonly string[]): string {
+  return [first, ...rest.filter((column) => column !== "")].join("  ");
+}
+
+/** The four ways a piece of a line is set off. */
+interface Paint {
+  good(text: string): string;
+  bad(text: string): string;
+  warning(text: string): string;
+  dim(text: string): string;
+}
+
+const PLAIN: Paint = {
+  good: (text) => text,
+  bad: (text) => text,
+  warning: (text) => text,
+  dim: (text) => text,
+};
+
+const ANSI: Paint = {
+  good: (text) => `\x1b[32m${text}\x1b[39m`,
+  bad: (text) => `\x1b[31m${text}\x1b[39m`,
+  warning: (text) => `\x1b[33m${text}\x1b[39m`,
+  dim: (text) => `\x1b[2m${text}\x1b[22m`,
+};

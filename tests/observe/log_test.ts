@@ -1,0 +1,240 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import fc from "fast-check";
+import type { MtaEvent } from "../../src/events.ts";
+import {
+  formatEventJson,
+  formatEventLine,
+  formatSize,
+  formatVisible,
+} from "../../src/observe/log.ts";
+
+const TIME = Date.UTC(2026, 10, 22, 21, 31, 7, 45);
+
+const ACCEPTED: Extract<MtaEvent, { type: "message.accepted" }> = {
+  time: TIME,
+  type: "message.accepted",
+  session: "kx3f",
+  message: "kx3f.1",
+  client: "192.0.2.7",
+  identity: null,
+  sender: "alice@a.test",
+  recipients: ["bob@b.test"],
+  size: 1229,
+  subject: "Hello",
+  tls: "TLSv1.3",
+  duration: 12,
+};
+
+function line(event: MtaEvent): string | null {
+  return formatEventLine(event, { colour: false });
+}
+
+function withoutTime(event: MtaEvent): string | undefined {
+  return line(event)?.slice("22:31:07  ".length);
+}
+
+/** One event of every type, with `text` wherever a stranger chooses what stands there. */
+function everyEvent(text: string): MtaEvent[] {
+  const session = "kx3f";
+  const message = "kx3f.1";
+  const mail = { session, message, sender: text, recipients: [text, text] };
+  const time = TIME;
+  const listener = "mx";
+  const client = text;
+  return [
+    { time, type: "listener.started", listener, address: text },
+    { time, type: "listener.stopped", listener, address: text },
+    { time, type: "listener.trouble", listener, error: text },
+    { time, type: "session.opened", session, listener, client },
+    { time, type: "session.refused", listener, client, reason: text },
+    { time, type: "session.closed", session, client, reason: text, messages: 1, duration: 5 },
+    { time, type: "session.fault", session, client, kind: text, detail: text },
+    { time, type: "tls.started", session, protocol: text, cipher: text },
+    { time, type: "tls.failed", session, client, error: text },
+    { time, type: "auth.succeeded", session, client, identity: text, mechanism: text },
+    { time, type: "auth.failed", session, client, identity: text, mechanism: text, reason: text },
+    {
+      time,
+      type: "command.refused",
+      session,
+      client,
+      stage: text,
+      address: text,
+      reply: text,
+      policy: text,
+    },
+    { ...ACCEPTED, ...mail, client, identity: text, subject: text, tls: text },
+    { time, type: "message.refused", ...mail, client, size: 1, reply: text, policy: text },
+    { time, type: "message.discarded", ...mail, policy: text, reason: text },
+    { time, type: "delivery.done", session, message, recipient: text, destination: text },
+    { time, type: "delivery.failed", session, message, recipient: text, reply: text, error: text },
+    { time, type: "policy.failed", session, policy: text, stage: text, error: text },
+    { time, type: "internal.error", where: text, error: text, session },
+  ];
+}
+
+Deno.test("formatEventLine() shows who sent what to whom, and the local time", () => {
+  assertEquals(
+    withoutTime(ACCEPTED),
+    '✉ alice@a.test → bob@b.test  "Hello"  1.2 KB  TLSv1.3  kx3f.1',
+  );
+  // `toTimeString()` begins with the local HH:MM:SS (ECMA-262 §21.4.4.42).
+  assertEquals(line(ACCEPTED)?.slice(0, 8), new Date(TIME).toTimeString().slice(0, 8));
+});
+
+Deno.test("formatEventLine() leaves out what is not there and names the null sender", () => {
+  assertEquals(
+    withoutTime({ ...ACCEPTED, tls: null, sender: "", identity: "alice" }),
+    '✉ <> → bob@b.test  "Hello"  1.2 KB  as alice  kx3f.1',
+  );
+});
+
+Deno.test("formatEventLine() counts recipients it has no room to name", () => {
+  const recipients = ["a@b.test", "c@b.test", "d@b.test", "e@b.test", "f@b.test"];
+  assertMatch(line({ ...ACCEPTED, recipients })!, /→ a@b\.test, c@b\.test, d@b\.test \+2 {2}/);
+});
+
+Deno.test("formatEventLine() says why mail was refused, and by which policy", () => {
+  assertEquals(
+    withoutTime({
+      time: TIME,
+      type: "command.refused",
+      session: "s",
+      client: "192.0.2.7",
+      stage: "recipient",
+      address: "bob@b.test",
+      reply: "550 5.1.1 no such user",
+      policy: "recipients",
+    }),
+    "✗ recipient bob@b.test  550 5.1.1 no such user  by recipients  192.0.2.7",
+  );
+  assertEquals(
+    withoutTime({
+      time: TIME,
+      type: "message.refused",
+      session: "s",
+      message: "s.1",
+      client: "192.0.2.7",
+      sender: "alice@a.test",
+      recipients: ["bob@b.test"],
+      size: 9,
+      reply: "550 5.5.2 bare LF",
+    }),
+    "✗ alice@a.test → bob@b.test  550 5.5.2 bare LF  192.0.2.7  s.1",
+  );
+});
+
+Deno.test("formatEventLine() shows the folder a mail lies in when it is told the root", () => {
+  const event: MtaEvent = {
+    time: TIME,
+    type: "delivery.done",
+    session: "s",
+    message: "s.1",
+    recipient: "bob@b.test",
+    destination: "maildir:b.test/bob",
+  };
+  assertEquals(withoutTime(event), "↳ bob@b.test  maildir:b.test/bob  s.1");
+  const shown = formatEventLine(event, { colour: false, maildirRoot: "data/mail" });
+  assertMatch(shown!, /↳ bob@b\.test {2}data\/mail\/b\.test\/bob\/new {2}s\.1$/);
+});
+
+Deno.test("formatEventLine() is silent about sessions that come and go", () => {
+  const silent = everyEvent("x").filter((event) => line(event) === null).map(({ type }) => type);
+  assertEquals(silent, [
+    "listener.started",
+    "listener.stopped",
+    "session.opened",
+    "session.closed",
+    "tls.started",
+    "auth.succeeded",
+  ]);
+});
+
+Deno.test("formatEventLine() uses colours only when told to", () => {
+  for (const event of everyEvent("x")) {
+    const coloured = formatEventLine(event, { colour: true });
+    // deno-lint-ignore no-control-regex
+    assertEquals(coloured?.replaceAll(/\x1b\[\d+m/g, "") ?? null, line(event));
+    assert(coloured === null || coloured !== line(event));
+  }
+});
+
+/** Control, bidirectional and invisible characters, by code point (Unicode 15, UAX #9 and #44). */
+const HARMFUL =
+  // deno-lint-ignore no-control-regex
+  /[\0-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\u{e0001}\u{e0020}-\u{e007f}]/u;
+
+const hostileText = fc.string({
+  unit: fc.oneof(
+    fc.constantFrom("\x1b[2J", "\r\n", "\x9b", "\u202e", "\u2066", "\ufeff", "\u{e0041}", "\ud800"),
+    fc.string({ unit: "binary", maxLength: 3 }),
+  ),
+});
+
+Deno.test("formatEventLine() lets nothing through that drives or deceives a terminal", () => {
+  fc.assert(fc.property(hostileText, (text) => {
+    for (const event of everyEvent(text)) {
+      const shown = line(event);
+      if (shown === null) continue;
+      assertEquals(HARMFUL.exec(shown), null, event.type);
+      assert(shown.isWellFormed(), event.type);
+    }
+  }));
+});
+
+Deno.test("formatEventLine() is bounded however long the strings are", () => {
+  for (const event of everyEvent("\x1b".repeat(100_000))) {
+    const shown = line(event);
+    assert(shown === null || shown.length < 8_000, event.type);
+  }
+});
+
+Deno.test("formatEventJson() is one line that reads back as the event", () => {
+  fc.assert(fc.property(hostileText, (text) => {
+    for (const event of everyEvent(text.toWellFormed())) {
+      const json = formatEventJson(event);
+      assertEquals(HARMFUL.exec(json), null, event.type);
+      const { time, ...rest } = event;
+      assertEquals(JSON.parse(json), { time: new Date(time).toISOString(), ...rest });
+    }
+  }));
+});
+
+Deno.test("formatEventJson() writes the same fields in the same order however they came", () => {
+  const json = formatEventJson(ACCEPTED);
+  assertEquals(Object.keys(JSON.parse(json)), [
+    "time",
+    "type",
+    "session",
+    "message",
+    "client",
+    "identity",
+    "sender",
+    "duration",
+    "recipients",
+    "size",
+    "subject",
+    "tls",
+  ]);
+  const reversed = Object.fromEntries(Object.entries(ACCEPTED).toReversed()) as typeof ACCEPTED;
+  assertEquals(formatEventJson(reversed), json);
+  assertMatch(json, /^\{"time":"2026-11-22T21:31:07\.045Z","type":"message\.accepted"/);
+});
+
+Deno.test("formatVisible() cuts at characters, not in the middle of one", () => {
+  assertEquals(formatVisible("😀😀😀", 3), "😀😀😀");
+  assertEquals(formatVisible("😀😀😀😀", 3), "😀😀…");
+  assertEquals(formatVisible("a\u202eb", 3), "a\\u{202e}b");
+});
+
+Deno.test("formatSize() keeps two or three digits", () => {
+  assertEquals([0, 999, 1000, 1229, 10 * 1024, 1024 * 1024].map(formatSize), [
+    "0 B",
+    "999 B",
+    "1.0 KB",
+    "1.2 KB",
+    "10 KB",
+    "1.0 MB",
+  ]);
+  assertEquals(formatSize(50 * 1024 ** 3), "50 GB");
+});
