@@ -15,6 +15,11 @@ export interface MessageSource {
   readonly head: Uint8Array;
   /** Octets of the body, the empty line before it not counted. */
   readonly bodySize: number;
+  /**
+   * When the message was accepted, in milliseconds since the epoch: part of the file name, so a repeated
+   * delivery must tell the same. Absent: now.
+   */
+  readonly received?: number;
   /** The body, from its start, as often as asked. A chunk is valid until the next is asked for. */
   openBody(): AsyncIterable<Uint8Array>;
 }

@@ -1,0 +1,165 @@
+/**
+ * The folders of mailboxes: made when first needed, checked to be folders, their names durable before
+ * anything is put in them. What was seen to be in order is remembered, so that a delivery costs no look;
+ * a folder that vanishes afterwards is made again by {@link MaildirFolders.forget} and another
+ * {@link MaildirFolders.ready}.
+ *
+ * A link in place of a domain, a mailbox or its `tmp`, `new` and `cur` is refused: mail must not leave
+ * the root. It is looked for when a mailbox is first used, not at every delivery: who can plant one later
+ * can write in the mailbox, and needs no link to harm it.
+ *
+ * @module
+ */
+
+import { type Clock, errorCode, type FileKind, type Files } from "../../runtime/runtime.ts";
+import { unsafePath } from "./delivery_error.ts";
+
+/** Owner only: mail is private. A process's umask can only take away from it. */
+const FOLDER_MODE = 0o700;
+
+/** Files in `tmp` that are older belong to a delivery that died (the Maildir rule), in milliseconds. */
+const TEMPORARY_AGE = 36 * 60 * 60 * 1000;
+
+/** Mailboxes remembered; with a catch-all, strangers choose how many there are. */
+const MAX_KNOWN = 10_000;
+
+/** Makes and remembers the folders of all mailboxes below one root. */
+export class MaildirFolders {
+  readonly #files: Files;
+  readonly #clock: Clock;
+  readonly #root: string;
+  /** Mailboxes and domains in order or on the way there, oldest first. */
+  readonly #known = new Map<string, Promise<void>>();
+
+  constructor(files: Files, clock: Clock, root: string) {
+    this.#files = files;
+    this.#clock = clock;
+    this.#root = root.length > 1 ? root.replace(/\/+$/, "") : root;
+  }
+
+  /** Where a mailbox lies; `path` as `mailboxPath` gives it. */
+  locate(path: string): string {
+    return `${this.#root}/${path}`;
+  }
+
+  /** Whether the mailbox has a folder already. */
+  async exists(path: string): Promise<boolean> {
+    return this.#known.has(path) || await this.#files.stat(this.locate(path)) !== null;
+  }
+
+  /**
+   * Resolves when the mailbox is there with all its folders, durably. Many may ask at once.
+   *
+   * @throws {DeliveryError} when something else lies there; a `SystemError` when it cannot be made.
+   */
+  ready(path: string): Promise<void> {
+    return this.#once(path, () => this.#prepare(path));
+  }
+
+  /** Looks again at the next {@link ready}. */
+  forget(path: string): void {
+    this.#known.delete(path);
+    this.#known.delete(domainOf(path));
+  }
+
+  #once(key: string, work: () => Promise<void>): Promise<void> {
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    if (this.#known.size >= MAX_KNOWN) {
+      for (const oldest of this.#known.keys()) {
+        this.#known.delete(oldest);
+        break;
+      }
+    }
+    const begun = work();
+    this.#known.set(key, begun);
+    begun.catch(() => {
+      if (this.#known.get(key) === begun) this.#known.delete(key);
+    });
+    return begun;
+  }
+
+  async #prepare(path: string): Promise<void> {
+    const domain = domainOf(path);
+    await this.#once(domain, () => this.#prepareDomain(domain));
+    const mailbox = this.locate(path);
+    await this.#makeFolder(mailbox);
+    await this.#files.syncDirectory(this.locate(domain));
+    const fresh = await this.#makeFolder(`${mailbox}/tmp`);
+    await this.#makeFolder(`${mailbox}/new`);
+    await this.#makeFolder(`${mailbox}/cur`);
+    await this.#files.syncDirectory(mailbox);
+    if (!fresh) await this.#cleanTemporary(`${mailbox}/tmp`);
+  }
+
+  async #prepareDomain(domain: string): Promise<void> {
+    await this.#makeRoot(this.#root);
+    await this.#makeFolder(this.locate(domain));
+    await this.#files.syncDirectory(this.#root);
+  }
+
+  /** The root and what is missing above it. Links are the administrator's own here, and followed. */
+  async #makeRoot(path: string): Promise<void> {
+    if (await this.#files.stat(path) !== null) return;
+    const slash = path.lastIndexOf("/");
+    const parent = slash < 0 ? "." : path.slice(0, slash) || "/";
+    if (parent !== path && parent !== ".") await this.#makeRoot(parent);
+    await this.#make(path);
+    await this.#files.syncDirectory(parent);
+  }
+
+  /**
+   * Whether it had to be made. The caller syncs the parent in both cases: whoever made a folder that is
+   * there may have died before its name was durable.
+   */
+  async #makeFolder(path: string): Promise<boolean> {
+    let found = await this.#files.stat(path);
+    if (found === null) {
+      if (await this.#make(path)) return true;
+      found = await this.#files.stat(path);
+    }
+    if (found !== null && found.kind !== "directory") throw unsafePath(path, describe(found.kind));
+    return false;
+  }
+
+  /** Whether it was made here; `false` when another program was quicker. */
+  async #make(path: string): Promise<boolean> {
+    try {
+      await this.#files.makeDirectory(path, FOLDER_MODE);
+      return true;
+    } catch (error) {
+      if (errorCode(error) === "EEXIST") return false;
+      throw error;
+    }
+  }
+
+  /** Trouble here is no reason to refuse mail: the next start tries again. */
+  async #cleanTemporary(folder: string): Promise<void> {
+    const limit = this.#clock.now() - TEMPORARY_AGE;
+    try {
+      for await (const { name, kind } of this.#files.list(folder)) {
+        if (kind !== "file") continue;
+        const path = `${folder}/${name}`;
+        const found = await this.#files.stat(path);
+        if (found !== null && found.modified < limit) await this.#files.remove(path);
+      }
+    } catch {
+      // As said above.
+    }
+  }
+}
+
+function domainOf(path: string): string {
+  return path.slice(0, path.indexOf("/"));
+}
+
+function describe(kind: FileKind): string {
+  switch (kind) {
+    case "link":
+      return "a link";
+    case "file":
+      return "a file";
+    default:
+      return "something else";
+  }
+}
