@@ -1,8 +1,8 @@
 /**
  * From a mailbox to its folder, `domain/user`. Whatever an address holds, the path stays two plain
  * names deep, and one mailbox has exactly one folder: names are compared without case and in Unicode's
- * NFC, and what is not a letter, a digit or one of `+-.@[]_` is written `=XX`, octet by octet. A name
- * longer than file systems take is cut and ends in `==` and its SHA-256.
+ * NFC, domains as DNS knows them (A-labels). What is not a letter, a digit or one of `+-.@[]_` is written
+ * `=XX`, octet by octet. A name longer than file systems take is cut and ends in `==` and its SHA-256.
  *
  * So `alice` stays `alice` and `..` becomes `=2E=2E`. The encoding is one-to-one on normalised names,
  * also on a file system that itself ignores case or Unicode composition. Pure; nothing fails.
@@ -11,6 +11,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { domainKey } from "../../address.ts";
 import { encode } from "../../bytes.ts";
 import type { Mailbox } from "../../directory/directory.ts";
 
@@ -36,12 +37,16 @@ const PLAIN_UNICODE = /^[\p{L}\p{M}\p{N}]$/u;
  * ```
  */
 export function mailboxPath(mailbox: Pick<Mailbox, "domain" | "user">): string {
-  return `${encodeFolderName(mailbox.domain)}/${encodeFolderName(mailbox.user)}`;
+  return `${encodeFolderName(domainKey(mailbox.domain))}/${encodeFolderName(mailbox.user)}`;
 }
 
-/** The form in which two names are the same name: lower case, composed (NFC). */
+/**
+ * The form in which two names are the same name, as `mailboxKey` of `address.ts` has it: composed (NFC),
+ * and in lower case character by character.
+ */
 export function normalizeName(name: string): string {
-  return name.normalize("NFC").toLowerCase().normalize("NFC");
+  const lower = name.normalize("NFC").replace(/./gsu, (character) => character.toLowerCase());
+  return lower.normalize("NFC");
 }
 
 /** One name as the name of a folder: 1 to 255 octets, never `.` or `..`, no slash, no control. */

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Address } from "../../address.ts";
+import { type Address, formatAddress } from "../../address.ts";
 import { concat, encode } from "../../bytes.ts";
 
 const LF = 0x0a;
@@ -24,8 +24,8 @@ export function storedHead(
   sender: Address | null,
   recipient: Address,
 ): Uint8Array {
-  const returnPath = sender === null ? "<>" : `<${formatPath(sender)}>`;
-  const top = `Return-Path: ${returnPath}\r\nDelivered-To: ${formatPath(recipient)}\r\n`;
+  const returnPath = sender === null ? "<>" : `<${formatAddress(sender)}>`;
+  const top = `Return-Path: ${returnPath}\r\nDelivered-To: ${formatAddress(recipient)}\r\n`;
   return concat([encode(top), ...withoutField(head, "return-path"), encode("\r\n")]);
 }
 
@@ -64,12 +64,4 @@ function hasName(head: Uint8Array, start: number, name: string): boolean {
   }
   while (head[at] === SPACE || head[at] === TAB) at++;
   return head[at] === 0x3a;
-}
-
-/** TODO address.ts */
-function formatPath(address: Address): string {
-  const local = /^[^\s"(),:;<>@[\]\\]+$/.test(address.local)
-    ? address.local
-    : `"${address.local.replace(/["\\]/g, "\\$&")}"`;
-  return address.domain === "" ? local : `${local}@${address.domain}`;
 }

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
+import { mailboxKey } from "../../../src/address.ts";
 import {
   encodeFolderName,
   mailboxPath,
@@ -66,6 +67,21 @@ Deno.test("mailboxPath() disarms names that mean something to a file system", ()
   for (const [user, folder] of cases) {
     assertEquals(mailboxPath({ domain: "x", user }), `x/${folder}`);
   }
+});
+
+Deno.test("normalizeName() agrees with what the rest of the house takes for one mailbox", () => {
+  fc.assert(fc.property(nasty, (local) => {
+    assertEquals(`${normalizeName(local)}@`, mailboxKey({ local, domain: "" }));
+  }));
+});
+
+Deno.test("mailboxPath() gives one folder to a domain in U-labels and in A-labels", () => {
+  const user = "alice";
+  assertEquals(mailboxPath({ domain: "Bücher.example", user }), "xn--bcher-kva.example/alice");
+  assertEquals(
+    mailboxPath({ domain: "xn--bcher-kva.EXAMPLE", user }),
+    "xn--bcher-kva.example/alice",
+  );
 });
 
 Deno.test("mailboxPath() gives one folder to all spellings of a name", () => {
