@@ -1,0 +1,77 @@
+/**
+ * Certificates for tests, made once with OpenSSL and valid from 2020 to 2120: P-256 throughout, all
+ * signed by {@link testAuthority}. Nobody but tests trusts them, so that their keys lie here is well.
+ *
+ * @module
+ */
+
+import type { TlsCertificate } from "../../src/runtime/runtime.ts";
+
+/** The root that signed all of them, PEM. */
+export const testAuthority = `-----BEGIN CERTIFICATE-----
+MIIBfTCCASKgAwIBAgIUafgL65IkelWrjbCU7GzilVW5kFowCgYIKoZIzj0EAwIw
+GzEZMBcGA1UEAwwQWWl6aGFuIFRlc3QgUm9vdDAgFw0yMDAxMDEwMDAwMDBaGA8y
+MTIwMDEwMTAwMDAwMFowGzEZMBcGA1UEAwwQWWl6aGFuIFRlc3QgUm9vdDBZMBMG
+ByqGSM49AgEGCCqGSM49AwEHA0IABM3TOi40biJmEmoG56ofR+cH41qPIYgLzp/+
+kQUqJ/HSNgUzuMvz3xJBl83yBkmtoVHrGyldP8aecxpFf8GeBSGjQjBAMA8GA1Ud
+EwEB/wQFMAMBAf8wDgYDVR0PAQH/BAQDAgEGMB0GA1UdDgQWBBR3dNoaL57KseSx
+/deZCV7/aqfZpjAKBggqhkjOPQQDAgNJADBGAiEAz2dP+vBxmiJYuizdsJF2CZy/
+hFrKzB707+M7sS4YZXECIQCBdy8WzORVNR7QceLE7G/hOuGAS04vXNpvld+Vxg5m
+Iw==
+-----END CERTIFICATE-----
+`;
+
+/** For `mx.example.test`, `localhost`, `127.0.0.1` and `::1`. */
+export const mxCertificate: TlsCertificate = {
+  certificate: `-----BEGIN CERTIFICATE-----
+MIIB+TCCAZ+gAwIBAgIUJtoyy8ams738crlfyT6vMDpGoW0wCgYIKoZIzj0EAwIw
+GzEZMBcGA1UEAwwQWWl6aGFuIFRlc3QgUm9vdDAgFw0yMDAxMDEwMDAwMDBaGA8y
+MTIwMDEwMTAwMDAwMFowGjEYMBYGA1UEAwwPbXguZXhhbXBsZS50ZXN0MFkwEwYH
+KoZIzj0CAQYIKoZIzj0DAQcDQgAEVfZJIAHXP71tRniCF/UcTduXkEg7Q6F5+Rut
+01ZHDy3LEDa7Ss86X9As5yK3MzgnRTwGidBsYyrNcFRGFvzjKKOBvzCBvDA9BgNV
+HREENjA0gg9teC5leGFtcGxlLnRlc3SCCWxvY2FsaG9zdIcEfwAAAYcQAAAAAAAA
+AAAAAAAAAAAAATAMBgNVHRMBAf8EAjAAMA4GA1UdDwEB/wQEAwIHgDAdBgNVHSUE
+FjAUBggrBgEFBQcDAQYIKwYBBQUHAwIwHwYDVR0jBBgwFoAUd3TaGi+eyrHksf3X
+mQle/2qn2aYwHQYDVR0OBBYEFOUx/Dn3Sf3LJ7bkApqTtZr6oK+jMAoGCCqGSM49
+BAMCA0gAMEUCIGeKbnK9vTc3VUOCw2vdaKIyZFRnRo8Ov9Lqnmku9BOEAiEA8vr6
+md0fRkTlzbsxdHbmPsmsGaaE4uLEIEZ4oZnonUs=
+-----END CERTIFICATE-----
+`,
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg2vHq4VkKjE5gMCJR
+MoYuvPfBQvD8bc0cOBQ4u+twEW6hRANCAARV9kkgAdc/vW1GeIIX9RxN25eQSDtD
+oXn5G63TVkcPLcsQNrtKzzpf0CznIrczOCdFPAaJ0GxjKs1wVEYW/OMo
+-----END PRIVATE KEY-----
+`,
+};
+
+/** For `*.other.test`. */
+export const otherCertificate: TlsCertificate = {
+  certificate: `-----BEGIN CERTIFICATE-----
+MIIBzjCCAXSgAwIBAgIUcFBg9SkrTLnHtTZgFIKH7j+5Qs8wCgYIKoZIzj0EAwIw
+GzEZMBcGA1UEAwwQWWl6aGFuIFRlc3QgUm9vdDAgFw0yMDAxMDEwMDAwMDBaGA8y
+MTIwMDEwMTAwMDAwMFowFTETMBEGA1UEAwwKb3RoZXIudGVzdDBZMBMGByqGSM49
+AgEGCCqGSM49AwEHA0IABLvqGQOSOIstB0jhIeBKnaXALXpALGJHkj3ycKFEzOSd
+fGedJRYLYA3LGZtuNEaKK52V/d5qhbYghL+orG0c1TajgZkwgZYwFwYDVR0RBBAw
+DoIMKi5vdGhlci50ZXN0MAwGA1UdEwEB/wQCMAAwDgYDVR0PAQH/BAQDAgeAMB0G
+A1UdJQQWMBQGCCsGAQUFBwMBBggrBgEFBQcDAjAfBgNVHSMEGDAWgBR3dNoaL57K
+seSx/deZCV7/aqfZpjAdBgNVHQ4EFgQUtlSvl3VhjV5k5ViKQkuJckjgm6swCgYI
+KoZIzj0EAwIDSAAwRQIhAMiB96uCXRy/H5YlfzOIBKk1Mp7Q2GppYWN98/QGWeDy
+AiA+eYKx0pm5waqoGTFVltoFGeuqWR6tqDVIoqcoBUsM6g==
+-----END CERTIFICATE-----
+`,
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgn6e29OuHGcN422kt
+x0FU+ioekhohrmUZD49+YZq7pxyhRANCAAS76hkDkjiLLQdI4SHgSp2lwC16QCxi
+R5I98nChRMzknXxnnSUWC2ANyxmbbjRGiiudlf3eaoW2IIS/qKxtHNU2
+-----END PRIVATE KEY-----
+`,
+};
+
+/** A good key (P-256) that belongs to none of them. */
+export const strayKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg5O654ihlQBZ8NfMo
+MNwaG6zYAx03UspqxdkDjnuyhqmhRANCAASVBwELg8cu9hmQVOBxuLghM2Nv1Gch
+tYwfi39vSVqVAVhAvt8m88l4fsPQcaHeXoXYG77CY8nN8pfZQb72xw8U
+-----END PRIVATE KEY-----
+`;
