@@ -1,0 +1,114 @@
+/**
+ * The log on standard output: readable lines on a terminal, JSON lines otherwise.
+ *
+ * An event sink must not block, and standard output can: a terminal that is held, a pipe nobody reads.
+ * So lines wait in a bounded buffer while one write is under way; what does not fit is dropped and
+ * counted, and the count is logged as soon as there is room. When standard output is gone for good, so
+ * is the log, and mail goes on.
+ *
+ * @module
+ */
+
+import { concat } from "../bytes.ts";
+import type { EventSink, MtaEvent } from "../events.ts";
+import { formatEventJson, formatEventLine } from "../observe/log.ts";
+import type { CommandLine, Flag } from "./command.ts";
+import { UsageError } from "./exit.ts";
+
+/** The flags that choose the form of the log. */
+export const LOG_FLAGS = {
+  json: { help: "Log as JSON lines (the default where standard output is not a terminal)" },
+  text: { help: "Log as readable lines (the default on a terminal)" },
+} satisfies Record<string, Flag>;
+
+/** Turns an event into a line, or `null` for none. */
+export type EventFormatter = (event: MtaEvent) => string | null;
+
+/** Chooses how events are written. Colour is for terminals only, and not with `NO_COLOR` set. */
+export function chooseFormatter(line: CommandLine, maildirRoot: string): EventFormatter {
+  if (line.has("json") && line.has("text")) throw new UsageError("give --json or --text, not both");
+  const terminal = Deno.stdout.isTerminal();
+  if (line.has("json") || (!terminal && !line.has("text"))) return formatEventJson;
+  const colour = terminal && !Deno.noColor;
+  return (event) => formatEventLine(event, { colour, maildirRoot });
+}
+
+/** What can be written to, such as `Deno.stdout`. */
+export interface Output {
+  /** Writes some of it and says how many octets. */
+  write(bytes: Uint8Array): Promise<number>;
+}
+
+/** Octets that may wait to be written. */
+const MAX_WAITING = 4 * 1024 * 1024;
+
+/** Writes events, one write at a time. */
+export class EventLog {
+  readonly #output: Output;
+  readonly #format: EventFormatter;
+  readonly #encoder = new TextEncoder();
+  #waiting: Uint8Array[] = [];
+  #waitingSize = 0;
+  #dropped = 0;
+  #gone = false;
+  #writing: Promise<void> | null = null;
+
+  /** @param output where to. @param format how. */
+  constructor(output: Output, format: EventFormatter) {
+    this.#output = output;
+    this.#format = format;
+  }
+
+  /** Takes an event. Never throws, never waits. */
+  readonly record: EventSink = (event) => {
+    if (this.#gone) return;
+    if (this.#waitingSize > MAX_WAITING) {
+      this.#dropped++;
+      return;
+    }
+    this.#append(event);
+  };
+
+  /** Resolves when all that was recorded is written, or the output is gone. */
+  async flush(): Promise<void> {
+    while (this.#writing !== null) await this.#writing;
+  }
+
+  #append(event: MtaEvent): void {
+    const line = this.#format(event);
+    if (line === null) return;
+    const bytes = this.#encoder.encode(`${line}\n`);
+    this.#waiting.push(bytes);
+    this.#waitingSize += bytes.length;
+    this.#writing ??= this.#writeAll();
+  }
+
+  async #writeAll(): Promise<void> {
+    try {
+      while (this.#waiting.length > 0) {
+        const lines = this.#waiting;
+        this.#waiting = [];
+        this.#waitingSize = 0;
+        await this.#write(concat(lines));
+        this.#reportDropped();
+      }
+    } catch {
+      this.#gone = true;
+      this.#waiting = [];
+    } finally {
+      this.#writing = null;
+    }
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    let rest = bytes;
+    while (rest.length > 0) rest = rest.subarray(await this.#output.write(rest));
+  }
+
+  #reportDropped(): void {
+    if (this.#dropped === 0) return;
+    const error = `${this.#dropped} events were not logged: standard output was not read`;
+    this.#dropped = 0;
+    this.#append({ time: Date.now(), type: "internal.error", where: "log", error });
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * Asks for a password: twice and without echo on a terminal, or once from standard input for programs.
+ *
+ * @module
+ */
+
+import { passwordProblem } from "../directory/password.ts";
+import { CommandError, EXIT, UsageError } from "./exit.ts";
+
+/** Octets that are read; what makes a good password is said by `directory/password.ts`. */
+const MAX_LINE = 4096;
+
+/** What keys make of a line that is typed blindly. */
+export type TypedLine =
+  | { readonly state: "typing" }
+  | { readonly state: "done"; readonly line: string }
+  | { readonly state: "interrupted" };
+
+const ENTER = new Set([0x0a, 0x0d]);
+const ERASE = new Set([0x08, 0x7f]);
+const CTRL_C = 0x03;
+const CTRL_D = 0x04;
+const CTRL_U = 0x15;
+
+/** A line typed on a raw terminal: octets in, the line out once Enter is pressed. */
+export class BlindLine {
+  #octets: number[] = [];
+
+  /** Takes octets as they come; what comes after Enter is dropped. */
+  receive(octets: Uint8Array): TypedLine {
+    for (const octet of octets) {
+      if (octet === CTRL_C) return { state: "interrupted" };
+      if (ENTER.has(octet)) return this.#finish();
+      if (octet === CTRL_D) {
+        if (this.#octets.length === 0) return { state: "interrupted" };
+        return this.#finish();
+      }
+      if (ERASE.has(octet)) this.#erase();
+      else if (octet === CTRL_U) this.#octets = [];
+      else if (this.#octets.length < MAX_LINE) this.#octets.push(octet);
+    }
+    return { state: "typing" };
+  }
+
+  #finish(): TypedLine {
+    return { state: "done", line: new TextDecoder().decode(new Uint8Array(this.#octets)) };
+  }
+
+  /** One character back: in UTF-8 that is all octets to the one that begins it (RFC 3629 §3). */
+  #erase(): void {
+    let octet = this.#octets.pop();
+    while (octet !== undefined && (octet & 0xc0) === 0x80) octet = this.#octets.pop();
+  }
+}
+
+/**
+ * A new password.
+ *
+ * @throws {UsageError} when there is no terminal to ask on.
+ * @throws {CommandError} when it is empty, or the two are not the same.
+ */
+export async function askNewPassword(address: string, fromStdin: boolean): Promise<string> {
+  if (fromStdin) return checkPassword(await readStdin());
+  if (!Deno.stdin.isTerminal()) {
+    throw new UsageError("standard input is not a terminal to ask on: give --password-stdin");
+  }
+  const first = checkPassword(await typeBlindly(`Password for ${address}: `));
+  if (await typeBlindly("Again: ") !== first) {
+    throw new CommandError(EXIT.dataError, "the two passwords differ; nothing was changed");
+  }
+  return first;
+}
+
+function checkPassword(password: string): string {
+  const problem = passwordProblem(password);
+  if (problem === null) return password;
+  throw new CommandError(EXIT.dataError, `${problem}; nothing was changed`);
+}
+
+async function typeBlindly(prompt: string): Promise<string> {
+  await Deno.stderr.write(new TextEncoder().encode(prompt));
+  const line = new BlindLine();
+  const octets = new Uint8Array(64);
+  Deno.stdin.setRaw(true);
+  try {
+    for (;;) {
+      const length = await Deno.stdin.read(octets);
+      const typed: TypedLine = length === null
+        ? { state: "interrupted" }
+        : line.receive(octets.subarray(0, length));
+      if (typed.state === "done") return typed.line;
+      if (typed.state === "interrupted") {
+        throw new CommandError(EXIT.usage, "interrupted; nothing was changed");
+      }
+    }
+  } finally {
+    Deno.stdin.setRaw(false);
+    await Deno.stderr.write(new TextEncoder().encode("\n"));
+  }
+}
+
+/** The first line of standard input. */
+async function readStdin(): Promise<string> {
+  const octets = new Uint8Array(MAX_LINE);
+  let length = 0;
+  while (length < octets.length && !octets.subarray(0, length).includes(0x0a)) {
+    const count = await Deno.stdin.read(octets.subarray(length));
+    if (count === null) break;
+    length += count;
+  }
+  const [line = ""] = new TextDecoder().decode(octets.subarray(0, length)).split("\n");
+  return line.replace(/\r$/, "");
+}

@@ -1,0 +1,77 @@
+/**
+ * What the program asks of Deno, checked before anything is touched: a missing permission is one line
+ * with the command that grants it, not a failure half-way.
+ *
+ * @module
+ */
+
+import type { SocketAddress } from "../runtime/runtime.ts";
+import { CommandError, EXIT } from "./exit.ts";
+
+/** What a command needs. */
+export interface Needs {
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+  /** Where it listens. */
+  readonly listen: readonly SocketAddress[];
+}
+
+/**
+ * @param words the command line as given, for the command that would work.
+ * @throws {CommandError} naming the first permission that is missing, and the whole command to run.
+ */
+export function requirePermissions(needs: Needs, words: readonly string[]): void {
+  const missing = listPermissions(needs).find((descriptor) =>
+    Deno.permissions.querySync(descriptor).state !== "granted"
+  );
+  if (missing === undefined) return;
+  throw new CommandError(
+    EXIT.noPermission,
+    `Deno lacks the permission to ${describe(missing)}; run: ${formatDenoCommand(needs, words)}`,
+  );
+}
+
+/** The command line that grants exactly what is needed. */
+export function formatDenoCommand(needs: Needs, words: readonly string[]): string {
+  const flags = new Map<string, string[]>();
+  for (const descriptor of listPermissions(needs)) {
+    const subject = subjectOf(descriptor);
+    const subjects = flags.get(descriptor.name) ?? [];
+    if (!subjects.includes(subject)) flags.set(descriptor.name, [...subjects, subject]);
+  }
+  const allow = [...flags].map(([name, subjects]) => `--allow-${name}=${subjects.join(",")}`);
+  const program = import.meta.resolve("./main.ts").replace(/^file:\/\//, "");
+  return ["deno", "run", ...allow, "--allow-sys=hostname", program, ...words].map(quote).join(" ");
+}
+
+type Needed =
+  | { readonly name: "read" | "write"; readonly path: string }
+  | { readonly name: "net"; readonly host: string };
+
+function listPermissions(needs: Needs): Needed[] {
+  const sockets = needs.listen.filter((address) => address.transport === "unix");
+  const hosts = needs.listen.filter((address) => address.transport === "tcp");
+  const socketPaths = sockets.map(({ path }) => path);
+  return [
+    ...hosts.map(({ hostname, port }) => {
+      const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+      return { name: "net" as const, host: `${host}:${port}` };
+    }),
+    ...[...needs.read, ...socketPaths].map((path) => ({ name: "read" as const, path })),
+    ...[...needs.write, ...socketPaths].map((path) => ({ name: "write" as const, path })),
+  ];
+}
+
+function subjectOf(needed: Needed): string {
+  return needed.name === "net" ? needed.host : needed.path;
+}
+
+function describe(needed: Needed): string {
+  if (needed.name === "net") return `listen on ${needed.host}`;
+  return `${needed.name} ${needed.path}`;
+}
+
+/** As a POSIX shell wants it. */
+function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,247 @@
+/**
+ * The program as its users have it: a process of its own, and a client on a bare socket.
+ *
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+
+const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
+
+/** What a process that has ended left behind. */
+export interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function command(words: readonly string[], flags: readonly string[], cwd: string | undefined) {
+  const args = ["run", "--no-prompt", "--quiet", "--no-check", ...flags, MAIN, ...words];
+  return new Deno.Command(Deno.execPath(), {
+    args,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+    env: { NO_COLOR: "1" },
+    ...(cwd === undefined ? {} : { cwd }),
+  });
+}
+
+/** Runs the program to its end. */
+export async function run(
+  words: readonly string[],
+  options: { flags?: readonly string[]; stdin?: string } = {},
+): Promise<Ended> {
+  const child = command(words, options.flags ?? ["-A"], undefined).spawn();
+  const writer = child.stdin.getWriter();
+  // A program that does not read its input may be gone before it is written.
+  await writer.write(new TextEncoder().encode(options.stdin ?? "")).catch(() => {});
+  await writer.close().catch(() => {});
+  const { code, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/** A running program. Dispose of it to be rid of the process, however the test went. */
+export class Program implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #stdout: Lines;
+  readonly #stderr: Lines;
+
+  private constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+    this.#stdout = new Lines(child.stdout);
+    this.#stderr = new Lines(child.stderr);
+  }
+
+  /** Starts it and gives it with its first listening port. */
+  static async start(
+    words: readonly string[],
+    options: { flags?: readonly string[]; cwd?: string } = {},
+  ): Promise<{ program: Program; ports: number[] }> {
+    const child = command(words, options.flags ?? ["-A"], options.cwd).spawn();
+    await child.stdin.close();
+    const program = new Program(child);
+    try {
+      const wanted = words.filter((word) => /:0$/.test(word)).length;
+      const ports: number[] = [];
+      while (ports.length < wanted) {
+        const line = await program.stderrLine(/ (Listens on|mx|submission|submissions|lmtp) /);
+        for (const [, port] of line.matchAll(/:(\d+)(?=,|$)/g)) ports.push(Number(port));
+      }
+      return { program, ports };
+    } catch (error) {
+      await program[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** The next line on standard output that matches. */
+  stdoutLine(pattern: RegExp): Promise<string> {
+    return this.#stdout.find(pattern);
+  }
+
+  /** The next line on standard error that matches. */
+  stderrLine(pattern: RegExp): Promise<string> {
+    return this.#stderr.find(pattern);
+  }
+
+  /** What was said on standard error so far. */
+  get stderr(): string {
+    return this.#stderr.seen;
+  }
+
+  /** Sends a signal. */
+  signal(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  /** Waits for its end. */
+  async ended(): Promise<Ended> {
+    const { code } = await this.#child.status;
+    await Promise.all([this.#stdout.drain(), this.#stderr.drain()]);
+    return { code, stdout: this.#stdout.seen, stderr: this.#stderr.seen };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
+    await this.ended();
+  }
+}
+
+/** A stream of text, line by line. */
+class Lines {
+  readonly #reader: ReadableStreamDefaultReader<string>;
+  #rest = "";
+  #ended = false;
+  seen = "";
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.#reader = stream.pipeThrough(new TextDecoderStream() as TransformStream).getReader();
+  }
+
+  async find(pattern: RegExp): Promise<string> {
+    for (;;) {
+      const end = this.#rest.indexOf("\n");
+      if (end >= 0) {
+        const line = this.#rest.slice(0, end);
+        this.#rest = this.#rest.slice(end + 1);
+        if (pattern.test(line)) return line;
+      } else if (this.#ended) {
+        throw new Error(`no line matches ${pattern} in:\n${this.seen}`);
+      } else {
+        await this.#read();
+      }
+    }
+  }
+
+  async drain(): Promise<void> {
+    while (!this.#ended) await this.#read();
+  }
+
+  async #read(): Promise<void> {
+    const { done, value } = await this.#reader.read();
+    if (done) this.#ended = true;
+    else {
+      this.#rest += value;
+      this.seen += value;
+    }
+  }
+}
+
+/** An SMTP client that says what it is told to and checks the code of the answer. */
+export class Client implements Disposable {
+  #connection: Deno.Conn;
+  #text = "";
+  readonly #buffer = new Uint8Array(4096);
+
+  private constructor(connection: Deno.Conn) {
+    this.#connection = connection;
+  }
+
+  /** Connects and takes the greeting. */
+  static async connect(port: number): Promise<Client> {
+    const client = new Client(await Deno.connect({ hostname: "127.0.0.1", port }));
+    await client.expect(220);
+    return client;
+  }
+
+  /** The next reply, all its lines; its code must be this one. */
+  async expect(code: number): Promise<string> {
+    for (;;) {
+      const reply = /^(?:\d{3}-.*\r\n)*\d{3}(?: .*)?\r\n/.exec(this.#text)?.[0];
+      if (reply !== undefined) {
+        this.#text = this.#text.slice(reply.length);
+        assertEquals(Number(reply.slice(0, 3)), code, reply);
+        return reply;
+      }
+      const length = await this.#connection.read(this.#buffer);
+      if (length === null) throw new Error(`closed after: ${this.#text}`);
+      this.#text += new TextDecoder().decode(this.#buffer.subarray(0, length));
+    }
+  }
+
+  /** Says a line, or several, and takes the reply. */
+  async say(line: string, code: number): Promise<string> {
+    await this.write(`${line}\r\n`);
+    return await this.expect(code);
+  }
+
+  /** Writes text as it is. */
+  async write(text: string): Promise<void> {
+    let rest = new TextEncoder().encode(text);
+    while (rest.length > 0) rest = rest.subarray(await this.#connection.write(rest));
+  }
+
+  /** STARTTLS, trusting nobody but the certificate given. */
+  async startTls(certificate: string): Promise<void> {
+    await this.say("STARTTLS", 220);
+    this.#connection = await Deno.startTls(this.#connection as Deno.TcpConn, {
+      hostname: "localhost",
+      caCerts: [certificate],
+    });
+  }
+
+  /** One message, from MAIL to the reply after its end. */
+  async send(from: string, to: string, text: string, code = 250): Promise<string> {
+    await this.say(`MAIL FROM:<${from}>`, 250);
+    await this.say(`RCPT TO:<${to}>`, 250);
+    await this.say("DATA", 354);
+    return await this.say(`${text}\r\n.`, code);
+  }
+
+  /** Whether the server has closed the connection, with nothing left unread. */
+  async closed(): Promise<boolean> {
+    return this.#text === "" && await this.#connection.read(this.#buffer) === null;
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      this.#connection.close();
+    } catch {
+      // TLS has taken it, or it is closed.
+    }
+  }
+}
+
+/** A folder of a test's own, gone afterwards. */
+export class Folder implements AsyncDisposable {
+  readonly path: string;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Makes it. */
+  static async make(): Promise<Folder> {
+    return new Folder(await Deno.makeTempDir({ prefix: "yizhan-cli-" }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.path, { recursive: true });
+  }
+}
