@@ -47,6 +47,8 @@ export interface Directory {
    * `postmaster` are the router's business.
    */
   lookup(address: Address): DirectoryEntry | null | Promise<DirectoryEntry | null>;
+  /** Who gets what is sent to addresses of this domain that nobody has; `null` or absent: nobody. */
+  catchAll?(domain: string): readonly Address[] | null | Promise<readonly Address[] | null>;
   /** The account whose password this is, or `null`. Takes the same time whether or not the name exists. */
   verify(name: string, password: string): Promise<Account | null>;
   /**

@@ -1,0 +1,246 @@
+/**
+ * Changes to a users file that leave every other line as it was, comments and all: what
+ * `yizhan user add`, `remove`, `passwd` and `list` do.
+ *
+ * The new text is parsed before it is written; what would not parse is refused. It goes to `PATH.new`
+ * (mode 0600), is synced, renamed over the file, and the folder is synced: after a crash there is the
+ * old file or the new one. `PATH.new` is also the lock: two edits at once cannot lose one another. A
+ * running server sees the new file at its next look-up. The file belongs to whoever edits it, so run
+ * this as the server's user.
+ *
+ * What fails: {@link UsersFileError} for what people can mend, with lines for them to read; errors of
+ * the disk as `Files` throws them.
+ *
+ * @module
+ */
+
+import { type Address, formatAddress, mailboxKey } from "../address.ts";
+import { decodeStrict, encode } from "../bytes.ts";
+import { errorCode, type Files, type Random } from "../runtime/runtime.ts";
+import { formatBase64 } from "../smtp/sasl/base64.ts";
+import type { Quota } from "./directory.ts";
+import { formatVerifier, makeVerifier, passwordProblem } from "./password.ts";
+import type { SendAs } from "./table_directory.ts";
+import { parseUsersFile, splitWords, USERS_HEADER, type UsersFile } from "./users_file.ts";
+
+/** Octets of a users file: some 300,000 users. */
+const MAX_SIZE = 64 * 1024 * 1024;
+/** Problems told at once; the first ones make the others, often. */
+const MAX_TOLD = 50;
+
+/** A users file that cannot be used, or an edit that cannot be made. */
+export class UsersFileError extends Error {
+  /** A line for people each: where, what was found, what is allowed. */
+  readonly problems: readonly string[];
+
+  /** @param problems at least one line; they make the message. */
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.name = "UsersFileError";
+    this.problems = problems;
+  }
+}
+
+/** Where a users file is, and the means to change it. */
+export interface UsersFileAccess {
+  readonly files: Files;
+  readonly random: Random;
+  readonly path: string;
+}
+
+/** A user to add. */
+export interface NewUser {
+  readonly address: Address;
+  /** `null`: gets mail but cannot log in. */
+  readonly password: string | null;
+  readonly quota?: Quota;
+  readonly sendAs?: readonly SendAs[];
+}
+
+/** A user, as a list shows it. */
+export interface ListedUser {
+  readonly address: Address;
+  readonly canLogIn: boolean;
+  readonly quota?: Quota;
+  readonly sendAs: readonly SendAs[];
+}
+
+/**
+ * The text of a users file and what it says.
+ *
+ * @throws {UsersFileError} with a line for each thing wrong in it, or when it is not there.
+ */
+export async function readUsersFile(
+  files: Files,
+  path: string,
+): Promise<{ readonly text: string; readonly file: UsersFile }> {
+  const octets = await files.readFile(path, MAX_SIZE).catch((error) => {
+    if (errorCode(error) === "ENOENT") throw new UsersFileError([`${path}: no such file`]);
+    if (errorCode(error) === "EFBIG") throw new UsersFileError([`${path}: over ${MAX_SIZE} octets`]);
+    throw error;
+  });
+  return parseOctets(octets, path);
+}
+
+/** As {@link readUsersFile}, of octets already read. */
+export function parseOctets(
+  octets: Uint8Array,
+  path: string,
+): { readonly text: string; readonly file: UsersFile } {
+  const text = decodeStrict(octets);
+  if (text === null) {
+    throw new UsersFileError([`${path}:${illFormedLine(octets)}: found octets that are not UTF-8`]);
+  }
+  return { text, file: checked(text, path) };
+}
+
+/** Adds a user; makes the file where there is none. The user must not exist yet. */
+export async function addUser(access: UsersFileAccess, user: NewUser): Promise<void> {
+  const { address, password } = user;
+  const verifier = password === null ? "-" : await hash(password, access.random);
+  const words = ["user", formatAddress(address), verifier, ...formatOptions(user)];
+  await edit(access, (text, file) => {
+    if (text === "") {
+      const secret = formatBase64(access.random.bytes(32));
+      text = `${USERS_HEADER}\nsecret ${secret}\n`;
+    }
+    if (file?.table.users.has(mailboxKey(address))) throw problem(access, address, "exists already");
+    const lines = splitLines(text);
+    return [...lines, words.join(" ") + (lines[0]!.endsWith("\r") ? "\r" : "")];
+  });
+}
+
+/** Takes a user out. The mailbox and its mail stay. */
+export async function removeUser(access: UsersFileAccess, address: Address): Promise<void> {
+  await edit(access, (text, file) => {
+    return splitLines(text).toSpliced(lineOf(access, file, address), 1);
+  });
+}
+
+/** Gives a user another password. */
+export async function setPassword(
+  access: UsersFileAccess,
+  address: Address,
+  password: string,
+): Promise<void> {
+  const verifier = await hash(password, access.random);
+  await edit(access, (text, file) => {
+    const lines = splitLines(text);
+    const index = lineOf(access, file, address);
+    const line = lines[index]!;
+    const old = splitWords(line)![2]!;
+    const after = line.slice(old.at + old.text.length);
+    return lines.with(index, line.slice(0, old.at) + verifier + after);
+  });
+}
+
+/** The users of a file, in its order. */
+export async function listUsers(access: UsersFileAccess): Promise<ListedUser[]> {
+  const { file } = await readUsersFile(access.files, access.path);
+  return [...file.table.users.values()].map(({ address, verifier, quota, sendAs }) => {
+    const listed = { address, canLogIn: verifier !== null, sendAs };
+    return quota === undefined ? listed : { ...listed, quota };
+  });
+}
+
+/** Reads, changes and writes under the lock. The change gets "" and `null` where there is no file. */
+async function edit(
+  { files, path }: UsersFileAccess,
+  change: (text: string, file: UsersFile | null) => string[],
+): Promise<void> {
+  const draft = `${path}.new`;
+  if ((await files.stat(path))?.kind === "link") {
+    throw new UsersFileError([`${path}: is a link; name the file it leads to`]);
+  }
+  const handle = await files.open(draft, { write: true, createNew: true, mode: 0o600 }).catch(
+    (error) => {
+      if (errorCode(error) !== "EEXIST") throw error;
+      const advice = "another edit is under way; if there is none, remove that file";
+      throw new UsersFileError([`${draft}: exists: ${advice}`]);
+    },
+  );
+  try {
+    try {
+      const current = await files.stat(path) === null ? null : await readUsersFile(files, path);
+      const lines = change(current?.text ?? "", current?.file ?? null);
+      const text = lines.map((line) => `${line}\n`).join("");
+      checked(text, path);
+      await handle.write(encode(text));
+      await handle.sync();
+    } finally {
+      handle.close();
+    }
+    await files.rename(draft, path);
+  } catch (error) {
+    await files.remove(draft).catch(() => {});
+    throw error;
+  }
+  await files.syncDirectory(folderOf(path));
+}
+
+function checked(text: string, path: string): UsersFile {
+  const file = parseUsersFile(text);
+  if (file.problems.length === 0) return file;
+  const told = file.problems.slice(0, MAX_TOLD).map(({ line, text }) => `${path}:${line}: ${text}`);
+  const more = file.problems.length - told.length;
+  throw new UsersFileError(more === 0 ? told : [...told, `${path}: and ${more} more`]);
+}
+
+/** The index of a user's line. */
+function lineOf(access: UsersFileAccess, file: UsersFile | null, address: Address): number {
+  const line = file?.lines.get(mailboxKey(address));
+  if (line === undefined) throw problem(access, address, "is no user of it");
+  return line - 1;
+}
+
+function problem({ path }: UsersFileAccess, address: Address, what: string): UsersFileError {
+  return new UsersFileError([`${path}: ${formatAddress(address)} ${what}`]);
+}
+
+async function hash(password: string, random: Random): Promise<string> {
+  const trouble = passwordProblem(password);
+  if (trouble !== null) throw new UsersFileError([trouble]);
+  return formatVerifier(await makeVerifier(password, random));
+}
+
+function formatOptions({ quota, sendAs = [] }: NewUser): string[] {
+  const words: string[] = [];
+  if (quota?.bytes !== undefined) words.push(`quota=${formatSize(quota.bytes)}`);
+  if (quota?.messages !== undefined) words.push(`messages=${quota.messages}`);
+  for (const right of sendAs) words.push(`sendAs=${formatSendAs(right)}`);
+  return words;
+}
+
+/** As a users file has it: `sales@example.org` or `example.org`. */
+export function formatSendAs(right: SendAs): string {
+  return "address" in right ? formatAddress(right.address) : right.domain;
+}
+
+/** Octets as `parseSize` reads them, in the largest unit that divides them: `1G`. */
+export function formatSize(bytes: number): string {
+  let [value, unit] = [bytes, 0];
+  while (unit < 4 && value >= 1024 && value % 1024 === 0) [value, unit] = [value / 1024, unit + 1];
+  return `${value}${["", "K", "M", "G", "T"][unit]}`;
+}
+
+/** The lines of a text, those that end in CRLF with their CR. */
+function splitLines(text: string): string[] {
+  const lines = text.split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  return lines;
+}
+
+/** The first line that is not UTF-8. No octet of a longer character is a line feed. */
+function illFormedLine(octets: Uint8Array): number {
+  let line = 1;
+  for (let at = 0;; line++) {
+    const feed = octets.indexOf(10, at);
+    if (feed === -1 || decodeStrict(octets.subarray(at, feed)) === null) return line;
+    at = feed + 1;
+  }
+}
+
+function folderOf(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash === -1 ? "." : slash === 0 ? "/" : path.slice(0, slash);
+}

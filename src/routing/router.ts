@@ -1,0 +1,124 @@
+/**
+ * Where mail for an address goes: into mailboxes here, elsewhere, or nowhere. The directory says what
+ * addresses exactly are; all rules beside are here. For an address of ours, the first of these that
+ * leads somewhere:
+ *
+ *  1. the address as it stands: a mailbox, or an alias and what it leads to;
+ *  2. the address without its tag (`user+tag` is `user`); the tag stays in the delivered-to address;
+ *  3. for `postmaster`, the address configured for it;
+ *  4. the catch-all of the domain;
+ *  5. for `postmaster`, a mailbox of that name: mail to it is never refused (RFC 5321 §4.5.1).
+ *
+ * Ours are the directory's local domains, our own host name, our own address literals, and no domain at
+ * all (`<Postmaster>`, RFC 5321 §4.1.1.3). The host name and the literals have no addresses of their own
+ * but `postmaster`, unless the directory calls them local.
+ *
+ * An alias target that nobody has is passed over while another one is left; the directory should not
+ * have let it in. What the directory throws goes through: the server answers 451.
+ *
+ * @module
+ */
+
+import { type Address, domainKey, mailboxKey } from "../address.ts";
+import type { Directory, Mailbox } from "../directory/directory.ts";
+import { type Destination, expandAliases, type MailboxDestination } from "./aliases.ts";
+import { withoutTag } from "./subaddress.ts";
+
+/** What becomes of mail for an address. */
+export type Resolution =
+  | {
+    readonly kind: "local";
+    /** Where it is put, each mailbox once. Empty when an alias leads only elsewhere. */
+    readonly mailboxes: readonly MailboxDestination[];
+    /** Where an alias of ours also sends it, which takes a queue. */
+    readonly remote: readonly Address[];
+  }
+  /** Not ours. Whether it may pass is for `policy/relay.ts` to say. */
+  | { readonly kind: "relay" }
+  /** Ours, but nobody has this address: 550 5.1.1. */
+  | { readonly kind: "unknown" };
+
+/** What a router must know beside the directory. */
+export interface RouterOptions {
+  /** Our own name. */
+  readonly hostname: string;
+  /** Between user and tag; `null` for no subaddresses. Default `+`. */
+  readonly subaddressDelimiter?: string | null;
+  /** Where mail for `postmaster` goes in domains that have none of their own. */
+  readonly postmaster?: Address;
+  /** Our own address literals, with brackets, such as `[192.0.2.1]`. */
+  readonly literals?: readonly string[];
+}
+
+/**
+ * Resolves addresses.
+ *
+ * @example
+ * ```ts
+ * import { Router } from "./router.ts";
+ * import { mapDirectory } from "../directory/map_directory.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = mapDirectory({ accounts: { "alice@example.org": {} } });
+ * const router = new Router(directory, { hostname: "mail.example.org" });
+ * const found = await router.resolve({ local: "alice+news", domain: "example.org" });
+ * assertEquals(found.kind === "local" && found.mailboxes[0]?.mailbox.user, "alice");
+ * assertEquals(await router.resolve({ local: "bob", domain: "example.org" }), { kind: "unknown" });
+ * assertEquals(await router.resolve({ local: "bob", domain: "example.net" }), { kind: "relay" });
+ * ```
+ */
+export class Router {
+  readonly #directory: Directory;
+  readonly #options: RouterOptions;
+  /** Domains that are ours without the directory's saying so. */
+  readonly #own: ReadonlySet<string>;
+
+  constructor(directory: Directory, options: RouterOptions) {
+    this.#directory = directory;
+    this.#options = options;
+    this.#own = new Set(["", options.hostname, ...options.literals ?? []].map(domainKey));
+  }
+
+  /** Where mail for the address goes. */
+  async resolve(address: Address): Promise<Resolution> {
+    if (!await this.#isOurs(address.domain)) return { kind: "relay" };
+    const { mailboxes, remote } = await expandAliases(address, (one) => this.#find(one));
+    if (mailboxes.length > 0 || remote.length > 0) return { kind: "local", mailboxes, remote };
+    if (!isPostmaster(address)) return { kind: "unknown" };
+    // The address configured for postmaster leads nowhere: better here than refused.
+    const mailbox = this.#postmasterMailbox(address.domain);
+    return { kind: "local", mailboxes: [{ mailbox, address }], remote: [] };
+  }
+
+  async #isOurs(domain: string): Promise<boolean> {
+    return this.#own.has(domainKey(domain)) || await this.#directory.isLocalDomain(domain);
+  }
+
+  async #find(address: Address): Promise<Destination> {
+    const directory = this.#directory;
+    const { domain } = address;
+    if (!await this.#isOurs(domain)) return { kind: "remote" };
+    const bare = withoutTag(address, this.#options.subaddressDelimiter);
+    const entry = await directory.lookup(address) ?? (bare && await directory.lookup(bare));
+    if (entry) return entry;
+    const { postmaster } = this.#options;
+    const forPostmaster = isPostmaster(address);
+    if (forPostmaster && postmaster && mailboxKey(postmaster) !== mailboxKey(address)) {
+      return { kind: "alias", targets: [postmaster] };
+    }
+    const everything = await directory.catchAll?.(domain);
+    if (everything && everything.length > 0) {
+      return { kind: "alias", targets: everything, keepAddress: true };
+    }
+    if (!forPostmaster) return { kind: "unknown" };
+    return { kind: "mailbox", mailbox: this.#postmasterMailbox(domain) };
+  }
+
+  #postmasterMailbox(domain: string): Mailbox {
+    return { domain: domainKey(domain || this.#options.hostname), user: "postmaster" };
+  }
+}
+
+function isPostmaster(address: Address): boolean {
+  return address.local.toLowerCase() === "postmaster";
+}
