@@ -1,0 +1,169 @@
+/**
+ * Splits a message, as it streams in, into its head (the header section, kept in memory and bounded)
+ * and its body (handed on as it comes).
+ *
+ * The head ends at the first empty line, which belongs to neither part, or before the first line that
+ * can be neither a field nor a continuation (RFC 5322 §2.2): then there was no empty line, and the body
+ * begins with that line. Either way the message is written again as head, CRLF, body. A first line
+ * `From …` of a mailbox file is no field.
+ *
+ * Lines end with CRLF only: whoever reads the message off the wire refuses bare newlines. A head over
+ * the limit is reported, not thrown, and the rest of the message is swallowed.
+ *
+ * @module
+ */
+
+import { concat, encode } from "../bytes.ts";
+
+/** The greatest head that is kept, in octets. */
+export const HEAD_LIMIT = 256 * 1024;
+
+const HT = 0x09;
+const LF = 0x0a;
+const CR = 0x0d;
+const SP = 0x20;
+const COLON = 0x3a;
+const DEL = 0x7f;
+
+/** Where in a line the next octet stands. */
+type Place = "line start" | "name" | "before colon" | "value" | "after CR";
+
+/**
+ * Collects the head of one message.
+ *
+ * @example
+ * ```ts
+ * import { HeadCollector } from "./head_collector.ts";
+ * import { decode, encode } from "../bytes.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const collector = new HeadCollector();
+ * assertEquals(collector.write(encode("Subject: hi\r\n\r")), null);
+ * assertEquals(decode(collector.write(encode("\nHello"))!), "Hello");
+ * assertEquals(decode(collector.head), "Subject: hi\r\n");
+ * ```
+ */
+export class HeadCollector {
+  readonly #limit: number;
+  #state: "collecting" | "complete" | "too-large" = "collecting";
+  #place: Place = "line start";
+  /** Copies of what was written, while the end is not found. */
+  #kept: Uint8Array[] = [];
+  #keptLength = 0;
+  /** The octet before the chunk at hand. */
+  #previous = 0;
+  /** Where the current line starts, in octets from the start of the message. */
+  #lineStart = 0;
+  #head: Uint8Array = new Uint8Array();
+
+  /** @param limit octets the head may have. */
+  constructor(limit = HEAD_LIMIT) {
+    this.#limit = limit;
+  }
+
+  /** `complete`: {@link head} is final, all else is body. `too-large`: refuse with 552 5.3.4. */
+  get state(): "collecting" | "complete" | "too-large" {
+    return this.#state;
+  }
+
+  /** The fields with their line ends, without the empty line. Empty until `complete`. */
+  get head(): Uint8Array {
+    return this.#head;
+  }
+
+  /**
+   * Takes the next octets of the message. Gives what of them is body (perhaps no octet), or `null`
+   * while the head goes on or is too large. The body is a view of `chunk`; only where a line that
+   * turned out not to be a field began in an earlier chunk it is a copy. Once complete, every chunk
+   * comes straight back.
+   */
+  write(chunk: Uint8Array): Uint8Array | null {
+    if (this.#state === "complete") return chunk;
+    if (this.#state === "too-large") return null;
+    for (let at = 0; at < chunk.length; at++) {
+      if (this.#place === "value") {
+        at = chunk.indexOf(LF, at);
+        if (at === -1) break;
+        const previous = at > 0 ? chunk[at - 1] : this.#previous;
+        if (previous === CR) this.#startLine(at + 1);
+        continue;
+      }
+      const next = this.#step(chunk[at] ?? 0);
+      if (next === "blank line") return this.#finish(chunk, at + 1);
+      if (next === "no field") return this.#finish(chunk, this.#lineStart - this.#keptLength);
+      this.#place = next;
+    }
+    this.#kept.push(chunk.slice());
+    this.#keptLength += chunk.length;
+    this.#previous = chunk.at(-1) ?? this.#previous;
+    if (this.#keptLength > this.#limit) this.#giveUp();
+    return null;
+  }
+
+  /**
+   * The message is over. Gives what body was still held back: the last line, where it is no field
+   * and has no line end. A last field without line end gets one.
+   */
+  end(): Uint8Array {
+    if (this.#state !== "collecting") return new Uint8Array();
+    if (this.#place !== "value") {
+      return this.#finish(new Uint8Array(), this.#lineStart - this.#keptLength) ?? new Uint8Array();
+    }
+    this.#head = concat([...this.#kept, encode("\r\n")]);
+    this.#kept = [];
+    this.#state = "complete";
+    return new Uint8Array();
+  }
+
+  #startLine(offset: number): void {
+    this.#lineStart = this.#keptLength + offset;
+    this.#place = "line start";
+  }
+
+  #step(octet: number): Place | "blank line" | "no field" {
+    const white = octet === SP || octet === HT;
+    switch (this.#place) {
+      case "line start":
+        if (octet === CR) return "after CR";
+        if (white && this.#lineStart > 0) return "value";
+        return isNameOctet(octet) ? "name" : "no field";
+      case "name":
+        if (octet === COLON) return "value";
+        if (white) return "before colon"; // obs-optional, RFC 5322 §4.5
+        return isNameOctet(octet) ? "name" : "no field";
+      case "before colon":
+        if (octet === COLON) return "value";
+        return white ? "before colon" : "no field";
+      case "after CR":
+        return octet === LF ? "blank line" : "no field";
+      case "value":
+        return "value";
+    }
+  }
+
+  /**
+   * The head ends where the current line starts, the body begins at `bodyStart` of `chunk`; negative
+   * where that is in what was kept.
+   */
+  #finish(chunk: Uint8Array, bodyStart: number): Uint8Array | null {
+    if (this.#lineStart > this.#limit) return this.#giveUp();
+    const inChunk = Math.max(0, this.#lineStart - this.#keptLength);
+    const kept = concat([...this.#kept, chunk.subarray(0, inChunk)]);
+    this.#kept = [];
+    this.#head = kept.subarray(0, this.#lineStart);
+    this.#state = "complete";
+    if (bodyStart >= 0) return chunk.subarray(bodyStart);
+    return concat([kept.subarray(this.#lineStart), chunk]);
+  }
+
+  #giveUp(): null {
+    this.#kept = [];
+    this.#state = "too-large";
+    return null;
+  }
+}
+
+/** ftext of RFC 5322 §3.6.8: printable ASCII but the colon. */
+function isNameOctet(octet: number): boolean {
+  return octet > SP && octet < DEL && octet !== COLON;
+}

@@ -1,0 +1,162 @@
+/**
+ * The trace field every station puts on top of a message (RFC 5321 §4.4).
+ *
+ * What strangers said (their host name) is written only where it fits the grammar; else it stands,
+ * made harmless, in a comment.
+ *
+ * @module
+ */
+
+import {
+  type Address,
+  formatAddress,
+  isAddressLiteral,
+  parseAddressLiteral,
+  parseDomain,
+} from "../address.ts";
+import { canonicalIp, parseIp } from "../net_address.ts";
+import type { TlsInfo } from "../runtime/runtime.ts";
+import { formatDate } from "./date.ts";
+import { isField, makeField, type RawField } from "./header.ts";
+
+/** What a trace field tells. */
+export interface Trace {
+  /** What the client said in EHLO; `null` where it said nothing. */
+  readonly hello: string | null;
+  /** The client's IP address, or something else (`"unix"`) where it has none. */
+  readonly client: string;
+  /** The client's name in DNS, where one was looked up and found true. */
+  readonly clientName?: string | null;
+  /** Our host name. */
+  readonly by: string;
+  /** How it came, by {@link withProtocol}. */
+  readonly protocol: string;
+  /** The id in our log: an atom. */
+  readonly id: string;
+  /**
+   * The recipient, only where there is exactly one: naming one of many would tell them of each other
+   * (RFC 5321 §7.6).
+   */
+  readonly recipient?: Address | null;
+  /** What TLS agreed on, `null` in the clear. */
+  readonly tls?: TlsInfo | null;
+  /** Milliseconds since the Unix epoch. */
+  readonly time: number;
+}
+
+/**
+ * Makes the Received field of a message.
+ *
+ * @example
+ * ```ts
+ * import { formatReceived } from "./received.ts";
+ * import { decode } from "../bytes.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const field = formatReceived({
+ *   hello: "client.example.org",
+ *   client: "192.0.2.1",
+ *   by: "mx.example.net",
+ *   protocol: "ESMTPS",
+ *   id: "a1b2",
+ *   recipient: { local: "bob", domain: "example.net" },
+ *   tls: { protocol: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" },
+ *   time: 1709633472000,
+ * });
+ * assertEquals(decode(field.raw).split("\r\n"), [
+ *   "Received: from client.example.org ([192.0.2.1])",
+ *   "\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384)",
+ *   "\tby mx.example.net with ESMTPS id a1b2",
+ *   "\tfor <bob@example.net>; Tue, 05 Mar 2024 10:11:12 +0000",
+ *   "",
+ * ]);
+ * ```
+ */
+export function formatReceived(trace: Trace): RawField {
+  const { tls, recipient, protocol } = trace;
+  const lines = formatFrom(trace);
+  if (tls) lines.push(`(using ${comment(tls.protocol)} with cipher ${comment(tls.cipher)})`);
+  lines.push(`by ${word(trace.by)} with ${word(protocol)} id ${word(trace.id)}`);
+  const date = formatDate(trace.time);
+  const path = recipient ? `<${formatAddress(recipient)}>` : "";
+  // Only a message that came with SMTPUTF8 may hold UTF-8 in its head (RFC 6532 §3).
+  const shown = path !== "" && (protocol.startsWith("UTF8") || !/[^ -~]/.test(path));
+  if (shown) {
+    lines.push(`for ${path}; ${date}`);
+    return makeField("Received", lines.join("\n\t"));
+  }
+  return makeField("Received", `${lines.join("\n\t")}; ${date}`);
+}
+
+/** From-domain with TCP-info (RFC 5321 §4.4), and what else the client said. */
+function formatFrom({ hello, client, clientName }: Trace): string[] {
+  const literal = formatLiteral(client);
+  const name = hello === null ? null : parseAddressLiteral(hello) ?? asDomain(hello);
+  const from = name ?? literal ?? "localhost";
+  const reverse = clientName ? asDomain(clientName) : null;
+  const info = literal && ` (${reverse === null ? "" : `${reverse} `}${literal})`;
+  const lines = [`from ${from}${info ?? ""}`];
+  if (hello !== null && name === null) lines.push(`(said to be ${comment(hello)})`);
+  return lines;
+}
+
+function asDomain(name: string): string | null {
+  return parseDomain(name) === null ? null : name;
+}
+
+function formatLiteral(client: string): string | null {
+  const address = canonicalIp(client);
+  const parsed = parseIp(address);
+  if (parsed === null) return null;
+  return parsed.length === 4 ? `[${address}]` : `[IPv6:${address}]`;
+}
+
+/** Text fit for a comment: printable ASCII without parentheses and backslash (ctext). */
+function comment(text: string): string {
+  return text.slice(0, 255).replace(/[^ -'*-[\]-~]/g, "?");
+}
+
+/** Text fit for a clause: what no atom, domain or literal has becomes `?`. */
+function word(text: string): string {
+  if (isAddressLiteral(text)) return parseAddressLiteral(text) ?? "?";
+  return text.slice(0, 255).replace(/[^A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]/g, "?");
+}
+
+/** How a message came to us. */
+export interface Arrival {
+  /** Whether the client said EHLO (or LHLO) rather than HELO. */
+  readonly extended: boolean;
+  /** LMTP (RFC 2033). */
+  readonly lmtp: boolean;
+  /** MAIL had SMTPUTF8 (RFC 6531). */
+  readonly smtputf8: boolean;
+  readonly tls: boolean;
+  /** The client logged in. */
+  readonly auth: boolean;
+}
+
+/**
+ * The protocol's registered name for the `with` clause: `SMTP`, `ESMTPSA`, `UTF8LMTPS`, …
+ * (RFC 3848, RFC 6531 §4.3).
+ *
+ * @example
+ * ```ts
+ * import { withProtocol } from "./received.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const arrival = { extended: true, lmtp: false, smtputf8: false, tls: true, auth: true };
+ * assertEquals(withProtocol(arrival), "ESMTPSA");
+ * ```
+ */
+export function withProtocol({ extended, lmtp, smtputf8, tls, auth }: Arrival): string {
+  const kind = `${tls ? "S" : ""}${auth ? "A" : ""}`;
+  if (lmtp) return `${smtputf8 ? "UTF8" : ""}LMTP${kind}`;
+  if (smtputf8) return `UTF8SMTP${kind}`;
+  // After HELO nothing more has a registered name.
+  return extended ? `ESMTP${kind}` : "SMTP";
+}
+
+/** How many stations a message has passed: the loop counter of RFC 5321 §6.3. */
+export function countReceived(fields: readonly RawField[]): number {
+  return fields.filter((field) => isField(field, "Received")).length;
+}
