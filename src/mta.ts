@@ -4,12 +4,26 @@
  * @module
  */
 
+import { parseAddress } from "./address.ts";
+import { maildirDelivery } from "./delivery/maildir/maildir.ts";
 import type { Directory } from "./directory/directory.ts";
-import type { EventSink } from "./events.ts";
+import type { EventSink, MtaFact } from "./events.ts";
+import { describeError } from "./intake/intake.ts";
+import type { IntakeServices } from "./intake/services.ts";
+import { type Network, parseNetwork } from "./net_address.ts";
+import { PolicyChain } from "./policy/chain.ts";
 import type { Policy } from "./policy/policy.ts";
+import { senderIdentity } from "./policy/sender_identity.ts";
+import { BodyStore } from "./queue/body_store.ts";
 import type { LocalDelivery } from "./queue/local_delivery.ts";
-import type { Runtime, SocketAddress, TlsCertificate } from "./runtime/runtime.ts";
-import type { Role, RoleOverrides } from "./server/roles.ts";
+import { SpaceGuard } from "./queue/space_guard.ts";
+import { Router } from "./routing/router.ts";
+import { Deadlines } from "./runtime/deadlines.ts";
+import type { Runtime, SocketAddress, TlsCertificate, TlsServer } from "./runtime/runtime.ts";
+import { SmtpListener } from "./server/listener.ts";
+import { ReadBuffers } from "./server/read_buffers.ts";
+import { DEFAULT_LIMITS, type Role, type RoleOverrides, settingsOf } from "./server/roles.ts";
+import type { ConnectionServices, ConnectionSettings } from "./server/smtp_connection.ts";
 
 /** What a station is made of. */
 export interface MtaOptions {
@@ -21,8 +35,11 @@ export interface MtaOptions {
   readonly directory: Directory;
   /** Where mailboxes lie (`ROOT/domain/user`), or something else that delivers. */
   readonly delivery: { readonly maildirRoot: string } | LocalDelivery;
-  /** A folder for messages too large for memory; made when missing, emptied at start. */
-  readonly temporary: string;
+  /**
+   * A folder for messages too large for memory; made when missing, emptied at start, of this station
+   * alone. Default `.incoming` in the Maildir root; must be given where there is none.
+   */
+  readonly temporary?: string;
   /** Certificates for STARTTLS and implicit TLS, chosen by SNI; none: no TLS. */
   readonly certificates?: readonly TlsCertificate[];
   /** Asked in this order at every stage, after the built-in ones. */
@@ -67,7 +84,167 @@ export interface Mta {
 /**
  * Builds and starts a station; resolves when all listeners are up. Fails, with all listeners closed
  * again, when one cannot be had.
+ *
+ * @throws {TypeError} when the options contradict each other, a network or address cannot be read, or a
+ * certificate is wrong; the message says which.
  */
-export function startMta(_options: MtaOptions): Promise<Mta> {
-  throw new Error("being written");
+export async function startMta(options: MtaOptions): Promise<Mta> {
+  const { runtime, hostname, directory, onEvent } = options;
+  const temporary = temporaryFolder(options);
+  const { clock, files, random, network } = runtime;
+  const emit = (fact: MtaFact) => onEvent?.({ time: clock.now(), ...fact });
+
+  const bodies = new BodyStore({
+    files,
+    random,
+    directory: temporary,
+    ...(options.bodyMemory !== undefined && { memory: options.bodyMemory }),
+  });
+  const intake: IntakeServices = {
+    hostname,
+    clock,
+    random,
+    directory,
+    router: newRouter(options),
+    policies: new PolicyChain([senderIdentity(directory), ...options.policies ?? []], clock),
+    delivery: newDelivery(options),
+    bodies,
+    space: newSpaceGuard(options, temporary),
+    relayFrom: (options.relayFrom ?? []).map(readNetwork),
+    emit,
+  };
+  const services: ConnectionServices = {
+    intake,
+    deadlines: new Deadlines(clock, (error) => emit(internalError("deadlines", error))),
+    buffers: new ReadBuffers(),
+    clock,
+    emit,
+  };
+  const certificates = options.certificates ?? [];
+  const tls = certificates.length === 0 ? null : network.tlsServer({ certificates });
+  const settings = options.listeners.map((listener) => connectionSettings(listener, options, tls));
+
+  await bodies.prepare();
+  const listeners = await listenAll(options, services, settings);
+  const running = listeners.map((listener) => listener.run());
+  return {
+    addresses: listeners.map((listener) => listener.address),
+    replaceCertificates(replacement) {
+      if (tls === null) throw new TypeError("this station was started without certificates");
+      tls.replace(replacement);
+    },
+    async stop({ grace = 10_000 } = {}) {
+      const giveUp = new AbortController();
+      const stopped = new AbortController();
+      clock.sleep(grace, stopped.signal).then(() => giveUp.abort(), () => {});
+      await Promise.all(listeners.map((listener) => listener.stop(giveUp.signal)));
+      await Promise.all(running);
+      stopped.abort();
+      services.deadlines.stop();
+    },
+  };
+}
+
+function newRouter({ directory, hostname, subaddressDelimiter, postmaster }: MtaOptions): Router {
+  const address = postmaster === undefined
+    ? undefined
+    : parseAddress(postmaster, { smtputf8: true });
+  if (address === null) throw new TypeError(`postmaster: ${postmaster} is not a mail address`);
+  return new Router(directory, {
+    hostname,
+    ...(subaddressDelimiter !== undefined && { subaddressDelimiter }),
+    ...(address !== undefined && { postmaster: address }),
+  });
+}
+
+function newDelivery({ delivery, runtime: { files, clock }, hostname }: MtaOptions): LocalDelivery {
+  if (!("maildirRoot" in delivery)) return delivery;
+  return maildirDelivery({ files, clock, root: delivery.maildirRoot, hostname });
+}
+
+function temporaryFolder({ temporary, delivery }: MtaOptions): string {
+  if (temporary !== undefined) return temporary;
+  if ("maildirRoot" in delivery) return `${delivery.maildirRoot}/.incoming`;
+  throw new TypeError(
+    "temporary: a folder for large messages is needed with a delivery of your own",
+  );
+}
+
+/** Twice the largest message, and 256 MiB at least, stay free for what is already here. */
+function newSpaceGuard({ runtime, listeners }: MtaOptions, temporary: string): SpaceGuard {
+  const largest = Math.max(
+    ...listeners.map(({ limits }) => limits?.messageSize ?? DEFAULT_LIMITS.messageSize),
+  );
+  const { files, clock } = runtime;
+  const bytes = Math.max(2 * largest, 256 * 1024 * 1024);
+  return new SpaceGuard({ files, clock, paths: [temporary], bytes });
+}
+
+function readNetwork(text: string): Network {
+  const network = parseNetwork(text);
+  if (network === null) {
+    throw new TypeError(`relayFrom: ${text} is not a network such as 10.0.0.0/8`);
+  }
+  return network;
+}
+
+/** What a listener offers, from its role, the overrides, and what the station can do. */
+function connectionSettings(
+  listener: ListenerOptions,
+  { hostname, directory }: MtaOptions,
+  tls: TlsServer | null,
+): ConnectionSettings {
+  const { role } = listener;
+  const name = listener.name ?? role;
+  const session = settingsOf(role, hostname, listener);
+  const implicitTls = role === "submissions";
+  if (tls === null && (implicitTls || session.tls === "required")) {
+    throw new TypeError(`listener ${name}: role ${role} needs a certificate`);
+  }
+  const auth = directory.scramVerifier === undefined
+    ? session.extensions.auth.filter((mechanism) => mechanism !== "SCRAM-SHA-256")
+    : session.extensions.auth;
+  const startTls = session.extensions.startTls && tls !== null;
+  return {
+    session: { ...session, extensions: { ...session.extensions, auth, startTls } },
+    role,
+    listener: name,
+    tls,
+    implicitTls,
+  };
+}
+
+async function listenAll(
+  { runtime, listeners }: MtaOptions,
+  services: ConnectionServices,
+  settings: readonly ConnectionSettings[],
+): Promise<SmtpListener[]> {
+  const nextId = sessionIds(runtime);
+  const open: SmtpListener[] = [];
+  try {
+    for (const [index, { address, connections, connectionsPerClient }] of listeners.entries()) {
+      const limits = {
+        connections: connections ?? 5000,
+        connectionsPerClient: connectionsPerClient ?? 50,
+      };
+      const socket = await runtime.network.listen(address);
+      open.push(new SmtpListener(socket, services, settings[index]!, limits, nextId));
+    }
+    return open;
+  } catch (error) {
+    const now = AbortSignal.abort();
+    await Promise.all(open.map((listener) => listener.stop(now)));
+    throw error;
+  }
+}
+
+/** Ids that no other process of this station has used: its start, randomness, a count. */
+function sessionIds({ clock, random }: Runtime): () => string {
+  const start = clock.now().toString(36) + random.bytes(3).toHex();
+  let count = 0;
+  return () => `${start}.${(++count).toString(36)}`;
+}
+
+function internalError(where: string, error: unknown): MtaFact {
+  return { type: "internal.error", where, error: describeError(error) };
 }

@@ -14,6 +14,8 @@ import type { ScramVerifier } from "./sasl/scram.ts";
  * others are facts, and `next()` may be called again at once.
  */
 export type ServerEvent =
+  /** *answer*: the greeting: 220, or 4xx/5xx to turn the client away (RFC 5321 §3.1). */
+  | { readonly type: "connect" }
   /** *answer*: the client said who it is. */
   | { readonly type: "hello"; readonly verb: "HELO" | "EHLO" | "LHLO"; readonly name: string }
   /** *answer*: credentials to check (PLAIN, LOGIN). */

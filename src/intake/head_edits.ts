@@ -1,0 +1,37 @@
+/**
+ * What we do to a head on its way in: trace field on top (RFC 5321 §4.4), the fix-ups of submission
+ * (RFC 6409 §8), and what policies asked for. Fields that are not touched stay byte for byte.
+ *
+ * @module
+ */
+
+import { formatDate } from "../message/date.ts";
+import { findField, makeField, type RawField, removeFields } from "../message/header.ts";
+import type { Change } from "../policy/policy.ts";
+
+/** A mail that has been through so many stations is going round (RFC 5321 §6.3). */
+export const MAX_HOPS = 100;
+
+/** What a submitted message may lack: Date and Message-ID are added, Bcc taken out (RFC 6409 §8). */
+export function fixSubmission(
+  fields: RawField[],
+  facts: { readonly now: number; readonly id: string; readonly hostname: string },
+): RawField[] {
+  const fixed = removeFields(fields, "Bcc");
+  if (findField(fixed, "Date") === null) fixed.push(makeField("Date", formatDate(facts.now)));
+  if (findField(fixed, "Message-ID") === null) {
+    fixed.push(makeField("Message-ID", `<${facts.id}@${facts.hostname}>`));
+  }
+  return fixed;
+}
+
+/** Carries out what policies asked for; added fields go on top, the last one uppermost. */
+export function applyChanges(fields: RawField[], changes: readonly Change[]): RawField[] {
+  let edited = fields;
+  for (const change of changes) {
+    edited = change.change === "add-field"
+      ? [makeField(change.name, change.value), ...edited]
+      : removeFields(edited, change.name);
+  }
+  return edited;
+}

@@ -1,0 +1,353 @@
+/**
+ * Mail in, whatever brings it: one session's questions answered from the directory, the router and the
+ * policies, and one transaction at a time carried from MAIL to its end (`message_intake.ts` has the
+ * message itself). Knows no protocol: it gets values and gives {@link Reply} values.
+ *
+ * What fails: a directory or policy that throws is answered 451 (454 at a login) with an event; the
+ * session lives on. Nothing here throws for what a client did.
+ *
+ * @module
+ */
+
+import { type Address, formatAddress, parseAddress } from "../address.ts";
+import { networkContains } from "../net_address.ts";
+import { type Decision, type FailureSink, type Stage } from "../policy/chain.ts";
+import type { Policy, PolicyAnswer, SessionView } from "../policy/policy.ts";
+import type { Resolution } from "../routing/router.ts";
+import type { TlsInfo } from "../runtime/runtime.ts";
+import type { MailParameters, RcptParameters } from "../smtp/parameters.ts";
+import { describeReply, type Reply, reply } from "../smtp/reply.ts";
+import type { ServerAnswer } from "../smtp/server_event.ts";
+import { Login, type LoginEvent } from "./login.ts";
+import { MessageIntake } from "./message_intake.ts";
+import type { IntakeServices } from "./services.ts";
+import type { AcceptedRecipient, Transaction } from "./transaction.ts";
+
+/** What is known of a session from its start. */
+export interface IntakeOrigin {
+  readonly id: string;
+  readonly role: string;
+  /** The client's IP address, or `"unix"`. */
+  readonly client: string;
+  /** RFC 2033: each recipient is answered for itself. */
+  readonly lmtp: boolean;
+  /** What comes in is a submission: it is completed (RFC 6409 §8). */
+  readonly submission: boolean;
+}
+
+/** One session's way in. */
+export class IntakeSession implements SessionView {
+  readonly id: string;
+  readonly role: string;
+  readonly client: string;
+  readonly origin: IntakeOrigin;
+  hello: string | null = null;
+  /** HELO, EHLO or LHLO: says what the client speaks. */
+  verb: "HELO" | "EHLO" | "LHLO" = "HELO";
+  tls: TlsInfo | null = null;
+  identity: string | null = null;
+
+  readonly #services: IntakeServices;
+  #transaction: Transaction | null = null;
+  #message: MessageIntake | null = null;
+  #login: Login | null = null;
+  #count = 0;
+
+  constructor(services: IntakeServices, origin: IntakeOrigin) {
+    this.#services = services;
+    this.origin = origin;
+    this.id = origin.id;
+    this.role = origin.role;
+    this.client = origin.client;
+  }
+
+  /** Whether a transaction is open. */
+  get busy(): boolean {
+    return this.#transaction !== null;
+  }
+
+  /** A client connected: the refusal, or `null` to greet it. */
+  connect(): Promise<Reply | null> {
+    return this.#stage("connect", (policy) => policy.connect?.(this));
+  }
+
+  /** The client said its name: the refusal, or `null`. */
+  greet(verb: "HELO" | "EHLO" | "LHLO", name: string): Promise<Reply | null> {
+    this.hello = name;
+    this.verb = verb;
+    return this.#stage("hello", (policy) => policy.hello?.(this));
+  }
+
+  /** The socket is secured: what was said before is forgotten (RFC 3207 §4.2). */
+  secured(tls: TlsInfo): void {
+    this.tls = tls;
+    this.hello = null;
+    this.identity = null;
+  }
+
+  /** Credentials, a name that needs a verifier, or a proof. */
+  async login(event: LoginEvent): Promise<ServerAnswer> {
+    this.#login ??= new Login(this.#services);
+    const outcome = await this.#login.check(event);
+    if (event.type === "scram" || !("account" in outcome)) {
+      if ("reply" in outcome) this.#loginFailed(event, describeReply(outcome.reply));
+      return outcome as ServerAnswer;
+    }
+    this.#login = null;
+    this.identity = outcome.account.name;
+    const refusal = await this.#stage("auth", (policy) => policy.auth?.(this));
+    if (refusal !== null) {
+      this.identity = null;
+      this.#loginFailed(event, describeReply(refusal));
+      return { reply: refusal };
+    }
+    const { mechanism } = event;
+    const { id: session, client, identity } = this;
+    this.#services.emit({ type: "auth.succeeded", session, client, identity, mechanism });
+    return { identity };
+  }
+
+  /** A SASL exchange failed before anything was asked. */
+  loginFailed(mechanism: string, name: string | null, reason: string): void {
+    this.#login = null;
+    const { id: session, client } = this;
+    const identity = name ?? "";
+    this.#services.emit({ type: "auth.failed", session, client, identity, mechanism, reason });
+  }
+
+  /** MAIL. */
+  async sender(sender: Address | null, parameters: MailParameters): Promise<Reply> {
+    if (!(await this.#services.space.hasRoom())) return this.#refused("sender", NO_SPACE, sender);
+    const decision = await this.#decide("sender", (policy) => policy.sender?.(this, sender));
+    if (decision.action === "refuse") {
+      return this.#refused("sender", decision.reply, sender, decision.policy);
+    }
+    this.#transaction = {
+      id: `${this.id}.${++this.#count}`,
+      started: this.#services.clock.now(),
+      sender,
+      parameters,
+      recipients: [],
+      changes: decision.action === "accept" ? [...decision.changes] : [],
+      discard: decision.action === "discard" ? decision : null,
+      content: null,
+    };
+    return reply(250, "2.1.0", "sender OK");
+  }
+
+  /** RCPT. */
+  async recipient(recipient: Address, parameters: RcptParameters): Promise<Reply> {
+    const transaction = this.#open();
+    const resolution = await this.#resolve(recipient);
+    if ("code" in resolution) return this.#refused("recipient", resolution, recipient);
+    const accepted: AcceptedRecipient = {
+      address: recipient,
+      parameters,
+      mailboxes: resolution.mailboxes,
+      discard: false,
+    };
+    const envelope = new MessageIntake(this.#services, this, transaction).envelope([accepted]);
+    const decision = await this.#decide(
+      "recipient",
+      (policy) => policy.recipient?.(this, recipient, envelope),
+    );
+    if (decision.action === "refuse") {
+      return this.#refused("recipient", decision.reply, recipient, decision.policy);
+    }
+    const full = await this.#room(resolution, transaction.parameters.size ?? 0);
+    if (full !== null) return this.#refused("recipient", full, recipient);
+    if (decision.action === "accept") transaction.changes.push(...decision.changes);
+    transaction.recipients.push({ ...accepted, discard: decision.action === "discard" });
+    return reply(250, "2.1.5", "recipient OK");
+  }
+
+  /** DATA or the first BDAT: 354, or why no message can be taken now. */
+  begin(): Reply {
+    this.#message = new MessageIntake(this.#services, this, this.#open());
+    const started = this.#message.begin();
+    if (started.code !== 354) this.#end();
+    return started;
+  }
+
+  /** Octets of the message. Gives, at once or later, the reply to refuse the rest with. */
+  chunk(bytes: Uint8Array): Reply | null | Promise<Reply | null> {
+    return this.#message === null ? null : this.#message.write(bytes);
+  }
+
+  /** The message is whole: one reply, or in LMTP one for each recipient. */
+  async end(): Promise<Reply[]> {
+    const message = this.#message;
+    const recipients = this.#open().recipients.length;
+    try {
+      return await message!.finish();
+    } catch (error) {
+      const { id: session } = this;
+      this.#services.emit({
+        type: "internal.error",
+        where: "intake",
+        error: describeError(error),
+        session,
+      });
+      return new Array<Reply>(this.origin.lmtp ? recipients : 1).fill(BROKEN);
+    } finally {
+      this.#end();
+    }
+  }
+
+  /** The transaction is gone. */
+  abort(): void {
+    this.#end();
+  }
+
+  /** VRFY (RFC 5321 §3.5). */
+  async verify(argument: string): Promise<Reply> {
+    const address = parseAddress(argument.replace(/^<(.*)>$/, "$1"), { smtputf8: true });
+    if (address === null) return reply(252, "2.5.0", "cannot verify that; send the mail and see");
+    const resolution = await this.#resolve(address);
+    if ("code" in resolution) return resolution;
+    return reply(250, "2.1.5", `<${formatAddress(address)}>`);
+  }
+
+  /** EXPN (RFC 5321 §3.5): the mailboxes behind an alias. */
+  async expand(argument: string): Promise<Reply> {
+    const address = parseAddress(argument.replace(/^<(.*)>$/, "$1"), { smtputf8: true });
+    if (address === null) return reply(550, "5.1.3", "expected an address");
+    const resolution = await this.#resolve(address);
+    if ("code" in resolution) return resolution;
+    const lines = resolution.mailboxes.map((each) => `<${formatAddress(each.address)}>`);
+    return { code: 250, enhanced: "2.1.5", lines };
+  }
+
+  /** The session is over; what was not finished is dropped. */
+  close(): void {
+    this.#end();
+    for (const policy of this.#services.policies.policies) {
+      try {
+        policy.close?.(this);
+      } catch (error) {
+        this.onFailure({ policy: policy.name, stage: "close", error });
+      }
+    }
+  }
+
+  /** A policy failed: say so to those who watch. */
+  readonly onFailure = (
+    { policy, stage, error }: { policy: string; stage: Stage | "close"; error: unknown },
+  ): void => {
+    this.#services.emit({
+      type: "policy.failed",
+      session: this.id,
+      policy,
+      stage,
+      error: describeError(error),
+    });
+  };
+
+  /** Where mail for an address goes, or why it cannot. */
+  async #resolve(address: Address): Promise<Extract<Resolution, { kind: "local" }> | Reply> {
+    let resolution: Resolution;
+    try {
+      resolution = await this.#services.router.resolve(address);
+    } catch (error) {
+      this.#services.emit({
+        type: "internal.error",
+        where: "directory",
+        error: describeError(error),
+        session: this.id,
+      });
+      return DIRECTORY_DOWN;
+    }
+    switch (resolution.kind) {
+      case "local":
+        return resolution.remote.length > 0 ? NO_RELAY_YET : resolution;
+      case "unknown":
+        return NO_SUCH_USER;
+      case "relay":
+        return this.#mayRelay() ? NO_RELAY_YET : RELAY_DENIED;
+    }
+  }
+
+  #mayRelay(): boolean {
+    if (this.identity !== null) return true;
+    return this.#services.relayFrom.some((network) => networkContains(network, this.client));
+  }
+
+  async #room(
+    resolution: Extract<Resolution, { kind: "local" }>,
+    size: number,
+  ): Promise<Reply | null> {
+    try {
+      for (const { mailbox } of resolution.mailboxes) {
+        const full = await this.#services.delivery.checkRoom(mailbox, size);
+        if (full !== null) return full;
+      }
+      return null;
+    } catch (error) {
+      this.#services.emit({
+        type: "internal.error",
+        where: "delivery",
+        error: describeError(error),
+        session: this.id,
+      });
+      return reply(451, "4.3.0", "cannot look into the mailbox now: try again later");
+    }
+  }
+
+  #decide(stage: Stage, hook: (policy: Policy) => PolicyAnswer): Promise<Decision> {
+    return this.#services.policies.decide(stage, hook, this.onFailure as FailureSink);
+  }
+
+  /** A stage without a message: there is nothing to discard or annotate, so discard turns away. */
+  async #stage(stage: Stage, hook: (policy: Policy) => PolicyAnswer): Promise<Reply | null> {
+    const decision = await this.#decide(stage, hook);
+    if (decision.action === "accept") return null;
+    const given = decision.action === "refuse"
+      ? decision.reply
+      : reply(stage === "connect" ? 554 : 550, "5.7.1", "not accepted");
+    return this.#refused(stage, given, undefined, decision.policy);
+  }
+
+  #refused(stage: Stage, given: Reply, address?: Address | null, policy?: string): Reply {
+    this.#services.emit({
+      type: "command.refused",
+      session: this.id,
+      client: this.client,
+      stage,
+      ...(address !== undefined && { address: address === null ? "<>" : formatAddress(address) }),
+      reply: describeReply(given),
+      ...(policy !== undefined && { policy }),
+    });
+    return given;
+  }
+
+  #loginFailed(event: LoginEvent, reason: string): void {
+    this.loginFailed(
+      event.type === "scram" ? "SCRAM-SHA-256" : event.mechanism,
+      event.name,
+      reason,
+    );
+  }
+
+  #open(): Transaction {
+    if (this.#transaction === null) throw new Error("no transaction is open");
+    return this.#transaction;
+  }
+
+  #end(): void {
+    this.#message?.dispose();
+    this.#message = null;
+    this.#transaction = null;
+  }
+}
+
+/** An error in one line, for events. */
+export function describeError(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
+
+const NO_SPACE = reply(452, "4.3.1", "no room on the disk now: try again later");
+const DIRECTORY_DOWN = reply(451, "4.3.0", "cannot look up addresses now: try again later");
+const NO_SUCH_USER = reply(550, "5.1.1", "no such user here");
+const RELAY_DENIED = reply(550, "5.7.1", "relaying denied: not our user, not our domain");
+const NO_RELAY_YET = reply(554, "5.3.3", "this station does not send mail on yet");
+const BROKEN = reply(451, "4.3.0", "cannot take the message now: try again later");

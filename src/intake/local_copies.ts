@@ -1,0 +1,65 @@
+/**
+ * The local end of a message: all copies are prepared first, then all are published; a copy that
+ * cannot be made takes the others back, so that a client told to try again does not make twins.
+ *
+ * @module
+ */
+
+import {
+  DeliveryError,
+  type LocalDelivery,
+  type LocalRecipient,
+  type MessageSource,
+  type PreparedDelivery,
+} from "../queue/local_delivery.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
+
+/** How many copies of one message are made at the same time. */
+const AT_ONCE = 16;
+
+/** What became of the copies: `failure` is `null` when all are safe. */
+export interface CopiesOutcome {
+  readonly failure: { readonly reply: Reply; readonly error: unknown } | null;
+}
+
+/**
+ * Makes all copies or none. Of several failures one that may pass is reported before one that will
+ * not, for then the client tries again with all.
+ */
+export async function deliverTogether(
+  delivery: LocalDelivery,
+  source: MessageSource,
+  recipients: readonly LocalRecipient[],
+): Promise<CopiesOutcome> {
+  const prepared: PreparedDelivery[] = [];
+  const failures: unknown[] = [];
+  await eachOf(recipients, async (recipient) => {
+    if (failures.length > 0) return;
+    prepared.push(await delivery.prepare(source, recipient));
+  }, failures);
+  if (failures.length === 0) await eachOf(prepared, (copy) => copy.publish(), failures);
+  if (failures.length === 0) return { failure: null };
+  await Promise.all(prepared.map((copy) => copy.discard()));
+  const worst = failures.find((error) => replyOf(error).code < 500) ?? failures[0];
+  return { failure: { reply: replyOf(worst), error: worst } };
+}
+
+/** Runs a task for each item, some at a time; what they throw is collected. */
+async function eachOf<T>(
+  items: readonly T[],
+  task: (item: T) => Promise<void>,
+  failures: unknown[],
+): Promise<void> {
+  if (items.length === 1) return await task(items[0]!).catch((error) => void failures.push(error));
+  const waiting = items[Symbol.iterator]();
+  const worker = async () => {
+    for (const item of waiting) await task(item).catch((error) => void failures.push(error));
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker));
+}
+
+function replyOf(error: unknown): Reply {
+  return error instanceof DeliveryError
+    ? error.reply
+    : reply(451, "4.3.0", "cannot store mail now");
+}

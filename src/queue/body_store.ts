@@ -1,0 +1,234 @@
+/**
+ * Where message bodies wait while their message comes in: in memory while they are small and the
+ * common budget lasts, else in a file of a temporary folder. Nothing here is durable: what is kept is
+ * written again, and synced, where it belongs.
+ *
+ * What fails: a write that finds no room throws what the disk says (`ENOSPC`, `EMFILE`, …);
+ * `create()` gives `null` when too many files are open, and the client is told to come again.
+ *
+ * @module
+ */
+
+import type { FileHandle, Files, Random } from "../runtime/runtime.ts";
+
+/** A body on its way. */
+export interface Body {
+  /** Octets so far. */
+  readonly size: number;
+  /** Adds octets; the view is free again when this settles, or at once when nothing is returned. */
+  write(chunk: Uint8Array): void | Promise<void>;
+  /** No more octets come. */
+  finish(): Promise<void>;
+  /** The octets from the start, as often as asked. */
+  open(): AsyncIterable<Uint8Array>;
+  /** Frees memory and file. Harmless twice. */
+  dispose(): Promise<void>;
+}
+
+/** What a store is made of. */
+export interface BodyStoreOptions {
+  readonly files: Files;
+  readonly random: Random;
+  /** The folder for large bodies. It belongs to one process: whatever lies there at start is removed. */
+  readonly directory: string;
+  /** Octets of all bodies in memory together; default 64 MiB. */
+  readonly memory?: number;
+  /** Octets of one body in memory; default 256 KiB. */
+  readonly bodyMemory?: number;
+  /** Bodies in files at once; default 4,096. */
+  readonly openFiles?: number;
+}
+
+const KIB = 1024;
+const SMALLEST_BLOCK = 2 * KIB;
+const LARGEST_BLOCK = 64 * KIB;
+
+/** All bodies on their way. */
+export class BodyStore {
+  readonly #files: Files;
+  readonly #directory: string;
+  readonly #memory: number;
+  readonly #bodyMemory: number;
+  readonly #openFiles: number;
+  readonly #mark: string;
+  #used = 0;
+  #inFiles = 0;
+  #count = 0;
+
+  constructor(options: BodyStoreOptions) {
+    this.#files = options.files;
+    this.#directory = options.directory;
+    this.#memory = options.memory ?? 64 * KIB * KIB;
+    this.#bodyMemory = options.bodyMemory ?? 256 * KIB;
+    this.#openFiles = options.openFiles ?? 4096;
+    this.#mark = options.random.bytes(6).toHex();
+  }
+
+  /** Octets of memory the bodies hold. */
+  get memoryUsed(): number {
+    return this.#used;
+  }
+
+  /** Makes the folder ready and removes what an earlier process left. */
+  async prepare(): Promise<void> {
+    await makeDirectories(this.#files, this.#directory);
+    for await (const { name, kind } of this.#files.list(this.#directory)) {
+      if (kind === "file" && name.endsWith(".body")) {
+        await this.#files.remove(`${this.#directory}/${name}`);
+      }
+    }
+  }
+
+  /** A new, empty body; `null` when there is room for no more. */
+  create(): Body | null {
+    return this.#inFiles >= this.#openFiles ? null : new StoredBody(this);
+  }
+
+  /** Takes `octets` of the memory budget, for a body that would then hold `total`. */
+  reserve(octets: number, total: number): boolean {
+    if (total > this.#bodyMemory || this.#used + octets > this.#memory) return false;
+    this.#used += octets;
+    return true;
+  }
+
+  /** Gives memory back. */
+  release(octets: number): void {
+    this.#used -= octets;
+  }
+
+  /** A file for one body. */
+  async openFile(): Promise<{ readonly path: string; readonly handle: FileHandle }> {
+    const path = `${this.#directory}/${this.#mark}-${this.#count++}.body`;
+    this.#inFiles++;
+    try {
+      const handle = await this.#files.open(path, { write: true, createNew: true, mode: 0o600 });
+      return { path, handle };
+    } catch (error) {
+      this.#inFiles--;
+      throw error;
+    }
+  }
+
+  /** Removes a body's file. */
+  async removeFile(path: string): Promise<void> {
+    this.#inFiles--;
+    await this.#files.remove(path);
+  }
+
+  /** Reads a body's file. */
+  async *readFile(path: string): AsyncGenerator<Uint8Array> {
+    const handle = await this.#files.open(path, { read: true });
+    try {
+      const buffer = new Uint8Array(LARGEST_BLOCK);
+      for (let length; (length = await handle.read(buffer)) !== null;) {
+        yield buffer.subarray(0, length);
+      }
+    } finally {
+      handle.close();
+    }
+  }
+}
+
+/** Blocks that grow from small to large, so that neither tiny bodies nor tiny chunks waste memory. */
+class StoredBody implements Body {
+  readonly #store: BodyStore;
+  #blocks: Uint8Array[] = [];
+  #reserved = 0;
+  /** Octets used of the last block. */
+  #filled = 0;
+  #file: { readonly path: string; readonly handle: FileHandle } | null = null;
+  #size = 0;
+  #disposed = false;
+
+  constructor(store: BodyStore) {
+    this.#store = store;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  write(chunk: Uint8Array): void | Promise<void> {
+    if (this.#file === null && this.#keep(chunk)) return;
+    return this.#spill(chunk);
+  }
+
+  finish(): Promise<void> {
+    this.#file?.handle.close();
+    return Promise.resolve();
+  }
+
+  async *open(): AsyncGenerator<Uint8Array> {
+    if (this.#file !== null) return yield* this.#store.readFile(this.#file.path);
+    yield* this.#inMemory();
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#forget();
+    if (this.#file === null) return;
+    this.#file.handle.close();
+    await this.#store.removeFile(this.#file.path);
+  }
+
+  /** Copies into memory; `false`, with nothing changed, when there is no room for all of it. */
+  #keep(chunk: Uint8Array): boolean {
+    const block = this.#blocks.at(-1);
+    const room = block === undefined ? 0 : block.length - this.#filled;
+    const rest = chunk.length - room;
+    let next: Uint8Array | null = null;
+    if (rest > 0) {
+      const size = Math.max(
+        rest,
+        Math.min(LARGEST_BLOCK, Math.max(SMALLEST_BLOCK, this.#reserved)),
+      );
+      if (!this.#store.reserve(size, this.#size + chunk.length)) return false;
+      this.#reserved += size;
+      next = new Uint8Array(size);
+    }
+    block?.set(rest > 0 ? chunk.subarray(0, room) : chunk, this.#filled);
+    this.#filled += Math.min(room, chunk.length);
+    if (next !== null) {
+      next.set(chunk.subarray(room));
+      this.#blocks.push(next);
+      this.#filled = rest;
+    }
+    this.#size += chunk.length;
+    return true;
+  }
+
+  async #spill(chunk: Uint8Array): Promise<void> {
+    if (this.#file === null) {
+      this.#file = await this.#store.openFile();
+      for (const block of this.#inMemory()) await this.#file.handle.write(block);
+      this.#forget();
+    }
+    await this.#file.handle.write(chunk);
+    this.#size += chunk.length;
+  }
+
+  *#inMemory(): Generator<Uint8Array> {
+    const last = this.#blocks.length - 1;
+    for (let i = 0; i < last; i++) yield this.#blocks[i]!;
+    if (last >= 0) yield this.#blocks[last]!.subarray(0, this.#filled);
+  }
+
+  #forget(): void {
+    this.#store.release(this.#reserved);
+    this.#reserved = 0;
+    this.#blocks = [];
+    this.#filled = 0;
+  }
+}
+
+/** Makes a folder and its parents, each 0700. */
+export async function makeDirectories(files: Files, path: string): Promise<void> {
+  if (path === "" || path === "/" || (await files.stat(path)) !== null) return;
+  await makeDirectories(files, path.slice(0, Math.max(0, path.lastIndexOf("/"))));
+  try {
+    await files.makeDirectory(path, 0o700);
+  } catch (error) {
+    if ((await files.stat(path)) === null) throw error;
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * One listening socket: accepts, holds the limits on how many may be connected, and starts an
+ * {@link SmtpConnection} for each that may. Turning one away costs one short write.
+ *
+ * @module
+ */
+
+import type { MtaFact } from "../events.ts";
+import { clientKey, isLoopback } from "../net_address.ts";
+import {
+  type Connection,
+  formatSocketAddress,
+  type Listener,
+  type SocketAddress,
+} from "../runtime/runtime.ts";
+import { formatReply, reply } from "../smtp/reply.ts";
+import {
+  type ConnectionServices,
+  type ConnectionSettings,
+  SmtpConnection,
+} from "./smtp_connection.ts";
+
+/** How many may be connected. */
+export interface ConnectionLimits {
+  /** At once, in all. */
+  readonly connections: number;
+  /** At once from one address (IPv6: one /64); loopback and unix sockets are exempt. */
+  readonly connectionsPerClient: number;
+}
+
+/** One listener and its connections. */
+export class SmtpListener {
+  readonly #listener: Listener;
+  readonly #services: ConnectionServices;
+  readonly #settings: ConnectionSettings;
+  readonly #limits: ConnectionLimits;
+  readonly #nextId: () => string;
+  readonly #open = new Map<SmtpConnection, string>();
+  readonly #perClient = new Map<string, number>();
+  #idle: (() => void) | null = null;
+
+  constructor(
+    listener: Listener,
+    services: ConnectionServices,
+    settings: ConnectionSettings,
+    limits: ConnectionLimits,
+    nextId: () => string,
+  ) {
+    this.#listener = listener;
+    this.#services = services;
+    this.#settings = settings;
+    this.#limits = limits;
+    this.#nextId = nextId;
+  }
+
+  /** Where it listens. */
+  get address(): SocketAddress {
+    return this.#listener.address;
+  }
+
+  /** How many are connected. */
+  get connections(): number {
+    return this.#open.size;
+  }
+
+  /** Accepts until {@link stop}. */
+  async run(): Promise<void> {
+    const { emit } = this.#services;
+    const { listener } = this.#settings;
+    const address = formatSocketAddress(this.address);
+    emit({ type: "listener.started", listener, address });
+    const onTrouble = (error: unknown) =>
+      emit({ type: "listener.trouble", listener, error: String(error) });
+    for (let connection; (connection = await this.#listener.accept(onTrouble)) !== null;) {
+      this.#admit(connection);
+    }
+    emit({ type: "listener.stopped", listener, address });
+  }
+
+  /**
+   * Accepts no more; resolves when the last connection has ended, those that are idle at once, and
+   * all of them when `giveUp` is aborted.
+   */
+  async stop(giveUp: AbortSignal): Promise<void> {
+    this.#listener.close();
+    for (const connection of this.#open.keys()) connection.stop();
+    const abandon = () => {
+      for (const connection of this.#open.keys()) connection.abandon();
+    };
+    if (giveUp.aborted) abandon();
+    giveUp.addEventListener("abort", abandon);
+    if (this.#open.size > 0) await new Promise<void>((resolve) => this.#idle = resolve);
+    giveUp.removeEventListener("abort", abandon);
+  }
+
+  #admit(connection: Connection): void {
+    const client = clientOf(connection.remote);
+    const count = client === null ? 0 : this.#perClient.get(client) ?? 0;
+    if (this.#open.size >= this.#limits.connections) {
+      return this.#turnAway(connection, "too many connections");
+    }
+    if (count >= this.#limits.connectionsPerClient) {
+      return this.#turnAway(connection, "too many connections from this address");
+    }
+    const served = new SmtpConnection(connection, this.#nextId(), this.#services, this.#settings);
+    this.#open.set(served, client ?? "");
+    if (client !== null) this.#perClient.set(client, count + 1);
+    served.serve().finally(() => this.#ended(served));
+  }
+
+  #ended(served: SmtpConnection): void {
+    const client = this.#open.get(served)!;
+    this.#open.delete(served);
+    const count = (this.#perClient.get(client) ?? 1) - 1;
+    if (count > 0) this.#perClient.set(client, count);
+    else this.#perClient.delete(client);
+    if (this.#open.size === 0) this.#idle?.();
+  }
+
+  #turnAway(connection: Connection, reason: string): void {
+    const { listener, session, implicitTls } = this.#settings;
+    const client = connection.remote.transport === "tcp" ? connection.remote.hostname : "unix";
+    this.#services.emit({ type: "session.refused", listener, client, reason } satisfies MtaFact);
+    // Under TLS nobody could read it. A peer that does not read is not waited for.
+    if (implicitTls) return connection.close();
+    const words = formatReply(reply(421, "4.7.0", reason), session.extensions.enhancedStatusCodes);
+    connection.write(words).catch(() => {}).finally(() => connection.close());
+  }
+}
+
+/** What connections are counted by, or `null` for those that are not. */
+function clientOf(remote: SocketAddress): string | null {
+  if (remote.transport === "unix" || isLoopback(remote.hostname)) return null;
+  return clientKey(remote.hostname);
+}

@@ -1,0 +1,38 @@
+/**
+ * Read buffers: each connection has a small one for as long as it lives, and may borrow a large one
+ * while a message comes in fast. Idle connections so cost little, and many slow senders at once do
+ * not each hold what only a fast one can use.
+ *
+ * @module
+ */
+
+/** Octets of the buffer every connection has. */
+export const SMALL = 4 * 1024;
+
+/** Octets of a borrowed buffer. */
+export const LARGE = 64 * 1024;
+
+/** Large buffers, shared by the connections of a station. */
+export class ReadBuffers {
+  readonly #most: number;
+  readonly #free: Uint8Array[] = [];
+  #lent = 0;
+
+  /** @param most how many may be lent at once; with 256 that is 16 MiB. */
+  constructor(most = 256) {
+    this.#most = most;
+  }
+
+  /** A large buffer, or `null` when all are lent. */
+  borrow(): Uint8Array | null {
+    if (this.#lent >= this.#most) return null;
+    this.#lent++;
+    return this.#free.pop() ?? new Uint8Array(LARGE);
+  }
+
+  /** Gives a buffer back. */
+  giveBack(buffer: Uint8Array): void {
+    this.#lent--;
+    if (this.#free.length < 32) this.#free.push(buffer);
+  }
+}

@@ -1,0 +1,396 @@
+/**
+ * One connection: carries octets between a socket and a {@link ServerSession}, and questions between
+ * the session and intake. The loop below is the whole of it; what is left to others: syntax and order
+ * (`smtp/`), decisions (`intake/`), how many connections there may be (`listener.ts`).
+ *
+ * What fails: a peer that vanishes ends the session, and what it had not finished is dropped; a
+ * time-out is answered 421 4.4.2; nothing is thrown to the caller.
+ *
+ * @module
+ */
+
+import type { MtaFact } from "../events.ts";
+import { describeError, IntakeSession } from "../intake/intake.ts";
+import type { IntakeServices } from "../intake/services.ts";
+import type { Deadlines } from "../runtime/deadlines.ts";
+import { type Clock, type Connection, errorCode, type TlsServer } from "../runtime/runtime.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
+import type { ServerAnswer, ServerEvent } from "../smtp/server_event.ts";
+import { ServerSession } from "../smtp/server_session.ts";
+import type { SessionSettings } from "../smtp/session_settings.ts";
+import { type ReadBuffers, SMALL } from "./read_buffers.ts";
+
+/** What the connections of a listener share. */
+export interface ConnectionServices {
+  readonly intake: IntakeServices;
+  readonly deadlines: Deadlines;
+  readonly buffers: ReadBuffers;
+  readonly clock: Clock;
+  readonly emit: (fact: MtaFact) => void;
+}
+
+/** What one listener adds. */
+export interface ConnectionSettings {
+  readonly session: SessionSettings;
+  readonly role: string;
+  readonly listener: string;
+  /** For STARTTLS and implicit TLS. */
+  readonly tls: TlsServer | null;
+  /** TLS from the first octet (RFC 8314). */
+  readonly implicitTls: boolean;
+}
+
+/** Pending octets are written at the latest when there are so many. */
+const FLUSH_AT = 4096;
+/** Replies do not wait longer than this for the rest of their group (milliseconds). */
+const FLUSH_AFTER = 50;
+/** How long the last words may take (milliseconds). */
+const LAST_WORDS = 5000;
+
+/** One connection, from accept to close. */
+export class SmtpConnection {
+  /** When {@link expire} is due: epoch milliseconds. */
+  deadline = Infinity;
+
+  readonly #services: ConnectionServices;
+  readonly #settings: ConnectionSettings;
+  readonly #session: ServerSession;
+  readonly #intake: IntakeSession;
+  readonly #opened: number;
+  #connection: Connection;
+  readonly #small = new Uint8Array(SMALL);
+  #large: Uint8Array | null = null;
+  #reading: Promise<number | null> | null = null;
+  #messageDeadline = Infinity;
+  #writing = false;
+  #stopping = false;
+  #reason = "closed by peer";
+
+  constructor(
+    connection: Connection,
+    id: string,
+    services: ConnectionServices,
+    settings: ConnectionSettings,
+  ) {
+    this.#connection = connection;
+    this.#services = services;
+    this.#settings = settings;
+    this.#opened = services.clock.now();
+    this.#session = new ServerSession(settings.session, {
+      secure: settings.implicitTls,
+      nonce: () => services.intake.random.bytes(18).toBase64(),
+    });
+    const { remote } = connection;
+    this.#intake = new IntakeSession(services.intake, {
+      id,
+      role: settings.role,
+      client: remote.transport === "tcp" ? remote.hostname : "unix",
+      lmtp: settings.session.protocol === "lmtp",
+      submission: settings.role === "submission" || settings.role === "submissions",
+    });
+  }
+
+  /** Serves until the session ends. Never rejects. */
+  async serve(): Promise<void> {
+    const { emit, deadlines } = this.#services;
+    const { id: session, client } = this.#intake;
+    emit({ type: "session.opened", session, listener: this.#settings.listener, client });
+    deadlines.add(this);
+    try {
+      if (this.#settings.implicitTls) await this.#secure();
+      await this.#loop();
+    } catch (error) {
+      this.#failed(error);
+    } finally {
+      deadlines.delete(this);
+      this.#connection.close();
+      this.#giveBack();
+      this.#intake.close();
+      emit({
+        type: "session.closed",
+        session,
+        client,
+        reason: this.#reason,
+        messages: this.#session.messages,
+        duration: this.#services.clock.now() - this.#opened,
+      });
+    }
+  }
+
+  /** The station stops: ends now when idle, else after the message under way. */
+  stop(): void {
+    this.#stopping = true;
+    if (this.#reading !== null && this.#mayStop()) this.#sayLast("stopping", SHUTTING_DOWN);
+  }
+
+  /** Closes at once. */
+  abandon(): void {
+    this.#reason = "station stopped";
+    this.#connection.close();
+  }
+
+  /** A wait has lasted too long. */
+  expire(): void {
+    if (this.#reading === null || this.#writing) {
+      this.#reason = "timeout";
+      this.#connection.close();
+    } else this.#sayLast("timeout", TIMED_OUT);
+  }
+
+  async #loop(): Promise<void> {
+    // Begun before the greeting, so that a client that talks first is seen when the greeting is slow.
+    this.#startReading();
+    for (;;) {
+      const event = this.#session.next();
+      if (event !== null) {
+        await this.#handle(event);
+        if (this.#session.pendingOutput >= FLUSH_AT) await this.#flush();
+        continue;
+      }
+      switch (this.#session.waiting) {
+        case "bytes":
+          if (this.#stopping && this.#mayStop()) {
+            this.#reason = "stopping";
+            this.#session.shutDown(SHUTTING_DOWN);
+            break;
+          }
+          await this.#flush();
+          if (!(await this.#read())) return;
+          break;
+        case "tls":
+          await this.#flush();
+          await this.#secure();
+          this.#session.tlsStarted();
+          break;
+        case "closed":
+          return await this.#flush();
+        case "answer":
+          throw new Error("a question was left without an answer");
+      }
+    }
+  }
+
+  #startReading(): void {
+    this.#reading ??= this.#connection.read(this.#buffer());
+    this.#reading.catch(() => {}); // looked at when it is awaited
+  }
+
+  async #read(): Promise<boolean> {
+    this.#setDeadline(this.#session.timeout);
+    this.#startReading();
+    const buffer = this.#buffer();
+    const length = await this.#reading;
+    this.#reading = null;
+    if (length === null) return false;
+    this.#session.receive(buffer.subarray(0, length));
+    this.#resize(length === buffer.length);
+    return true;
+  }
+
+  #buffer(): Uint8Array {
+    return this.#large ?? this.#small;
+  }
+
+  /**
+   * A large buffer for senders that fill a small one, while their message lasts. The octets just read
+   * stay where they are until the session has used them, so the change holds for the next read.
+   */
+  #resize(filled: boolean): void {
+    this.#wanted = filled && this.#session.receivingBody;
+  }
+  #wanted = false;
+
+  /** Called between reads, when no octets are in use. */
+  #applySize(): void {
+    if (this.#large === null && this.#wanted) this.#large = this.#services.buffers.borrow();
+    else if (this.#large !== null && !this.#session.receivingBody) this.#giveBack();
+  }
+
+  #giveBack(): void {
+    if (this.#large === null) return;
+    this.#services.buffers.giveBack(this.#large);
+    this.#large = null;
+  }
+
+  async #flush(): Promise<void> {
+    this.#applySize();
+    if (this.#session.pendingOutput === 0) return;
+    this.#setDeadline(this.#session.timeout);
+    this.#writing = true;
+    await this.#connection.write(this.#session.take());
+    this.#writing = false;
+  }
+
+  async #secure(): Promise<void> {
+    const { emit, clock } = this.#services;
+    const { tls } = this.#settings;
+    if (tls === null) throw new Error("TLS was promised without a certificate");
+    this.deadline = clock.now() + this.#settings.session.limits.timeouts.handshake;
+    const { id: session, client } = this.#intake;
+    try {
+      this.#connection = await this.#connection.startTlsServer(tls);
+    } catch (error) {
+      emit({ type: "tls.failed", session, client, error: describeError(error) });
+      throw error;
+    }
+    const info = this.#connection.tls!;
+    this.#intake.secured(info);
+    emit({ type: "tls.started", session, protocol: info.protocol, cipher: info.cipher });
+  }
+
+  /** What an event means: a question for intake, or a fact to note. */
+  async #handle(event: ServerEvent): Promise<void> {
+    switch (event.type) {
+      case "connect":
+        return await this.#connect();
+      case "hello":
+        return this.#answer(await this.#soon(this.#intake.greet(event.verb, event.name)), HELLO_OK);
+      case "auth":
+      case "scram":
+      case "authenticated":
+        return this.#session.answer(await this.#soon(this.#intake.login(event)));
+      case "auth-failed":
+        return this.#intake.loginFailed(event.mechanism, event.name, event.reason);
+      case "sender":
+        return this.#answer(await this.#soon(this.#intake.sender(event.sender, event.parameters)));
+      case "recipient":
+        return this.#answer(
+          await this.#soon(this.#intake.recipient(event.recipient, event.parameters)),
+        );
+      case "body":
+        return this.#begin();
+      case "chunk":
+        return await this.#chunk(event.bytes);
+      case "end":
+        this.#messageDeadline = Infinity;
+        return this.#session.answer(
+          replyOrReplies(await this.#soon(this.#intake.end()), this.#intake),
+        );
+      case "abort":
+        this.#messageDeadline = Infinity;
+        return this.#intake.abort();
+      case "verify":
+        return this.#answer(await this.#soon(this.#intake.verify(event.argument)));
+      case "expand":
+        return this.#answer(await this.#soon(this.#intake.expand(event.argument)));
+      case "etrn":
+        return this.#answer(NO_QUEUE);
+      case "fault":
+        return this.#fault(event.kind, event.detail);
+      case "quit":
+        this.#reason = this.#reason === "closed by peer"
+          ? event.clean ? "quit" : "cut off"
+          : this.#reason;
+        return;
+      case "starttls":
+        return;
+    }
+  }
+
+  async #connect(): Promise<void> {
+    const { hostname, banner } = this.#settings.session;
+    const refusal = await this.#intake.connect();
+    await this.#takeEarlyTalk();
+    this.#answer(refusal ?? reply(220, undefined, `${hostname} ${banner}`));
+  }
+
+  /** What came while the greeting was decided goes to the session first: it must see who talks early. */
+  async #takeEarlyTalk(): Promise<void> {
+    if (this.#reading === null) return;
+    const nothing = Symbol();
+    const early = await Promise.race([
+      this.#reading.catch(() => nothing),
+      Promise.resolve(nothing),
+    ]);
+    if (typeof early !== "number") return;
+    this.#reading = null;
+    this.#session.receive(this.#small.subarray(0, early));
+  }
+
+  #begin(): void {
+    const started = this.#intake.begin();
+    if (started.code === 354) {
+      this.#messageDeadline = this.#services.clock.now() +
+        this.#settings.session.limits.timeouts.message;
+    }
+    this.#answer(started);
+  }
+
+  async #chunk(bytes: Uint8Array): Promise<void> {
+    const refusal = this.#intake.chunk(bytes);
+    const given = refusal instanceof Promise ? await refusal : refusal;
+    if (given === null) return;
+    this.#intake.abort();
+    this.#session.refuse(given);
+  }
+
+  #answer(given: Reply | null, otherwise?: Reply): void {
+    this.#session.answer({ reply: given ?? otherwise! });
+  }
+
+  /** Waits for an answer; replies already made go out when it takes long. */
+  async #soon<T>(answer: Promise<T>): Promise<T> {
+    this.deadline = Infinity; // ours to answer, not the client's to send
+    if (this.#session.pendingOutput === 0) return await answer;
+    const stop = new AbortController();
+    const late = this.#services.clock.sleep(FLUSH_AFTER, stop.signal).then(() => this.#flush());
+    late.catch(() => {}); // a broken socket shows at the next read
+    try {
+      return await answer;
+    } finally {
+      stop.abort();
+      if (this.#writing) await late;
+    }
+  }
+
+  #setDeadline(wait: number): void {
+    const { timeouts } = this.#settings.session.limits;
+    if (!this.#intake.busy && !this.#session.receivingBody) this.#messageDeadline = Infinity;
+    this.deadline = Math.min(
+      this.#services.clock.now() + wait,
+      this.#messageDeadline,
+      this.#opened + timeouts.session,
+    );
+  }
+
+  /** Nothing is lost when the session ends now. */
+  #mayStop(): boolean {
+    return !this.#intake.busy && this.#session.waiting === "bytes";
+  }
+
+  /** Says 421 while a read is pending, then closes, which ends the read. */
+  #sayLast(reason: string, last: Reply): void {
+    this.#reason = reason;
+    this.#session.shutDown(last);
+    this.deadline = this.#services.clock.now() + LAST_WORDS;
+    this.#writing = true;
+    this.#connection.write(this.#session.take())
+      .catch(() => {})
+      .finally(() => this.#connection.close());
+  }
+
+  #fault(kind: string, detail: string): void {
+    const { id: session, client } = this.#intake;
+    this.#services.emit({ type: "session.fault", session, client, kind, detail });
+  }
+
+  #failed(error: unknown): void {
+    if (this.#reason !== "closed by peer") return;
+    const code = errorCode(error);
+    if (code === undefined) {
+      const { id: session } = this.#intake;
+      const facts = { where: "connection", error: describeError(error), session };
+      this.#services.emit({ type: "internal.error", ...facts });
+    }
+    this.#reason = code === undefined ? "internal error" : `connection lost (${code})`;
+  }
+}
+
+function replyOrReplies(replies: Reply[], intake: IntakeSession): ServerAnswer {
+  return intake.origin.lmtp ? { replies } : { reply: replies[0]! };
+}
+
+const HELLO_OK = reply(250, undefined, "OK");
+const NO_QUEUE = reply(458, "4.3.3", "no queue to start here");
+const SHUTTING_DOWN = reply(421, "4.3.2", "station is stopping: try again later");
+const TIMED_OUT = reply(421, "4.4.2", "timeout: closing");

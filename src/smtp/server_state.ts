@@ -1,0 +1,69 @@
+/**
+ * What a server session knows at one moment, as its verbs see it, and what a verb makes of a command.
+ *
+ * @module
+ */
+
+import type { Reply } from "./reply.ts";
+import { reply } from "./reply.ts";
+import type { ServerEvent } from "./server_event.ts";
+import type { SessionSettings } from "./session_settings.ts";
+
+/** The state a verb decides upon. */
+export interface ServerState {
+  readonly settings: SessionSettings;
+  /** Whether the socket is secured. */
+  readonly secure: boolean;
+  /** What the client said it is; `null` before EHLO. */
+  readonly hello: { readonly verb: "HELO" | "EHLO" | "LHLO"; readonly name: string } | null;
+  /** Who logged in, or `null`. */
+  readonly identity: string | null;
+  readonly transaction: Transaction | null;
+  /** Messages accepted so far. */
+  readonly messages: number;
+}
+
+/** One mail transaction, from MAIL to the end of its message (RFC 5321 §3.3). */
+export interface Transaction {
+  readonly smtputf8: boolean;
+  readonly binary: boolean;
+  /** Recipients accepted. */
+  accepted: number;
+  /** Recipients refused. */
+  refused: number;
+  /** A BDAT came: nothing but BDAT may follow (RFC 3030 §2). */
+  chunking: boolean;
+}
+
+/** What a verb makes of a command: an answer at once, or a question to the driver. */
+export type VerbResult = { readonly reply: Reply } | { readonly ask: ServerEvent };
+
+/** A result that answers at once. */
+export function answer(code: number, enhanced: string | undefined, text: string): VerbResult {
+  return { reply: reply(code, enhanced, text) };
+}
+
+/** 503: right command, wrong moment (RFC 5321 §4.3.2). */
+export function outOfOrder(text: string): VerbResult {
+  return answer(503, "5.5.1", text);
+}
+
+/** 502: a command we know and do not offer (RFC 5321 §4.2.4). */
+export function notOffered(verb: string): VerbResult {
+  return answer(502, "5.5.1", `${verb} is not offered here`);
+}
+
+/** What must be true before mail may be spoken of; `null` when it is. */
+export function gate(state: ServerState): VerbResult | null {
+  const { settings } = state;
+  if (state.hello === null) {
+    return outOfOrder(`say ${settings.protocol === "lmtp" ? "LHLO" : "EHLO"} first`);
+  }
+  if (settings.tls === "required" && !state.secure) {
+    return answer(530, "5.7.0", "must issue a STARTTLS command first");
+  }
+  if (settings.auth === "required" && state.identity === null) {
+    return answer(530, "5.7.0", "authentication required");
+  }
+  return null;
+}
