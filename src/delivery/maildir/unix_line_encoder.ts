@@ -12,10 +12,9 @@ const LF = 0x0a;
 
 /** One message on its way to LF line ends, chunk by chunk. */
 export class UnixLineEncoder {
-  /** The last octet read is a CR that is not written yet. */
-  #held = false;
-  /** The last octet written is a CR; only while another is held. */
-  #afterCr = false;
+  /** The last octet read, and the one before it. */
+  #last = 0;
+  #before = 0;
   #virtualSize = 0;
 
   /** Octets a reader with CRLF line ends will see. */
@@ -25,42 +24,35 @@ export class UnixLineEncoder {
 
   /**
    * Writes `from` into `into` beginning at `at`, where there must be room for one octet more than `from`
-   * has. Gives how many were written.
+   * has. Gives how many were written. A CR at the end is held back until what follows is known.
    */
   encodeInto(from: Uint8Array, into: Uint8Array, at: number): number {
     let to = at;
     let bare = 0;
-    let held = this.#held;
-    let afterCr = this.#afterCr;
+    let last = this.#last;
+    let before = this.#before;
+    if (last === CR) into[to++] = CR;
     for (let i = 0; i < from.length; i++) {
       const octet = from[i] as number;
       if (octet === LF) {
-        if (held && afterCr) into[to++] = CR;
-        else if (!held) bare++;
-        into[to++] = LF;
-        held = afterCr = false;
-      } else {
-        if (held) {
-          into[to++] = CR;
-          afterCr = true;
-        }
-        held = octet === CR;
-        if (!held) {
-          into[to++] = octet;
-          afterCr = false;
-        }
+        if (last !== CR) bare++;
+        else if (before !== CR) to--;
       }
+      into[to++] = octet;
+      before = last;
+      last = octet;
     }
-    this.#held = held;
-    this.#afterCr = afterCr;
+    if (last === CR) to--;
+    this.#last = last;
+    this.#before = before;
     this.#virtualSize += from.length + bare;
     return to - at;
   }
 
-  /** Writes what is still held, at most one octet; gives how many were written. */
+  /** Writes what is still held back, at most one octet; gives how many were written. */
   end(into: Uint8Array, at: number): number {
-    if (!this.#held) return 0;
-    this.#held = false;
+    if (this.#last !== CR) return 0;
+    this.#last = 0;
     into[at] = CR;
     return 1;
   }
