@@ -145,3 +145,8 @@ export type MtaFact =
     readonly error: string;
     readonly session?: string;
   };
+
+/** An error in one line, for events: `TypeError: no such thing`. */
+export function describeError(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

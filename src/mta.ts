@@ -7,8 +7,7 @@
 import { parseAddress } from "./address.ts";
 import { maildirDelivery } from "./delivery/maildir/maildir.ts";
 import type { Directory } from "./directory/directory.ts";
-import type { EventSink, MtaFact } from "./events.ts";
-import { describeError } from "./intake/intake.ts";
+import { describeError, type EventSink, type MtaFact } from "./events.ts";
 import type { IntakeServices } from "./intake/services.ts";
 import { type Network, parseNetwork } from "./net_address.ts";
 import { PolicyChain } from "./policy/chain.ts";

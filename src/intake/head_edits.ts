@@ -14,7 +14,7 @@ export const MAX_HOPS = 100;
 
 /** What a submitted message may lack: Date and Message-ID are added, Bcc taken out (RFC 6409 §8). */
 export function fixSubmission(
-  fields: RawField[],
+  fields: readonly RawField[],
   facts: { readonly now: number; readonly id: string; readonly hostname: string },
 ): RawField[] {
   const fixed = removeFields(fields, "Bcc");
@@ -26,8 +26,8 @@ export function fixSubmission(
 }
 
 /** Carries out what policies asked for; added fields go on top, the last one uppermost. */
-export function applyChanges(fields: RawField[], changes: readonly Change[]): RawField[] {
-  let edited = fields;
+export function applyChanges(fields: readonly RawField[], changes: readonly Change[]): RawField[] {
+  let edited = [...fields];
   for (const change of changes) {
     edited = change.change === "add-field"
       ? [makeField(change.name, change.value), ...edited]

@@ -1,7 +1,7 @@
 /**
  * Mail in, whatever brings it: one session's questions answered from the directory, the router and the
- * policies, and one transaction at a time carried from MAIL to its end (`message_intake.ts` has the
- * message itself). Knows no protocol: it gets values and gives {@link Reply} values.
+ * policies, and one transaction at a time carried from MAIL to its end (`content.ts` has the
+ * message as it streams, `finish.ts` what becomes of it). Knows no protocol: it gets values and gives {@link Reply} values.
  *
  * What fails: a directory or policy that throws is answered 451 (454 at a login) with an event; the
  * session lives on. Nothing here throws for what a client did.
@@ -10,33 +10,24 @@
  */
 
 import { type Address, formatAddress, parseAddress } from "../address.ts";
+import { describeError } from "../events.ts";
 import { networkContains } from "../net_address.ts";
-import { type Decision, type FailureSink, type Stage } from "../policy/chain.ts";
-import type { Policy, PolicyAnswer, SessionView } from "../policy/policy.ts";
+import type { Decision, FailureSink, Stage } from "../policy/chain.ts";
+import type { Policy, PolicyAnswer } from "../policy/policy.ts";
 import type { Resolution } from "../routing/router.ts";
 import type { TlsInfo } from "../runtime/runtime.ts";
 import type { MailParameters, RcptParameters } from "../smtp/parameters.ts";
 import { describeReply, type Reply, reply } from "../smtp/reply.ts";
 import type { ServerAnswer } from "../smtp/server_event.ts";
+import type { IntakeClient, IntakeOrigin } from "./client.ts";
+import { MessageContent } from "./content.ts";
+import { finishMessage } from "./finish.ts";
 import { Login, type LoginEvent } from "./login.ts";
-import { MessageIntake } from "./message_intake.ts";
 import type { IntakeServices } from "./services.ts";
-import type { AcceptedRecipient, Transaction } from "./transaction.ts";
-
-/** What is known of a session from its start. */
-export interface IntakeOrigin {
-  readonly id: string;
-  readonly role: string;
-  /** The client's IP address, or `"unix"`. */
-  readonly client: string;
-  /** RFC 2033: each recipient is answered for itself. */
-  readonly lmtp: boolean;
-  /** What comes in is a submission: it is completed (RFC 6409 §8). */
-  readonly submission: boolean;
-}
+import { type AcceptedRecipient, envelopeOf, type Transaction } from "./transaction.ts";
 
 /** One session's way in. */
-export class IntakeSession implements SessionView {
+export class IntakeSession implements IntakeClient {
   readonly id: string;
   readonly role: string;
   readonly client: string;
@@ -49,7 +40,7 @@ export class IntakeSession implements SessionView {
 
   readonly #services: IntakeServices;
   #transaction: Transaction | null = null;
-  #message: MessageIntake | null = null;
+  #content: MessageContent | null = null;
   #login: Login | null = null;
   #count = 0;
 
@@ -130,7 +121,6 @@ export class IntakeSession implements SessionView {
       recipients: [],
       changes: decision.action === "accept" ? [...decision.changes] : [],
       discard: decision.action === "discard" ? decision : null,
-      content: null,
     };
     return reply(250, "2.1.0", "sender OK");
   }
@@ -146,7 +136,7 @@ export class IntakeSession implements SessionView {
       mailboxes: resolution.mailboxes,
       discard: false,
     };
-    const envelope = new MessageIntake(this.#services, this, transaction).envelope([accepted]);
+    const envelope = envelopeOf(transaction, accepted);
     const decision = await this.#decide(
       "recipient",
       (policy) => policy.recipient?.(this, recipient, envelope),
@@ -163,32 +153,30 @@ export class IntakeSession implements SessionView {
 
   /** DATA or the first BDAT: 354, or why no message can be taken now. */
   begin(): Reply {
-    this.#message = new MessageIntake(this.#services, this, this.#open());
-    const started = this.#message.begin();
-    if (started.code !== 354) this.#end();
-    return started;
+    const transaction = this.#open();
+    const body = this.#services.bodies.create();
+    if (body === null) {
+      this.#end();
+      return reply(451, "4.3.2", "too many large messages at once: try again later");
+    }
+    this.#content = new MessageContent(this.#services, this, transaction, body);
+    return reply(354, undefined, "go ahead; end with a dot on a line of its own");
   }
 
   /** Octets of the message. Gives, at once or later, the reply to refuse the rest with. */
   chunk(bytes: Uint8Array): Reply | null | Promise<Reply | null> {
-    return this.#message === null ? null : this.#message.write(bytes);
+    return this.#content === null ? null : this.#content.write(bytes);
   }
 
   /** The message is whole: one reply, or in LMTP one for each recipient. */
   async end(): Promise<Reply[]> {
-    const message = this.#message;
-    const recipients = this.#open().recipients.length;
+    const transaction = this.#open();
     try {
-      return await message!.finish();
+      return await finishMessage(this.#services, this, transaction, this.#content!);
     } catch (error) {
-      const { id: session } = this;
-      this.#services.emit({
-        type: "internal.error",
-        where: "intake",
-        error: describeError(error),
-        session,
-      });
-      return new Array<Reply>(this.origin.lmtp ? recipients : 1).fill(BROKEN);
+      this.#internalError("intake", error);
+      const count = this.origin.lmtp ? transaction.recipients.length : 1;
+      return new Array<Reply>(count).fill(BROKEN);
     } finally {
       this.#end();
     }
@@ -225,22 +213,15 @@ export class IntakeSession implements SessionView {
       try {
         policy.close?.(this);
       } catch (error) {
-        this.onFailure({ policy: policy.name, stage: "close", error });
+        this.policyFailed({ policy: policy.name, stage: "close", error });
       }
     }
   }
 
-  /** A policy failed: say so to those who watch. */
-  readonly onFailure = (
-    { policy, stage, error }: { policy: string; stage: Stage | "close"; error: unknown },
-  ): void => {
-    this.#services.emit({
-      type: "policy.failed",
-      session: this.id,
-      policy,
-      stage,
-      error: describeError(error),
-    });
+  /** A policy failed: those who watch hear of it. */
+  readonly policyFailed: FailureSink = ({ policy, stage, error }) => {
+    const facts = { session: this.id, policy, stage, error: describeError(error) };
+    this.#services.emit({ type: "policy.failed", ...facts });
   };
 
   /** Where mail for an address goes, or why it cannot. */
@@ -249,12 +230,7 @@ export class IntakeSession implements SessionView {
     try {
       resolution = await this.#services.router.resolve(address);
     } catch (error) {
-      this.#services.emit({
-        type: "internal.error",
-        where: "directory",
-        error: describeError(error),
-        session: this.id,
-      });
+      this.#internalError("directory", error);
       return DIRECTORY_DOWN;
     }
     switch (resolution.kind) {
@@ -283,18 +259,13 @@ export class IntakeSession implements SessionView {
       }
       return null;
     } catch (error) {
-      this.#services.emit({
-        type: "internal.error",
-        where: "delivery",
-        error: describeError(error),
-        session: this.id,
-      });
+      this.#internalError("delivery", error);
       return reply(451, "4.3.0", "cannot look into the mailbox now: try again later");
     }
   }
 
   #decide(stage: Stage, hook: (policy: Policy) => PolicyAnswer): Promise<Decision> {
-    return this.#services.policies.decide(stage, hook, this.onFailure as FailureSink);
+    return this.#services.policies.decide(stage, hook, this.policyFailed);
   }
 
   /** A stage without a message: there is nothing to discard or annotate, so discard turns away. */
@@ -328,21 +299,21 @@ export class IntakeSession implements SessionView {
     );
   }
 
+  #internalError(where: string, error: unknown): void {
+    const facts = { where, error: describeError(error), session: this.id };
+    this.#services.emit({ type: "internal.error", ...facts });
+  }
+
   #open(): Transaction {
     if (this.#transaction === null) throw new Error("no transaction is open");
     return this.#transaction;
   }
 
   #end(): void {
-    this.#message?.dispose();
-    this.#message = null;
+    this.#content?.dispose();
+    this.#content = null;
     this.#transaction = null;
   }
-}
-
-/** An error in one line, for events. */
-export function describeError(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
 const NO_SPACE = reply(452, "4.3.1", "no room on the disk now: try again later");

@@ -17,20 +17,23 @@ import { type Reply, reply } from "../smtp/reply.ts";
 /** How many copies of one message are made at the same time. */
 const AT_ONCE = 16;
 
-/** What became of the copies: `failure` is `null` when all are safe. */
-export interface CopiesOutcome {
-  readonly failure: { readonly reply: Reply; readonly error: unknown } | null;
+/** Why no copy was made. */
+export interface CopiesFailure {
+  /** What to answer. */
+  readonly reply: Reply;
+  /** What went wrong, for the log. */
+  readonly error: unknown;
 }
 
 /**
- * Makes all copies or none. Of several failures one that may pass is reported before one that will
+ * Makes all copies (`null`) or none. Of several failures one that may pass is reported before one that will
  * not, for then the client tries again with all.
  */
 export async function deliverTogether(
   delivery: LocalDelivery,
   source: MessageSource,
   recipients: readonly LocalRecipient[],
-): Promise<CopiesOutcome> {
+): Promise<CopiesFailure | null> {
   const prepared: PreparedDelivery[] = [];
   const failures: unknown[] = [];
   await eachOf(recipients, async (recipient) => {
@@ -38,10 +41,10 @@ export async function deliverTogether(
     prepared.push(await delivery.prepare(source, recipient));
   }, failures);
   if (failures.length === 0) await eachOf(prepared, (copy) => copy.publish(), failures);
-  if (failures.length === 0) return { failure: null };
+  if (failures.length === 0) return null;
   await Promise.all(prepared.map((copy) => copy.discard()));
   const worst = failures.find((error) => replyOf(error).code < 500) ?? failures[0];
-  return { failure: { reply: replyOf(worst), error: worst } };
+  return { reply: replyOf(worst), error: worst };
 }
 
 /** Runs a task for each item, some at a time; what they throw is collected. */

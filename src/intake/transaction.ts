@@ -1,16 +1,13 @@
 /**
- * One message on its way in, from MAIL to its end: the envelope as it grows, the head in memory, the
- * body in the store, and what the policies have asked for so far.
+ * One mail transaction, from MAIL to the end of its message: the envelope as it grows, and what the
+ * policies have asked for so far.
  *
  * @module
  */
 
 import type { Address } from "../address.ts";
 import type { Mailbox } from "../directory/directory.ts";
-import type { HeadCollector } from "../message/head_collector.ts";
-import type { RawField } from "../message/header.ts";
-import type { BodyObserver, Change, Policy } from "../policy/policy.ts";
-import type { Body } from "../queue/body_store.ts";
+import type { Change } from "../policy/policy.ts";
 import type { Envelope } from "../queue/entry.ts";
 import type { MailParameters, RcptParameters } from "../smtp/parameters.ts";
 
@@ -40,24 +37,14 @@ export interface Transaction {
   readonly recipients: AcceptedRecipient[];
   /** What policies want changed in the head, in the order they said so. */
   readonly changes: Change[];
-  discard: DiscardOrder | null;
-  content: Content | null;
+  /** The whole message shall be dropped, as if it had been taken. */
+  readonly discard: DiscardOrder | null;
 }
 
-/** The message itself as it comes in. */
-export interface Content {
-  readonly collector: HeadCollector;
-  readonly body: Body;
-  /** Set when the head is complete. */
-  fields: RawField[] | null;
-  readonly observers: Map<Policy, BodyObserver>;
-  /** Observers that threw: their policy has failed. */
-  readonly broken: Map<Policy, unknown>;
-}
-
-/** The envelope as policies and deliveries see it. */
-export function envelopeOf(transaction: Transaction): Envelope {
-  const { sender, parameters, recipients } = transaction;
+/** The envelope as policies see it, with recipients that are about to join it. */
+export function envelopeOf(transaction: Transaction, ...more: AcceptedRecipient[]): Envelope {
+  const { sender, parameters } = transaction;
+  const recipients = [...transaction.recipients, ...more];
   return {
     sender,
     recipients: recipients.map(({ address, parameters: { notify, originalRecipient } }) => ({

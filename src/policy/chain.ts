@@ -20,7 +20,9 @@ export type Decision =
   | { readonly action: "discard"; readonly reason: string; readonly policy: string };
 
 /** Told when a policy fails. */
-export type FailureSink = (failure: { policy: string; stage: Stage; error: unknown }) => void;
+export type FailureSink = (
+  failure: { policy: string; stage: Stage | "close"; error: unknown },
+) => void;
 
 /** Milliseconds a hook may take where its policy does not say. */
 export const DEFAULT_TIMEOUT = 30_000;

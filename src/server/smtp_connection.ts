@@ -9,8 +9,8 @@
  * @module
  */
 
-import type { MtaFact } from "../events.ts";
-import { describeError, IntakeSession } from "../intake/intake.ts";
+import { describeError, type MtaFact } from "../events.ts";
+import { IntakeSession } from "../intake/intake.ts";
 import type { IntakeServices } from "../intake/services.ts";
 import type { Deadlines } from "../runtime/deadlines.ts";
 import { type Clock, type Connection, errorCode, type TlsServer } from "../runtime/runtime.ts";

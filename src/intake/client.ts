@@ -1,0 +1,29 @@
+/**
+ * Who a session belongs to, as the steps of intake see it.
+ *
+ * @module
+ */
+
+import type { FailureSink } from "../policy/chain.ts";
+import type { SessionView } from "../policy/policy.ts";
+
+/** What is known of a session from its start. */
+export interface IntakeOrigin {
+  readonly id: string;
+  readonly role: string;
+  /** The client's IP address, or `"unix"`. */
+  readonly client: string;
+  /** RFC 2033: each recipient is answered for itself. */
+  readonly lmtp: boolean;
+  /** What comes in is a submission: it is completed (RFC 6409 §8). */
+  readonly submission: boolean;
+}
+
+/** A session, with what only intake needs to know of it. */
+export interface IntakeClient extends SessionView {
+  readonly origin: IntakeOrigin;
+  /** How the client greeted: tells what it speaks. */
+  readonly verb: "HELO" | "EHLO" | "LHLO";
+  /** Says that a policy failed. */
+  readonly policyFailed: FailureSink;
+}

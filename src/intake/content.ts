@@ -1,0 +1,150 @@
+/**
+ * A message as it streams in: its head is kept in memory, its body goes to the store and past the
+ * policies that watch it. In the usual case (a small body, nobody watching) a chunk costs one copy
+ * and no promise.
+ *
+ * What fails: a head over 256 KiB and a disk that is full become the reply to refuse the message with;
+ * an observer that throws counts against its policy when the message is judged.
+ *
+ * @module
+ */
+
+import { describeError } from "../events.ts";
+import { HeadCollector } from "../message/head_collector.ts";
+import { parseFields, type RawField } from "../message/header.ts";
+import type { BodyObserver, Policy, PolicyAnswer } from "../policy/policy.ts";
+import type { Body } from "../queue/body_store.ts";
+import { errorCode } from "../runtime/runtime.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
+import type { IntakeClient } from "./client.ts";
+import type { IntakeServices } from "./services.ts";
+import { envelopeOf, type Transaction } from "./transaction.ts";
+
+/** One message on its way in. */
+export class MessageContent {
+  readonly #services: IntakeServices;
+  readonly #client: IntakeClient;
+  readonly #transaction: Transaction;
+  readonly #body: Body;
+  readonly #head = new HeadCollector();
+  readonly #observers = new Map<Policy, BodyObserver>();
+  /** What the observers of these policies threw. */
+  readonly #broken = new Map<Policy, unknown>();
+  #fields: RawField[] | null = null;
+
+  constructor(
+    services: IntakeServices,
+    client: IntakeClient,
+    transaction: Transaction,
+    body: Body,
+  ) {
+    this.#services = services;
+    this.#client = client;
+    this.#transaction = transaction;
+    this.#body = body;
+  }
+
+  /** The header fields as they came; none before the head is complete. */
+  get fields(): readonly RawField[] {
+    return this.#fields ?? [];
+  }
+
+  /** The body so far. */
+  get body(): Body {
+    return this.#body;
+  }
+
+  /** Octets so far, as the client counts them. */
+  get size(): number {
+    return this.#head.head.length + 2 + this.#body.size;
+  }
+
+  /** The next octets. Gives, at once or later, the reply to refuse the message with, or `null`. */
+  write(bytes: Uint8Array): Reply | null | Promise<Reply | null> {
+    if (this.#fields !== null) return this.#writeBody(bytes);
+    const rest = this.#head.write(bytes);
+    if (rest === null) return this.#head.state === "too-large" ? HEAD_TOO_LARGE : null;
+    this.#headComplete();
+    return this.#writeBody(rest);
+  }
+
+  /** No more octets come. */
+  async end(): Promise<Reply | null> {
+    if (this.#fields === null) {
+      const rest = this.#head.end();
+      this.#headComplete();
+      const failure = await this.#writeBody(rest);
+      if (failure !== null) return failure;
+    }
+    await this.#body.finish();
+    return null;
+  }
+
+  /** What the policy that watched the body says of it. Throws what its observer threw. */
+  verdictOf(policy: Policy): PolicyAnswer {
+    if (this.#broken.has(policy)) throw this.#broken.get(policy);
+    return this.#observers.get(policy)?.end();
+  }
+
+  /** Frees what the message holds. */
+  dispose(): void {
+    this.#body.dispose().catch((error) => this.#troubled(error));
+  }
+
+  #headComplete(): void {
+    this.#fields = parseFields(this.#head.head);
+    const envelope = envelopeOf(this.#transaction);
+    for (const policy of this.#services.policies.policies) {
+      try {
+        const observer = policy.body?.(this.#client, this.#fields, envelope);
+        if (observer !== undefined) this.#observers.set(policy, observer);
+      } catch (error) {
+        this.#broken.set(policy, error);
+      }
+    }
+  }
+
+  #writeBody(bytes: Uint8Array): Reply | null | Promise<Reply | null> {
+    if (bytes.length === 0) return null;
+    const stored = this.#body.write(bytes);
+    if (stored === undefined && this.#observers.size === 0) return null;
+    return this.#settle(bytes, stored);
+  }
+
+  /** The view of the octets is free again only when disk and observers are done with it. */
+  async #settle(bytes: Uint8Array, stored: void | Promise<void>): Promise<Reply | null> {
+    const observed = this.#observe(bytes);
+    try {
+      await stored;
+      return null;
+    } catch (error) {
+      this.#troubled(error);
+      return FULL_DISK.has(errorCode(error) ?? "") ? NO_SPACE : CANNOT_STORE;
+    } finally {
+      await observed;
+    }
+  }
+
+  async #observe(bytes: Uint8Array): Promise<void> {
+    for (const [policy, observer] of this.#observers) {
+      if (this.#broken.has(policy)) continue;
+      try {
+        const seen = observer.write(bytes);
+        if (seen instanceof Promise) await this.#services.policies.inTime(policy, seen);
+      } catch (error) {
+        this.#broken.set(policy, error);
+      }
+    }
+  }
+
+  #troubled(error: unknown): void {
+    const { id: session } = this.#client;
+    const facts = { where: "body store", error: describeError(error), session };
+    this.#services.emit({ type: "internal.error", ...facts });
+  }
+}
+
+const FULL_DISK: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
+const HEAD_TOO_LARGE = reply(552, "5.3.4", "header section too big: the limit is 256 KiB");
+const NO_SPACE = reply(452, "4.3.1", "no room on the disk now: try again later");
+const CANNOT_STORE = reply(451, "4.3.0", "cannot store the message now: try again later");

@@ -1,0 +1,171 @@
+/**
+ * What becomes of a message that is whole: its head is completed, the policies judge it, its copies
+ * are made, and only when every copy is safe is there a 2xx reply.
+ *
+ * @module
+ */
+
+import { countReceived, formatReceived, withProtocol } from "../message/received.ts";
+import { formatFields, type RawField } from "../message/header.ts";
+import type { Decision } from "../policy/chain.ts";
+import type { LocalRecipient, MessageSource } from "../queue/local_delivery.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
+import type { IntakeClient } from "./client.ts";
+import type { MessageContent } from "./content.ts";
+import { applyChanges, fixSubmission, MAX_HOPS } from "./head_edits.ts";
+import { deliverTogether } from "./local_copies.ts";
+import { MessageReport } from "./report.ts";
+import type { IntakeServices } from "./services.ts";
+import { type AcceptedRecipient, envelopeOf, type Transaction } from "./transaction.ts";
+
+/** What the checks and policies came to. */
+type Judgement =
+  | { readonly fields: readonly RawField[] }
+  | { readonly reply: Reply; readonly policy?: string }
+  | { readonly discard: { readonly policy: string; readonly reason: string } };
+
+/** Finishes one message: one reply, or in LMTP one for each recipient. */
+export async function finishMessage(
+  services: IntakeServices,
+  client: IntakeClient,
+  transaction: Transaction,
+  content: MessageContent,
+): Promise<Reply[]> {
+  const report = new MessageReport(services, client, transaction);
+  const forAll = (given: Reply) =>
+    new Array<Reply>(client.origin.lmtp ? transaction.recipients.length : 1).fill(given);
+  const failure = await content.end();
+  const judged = failure === null
+    ? await judge(services, client, transaction, content)
+    : { reply: failure };
+  if ("reply" in judged) {
+    report.refused(judged.reply, content.size, judged.policy);
+    return forAll(judged.reply);
+  }
+  if ("discard" in judged) {
+    report.discarded(judged.discard);
+    return forAll(taken(transaction));
+  }
+  const source: MessageSource = {
+    head: formatFields(judged.fields),
+    bodySize: content.body.size,
+    openBody: () => content.body.open(),
+  };
+  const groups = client.origin.lmtp
+    ? transaction.recipients.map((recipient) => [recipient])
+    : [transaction.recipients];
+  const replies: Reply[] = [];
+  for (const group of groups) {
+    replies.push(await deliver(services, transaction, source, group, report));
+  }
+  report.finished(judged.fields, source, replies);
+  return replies;
+}
+
+/** Completes the head and asks the policies: first those that watched the body, then all of the whole. */
+async function judge(
+  { policies, clock, hostname }: IntakeServices,
+  client: IntakeClient,
+  transaction: Transaction,
+  content: MessageContent,
+): Promise<Judgement> {
+  if (countReceived(content.fields) > MAX_HOPS) return { reply: TOO_MANY_HOPS };
+  const now = clock.now();
+  const completed = client.origin.submission
+    ? fixSubmission(content.fields, { now, id: transaction.id, hostname })
+    : content.fields;
+  const fields = [trace(client, transaction, hostname, now), ...completed];
+
+  const watched = await policies.decide(
+    "body",
+    (policy) => content.verdictOf(policy),
+    client.policyFailed,
+  );
+  if (watched.action !== "accept") return ending(watched);
+  const message = {
+    session: client,
+    envelope: envelopeOf(transaction),
+    fields,
+    bodySize: content.body.size,
+    openBody: () => content.body.open(),
+  };
+  const whole = await policies.decide(
+    "message",
+    (policy) => policy.message?.(message),
+    client.policyFailed,
+  );
+  if (whole.action !== "accept") return ending(whole);
+  if (transaction.discard !== null) return { discard: transaction.discard };
+  const changes = [...transaction.changes, ...watched.changes, ...whole.changes];
+  return { fields: applyChanges(fields, changes) };
+}
+
+function ending(decision: Exclude<Decision, { action: "accept" }>): Judgement {
+  return decision.action === "discard" ? { discard: decision } : decision;
+}
+
+/** The Received field of this station (RFC 5321 §4.4). */
+function trace(
+  client: IntakeClient,
+  { recipients, parameters, id }: Transaction,
+  hostname: string,
+  time: number,
+): RawField {
+  return formatReceived({
+    hello: client.hello,
+    client: client.client,
+    by: hostname,
+    protocol: withProtocol({
+      extended: client.verb !== "HELO",
+      lmtp: client.origin.lmtp,
+      smtputf8: parameters.smtputf8 === true,
+      tls: client.tls !== null,
+      auth: client.identity !== null,
+    }),
+    tls: client.tls,
+    id,
+    // RFC 5321 §7.6: to name one of several would tell them of each other.
+    ...(recipients.length === 1 && { recipient: recipients[0]!.address }),
+    time,
+  });
+}
+
+/** Makes the copies of some recipients, all or none. */
+async function deliver(
+  { delivery }: IntakeServices,
+  transaction: Transaction,
+  source: MessageSource,
+  recipients: readonly AcceptedRecipient[],
+  report: MessageReport,
+): Promise<Reply> {
+  const copies = copiesFor(transaction, recipients);
+  const failure = await deliverTogether(delivery, source, copies);
+  if (failure === null) {
+    report.delivered(copies);
+    return taken(transaction);
+  }
+  report.notDelivered(recipients, failure);
+  return failure.reply;
+}
+
+/** One copy for each mailbox, however many of the recipients lead to it. */
+function copiesFor(
+  { sender, id: messageId }: Transaction,
+  recipients: readonly AcceptedRecipient[],
+): LocalRecipient[] {
+  const copies = new Map<string, LocalRecipient>();
+  for (const { mailboxes, discard } of recipients) {
+    if (discard) continue;
+    for (const { mailbox, address } of mailboxes) {
+      const key = `${mailbox.domain}/${mailbox.user}`;
+      if (!copies.has(key)) copies.set(key, { mailbox, address, sender, messageId });
+    }
+  }
+  return [...copies.values()];
+}
+
+function taken({ id }: Transaction): Reply {
+  return reply(250, "2.0.0", `taken as ${id}`);
+}
+
+const TOO_MANY_HOPS = reply(554, "5.4.6", "too many hops: this mail is going round in circles");

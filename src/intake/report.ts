@@ -1,0 +1,107 @@
+/**
+ * Tells those who watch what became of one message.
+ *
+ * @module
+ */
+
+import { formatAddress } from "../address.ts";
+import { describeError } from "../events.ts";
+import { decodeEncodedWords } from "../message/encoded_word.ts";
+import { fieldValue, findField, type RawField } from "../message/header.ts";
+import type { LocalRecipient, MessageSource } from "../queue/local_delivery.ts";
+import { describeReply, type Reply } from "../smtp/reply.ts";
+import type { IntakeClient } from "./client.ts";
+import type { CopiesFailure } from "./local_copies.ts";
+import type { IntakeServices } from "./services.ts";
+import type { AcceptedRecipient, DiscardOrder, Transaction } from "./transaction.ts";
+
+/** Characters of the subject that go into the log. */
+const SUBJECT = 200;
+
+/** The events of one message. */
+export class MessageReport {
+  readonly #services: IntakeServices;
+  readonly #client: IntakeClient;
+  readonly #transaction: Transaction;
+
+  constructor(services: IntakeServices, client: IntakeClient, transaction: Transaction) {
+    this.#services = services;
+    this.#client = client;
+    this.#transaction = transaction;
+  }
+
+  /** Copies lie in their mailboxes. */
+  delivered(copies: readonly LocalRecipient[]): void {
+    for (const { address, mailbox } of copies) {
+      this.#services.emit({
+        type: "delivery.done",
+        ...this.#ids(),
+        recipient: formatAddress(address),
+        destination: `maildir:${mailbox.domain}/${mailbox.user}`,
+      });
+    }
+  }
+
+  /** The copies of these recipients could not be made. */
+  notDelivered(recipients: readonly AcceptedRecipient[], failure: CopiesFailure): void {
+    for (const { address } of recipients) {
+      this.#services.emit({
+        type: "delivery.failed",
+        ...this.#ids(),
+        recipient: formatAddress(address),
+        reply: describeReply(failure.reply),
+        error: describeError(failure.error),
+      });
+    }
+  }
+
+  /** The message is answered for. */
+  finished(fields: readonly RawField[], source: MessageSource, replies: readonly Reply[]): void {
+    const size = source.head.length + 2 + source.bodySize;
+    const refusal = replies.every(({ code }) => code >= 400) ? replies[0] : undefined;
+    if (refusal !== undefined) return this.refused(refusal, size);
+    const subject = findField(fields, "Subject");
+    this.#services.emit({
+      type: "message.accepted",
+      ...this.#ids(),
+      ...this.#parties(),
+      client: this.#client.client,
+      identity: this.#client.identity,
+      size,
+      subject: subject === null ? "" : decodeEncodedWords(fieldValue(subject)).slice(0, SUBJECT),
+      tls: this.#client.tls?.protocol ?? null,
+      duration: this.#services.clock.now() - this.#transaction.started,
+    });
+  }
+
+  /** Nothing of the message is kept, and the client knows. */
+  refused(refusal: Reply, size: number, policy?: string): void {
+    this.#services.emit({
+      type: "message.refused",
+      ...this.#ids(),
+      ...this.#parties(),
+      client: this.#client.client,
+      size,
+      reply: describeReply(refusal),
+      ...(policy !== undefined && { policy }),
+    });
+  }
+
+  /** Nothing of the message is kept, and the client does not know. */
+  discarded({ policy, reason }: DiscardOrder): void {
+    const facts = { ...this.#ids(), ...this.#parties(), policy, reason };
+    this.#services.emit({ type: "message.discarded", ...facts });
+  }
+
+  #ids() {
+    return { session: this.#client.id, message: this.#transaction.id };
+  }
+
+  #parties() {
+    const { sender, recipients } = this.#transaction;
+    return {
+      sender: sender === null ? "<>" : formatAddress(sender),
+      recipients: recipients.map(({ address }) => formatAddress(address)),
+    };
+  }
+}
