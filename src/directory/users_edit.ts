@@ -15,31 +15,14 @@
  */
 
 import { type Address, formatAddress, mailboxKey } from "../address.ts";
-import { decodeStrict, encode } from "../bytes.ts";
+import { encode } from "../bytes.ts";
 import { errorCode, type Files, type Random } from "../runtime/runtime.ts";
 import { formatBase64 } from "../smtp/sasl/base64.ts";
 import type { Quota } from "./directory.ts";
 import { formatVerifier, makeVerifier, passwordProblem } from "./password.ts";
-import type { SendAs } from "./table_directory.ts";
-import { parseUsersFile, splitWords, USERS_HEADER, type UsersFile } from "./users_file.ts";
-
-/** Octets of a users file: some 300,000 users. */
-const MAX_SIZE = 64 * 1024 * 1024;
-/** Problems told at once; the first ones make the others, often. */
-const MAX_TOLD = 50;
-
-/** A users file that cannot be used, or an edit that cannot be made. */
-export class UsersFileError extends Error {
-  /** A line for people each: where, what was found, what is allowed. */
-  readonly problems: readonly string[];
-
-  /** @param problems at least one line; they make the message. */
-  constructor(problems: readonly string[]) {
-    super(problems.join("\n"));
-    this.name = "UsersFileError";
-    this.problems = problems;
-  }
-}
+import type { SendAs } from "./directory_table.ts";
+import { splitWords, USERS_HEADER, type UsersFile } from "./users_file.ts";
+import { checkUsersText, readUsersFile, UsersFileError } from "./users_read.ts";
 
 /** Where a users file is, and the means to change it. */
 export interface UsersFileAccess {
@@ -65,35 +48,6 @@ export interface ListedUser {
   readonly sendAs: readonly SendAs[];
 }
 
-/**
- * The text of a users file and what it says.
- *
- * @throws {UsersFileError} with a line for each thing wrong in it, or when it is not there.
- */
-export async function readUsersFile(
-  files: Files,
-  path: string,
-): Promise<{ readonly text: string; readonly file: UsersFile }> {
-  const octets = await files.readFile(path, MAX_SIZE).catch((error) => {
-    if (errorCode(error) === "ENOENT") throw new UsersFileError([`${path}: no such file`]);
-    if (errorCode(error) === "EFBIG") throw new UsersFileError([`${path}: over ${MAX_SIZE} octets`]);
-    throw error;
-  });
-  return parseOctets(octets, path);
-}
-
-/** As {@link readUsersFile}, of octets already read. */
-export function parseOctets(
-  octets: Uint8Array,
-  path: string,
-): { readonly text: string; readonly file: UsersFile } {
-  const text = decodeStrict(octets);
-  if (text === null) {
-    throw new UsersFileError([`${path}:${illFormedLine(octets)}: found octets that are not UTF-8`]);
-  }
-  return { text, file: checked(text, path) };
-}
-
 /** Adds a user; makes the file where there is none. The user must not exist yet. */
 export async function addUser(access: UsersFileAccess, user: NewUser): Promise<void> {
   const { address, password } = user;
@@ -104,7 +58,9 @@ export async function addUser(access: UsersFileAccess, user: NewUser): Promise<v
       const secret = formatBase64(access.random.bytes(32));
       text = `${USERS_HEADER}\nsecret ${secret}\n`;
     }
-    if (file?.table.users.has(mailboxKey(address))) throw problem(access, address, "exists already");
+    if (file?.table.users.has(mailboxKey(address))) {
+      throw problem(access, address, "exists already");
+    }
     const lines = splitLines(text);
     return [...lines, words.join(" ") + (lines[0]!.endsWith("\r") ? "\r" : "")];
   });
@@ -164,7 +120,7 @@ async function edit(
       const current = await files.stat(path) === null ? null : await readUsersFile(files, path);
       const lines = change(current?.text ?? "", current?.file ?? null);
       const text = lines.map((line) => `${line}\n`).join("");
-      checked(text, path);
+      checkUsersText(text, path);
       await handle.write(encode(text));
       await handle.sync();
     } finally {
@@ -176,14 +132,6 @@ async function edit(
     throw error;
   }
   await files.syncDirectory(folderOf(path));
-}
-
-function checked(text: string, path: string): UsersFile {
-  const file = parseUsersFile(text);
-  if (file.problems.length === 0) return file;
-  const told = file.problems.slice(0, MAX_TOLD).map(({ line, text }) => `${path}:${line}: ${text}`);
-  const more = file.problems.length - told.length;
-  throw new UsersFileError(more === 0 ? told : [...told, `${path}: and ${more} more`]);
 }
 
 /** The index of a user's line. */
@@ -228,16 +176,6 @@ function splitLines(text: string): string[] {
   const lines = text.split("\n");
   if (lines.at(-1) === "") lines.pop();
   return lines;
-}
-
-/** The first line that is not UTF-8. No octet of a longer character is a line feed. */
-function illFormedLine(octets: Uint8Array): number {
-  let line = 1;
-  for (let at = 0;; line++) {
-    const feed = octets.indexOf(10, at);
-    if (feed === -1 || decodeStrict(octets.subarray(at, feed)) === null) return line;
-    at = feed + 1;
-  }
 }
 
 function folderOf(path: string): string {

@@ -48,7 +48,7 @@ import {
   parseSendAs,
   type SendAs,
   type User,
-} from "./table_directory.ts";
+} from "./directory_table.ts";
 
 /** The first line of a users file: what it is, and the version of its grammar. */
 export const USERS_HEADER = "# yizhan users 1";
@@ -146,7 +146,9 @@ class Reader {
       case "secret":
         return this.#readSecret(rest, report);
       default:
-        report(`found ${quote(kind)}; a line begins with domain, user, alias, catch-all, secret or #`);
+        report(
+          `found ${quote(kind)}; a line begins with domain, user, alias, catch-all, secret or #`,
+        );
     }
   }
 
@@ -285,13 +287,15 @@ function readOptions(
       else quota.bytes = bytes;
     } else if (name === "messages") {
       const messages = /^[1-9]\d{0,14}$/.test(value) ? Number(value) : null;
-      if (messages === null) report(`found ${quote(word)}; allowed is a count such as messages=10000`);
-      else if (quota.messages !== undefined) report("found messages= twice; once is allowed");
+      if (messages === null) {
+        report(`found ${quote(word)}; allowed is a count such as messages=10000`);
+      } else if (quota.messages !== undefined) report("found messages= twice; once is allowed");
       else quota.messages = messages;
     } else if (name === "sendAs") {
       const right = parseSendAs(value);
-      if (right === null) report(`found ${quote(word)}; allowed is sendAs=ADDRESS or sendAs=DOMAIN`);
-      else sendAs.push(right);
+      if (right === null) {
+        report(`found ${quote(word)}; allowed is sendAs=ADDRESS or sendAs=DOMAIN`);
+      } else sendAs.push(right);
     } else {
       report(`found ${quote(word)}; allowed are quota=, messages= and sendAs=`);
     }

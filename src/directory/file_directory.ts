@@ -1,0 +1,189 @@
+/**
+ * A directory kept in a users file (`users_file.ts` has its grammar). The whole file is in memory; a
+ * look-up sees first, at most once a second, whether it has changed on the disk, and reads it again
+ * then.
+ *
+ * What fails: opening throws {@link UsersFileError} with a line for everything wrong. Later a file
+ * that is broken, gone or unreadable changes nothing: who lived here goes on living here, and
+ * `onTrouble` is told, once for each state of the file. `reload()` throws it instead.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { type Address, domainKey, parseAddressLiteral, parseDomain } from "../address.ts";
+import type { Clock, Files, FileStat, Random } from "../runtime/runtime.ts";
+import type { ScramVerifier } from "../smtp/sasl/scram.ts";
+import type { Account, Directory, DirectoryEntry } from "./directory.ts";
+import { type DirectoryTable, directoryTable } from "./directory_table.ts";
+import { TableDirectory } from "./table_directory.ts";
+import { parseUsersOctets, readUsersOctets } from "./users_read.ts";
+
+/** What a file directory is made of. */
+export interface FileDirectoryOptions {
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The users file. */
+  readonly path: string;
+  /** Local domains beside those the file names. */
+  readonly domains?: readonly string[];
+  /** Told when a changed file cannot be used and the old users stay. Must not throw. */
+  readonly onTrouble?: (error: unknown) => void;
+}
+
+/** Milliseconds between two looks at the file. */
+const LOOK_EVERY = 1000;
+/**
+ * Milliseconds for which a file that was just written may be written again without its time changing,
+ * on coarse file systems.
+ */
+const UNSETTLED = 2000;
+
+/**
+ * Opens a users file as a directory.
+ *
+ * @throws {UsersFileError} when the file is not there or something in it is wrong.
+ * @throws {TypeError} when one of `domains` is none.
+ */
+export async function openFileDirectory(options: FileDirectoryOptions): Promise<FileDirectory> {
+  const domains = (options.domains ?? []).map((text) => {
+    const domain = parseDomain(text, { smtputf8: true }) ?? parseAddressLiteral(text);
+    if (domain === null) throw new TypeError(`"${text}" is not a domain`);
+    return domainKey(domain);
+  });
+  const source = new UsersSource(options, domains);
+  const table = await source.read();
+  return new FileDirectory(source, new TableDirectory(table, options), options);
+}
+
+/** A directory kept in a users file. Made by {@link openFileDirectory}. */
+export class FileDirectory implements Directory {
+  readonly #source: UsersSource;
+  readonly #table: TableDirectory;
+  readonly #options: FileDirectoryOptions;
+  #lookAt: number;
+  /** The look under way, for all who ask meanwhile. */
+  #looking: Promise<void> | null = null;
+  #trouble: string | null = null;
+
+  /** @param source the file. @param table what it said. */
+  constructor(source: UsersSource, table: TableDirectory, options: FileDirectoryOptions) {
+    this.#source = source;
+    this.#table = table;
+    this.#options = options;
+    this.#lookAt = options.clock.now() + LOOK_EVERY;
+  }
+
+  /** Reads the file now, changed or not. @throws {UsersFileError} when it is wrong; nothing changes. */
+  async reload(): Promise<void> {
+    this.#table.replace(await this.#source.read());
+  }
+
+  async isLocalDomain(domain: string): Promise<boolean> {
+    await this.#look();
+    return this.#table.isLocalDomain(domain);
+  }
+
+  async lookup(address: Address): Promise<DirectoryEntry | null> {
+    await this.#look();
+    return this.#table.lookup(address);
+  }
+
+  async catchAll(domain: string): Promise<readonly Address[] | null> {
+    await this.#look();
+    return this.#table.catchAll(domain);
+  }
+
+  async verify(name: string, password: string): Promise<Account | null> {
+    await this.#look();
+    return await this.#table.verify(name, password);
+  }
+
+  async scramVerifier(
+    name: string,
+  ): Promise<{ verifier: ScramVerifier; account: Account | null }> {
+    await this.#look();
+    return await this.#table.scramVerifier(name);
+  }
+
+  async maySendAs(account: Account, address: Address): Promise<boolean> {
+    await this.#look();
+    return this.#table.maySendAs(account, address);
+  }
+
+  #look(): Promise<void> {
+    if (this.#looking !== null) return this.#looking;
+    const now = this.#options.clock.now();
+    // A clock that was set back must not keep us from looking for a year.
+    if (now < this.#lookAt && this.#lookAt - now <= LOOK_EVERY) return Promise.resolve();
+    this.#lookAt = now + LOOK_EVERY;
+    this.#looking = this.#lookNow().finally(() => this.#looking = null);
+    return this.#looking;
+  }
+
+  async #lookNow(): Promise<void> {
+    try {
+      const table = await this.#source.readIfChanged();
+      if (table === null) return;
+      this.#table.replace(table);
+      this.#trouble = null;
+    } catch (error) {
+      // A file that is gone is found gone every second.
+      if (this.#trouble === String(error)) return;
+      this.#trouble = String(error);
+      this.#options.onTrouble?.(error);
+    }
+  }
+}
+
+/** The file, and what is known of its last state. */
+class UsersSource {
+  readonly #options: FileDirectoryOptions;
+  readonly #domains: readonly string[];
+  #stat: FileStat | null = null;
+  #readAt = 0;
+  /** SHA-256 of what was last read: tells a change where the times cannot. */
+  #digest = "";
+
+  constructor(options: FileDirectoryOptions, domains: readonly string[]) {
+    this.#options = options;
+    this.#domains = domains;
+  }
+
+  /** Reads the file. */
+  async read(): Promise<DirectoryTable> {
+    return this.#parse(await this.#octets(await this.#options.files.stat(this.#options.path)));
+  }
+
+  /** Reads the file if it is not what was last read, be that right or wrong; else `null`. */
+  async readIfChanged(): Promise<DirectoryTable | null> {
+    const stat = await this.#options.files.stat(this.#options.path);
+    if (!this.#mayHaveChanged(stat)) return null;
+    const before = this.#digest;
+    const octets = await this.#octets(stat);
+    return this.#digest === before ? null : this.#parse(octets);
+  }
+
+  #mayHaveChanged(stat: FileStat | null): boolean {
+    const last = this.#stat;
+    // What a link leads to may change without the link.
+    if (stat === null || last === null || stat.kind === "link") return true;
+    if (stat.size !== last.size || stat.modified !== last.modified) return true;
+    return Math.abs(this.#readAt - last.modified) < UNSETTLED;
+  }
+
+  /** @param stat from before the reading, so that what changes meanwhile is seen at the next look. */
+  async #octets(stat: FileStat | null): Promise<Uint8Array> {
+    const readAt = this.#options.clock.now();
+    const octets = await readUsersOctets(this.#options.files, this.#options.path);
+    [this.#stat, this.#readAt] = [stat, readAt];
+    this.#digest = createHash("sha256").update(octets).digest("base64");
+    return octets;
+  }
+
+  #parse(octets: Uint8Array): DirectoryTable {
+    const { table } = parseUsersOctets(octets, this.#options.path).file;
+    return directoryTable({ ...table, domains: [...table.domains, ...this.#domains] });
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * A users file read from the disk, or an error whose lines tell people what to mend.
+ *
+ * @module
+ */
+
+import { decodeStrict } from "../bytes.ts";
+import { errorCode, type Files } from "../runtime/runtime.ts";
+import { parseUsersFile, type UsersFile } from "./users_file.ts";
+
+/** Octets of a users file: some 300,000 users. */
+const MAX_SIZE = 64 * 1024 * 1024;
+/** Problems told at once; the first ones make the others, often. */
+const MAX_TOLD = 50;
+
+/** A users file that cannot be used, or an edit that cannot be made. */
+export class UsersFileError extends Error {
+  /** A line for people each: where, what was found, what is allowed. */
+  readonly problems: readonly string[];
+
+  /** @param problems at least one line; they make the message. */
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.name = "UsersFileError";
+    this.problems = problems;
+  }
+}
+
+/** A users file: its text, and what it says. */
+export interface UsersText {
+  readonly text: string;
+  readonly file: UsersFile;
+}
+
+/**
+ * The octets of a users file.
+ *
+ * @throws {UsersFileError} when there is none, or it is far too large.
+ */
+export async function readUsersOctets(files: Files, path: string): Promise<Uint8Array> {
+  try {
+    return await files.readFile(path, MAX_SIZE);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "ENOENT") throw new UsersFileError([`${path}: no such file`]);
+    if (code === "EFBIG") throw new UsersFileError([`${path}: larger than ${MAX_SIZE} octets`]);
+    throw error;
+  }
+}
+
+/** Parses the octets of a users file. @throws {UsersFileError} for everything wrong in it. */
+export function parseUsersOctets(octets: Uint8Array, path: string): UsersText {
+  const text = decodeStrict(octets);
+  if (text === null) {
+    throw new UsersFileError([`${path}:${illFormedLine(octets)}: found octets that are not UTF-8`]);
+  }
+  return { text, file: checkUsersText(text, path) };
+}
+
+/** Reads and parses a users file. @throws {UsersFileError} for everything wrong with it. */
+export async function readUsersFile(files: Files, path: string): Promise<UsersText> {
+  return parseUsersOctets(await readUsersOctets(files, path), path);
+}
+
+/** Parses the text of a users file. @throws {UsersFileError} for everything wrong in it. */
+export function checkUsersText(text: string, path: string): UsersFile {
+  const file = parseUsersFile(text);
+  if (file.problems.length === 0) return file;
+  const told = file.problems.slice(0, MAX_TOLD).map(({ line, text }) => `${path}:${line}: ${text}`);
+  const more = file.problems.length - told.length;
+  throw new UsersFileError(more === 0 ? told : [...told, `${path}: and ${more} more`]);
+}
+
+/** The first line that is not UTF-8. No octet of a longer character is a line feed. */
+function illFormedLine(octets: Uint8Array): number {
+  let line = 1;
+  for (let at = 0;; line++) {
+    const feed = octets.indexOf(10, at);
+    if (feed === -1 || decodeStrict(octets.subarray(at, feed)) === null) return line;
+    at = feed + 1;
+  }
+}

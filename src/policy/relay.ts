@@ -1,0 +1,42 @@
+/**
+ * Who may send mail through us to addresses that are not ours: who has logged in, and clients in
+ * networks named for it. Anybody else is answered {@link RELAY_DENIED}: a station that relays for all is
+ * a spammer's (RFC 5321 §3.6, RFC 2505 §2.1).
+ *
+ * @module
+ */
+
+import { type Network, networkContains } from "../net_address.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
+import type { SessionView } from "./policy.ts";
+
+/** What RCPT is answered for an address elsewhere when the client may not relay. */
+export const RELAY_DENIED: Reply = reply(
+  550,
+  "5.7.1",
+  "that address is not here, and relaying takes a login",
+);
+
+/**
+ * Whether the client may send mail to addresses that are not ours.
+ *
+ * @param networks clients in them need not log in. A unix socket is in none.
+ *
+ * @example
+ * ```ts
+ * import { mayRelay } from "./relay.ts";
+ * import { parseNetwork } from "../net_address.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const networks = [parseNetwork("192.0.2.0/24")!];
+ * assertEquals(mayRelay({ identity: null, client: "192.0.2.7" }, networks), true);
+ * assertEquals(mayRelay({ identity: null, client: "198.51.100.7" }, networks), false);
+ * ```
+ */
+export function mayRelay(
+  session: Pick<SessionView, "identity" | "client">,
+  networks: readonly Network[],
+): boolean {
+  return session.identity !== null ||
+    networks.some((network) => networkContains(network, session.client));
+}
