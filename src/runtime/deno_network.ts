@@ -1,0 +1,155 @@
+/**
+ * Listening and connecting by Deno. The accept loop is by hand: after one EMFILE `for await` over a
+ * listener ends, and a mail server that stopped accepting would be dead without anybody knowing.
+ *
+ * What fails: `listen` and `connect` throw with an errno `code` (EADDRINUSE, ECONNREFUSED,
+ * ENOTFOUND, …). `accept` never throws: its troubles are reported and waited out.
+ *
+ * @module
+ */
+
+import { DenoConnection, socketAddress } from "./deno_connection.ts";
+import { rethrow, withErrorCode } from "./deno_errors.ts";
+import { NodeTlsServer } from "./node_tls_server.ts";
+import {
+  type Connection,
+  errorCode,
+  type Listener,
+  type Network,
+  type SocketAddress,
+  type TlsServer,
+  type TlsServerOptions,
+} from "./runtime.ts";
+
+/** Milliseconds between two tries to accept when the machine is short of something. */
+const TROUBLE_PAUSE = 100;
+
+/** Troubles of one peer and not of the machine: the next accept may well work at once. */
+const PEER_TROUBLES: ReadonlySet<string | undefined> = new Set([
+  "ECONNABORTED",
+  "ECONNRESET",
+  "ECANCELED",
+  "EPROTO",
+]);
+
+/** The sockets of this machine. */
+export class DenoNetwork implements Network {
+  async listen(address: SocketAddress): Promise<Listener> {
+    try {
+      return new DenoListener(open(address));
+    } catch (error) {
+      if (address.transport === "unix" && await isStale(address.path, error)) {
+        try {
+          await Deno.remove(address.path);
+          return new DenoListener(open(address));
+        } catch (again) {
+          rethrow(again);
+        }
+      }
+      rethrow(error);
+    }
+  }
+
+  async connect(
+    address: SocketAddress,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<Connection> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    try {
+      if (address.transport === "unix") return await connectUnix(address.path, signal);
+      const { hostname, port } = address;
+      return new DenoConnection(await Deno.connect({ hostname, port, signal }));
+    } catch (error) {
+      signal?.throwIfAborted();
+      rethrow(error);
+    }
+  }
+
+  tlsServer(options: TlsServerOptions): TlsServer {
+    return new NodeTlsServer(options.certificates);
+  }
+}
+
+/** A listening socket of Deno. */
+export class DenoListener implements Listener {
+  readonly address: SocketAddress;
+  readonly #listener: Deno.Listener;
+  #closed = false;
+  #endPause: (() => void) | null = null;
+
+  /** @param listener becomes this listener's own. */
+  constructor(listener: Deno.Listener) {
+    this.#listener = listener;
+    this.address = socketAddress(listener.addr);
+  }
+
+  async accept(onTrouble?: (error: unknown) => void): Promise<Connection | null> {
+    while (!this.#closed) {
+      try {
+        return new DenoConnection(await this.#listener.accept());
+      } catch (error) {
+        if (this.#closed) return null;
+        const trouble = withErrorCode(error);
+        onTrouble?.(trouble);
+        if (!PEER_TROUBLES.has(errorCode(trouble))) await this.#pause();
+      }
+    }
+    return null;
+  }
+
+  /** Deno removes the path of a unix socket itself when it closes it. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#listener.close();
+    this.#endPause?.();
+  }
+
+  async #pause(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, TROUBLE_PAUSE);
+    this.#endPause = resolve;
+    await promise;
+    this.#endPause = null;
+    clearTimeout(timer);
+  }
+}
+
+function open(address: SocketAddress): Deno.Listener {
+  return address.transport === "unix"
+    ? Deno.listen({ transport: "unix", path: address.path })
+    : Deno.listen({ hostname: address.hostname, port: address.port });
+}
+
+/**
+ * Whether a path is taken only by the socket of a process that is gone: nobody answers there. A
+ * file that is no socket refuses a connect too, and must not be touched.
+ */
+async function isStale(path: string, error: unknown): Promise<boolean> {
+  if (errorCode(error) !== "EADDRINUSE") return false;
+  try {
+    if (!(await Deno.lstat(path)).isSocket) return false;
+    (await Deno.connect({ transport: "unix", path })).close();
+    return false;
+  } catch (refused) {
+    return errorCode(refused) === "ECONNREFUSED";
+  }
+}
+
+/** Deno's connect takes no signal for unix sockets; a connection that comes too late is closed. */
+async function connectUnix(path: string, signal?: AbortSignal): Promise<Connection> {
+  const connecting = Deno.connect({ transport: "unix", path });
+  if (signal === undefined) return new DenoConnection(await connecting);
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return new DenoConnection(await Promise.race([connecting, aborted]));
+  } catch (error) {
+    connecting.then((late) => late.close(), () => {});
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * The sockets of one machine in memory. Several machines meet on one {@link MemoryWires}; loopback
+ * addresses and unix paths are each machine's own. Names are not resolved, but `localhost` is.
+ *
+ * What fails: what fails in a real network, with the same errno names (EADDRINUSE, EADDRNOTAVAIL,
+ * ECONNREFUSED, ECONNRESET, EPIPE), and what the link's conditions order.
+ *
+ * @module
+ */
+
+import type { MemoryConnection } from "./memory_connection.ts";
+import { MemoryTlsServer } from "./memory_tls.ts";
+import { delayOf, type MemoryWires } from "./memory_wires.ts";
+import {
+  type Connection,
+  formatSocketAddress,
+  type Listener,
+  type Network,
+  type SocketAddress,
+  SystemError,
+  type TlsServer,
+  type TlsServerOptions,
+} from "./runtime.ts";
+
+/** The first port given where none is asked for (RFC 6335 §6). */
+const FIRST_FREE_PORT = 49152;
+
+/** One machine's sockets. */
+export class MemoryNetwork implements Network {
+  /** What lies between this machine and the others. */
+  readonly wires: MemoryWires<MemoryNetwork>;
+  /** The address this machine connects from. */
+  readonly address: string;
+  readonly #listeners = new Set<MemoryListener>();
+  #nextPort = FIRST_FREE_PORT;
+  #down = false;
+
+  /** @throws {SystemError} EADDRNOTAVAIL when another machine has the address. */
+  constructor(wires: MemoryWires<MemoryNetwork>, address: string) {
+    this.wires = wires;
+    this.address = address;
+    this.#claim(address);
+  }
+
+  // deno-lint-ignore require-await
+  async listen(address: SocketAddress): Promise<Listener> {
+    this.#checkUp();
+    const wanted = this.#localAddress(address);
+    if (this.#listenerFor(wanted) !== undefined) {
+      throw new SystemError("EADDRINUSE", `${formatSocketAddress(wanted)} is in use`);
+    }
+    const listener = new MemoryListener(wanted, () => this.#listeners.delete(listener));
+    this.#listeners.add(listener);
+    return listener;
+  }
+
+  async connect(
+    address: SocketAddress,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<Connection> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    this.#checkUp();
+    const server = withLiteral(address);
+    const client = this.#clientAddress(server);
+    const conditions = this.wires.conditions(client, server);
+    if (conditions.connect === "ignore") await never(signal);
+    const delay = delayOf(conditions);
+    const roundTrip = delay() + delay();
+    if (roundTrip > 0) await this.wires.clock.sleep(roundTrip, signal);
+    this.#checkUp();
+    const machine = this.#machineOf(server);
+    const listener = machine && machine.#listenerFor(server);
+    if (!machine || !listener || conditions.connect === "refuse") {
+      throw new SystemError("ECONNREFUSED", `nobody listens on ${formatSocketAddress(server)}`);
+    }
+    const [ours, theirs] = this.wires.link(
+      { machine: this, address: client },
+      { machine, address: server },
+      conditions,
+    );
+    listener.offer(theirs);
+    return ours;
+  }
+
+  tlsServer(options: TlsServerOptions): TlsServer {
+    return new MemoryTlsServer(options.certificates);
+  }
+
+  /** The machine stops: its links are reset, its addresses free, every call fails from now on. */
+  shutDown(): void {
+    this.#down = true;
+    for (const listener of [...this.#listeners]) listener.close();
+    this.wires.remove(this);
+  }
+
+  #checkUp(): void {
+    if (this.#down) throw new SystemError("EIO", "the machine is down");
+  }
+
+  #claim(hostname: string): void {
+    if (!this.wires.claim(hostname, this)) {
+      throw new SystemError("EADDRNOTAVAIL", `${hostname} is another machine's address`);
+    }
+  }
+
+  #listenerFor(address: SocketAddress): MemoryListener | undefined {
+    return [...this.#listeners].find((listener) => overlap(address, listener.address));
+  }
+
+  #machineOf(address: SocketAddress): MemoryNetwork | undefined {
+    if (address.transport === "unix" || isLoopback(address.hostname)) return this;
+    return this.wires.machineAt(address.hostname);
+  }
+
+  #localAddress(address: SocketAddress): SocketAddress {
+    const local = withLiteral(address);
+    if (local.transport === "unix") return local;
+    if (!isWildcard(local.hostname) && !isLoopback(local.hostname)) this.#claim(local.hostname);
+    return local.port === 0 ? this.#withFreePort(local.hostname) : local;
+  }
+
+  #clientAddress(server: SocketAddress): SocketAddress {
+    if (server.transport === "unix") return { transport: "unix", path: "" };
+    return this.#withFreePort(isLoopback(server.hostname) ? server.hostname : this.address);
+  }
+
+  #withFreePort(hostname: string): SocketAddress {
+    for (;;) {
+      const address: SocketAddress = { transport: "tcp", hostname, port: this.#nextPort };
+      this.#nextPort = this.#nextPort === 65535 ? FIRST_FREE_PORT : this.#nextPort + 1;
+      if (this.#listenerFor(address) === undefined) return address;
+    }
+  }
+}
+
+/** A listening socket in memory. */
+class MemoryListener implements Listener {
+  readonly address: SocketAddress;
+  readonly #waiting: MemoryConnection[] = [];
+  readonly #onClose: () => void;
+  #closed = false;
+  #wake: (() => void) | null = null;
+
+  constructor(address: SocketAddress, onClose: () => void) {
+    this.address = address;
+    this.#onClose = onClose;
+  }
+
+  async accept(): Promise<Connection | null> {
+    for (;;) {
+      if (this.#closed) return null;
+      const connection = this.#waiting.shift();
+      if (connection !== undefined) return connection;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+      this.#wake = null;
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const connection of this.#waiting.splice(0)) connection.close();
+    this.#onClose();
+    this.#wake?.();
+  }
+
+  /** A peer has connected. */
+  offer(connection: MemoryConnection): void {
+    this.#waiting.push(connection);
+    this.#wake?.();
+  }
+}
+
+function overlap(a: SocketAddress, b: SocketAddress): boolean {
+  if (a.transport === "unix" || b.transport === "unix") {
+    return a.transport === "unix" && b.transport === "unix" && a.path === b.path;
+  }
+  return a.port === b.port &&
+    (a.hostname === b.hostname || isWildcard(a.hostname) || isWildcard(b.hostname));
+}
+
+function withLiteral(address: SocketAddress): SocketAddress {
+  return address.transport === "tcp" && address.hostname === "localhost"
+    ? { ...address, hostname: "127.0.0.1" }
+    : address;
+}
+
+function isWildcard(hostname: string): boolean {
+  return hostname === "0.0.0.0" || hostname === "::";
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname.startsWith("127.") || hostname === "::1";
+}
+
+/** Waits for the signal, which alone can end it. */
+function never(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}

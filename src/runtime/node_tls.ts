@@ -1,0 +1,256 @@
+/**
+ * TLS over any plaintext {@link Connection}, both ways, by `node:tls`: the handshakes, and the
+ * connection that comes of one. Knows no runtime but Node's built-ins, so every adapter that has
+ * them can use it.
+ *
+ * What fails: a handshake rejects with a `SystemError` once the socket is closed: ECANCELED when
+ * `close()` ended it (how its owner makes a time-out), ECONNRESET when the peer went away, else
+ * EPROTO with TLS's own error as `cause`. It waits for the peer without limit of its own. The peer's
+ * end of TCP counts as an orderly end even without close_notify: many mail systems never send one,
+ * and SMTP marks the ends of its commands and messages itself.
+ *
+ * @module
+ */
+
+import { isIP } from "node:net";
+import { checkServerIdentity, connect, rootCertificates, type TLSSocket } from "node:tls";
+import { NodeTlsServer } from "./node_tls_server.ts";
+import {
+  type Connection,
+  errorCode,
+  type SocketAddress,
+  SystemError,
+  type TlsClientOptions,
+  type TlsInfo,
+  type TlsServer,
+} from "./runtime.ts";
+import { TlsCarrier } from "./tls_carrier.ts";
+
+/** Octets encrypted at once: what is in flight is held in memory twice. */
+const WRITE_PIECE = 64 * 1024;
+
+/** Becomes the server's side of TLS; see {@link Connection.startTlsServer}. */
+export function secureServer(
+  plain: Connection,
+  server: TlsServer,
+  received?: Uint8Array,
+): Promise<Connection> {
+  if (!(server instanceof NodeTlsServer)) {
+    return Promise.reject(new TypeError("the TlsServer is of another adapter"));
+  }
+  const carrier = new TlsCarrier(plain, received);
+  return handshake(plain, carrier, (onSecure, onError) => {
+    server.handshake(
+      carrier,
+      (socket) => onSecure(socket, (socket as { servername?: string | null }).servername),
+      onError,
+    );
+  });
+}
+
+/** Becomes the client's side of TLS; see {@link Connection.startTlsClient}. */
+export function secureClient(plain: Connection, options: TlsClientOptions): Promise<Connection> {
+  const { serverName, verify, authorities = [] } = options;
+  const carrier = new TlsCarrier(plain);
+  return handshake(plain, carrier, (onSecure, onError) => {
+    // An address is never sent as SNI (RFC 6066 §3), but may be demanded of the certificate.
+    const name = isIP(serverName) === 0 ? serverName : undefined;
+    const socket = connect({
+      socket: carrier,
+      host: serverName,
+      servername: name,
+      minVersion: "TLSv1.2",
+      rejectUnauthorized: verify,
+      checkServerIdentity: verify ? checkServerIdentity : () => undefined,
+      // Given authorities replace the well-known ones in node:tls; here they are added to them.
+      ca: verify && authorities.length > 0 ? [...rootCertificates, ...authorities] : undefined,
+    });
+    socket.on("error", onError);
+    socket.once("secureConnect", () => onSecure(socket, name));
+  });
+}
+
+type Begin = (
+  onSecure: (socket: TLSSocket, serverName?: string | null) => void,
+  onError: (error: Error) => void,
+) => void;
+
+/** Waits for a handshake's end, good or bad; a bad one has closed the socket when this rejects. */
+function handshake(plain: Connection, carrier: TlsCarrier, begin: Begin): Promise<Connection> {
+  const { promise, resolve, reject } = Promise.withResolvers<Connection>();
+  let reason: unknown = null;
+  const onError = (error: unknown) => {
+    reason ??= error;
+    carrier.destroy();
+  };
+  // TLS does not notice by itself that its stream ends in the middle of a handshake.
+  const onEnd = () => onError(new SystemError("ECONNRESET", "the peer closed the connection"));
+  const onClose = () => reject(handshakeError(carrier.errored ?? reason));
+  carrier.once("end", onEnd).once("close", onClose);
+  try {
+    begin((socket, serverName) => {
+      if (carrier.destroyed) return;
+      carrier.off("end", onEnd).off("close", onClose);
+      resolve(new TlsConnection(plain, carrier, socket, tlsInfo(socket, serverName)));
+    }, onError);
+  } catch (error) {
+    onError(error);
+  }
+  return promise;
+}
+
+function handshakeError(reason: unknown): SystemError {
+  const text = `TLS handshake failed: ${reason instanceof Error ? reason.message : "cut off"}`;
+  switch (errorCode(reason)) {
+    // The owner closed the socket, while it was being read or between two reads.
+    case "ECANCELED":
+    case "EBADF":
+      return new SystemError("ECANCELED", text, { cause: reason });
+    case "ECONNRESET":
+    case "EPIPE":
+    case undefined:
+      return new SystemError("ECONNRESET", text, { cause: reason });
+    default:
+      return new SystemError("EPROTO", text, { cause: reason });
+  }
+}
+
+function tlsInfo(socket: TLSSocket, serverName?: string | null): TlsInfo {
+  const cipher = socket.getCipher();
+  return {
+    protocol: socket.getProtocol() ?? "",
+    cipher: cipher.standardName ?? cipher.name,
+    ...(serverName ? { serverName } : {}),
+  };
+}
+
+/** A secured connection. Decrypts only what is asked for, see {@link TlsCarrier}. */
+class TlsConnection implements Connection {
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  readonly tls: TlsInfo;
+  readonly #plain: Connection;
+  readonly #carrier: TlsCarrier;
+  readonly #socket: TLSSocket;
+  /** Decrypted but not yet read. */
+  readonly #chunks: Uint8Array[] = [];
+  #ended = false;
+  #closed = false;
+  #failure: unknown = null;
+  #wakeRead: (() => void) | null = null;
+  #failWrite: (() => void) | null = null;
+
+  constructor(plain: Connection, carrier: TlsCarrier, socket: TLSSocket, info: TlsInfo) {
+    this.local = plain.local;
+    this.remote = plain.remote;
+    this.tls = info;
+    this.#plain = plain;
+    this.#carrier = carrier;
+    this.#socket = socket;
+    carrier.demand = false;
+    socket.on("data", (chunk: Uint8Array) => {
+      this.#chunks.push(chunk);
+      carrier.demand = false;
+      this.#wakeRead?.();
+    });
+    socket.on("end", () => {
+      this.#ended = true;
+      this.#wakeRead?.();
+    });
+    socket.on("error", (error) => this.#fail(error));
+    // A reset shows as `close` without `error`.
+    socket.on("close", () => this.#fail(reset()));
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    if (this.#closed) throw badDescriptor();
+    for (;;) {
+      const chunk = this.#chunks[0];
+      if (chunk !== undefined) return this.#copy(chunk, into);
+      if (this.#ended) return null;
+      if (this.#failure !== null) throw this.#failure;
+      await new Promise<void>((resolve) => {
+        this.#wakeRead = resolve;
+        this.#carrier.demand = true;
+      });
+      this.#wakeRead = null;
+    }
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; at += WRITE_PIECE) {
+      await this.#writePiece(bytes.subarray(at, at + WRITE_PIECE));
+    }
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#whileOpen((done) => this.#socket.end(done));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#chunks.length = 0;
+    this.#failure = new SystemError("ECANCELED", "woken by close");
+    this.#plain.close();
+    this.#socket.destroy();
+    this.#wakeRead?.();
+    this.#failWrite?.();
+  }
+
+  startTlsServer(): Promise<Connection> {
+    return Promise.reject(new SystemError("EPROTO", "the connection is secured already"));
+  }
+
+  startTlsClient(): Promise<Connection> {
+    return this.startTlsServer();
+  }
+
+  #copy(chunk: Uint8Array, into: Uint8Array): number {
+    const length = Math.min(chunk.length, into.length);
+    into.set(chunk.subarray(0, length));
+    if (length === chunk.length) this.#chunks.shift();
+    else this.#chunks[0] = chunk.subarray(length);
+    return length;
+  }
+
+  #writePiece(piece: Uint8Array): Promise<void> {
+    return this.#whileOpen((done) => this.#socket.write(piece, done));
+  }
+
+  /** One call of the socket with a callback; rejects, too, when the socket ends without calling. */
+  #whileOpen(call: (done: (error?: Error | null) => void) => void): Promise<void> {
+    if (this.#closed) return Promise.reject(badDescriptor());
+    return new Promise((resolve, reject) => {
+      this.#failWrite = () => reject(this.#failure ?? reset());
+      call((error) => {
+        this.#failWrite = null;
+        if (error) reject(this.#failure ?? this.#carrier.errored ?? reset());
+        else resolve();
+      });
+    });
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= errorOfStream(this.#carrier.errored ?? error);
+    this.#wakeRead?.();
+    this.#failWrite?.();
+  }
+}
+
+/** Errors of the socket keep their errno; TLS's own (a forged record, an alert) become EPROTO. */
+function errorOfStream(error: unknown): unknown {
+  const code = errorCode(error);
+  if (code !== undefined && /^E[A-Z]+$/.test(code)) return error;
+  return new SystemError("EPROTO", `TLS: ${error instanceof Error ? error.message : error}`, {
+    cause: error,
+  });
+}
+
+function reset(): SystemError {
+  return new SystemError("ECONNRESET", "the connection was reset");
+}
+
+function badDescriptor(): SystemError {
+  return new SystemError("EBADF", "the connection is closed");
+}

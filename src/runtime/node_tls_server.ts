@@ -1,0 +1,116 @@
+/**
+ * The server's side of TLS by `node:tls`, without a listening socket: a `tls.Server` that never
+ * listens is handed each stream as if it had accepted it. Connections secured before `replace` keep
+ * their certificates, later handshakes get the new ones.
+ *
+ * A `tls.Server` tells of a finished handshake without telling of which stream; so each works on
+ * one handshake at a time, and a server that has finished one is kept for the next (making one
+ * costs a quarter of a handshake). One whose handshake failed is thrown away: a late word of it must
+ * never be taken for its successor's.
+ *
+ * @module
+ */
+
+import type { Duplex } from "node:stream";
+import {
+  createSecureContext,
+  createServer,
+  type SecureContext,
+  type Server,
+  type TLSSocket,
+} from "node:tls";
+import type { TlsCertificate, TlsServer } from "./runtime.ts";
+import {
+  CertificateChoice,
+  checkCertificates,
+  type CheckedCertificate,
+} from "./tls_certificates.ts";
+
+/** TLS 1.0 and 1.1 are dead (RFC 8996). */
+const MIN_VERSION = "TLSv1.2";
+
+/** Certificates, and the `tls.Server`s that are made of them. */
+export class NodeTlsServer implements TlsServer {
+  #generation: Generation;
+
+  /** @throws {TypeError} as {@link TlsServer.replace}. */
+  constructor(certificates: readonly TlsCertificate[]) {
+    this.#generation = new Generation(checkCertificates(certificates));
+  }
+
+  replace(certificates: readonly TlsCertificate[]): void {
+    this.#generation = new Generation(checkCertificates(certificates));
+  }
+
+  /** Does one handshake over a stream; exactly one of the two is called, once. */
+  handshake(
+    stream: Duplex,
+    onSecure: (socket: TLSSocket) => void,
+    onError: (error: Error) => void,
+  ): void {
+    const { idle } = this.#generation;
+    const acceptor = idle.pop() ?? new Acceptor(this.#generation);
+    acceptor.handshake(stream, (socket) => {
+      idle.push(acceptor);
+      onSecure(socket);
+    }, onError);
+  }
+}
+
+/** One set of certificates. */
+class Generation {
+  readonly idle: Acceptor[] = [];
+  readonly first: CheckedCertificate;
+  readonly contexts: CertificateChoice<SecureContext>;
+
+  constructor(certificates: readonly CheckedCertificate[]) {
+    this.first = certificates[0]!;
+    this.contexts = new CertificateChoice(certificates.map(({ names, chain, key }) => ({
+      names,
+      value: createSecureContext({ cert: chain, key, minVersion: MIN_VERSION }),
+    })));
+    // The first use of node:tls costs 80 ms: at start, not in the first client's handshake.
+    this.idle.push(new Acceptor(this));
+  }
+}
+
+/** A `tls.Server` and the one handshake it is at. */
+class Acceptor {
+  readonly #server: Server;
+  #onSecure: ((socket: TLSSocket) => void) | null = null;
+  #onError: ((error: Error) => void) | null = null;
+
+  constructor({ first, contexts }: Generation) {
+    this.#server = createServer({
+      cert: first.chain,
+      key: first.key,
+      minVersion: MIN_VERSION,
+      // Must answer at once: a handshake whose callback answers later hangs in Deno.
+      SNICallback: (name, callback) => callback(null, contexts.choose(name)),
+    });
+    this.#server.on("secureConnection", (socket) => {
+      const onSecure = this.#onSecure;
+      this.#onSecure = this.#onError = null;
+      if (onSecure === null) socket.destroy();
+      else onSecure(socket);
+    });
+    this.#server.on("tlsClientError", (error, socket) => {
+      const onError = this.#onError;
+      this.#onSecure = this.#onError = null;
+      // What comes of the ruined socket is of no interest, but must not be uncaught.
+      socket.on("error", () => {});
+      socket.destroy();
+      onError?.(error);
+    });
+  }
+
+  handshake(
+    stream: Duplex,
+    onSecure: (socket: TLSSocket) => void,
+    onError: (error: Error) => void,
+  ): void {
+    this.#onSecure = onSecure;
+    this.#onError = onError;
+    this.#server.emit("connection", stream);
+  }
+}
