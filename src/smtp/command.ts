@@ -149,8 +149,11 @@ function readBare(verb: "DATA" | "RSET" | "QUIT" | "STARTTLS"): Grammar {
 }
 
 function readQuery(verb: "VRFY" | "EXPN"): Grammar {
-  return (argument) =>
-    argument === "" ? malformed(verb, `expected ${verb} and a name`) : { verb, argument };
+  return (text, _name, { smtputf8 }) => {
+    // The one parameter these commands have (RFC 6531 §3.7.4.2).
+    const argument = smtputf8 ? text.replace(/ SMTPUTF8$/i, "") : text;
+    return argument === "" ? malformed(verb, `expected ${verb} and a name`) : { verb, argument };
+  };
 }
 
 function readMail(argument: string, name: string, options: CommandOptions): Command {
