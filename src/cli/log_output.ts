@@ -11,7 +11,7 @@
 
 import { concat } from "../bytes.ts";
 import type { EventSink, MtaEvent } from "../events.ts";
-import { formatEventJson, formatEventLine } from "../observe/log.ts";
+import { EventLines, formatEventJson } from "../observe/log.ts";
 import type { CommandLine, Flag } from "./command.ts";
 import { UsageError } from "./exit.ts";
 
@@ -30,7 +30,8 @@ export function chooseFormatter(line: CommandLine, maildirRoot: string): EventFo
   const terminal = Deno.stdout.isTerminal();
   if (line.has("json") || (!terminal && !line.has("text"))) return formatEventJson;
   const colour = terminal && !Deno.noColor;
-  return (event) => formatEventLine(event, { colour, maildirRoot });
+  const lines = new EventLines({ colour, maildirRoot });
+  return (event) => lines.format(event);
 }
 
 /** What can be written to, such as `Deno.stdout`. */

@@ -14,6 +14,8 @@ export interface Needs {
   readonly write: readonly string[];
   /** Where it listens. */
   readonly listen: readonly SocketAddress[];
+  /** `statfs`: to see that the disk does not fill up. */
+  readonly sys: readonly "statfs"[];
 }
 
 /**
@@ -22,7 +24,7 @@ export interface Needs {
  */
 export function requirePermissions(needs: Needs, words: readonly string[]): void {
   const missing = listPermissions(needs).find((descriptor) =>
-    Deno.permissions.querySync(descriptor).state !== "granted"
+    Deno.permissions.querySync(descriptor as Deno.PermissionDescriptor).state !== "granted"
   );
   if (missing === undefined) return;
   throw new CommandError(
@@ -41,12 +43,13 @@ export function formatDenoCommand(needs: Needs, words: readonly string[]): strin
   }
   const allow = [...flags].map(([name, subjects]) => `--allow-${name}=${subjects.join(",")}`);
   const program = import.meta.resolve("./main.ts").replace(/^file:\/\//, "");
-  return ["deno", "run", ...allow, "--allow-sys=hostname", program, ...words].map(quote).join(" ");
+  return ["deno", "run", ...allow, program, ...words].map(quote).join(" ");
 }
 
 type Needed =
   | { readonly name: "read" | "write"; readonly path: string }
-  | { readonly name: "net"; readonly host: string };
+  | { readonly name: "net"; readonly host: string }
+  | { readonly name: "sys"; readonly kind: "statfs" };
 
 function listPermissions(needs: Needs): Needed[] {
   const sockets = needs.listen.filter((address) => address.transport === "unix");
@@ -59,16 +62,29 @@ function listPermissions(needs: Needs): Needed[] {
     }),
     ...[...needs.read, ...socketPaths].map((path) => ({ name: "read" as const, path })),
     ...[...needs.write, ...socketPaths].map((path) => ({ name: "write" as const, path })),
+    ...needs.sys.map((kind) => ({ name: "sys" as const, kind })),
   ];
 }
 
 function subjectOf(needed: Needed): string {
-  return needed.name === "net" ? needed.host : needed.path;
+  switch (needed.name) {
+    case "net":
+      return needed.host;
+    case "sys":
+      return needed.kind;
+    case "read":
+    case "write":
+      return needed.path;
+  }
 }
 
 function describe(needed: Needed): string {
-  if (needed.name === "net") return `listen on ${needed.host}`;
-  return `${needed.name} ${needed.path}`;
+  const verb = needed.name === "net"
+    ? "listen on"
+    : needed.name === "sys"
+    ? "ask for"
+    : needed.name;
+  return `${verb} ${subjectOf(needed)}`;
 }
 
 /** As a POSIX shell wants it. */

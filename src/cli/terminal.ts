@@ -16,8 +16,9 @@ export function warn(text: string): void {
   console.error(`${coloured ? "\x1b[33mwarning:\x1b[39m" : "warning:"} ${text}`);
 }
 
-/** Why the program ends. */
+/** Why the program ends; each line says so. */
 export function complain(text: string): void {
   const coloured = Deno.stderr.isTerminal() && !Deno.noColor;
-  console.error(`${coloured ? "\x1b[31myizhan:\x1b[39m" : "yizhan:"} ${text}`);
+  const name = coloured ? "\x1b[31myizhan:\x1b[39m" : "yizhan:";
+  console.error(text.split("\n").map((line) => `${name} ${line}`).join("\n"));
 }

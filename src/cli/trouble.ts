@@ -4,6 +4,7 @@
  * @module
  */
 
+import { UsersFileError } from "../directory/users_read.ts";
 import { errorCode } from "../runtime/runtime.ts";
 import { CommandError, EXIT, type ExitCode } from "./exit.ts";
 
@@ -12,7 +13,7 @@ export function describeFileError(error: unknown): string {
   if (error instanceof Deno.errors.NotCapable) return "Deno was not given that permission";
   if (error instanceof Deno.errors.NotFound) return "it does not exist";
   if (error instanceof Deno.errors.PermissionDenied) {
-    return "permission denied; make it readable for the user this runs as";
+    return "permission denied; it must be open to the user this runs as";
   }
   if (error instanceof Deno.errors.IsADirectory) return "it is a folder";
   if (error instanceof Deno.errors.InvalidData) return "it is not UTF-8 text";
@@ -25,41 +26,47 @@ export function describeError(error: unknown): string {
   return message.replaceAll(/\s*[\r\n]+\s*/g, " ");
 }
 
-/** What a station that would not start is to be told as: for known troubles one line with advice. */
-export function explainStartFailure(error: unknown): CommandError | null {
+/**
+ * A failure of the machine or of what it was told, as the operator shall see it; `null` for what is
+ * none of the known ones, and so a bug.
+ *
+ * @param what was tried, such as `cannot listen on 127.0.0.1:25`.
+ */
+export function explainFailure(what: string, error: unknown): CommandError | null {
   if (error instanceof CommandError) return error;
-  const code = error instanceof Deno.errors.NotCapable ? "NotCapable" : errorCode(error);
-  const known = code === undefined ? undefined : START_FAILURES[code];
-  if (known === undefined) {
-    // A certificate, network or address the station itself refuses.
-    if (error instanceof TypeError || error instanceof RangeError) {
-      return new CommandError(EXIT.config, describeError(error));
-    }
-    return null;
+  if (error instanceof UsersFileError) {
+    return new CommandError(EXIT.dataError, error.problems.join("\n"), { cause: error });
   }
-  const [exitCode, advice] = known;
-  return new CommandError(exitCode, `${describeError(error)}; ${advice}`, { cause: error });
+  const known = FAILURES[errorCode(error) ?? ""];
+  if (known !== undefined) {
+    const [exitCode, advice] = known;
+    const reason = `${describeError(error)}; ${advice}`;
+    return new CommandError(exitCode, `${what}: ${reason}`, { cause: error });
+  }
+  // A TypeError is what the station throws where its options are wrong; it says which.
+  if (!(error instanceof TypeError)) return null;
+  return new CommandError(EXIT.config, `${what}: ${describeError(error)}`, { cause: error });
 }
 
 /** By errno: the exit code, and what to do. */
-const START_FAILURES: Readonly<Record<string, readonly [ExitCode, string]>> = {
+const FAILURES: Readonly<Record<string, readonly [ExitCode, string]>> = {
   EADDRINUSE: [
     EXIT.unavailable,
-    "something else listens there: stop it (ss -ltnp shows it) or choose another port",
+    "something else listens there: stop it (ss -ltnp shows what it is) or choose another port",
   ],
-  EADDRNOTAVAIL: [
-    EXIT.unavailable,
-    "this machine has no such address (ip addr shows those it has)",
-  ],
+  EADDRNOTAVAIL: [EXIT.unavailable, "this machine has no such address: ip addr shows those it has"],
+  ENOTFOUND: [EXIT.unavailable, "give an address instead of a name"],
   EACCES: [
     EXIT.noPermission,
-    "not allowed; ports below 1024 need root or CAP_NET_BIND_SERVICE, files their owner",
+    "ports below 1024 need root or CAP_NET_BIND_SERVICE, files and folders the user they belong to",
   ],
-  EPERM: [EXIT.noPermission, "not allowed; run as the owner"],
-  NotCapable: [EXIT.noPermission, "give Deno that permission"],
+  EPERM: [EXIT.noPermission, "run this as the user it belongs to"],
   ENOENT: [EXIT.noInput, "make it first"],
-  ENOTDIR: [EXIT.cantCreate, "it is not a folder"],
+  ENOTDIR: [EXIT.cantCreate, "a part of the path is not a folder"],
+  EISDIR: [EXIT.noInput, "it is a folder"],
+  ENAMETOOLONG: [EXIT.cantCreate, "choose a shorter path"],
   ENOSPC: [EXIT.ioError, "the disk is full"],
   EROFS: [EXIT.cantCreate, "the file system is read-only"],
-  EMFILE: [EXIT.temporary, "too many open files: raise ulimit -n"],
+  EIO: [EXIT.ioError, "the disk failed"],
+  EMFILE: [EXIT.temporary, "too many files are open: raise ulimit -n"],
 };

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parseSize } from "../directory/users_file.ts";
 import { isLoopback } from "../net_address.ts";
 import type { SocketAddress } from "../runtime/runtime.ts";
 import { UsageError } from "./exit.ts";
@@ -15,17 +16,17 @@ import { UsageError } from "./exit.ts";
  *
  * @example
  * ```ts
- * import { parseListenAddress } from "./values.ts";
+ * import { readListenAddress } from "./values.ts";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(parseListenAddress("--listen", "[::1]:2525"), {
+ * assertEquals(readListenAddress("--listen", "[::1]:2525"), {
  *   transport: "tcp",
  *   hostname: "::1",
  *   port: 2525,
  * });
  * ```
  */
-export function parseListenAddress(flag: string, text: string): SocketAddress {
+export function readListenAddress(flag: string, text: string): SocketAddress {
   if (text.startsWith("unix:") && text.length > "unix:".length) {
     return { transport: "unix", path: text.slice("unix:".length) };
   }
@@ -45,24 +46,20 @@ export function isLocalOnly(address: SocketAddress): boolean {
 }
 
 /**
- * Reads octets: `1500`, `50M`, `1.5G` (K, M, G, T of 1,024).
+ * Reads octets as the users file has them: `1500`, `50M`, `1G` (K, M, G, T of 1,024).
  *
  * @throws {UsageError} naming the flag and what it wants.
  *
  * @example
  * ```ts
- * import { parseSize } from "./values.ts";
+ * import { readSize } from "./values.ts";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(parseSize("--quota", "50M"), 52_428_800);
+ * assertEquals(readSize("--quota", "50M"), 52_428_800);
  * ```
  */
-export function parseSize(flag: string, text: string): number {
-  const parts = /^(\d{1,12}(?:\.\d{1,3})?)([KMGT]?)(?:i?B)?$/i.exec(text);
-  const exponent = ["", "K", "M", "G", "T"].indexOf(parts?.[2]?.toUpperCase() ?? "");
-  const octets = Math.floor(Number(parts?.[1]) * 1024 ** exponent);
-  if (!Number.isSafeInteger(octets) || octets === 0) {
-    throw new UsageError(`${flag} ${text}: wanted a size, such as 500K, 50M or 1G`);
-  }
-  return octets;
+export function readSize(flag: string, text: string): number {
+  const octets = parseSize(text);
+  if (octets !== null) return octets;
+  throw new UsageError(`${flag} ${text}: wanted a size, such as 500K, 50M or 1G`);
 }

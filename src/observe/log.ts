@@ -11,6 +11,7 @@
  */
 
 import type { MtaEvent } from "../events.ts";
+import { escapeJson, formatSize, formatVisible } from "./visible_text.ts";
 
 /** How a readable line looks. */
 export interface EventLineOptions {
@@ -54,6 +55,63 @@ export function formatEventLine(event: MtaEvent, options: EventLineOptions): str
 }
 
 /**
+ * {@link formatEventLine} with one line for each mail, which ends in where the mail lies: deliveries are
+ * held back until the message they belong to is accepted. That is their order, since 250 is said only
+ * when all copies are safe.
+ *
+ * @example
+ * ```ts
+ * import { EventLines } from "./log.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const lines = new EventLines({ colour: false, maildirRoot: "mail" });
+ * const delivered = lines.format({
+ *   time: 1_795_000_000_000,
+ *   type: "delivery.done",
+ *   session: "kx3f",
+ *   message: "kx3f.1",
+ *   recipient: "bob@b.test",
+ *   destination: "maildir:b.test/bob",
+ * });
+ * assertEquals(delivered, null); // the line comes with "message.accepted"
+ * ```
+ */
+export class EventLines {
+  readonly #options: EventLineOptions;
+  /** Where copies of messages not yet accepted lie, by message. */
+  readonly #destinations = new Map<string, string[]>();
+
+  /** @param options how the lines look. */
+  constructor(options: EventLineOptions) {
+    this.#options = options;
+  }
+
+  /** The line for an event, or `null` for none. */
+  format(event: MtaEvent): string | null {
+    if (event.type === "delivery.done" && this.#hold(event)) return null;
+    const line = formatEventLine(event, this.#options);
+    if (line === null || !("message" in event)) return line;
+    const destinations = this.#destinations.get(event.message);
+    this.#destinations.delete(event.message);
+    if (event.type !== "message.accepted" || destinations === undefined) return line;
+    const [first = "", ...rest] = destinations;
+    const more = rest.length === 0 ? "" : ` and ${rest.length} more`;
+    return `${line}  in ${formatVisible(locate(first, this.#options.maildirRoot), REASON)}${more}`;
+  }
+
+  /** Whether there was room to wait for the message. */
+  #hold({ message, destination }: { message: string; destination: string }): boolean {
+    const held = this.#destinations.get(message);
+    if (held === undefined && this.#destinations.size >= MAX_HELD) return false;
+    this.#destinations.set(message, [...held ?? [], destination]);
+    return true;
+  }
+}
+
+/** Messages whose deliveries are held back at once. */
+const MAX_HELD = 10_000;
+
+/**
  * One line of JSON, without its line end: `time` in ISO 8601 (UTC) and `type` first, then the ids that
  * join the lines of one mail, then the rest, always in the same order.
  *
@@ -72,50 +130,8 @@ export function formatEventJson(event: MtaEvent): string {
   const { time, ...facts } = event;
   const fields = Object.entries(facts).sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1));
   const ordered = { time: new Date(time).toISOString(), ...Object.fromEntries(fields) };
-  return JSON.stringify(ordered).replace(UNSAFE, escapeAsJson);
+  return escapeJson(JSON.stringify(ordered));
 }
-
-/**
- * Text that can do no harm on a terminal: control, format and lone surrogate characters become
- * `\u{…}`, and what is longer than `limit` characters ends in `…`.
- *
- * @example
- * ```ts
- * import { formatVisible } from "./log.ts";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(formatVisible("\x1b[2Jhi\r\n", 100), "\\u{1b}[2Jhi\\u{d}\\u{a}");
- * assertEquals(formatVisible("abcdef", 4), "abc…");
- * ```
- */
-export function formatVisible(text: string, limit: number): string {
-  // A character takes at most two code units: what is far too long is not walked to its end.
-  const characters = [...text.slice(0, 2 * limit + 1)];
-  const cut = characters.length > limit;
-  const kept = cut ? characters.slice(0, limit - 1).join("") : text;
-  const safe = kept.replace(UNSAFE, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
-  return cut ? `${safe}…` : safe;
-}
-
-/** Octets for people: `812 B`, `1.2 KB`, `34 MB` (of 1,024). */
-export function formatSize(octets: number): string {
-  let value = octets;
-  let unit = 0;
-  while (value >= 999.5 && unit < SIZE_UNITS.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  const digits = unit > 0 && value < 9.95 ? value.toFixed(1) : value.toFixed(0);
-  return `${digits} ${SIZE_UNITS[unit]}`;
-}
-
-const SIZE_UNITS = ["B", "KB", "MB", "GB", "TB"];
-
-/**
- * Controls (C0, DEL, C1), format characters (bidirectional overrides and isolates, zero-width ones,
- * tags), lone surrogates, and the line and paragraph separators.
- */
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /** The order of the fields in JSON; what is not named comes after, by name. */
 const JSON_ORDER = ["type", "session", "message", "listener", "client", "identity", "sender"];
@@ -123,14 +139,6 @@ const JSON_ORDER = ["type", "session", "message", "listener", "client", "identit
 function rank(field: string): number {
   const at = JSON_ORDER.indexOf(field);
   return at === -1 ? JSON_ORDER.length : at;
-}
-
-function escapeAsJson(character: string): string {
-  let escaped = "";
-  for (let i = 0; i < character.length; i++) {
-    escaped += `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`;
-  }
-  return escaped;
 }
 
 function formatTimeOfDay(time: number): string {

@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { type Command, formatCommandHelp, parseCommandLine } from "../../src/cli/command.ts";
 import { EXIT, UsageError } from "../../src/cli/exit.ts";
 import { findNearestName } from "../../src/cli/nearest_name.ts";
-import { isLocalOnly, parseListenAddress, parseSize } from "../../src/cli/values.ts";
+import { isLocalOnly, readListenAddress, readSize } from "../../src/cli/values.ts";
 
 const POST: Command = {
   name: "post",
@@ -84,12 +84,12 @@ Deno.test("findNearestName() finds what was meant, and nothing where nothing is 
   assertEquals(findNearestName("", names), null);
 });
 
-Deno.test("parseListenAddress() reads names, IPv4, IPv6 and unix sockets", () => {
+Deno.test("readListenAddress() reads names, IPv4, IPv6 and unix sockets", () => {
   const tcp = (hostname: string, port: number) => ({ transport: "tcp" as const, hostname, port });
-  assertEquals(parseListenAddress("--mx", "0.0.0.0:25"), tcp("0.0.0.0", 25));
-  assertEquals(parseListenAddress("--mx", "[::]:25"), tcp("::", 25));
-  assertEquals(parseListenAddress("--mx", "localhost:0"), tcp("localhost", 0));
-  assertEquals(parseListenAddress("--lmtp", "unix:/run/l.sock"), {
+  assertEquals(readListenAddress("--mx", "0.0.0.0:25"), tcp("0.0.0.0", 25));
+  assertEquals(readListenAddress("--mx", "[::]:25"), tcp("::", 25));
+  assertEquals(readListenAddress("--mx", "localhost:0"), tcp("localhost", 0));
+  assertEquals(readListenAddress("--lmtp", "unix:/run/l.sock"), {
     transport: "unix",
     path: "/run/l.sock",
   });
@@ -108,13 +108,13 @@ for (
     "unix:",
   ]
 ) {
-  Deno.test(`parseListenAddress() refuses "${text}"`, () => {
-    assertThrows(() => parseListenAddress("--mx", text), UsageError, "--mx");
+  Deno.test(`readListenAddress() refuses "${text}"`, () => {
+    assertThrows(() => readListenAddress("--mx", text), UsageError, "--mx");
   });
 }
 
 Deno.test("isLocalOnly() trusts loopback and unix sockets only", () => {
-  const judge = (text: string) => isLocalOnly(parseListenAddress("--listen", text));
+  const judge = (text: string) => isLocalOnly(readListenAddress("--listen", text));
   for (const local of ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1", "unix:x"]) {
     assertEquals(judge(local), true, local);
   }
@@ -125,15 +125,15 @@ Deno.test("isLocalOnly() trusts loopback and unix sockets only", () => {
   }
 });
 
-Deno.test("parseSize() counts in 1,024s", () => {
-  assertEquals(parseSize("--quota", "1500"), 1500);
-  assertEquals(parseSize("--quota", "2K"), 2048);
-  assertEquals(parseSize("--quota", "50m"), 52_428_800);
-  assertEquals(parseSize("--quota", "1.5GiB"), 1_610_612_736);
+Deno.test("readSize() counts in 1,024s", () => {
+  assertEquals(readSize("--quota", "1500"), 1500);
+  assertEquals(readSize("--quota", "2K"), 2048);
+  assertEquals(readSize("--quota", "50m"), 52_428_800);
+  assertEquals(readSize("--quota", "3G"), 3_221_225_472);
 });
 
 for (const text of ["", "0", "-1", "1X", "K", "1e3", "99999999999T", "1,5M"]) {
-  Deno.test(`parseSize() refuses "${text}"`, () => {
-    assertThrows(() => parseSize("--quota", text), UsageError, "--quota");
+  Deno.test(`readSize() refuses "${text}"`, () => {
+    assertThrows(() => readSize("--quota", text), UsageError, "--quota");
   });
 }

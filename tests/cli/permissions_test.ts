@@ -9,6 +9,7 @@ const NEEDS = {
     { transport: "tcp", hostname: "::1", port: 25 },
     { transport: "unix", path: "/run/l.sock" },
   ],
+  sys: ["statfs"],
 } as const;
 
 Deno.test("formatDenoCommand() grants what is needed, quoted for a shell", () => {
@@ -17,13 +18,13 @@ Deno.test("formatDenoCommand() grants what is needed, quoted for a shell", () =>
   assertEquals(
     command,
     "deno run '--allow-net=[::1]:25' '--allow-read=/srv/my mail,users,/run/l.sock' " +
-      `'--allow-write=/srv/my mail,/run/l.sock' --allow-sys=hostname ${main} ` +
+      `'--allow-write=/srv/my mail,/run/l.sock' --allow-sys=statfs ${main} ` +
       "serve --mail '/srv/my mail' --users users",
   );
 });
 
 Deno.test("requirePermissions() is silent when all is granted", () => {
-  requirePermissions({ read: ["."], write: [], listen: [] }, []);
+  requirePermissions({ read: ["."], write: [], listen: [], sys: [] }, []);
 });
 
 Deno.test({
@@ -33,7 +34,7 @@ Deno.test({
     const listen = [{ transport: "tcp" as const, hostname: "127.0.0.1", port: 0 }];
     const missing = (write: string[], hosts: typeof listen) =>
       assertThrows(
-        () => requirePermissions({ read: [], write, listen: hosts }, ["dev"]),
+        () => requirePermissions({ read: [], write, listen: hosts, sys: [] }, ["dev"]),
         CommandError,
       );
     const error = missing(["data"], listen);
@@ -42,7 +43,7 @@ Deno.test({
       /lacks the permission to write data; run: deno run .*--allow-write=data/,
     );
     assertEquals(error.exitCode, 77);
-    requirePermissions({ read: ["x"], write: [], listen }, []);
+    requirePermissions({ read: ["x"], write: [], listen, sys: [] }, []);
     assertMatch(
       missing([], [{ transport: "tcp", hostname: "0.0.0.0", port: 25 }]).message,
       /permission to listen on 0\.0\.0\.0:25; run: deno run --allow-net=0\.0\.0\.0:25 /,

@@ -1,12 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
 import type { MtaEvent } from "../../src/events.ts";
-import {
-  formatEventJson,
-  formatEventLine,
-  formatSize,
-  formatVisible,
-} from "../../src/observe/log.ts";
+import { EventLines, formatEventJson, formatEventLine } from "../../src/observe/log.ts";
 
 const TIME = Date.UTC(2026, 10, 22, 21, 31, 7, 45);
 
@@ -138,6 +133,45 @@ Deno.test("formatEventLine() shows the folder a mail lies in when it is told the
   assertMatch(shown!, /↳ bob@b\.test {2}data\/mail\/b\.test\/bob\/new {2}s\.1$/);
 });
 
+const delivery = (user: string, message = "kx3f.1"): MtaEvent => ({
+  time: TIME,
+  type: "delivery.done",
+  session: "kx3f",
+  message,
+  recipient: `${user}@b.test`,
+  destination: `maildir:b.test/${user}`,
+});
+
+Deno.test("EventLines.format() gives one line for a mail, which ends in where it lies", () => {
+  const lines = new EventLines({ colour: false, maildirRoot: "mail" });
+  assertEquals(lines.format(delivery("bob")), null);
+  assertEquals(lines.format(delivery("carol", "other.1")), null);
+  assertEquals(lines.format(ACCEPTED), `${line(ACCEPTED)}  in mail/b.test/bob/new`);
+  assertEquals(lines.format(ACCEPTED), line(ACCEPTED));
+});
+
+Deno.test("EventLines.format() counts the other places of a mail with many recipients", () => {
+  const lines = new EventLines({ colour: false });
+  for (const user of ["bob", "carol", "dave"]) lines.format(delivery(user));
+  assertEquals(lines.format(ACCEPTED), `${line(ACCEPTED)}  in maildir:b.test/bob and 2 more`);
+});
+
+Deno.test("EventLines.format() forgets where a refused message was", () => {
+  const lines = new EventLines({ colour: false });
+  lines.format(delivery("bob"));
+  const { subject: _, identity: __, tls: ___, duration: ____, ...rest } = ACCEPTED;
+  const refused: MtaEvent = { ...rest, type: "message.refused", reply: "451 4.3.0 no" };
+  assertEquals(lines.format(refused), line(refused));
+  assertEquals(lines.format(ACCEPTED), line(ACCEPTED));
+});
+
+Deno.test("EventLines.format() holds only so many and then says them at once", () => {
+  const lines = new EventLines({ colour: false });
+  let at = 0;
+  while (lines.format(delivery("bob", `m.${at}`)) === null && at < 100_000) at++;
+  assertEquals(at, 10_000);
+});
+
 Deno.test("formatEventLine() is silent about sessions that come and go", () => {
   const silent = everyEvent("x").filter((event) => line(event) === null).map(({ type }) => type);
   assertEquals(silent, [
@@ -219,22 +253,4 @@ Deno.test("formatEventJson() writes the same fields in the same order however th
   const reversed = Object.fromEntries(Object.entries(ACCEPTED).toReversed()) as typeof ACCEPTED;
   assertEquals(formatEventJson(reversed), json);
   assertMatch(json, /^\{"time":"2026-11-22T21:31:07\.045Z","type":"message\.accepted"/);
-});
-
-Deno.test("formatVisible() cuts at characters, not in the middle of one", () => {
-  assertEquals(formatVisible("😀😀😀", 3), "😀😀😀");
-  assertEquals(formatVisible("😀😀😀😀", 3), "😀😀…");
-  assertEquals(formatVisible("a\u202eb", 3), "a\\u{202e}b");
-});
-
-Deno.test("formatSize() keeps two or three digits", () => {
-  assertEquals([0, 999, 1000, 1229, 10 * 1024, 1024 * 1024].map(formatSize), [
-    "0 B",
-    "999 B",
-    "1.0 KB",
-    "1.2 KB",
-    "10 KB",
-    "1.0 MB",
-  ]);
-  assertEquals(formatSize(50 * 1024 ** 3), "50 GB");
 });

@@ -1,0 +1,188 @@
+/**
+ * `yizhan dev`: the station a developer wants, with nothing to configure. It takes mail for anybody
+ * from anybody, any login will do, everything lies in Maildirs under one folder, and nothing ever
+ * leaves the machine: no part of it connects outward.
+ *
+ * @module
+ */
+
+import { catchAllDirectory } from "../directory/catch_all.ts";
+import { type Mta, startMta } from "../mta.ts";
+import { formatSocketAddress, type SocketAddress } from "../runtime/runtime.ts";
+import type { Command, CommandLine } from "./command.ts";
+import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
+import { formatDay, keepLocalCertificate, type LocalCertificate } from "./local_certificate.ts";
+import { chooseFormatter, EventLog, LOG_FLAGS } from "./log_output.ts";
+import { serverRuntime } from "./machine.ts";
+import { requirePermissions } from "./permissions.ts";
+import { runUntilStopped } from "./run_until_stopped.ts";
+import { say, warn } from "./terminal.ts";
+import { describeError, describeFileError, explainFailure } from "./trouble.ts";
+import { isLocalOnly, readListenAddress } from "./values.ts";
+import { VERSION } from "./version.ts";
+
+/** The command. */
+export const dev: Command = {
+  name: "dev",
+  summary: "catch all mail on this machine, for development",
+  usage: "[--listen ADDR:PORT]... [--data DIR] [--json | --text]",
+  description: [
+    "Takes mail for any address, with STARTTLS or without, with any user name and password or none,",
+    "and keeps it as Maildirs in DIR/mail/DOMAIN/USER. Nothing is ever sent on. The certificate for",
+    "STARTTLS is made at the first start and kept in DIR/tls.",
+  ].join("\n"),
+  flags: {
+    listen: {
+      value: "ADDR:PORT",
+      multiple: true,
+      help: "Where to listen (default 127.0.0.1:2525)",
+    },
+    data: { value: "DIR", help: "Where everything is kept (default ./yizhan-data)" },
+    ...LOG_FLAGS,
+  },
+  examples: [
+    "dev",
+    "dev --listen 127.0.0.1:1025 --listen [::1]:1025",
+    "dev --data /tmp/mail --json",
+  ],
+  run: runDev,
+};
+
+/** What the command line asks for. */
+interface DevOptions {
+  readonly addresses: readonly SocketAddress[];
+  readonly data: string;
+}
+
+async function runDev(line: CommandLine, words: readonly string[]): Promise<ExitCode> {
+  const { addresses, data } = readOptions(line);
+  const mail = `${data}/mail`;
+  const log = new EventLog(Deno.stdout, chooseFormatter(line, mail));
+  requirePermissions({ read: [data], write: [data], listen: addresses, sys: ["statfs"] }, words);
+  await makeDataFolder(data);
+  const hostname = ownHostname();
+  const certificate = await certificateFor(data, hostname);
+  let mta: Mta;
+  try {
+    mta = await startMta({
+      runtime: serverRuntime({ outward: false }),
+      hostname,
+      listeners: addresses.map((address) => ({ role: "catcher", address })),
+      directory: catchAllDirectory(),
+      delivery: { maildirRoot: mail },
+      temporary: `${data}/tmp`,
+      certificates: certificate === null ? [] : [certificate.pair],
+      onEvent: log.record,
+    });
+  } catch (error) {
+    throw explainFailure("cannot start", error) ?? error;
+  }
+  say(describeStation(mta.addresses, data, certificate));
+  for (const address of mta.addresses) {
+    if (!isLocalOnly(address)) warn(describeExposure(address));
+  }
+  const exitCode = await runUntilStopped(() => mta.stop(), say);
+  await log.flush();
+  return exitCode;
+}
+
+function readOptions(line: CommandLine): DevOptions {
+  if (line.operands.length > 0) {
+    throw new UsageError(`dev takes flags only, not ${line.operands[0]}`);
+  }
+  const given = line.values("listen").map((text) => readListenAddress("--listen", text));
+  const byDefault: SocketAddress = { transport: "tcp", hostname: "127.0.0.1", port: 2525 };
+  const data = (line.value("data") ?? "yizhan-data").replace(/(?<=.)\/+$/, "");
+  return { addresses: given.length > 0 ? given : [byDefault], data };
+}
+
+/** Mail is private: what is made here is for its owner only. A folder that is there stays as it is. */
+async function makeDataFolder(data: string): Promise<void> {
+  try {
+    for (const folder of [data, `${data}/mail`]) {
+      await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+    }
+  } catch (error) {
+    throw new CommandError(
+      EXIT.cantCreate,
+      `cannot make the folder ${data}: ${
+        describeFileError(error)
+      }; give another one with --data DIR`,
+    );
+  }
+}
+
+/** This machine's name, where it may be asked for and is a name. */
+function ownHostname(): string {
+  if (Deno.permissions.querySync({ name: "sys", kind: "hostname" }).state !== "granted") {
+    return "localhost";
+  }
+  const name = Deno.hostname().toLowerCase();
+  return /^[a-z\d]([a-z\d.-]{0,251}[a-z\d])?$/.test(name) ? name : "localhost";
+}
+
+/** Without a certificate there is no STARTTLS, but still a catcher. */
+async function certificateFor(data: string, hostname: string): Promise<LocalCertificate | null> {
+  const names = [...new Set(["localhost", hostname, "127.0.0.1", "::1"])];
+  try {
+    const certificate = await keepLocalCertificate(`${data}/tls`, names, Date.now());
+    if (certificate.replaced !== null) {
+      say(
+        `a new certificate is in ${data}/tls; the old one was of no use: ${certificate.replaced}`,
+      );
+    }
+    return certificate;
+  } catch (error) {
+    warn(`no STARTTLS: the certificate in ${data}/tls cannot be made: ${describeError(error)}`);
+    return null;
+  }
+}
+
+function describeStation(
+  addresses: readonly SocketAddress[],
+  data: string,
+  certificate: LocalCertificate | null,
+): string {
+  const tls = certificate === null
+    ? "not offered"
+    : `${data}/tls/certificate.pem, signed by itself, until ${formatDay(certificate.expires)}`;
+  const tryAt = addresses.find(({ transport }) => transport === "tcp");
+  return [
+    `Yizhan ${VERSION} catches all mail; nothing is sent on. Ctrl-C stops it.`,
+    "",
+    `  Listens on   ${addresses.map(formatSocketAddress).join(", ")}`,
+    `  Mail lies in ${data}/mail/DOMAIN/USER/new`,
+    `  STARTTLS     ${tls}`,
+    "  AUTH         any user name and password, or none",
+    ...(tryAt === undefined ? [] : describeTrial(tryAt, certificate !== null)),
+    "",
+  ].join("\n");
+}
+
+/** Commands that work when pasted into a shell. */
+function describeTrial(address: SocketAddress, tls: boolean): string[] {
+  const at = formatSocketAddress(reachable(address));
+  const mail = String.raw`Subject: Hello\r\n\r\nIt works.\r\n`;
+  return [
+    "",
+    "Try it:",
+    "",
+    `  printf '${mail}' | curl smtp://${at} --mail-from me@example.test \\`,
+    "    --mail-rcpt someone@example.test --upload-file -",
+    `  swaks --to someone@example.test --server ${at}${tls ? " -tls" : ""}`,
+  ];
+}
+
+/** An address a client on this machine can use where the listener takes any. */
+function reachable(address: SocketAddress): SocketAddress {
+  if (address.transport === "unix") return address;
+  if (address.hostname === "0.0.0.0") return { ...address, hostname: "127.0.0.1" };
+  return address.hostname === "::" ? { ...address, hostname: "::1" } : address;
+}
+
+function describeExposure(address: SocketAddress): string {
+  return `${
+    formatSocketAddress(address)
+  } is open to other machines: whoever can reach it can fill ` +
+    "your disk, and passwords are not checked";
+}

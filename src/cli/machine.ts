@@ -1,0 +1,39 @@
+/**
+ * The machine as server commands use it: Deno's, with errors of listening that name the address and
+ * say what to do, and for the catcher without any way out.
+ *
+ * @module
+ */
+
+import { denoRuntime } from "../runtime/deno.ts";
+import {
+  formatSocketAddress,
+  type Network,
+  type Runtime,
+  type SocketAddress,
+} from "../runtime/runtime.ts";
+import { explainFailure } from "./trouble.ts";
+
+/** @param options `outward: false` takes away the means to connect to anything. */
+export function serverRuntime(options: { readonly outward: boolean }): Runtime {
+  const runtime = denoRuntime();
+  const { network } = runtime;
+  const connect: Network["connect"] = options.outward
+    ? (address, settings) => network.connect(address, settings)
+    : (address) => {
+      const where = formatSocketAddress(address);
+      return Promise.reject(new Error(`not connected to ${where}: this station never sends`));
+    };
+  return {
+    ...runtime,
+    network: {
+      connect,
+      listen: (address) => network.listen(address).catch((error) => refuse(address, error)),
+      tlsServer: (settings) => network.tlsServer(settings),
+    },
+  };
+}
+
+function refuse(address: SocketAddress, error: unknown): never {
+  throw explainFailure(`cannot listen on ${formatSocketAddress(address)}`, error) ?? error;
+}

@@ -1,0 +1,100 @@
+/**
+ * The program: finds the command, runs it, and turns what went wrong into one line and an exit code.
+ *
+ * @module
+ */
+
+import { type Command, formatCommandHelp, formatTable, parseCommandLine } from "./command.ts";
+import { dev } from "./dev.ts";
+import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
+import { hintNearestName } from "./nearest_name.ts";
+import { serve } from "./serve.ts";
+import { complain } from "./terminal.ts";
+import { describeError } from "./trouble.ts";
+import { user } from "./user.ts";
+import { VERSION } from "./version.ts";
+
+const PROGRAM = "yizhan";
+
+const COMMANDS: readonly Command[] = [dev, serve, user];
+
+/** Runs the program; resolves with what the process shall exit with. */
+export async function main(words: readonly string[]): Promise<ExitCode> {
+  try {
+    return await dispatch(words);
+  } catch (error) {
+    if (error instanceof CommandError) {
+      const see = error instanceof UsageError ? ` (see ${PROGRAM} ${helpFor(words[0])})` : "";
+      complain(`${error.message}${see}`);
+      return error.exitCode;
+    }
+    complain(`internal error: ${describeError(error)}; please report it with what follows`);
+    console.error(error);
+    return EXIT.software;
+  }
+}
+
+async function dispatch(words: readonly string[]): Promise<ExitCode> {
+  const [first, ...rest] = words;
+  switch (first) {
+    case undefined:
+      console.error(formatHelp());
+      return EXIT.usage;
+    case "--version":
+    case "-V":
+      console.log(`${PROGRAM} ${VERSION}`);
+      return EXIT.ok;
+    case "--help":
+    case "-h":
+      console.log(formatHelp());
+      return EXIT.ok;
+    case "help":
+      console.log(rest[0] === undefined ? formatHelp() : formatCommandHelp(PROGRAM, find(rest[0])));
+      return EXIT.ok;
+  }
+  const command = find(first);
+  const line = parseCommandLine(command, rest);
+  if (line.has("help")) {
+    console.log(formatCommandHelp(PROGRAM, command));
+    return EXIT.ok;
+  }
+  return await command.run(line, words);
+}
+
+function find(name: string): Command {
+  const command = COMMANDS.find((one) => one.name === name);
+  if (command !== undefined) return command;
+  const names = [...COMMANDS.map((one) => one.name), "help", "--help", "--version"];
+  const kind = name.startsWith("-") ? "flag" : "command";
+  throw new UsageError(`there is no ${kind} ${name}${hintNearestName(name, names)}`);
+}
+
+function helpFor(name: string | undefined): string {
+  return COMMANDS.some((command) => command.name === name) ? `help ${name}` : "help";
+}
+
+function formatHelp(): string {
+  return [
+    `${PROGRAM} ${VERSION}: a mail server`,
+    "",
+    `Usage: ${PROGRAM} COMMAND [FLAGS]`,
+    "",
+    "Commands:",
+    ...formatTable([
+      ...COMMANDS.map(({ name, summary }) => [name, capitalize(summary)] as const),
+      ["help", "Print this help, or that of a command: help COMMAND"],
+    ]),
+    "",
+    "Flags:",
+    ...formatTable([
+      ["--help", "Print this help"],
+      ["--version", "Print the version"],
+    ]),
+  ].join("\n");
+}
+
+function capitalize(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

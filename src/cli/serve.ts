@@ -1,0 +1,169 @@
+/**
+ * `yizhan serve`: the station of real domains with real users, told all it must know on the command
+ * line. SIGHUP, or a change of their files, brings new certificates and users without a restart; wrong
+ * ones leave those in force alone.
+ *
+ * @module
+ */
+
+import { type FileDirectory, openFileDirectory } from "../directory/file_directory.ts";
+import { type Mta, startMta } from "../mta.ts";
+import { formatSocketAddress } from "../runtime/runtime.ts";
+import { CertificateFiles } from "./certificate_files.ts";
+import type { Command, CommandLine } from "./command.ts";
+import { CommandError, EXIT, type ExitCode } from "./exit.ts";
+import { chooseFormatter, EventLog } from "./log_output.ts";
+import { serverRuntime } from "./machine.ts";
+import { requirePermissions } from "./permissions.ts";
+import { runUntilStopped } from "./run_until_stopped.ts";
+import { readServeOptions, SERVE_FLAGS, type ServeOptions } from "./serve_options.ts";
+import { say, warn } from "./terminal.ts";
+import { describeError, describeFileError, explainFailure } from "./trouble.ts";
+import { VERSION } from "./version.ts";
+
+/** The command. */
+export const serve: Command = {
+  name: "serve",
+  summary: "run a mail server for real users",
+  usage: "--hostname NAME --users FILE --mail DIR --mx ADDR:PORT [FLAGS]",
+  description: [
+    "Takes mail for the users in FILE and delivers it into Maildirs under DIR. Certificates are read",
+    "again when their files change, and with the users on SIGHUP; wrong ones are reported and left",
+    "alone. SIGTERM and SIGINT drain: sessions may finish what they are doing.",
+  ].join("\n"),
+  flags: SERVE_FLAGS,
+  examples: [
+    "serve --hostname mx.example.org --users users --mail /var/mail/yizhan --mx 0.0.0.0:25",
+    "serve --hostname mx.example.org --users users --mail mail --mx [::]:25 \\\n" +
+    "      --submissions [::]:465 --certificate chain.pem --key key.pem",
+    "serve --hostname localhost --users users --mail mail --lmtp unix:/run/yizhan/lmtp.sock",
+  ],
+  run: runServe,
+};
+
+/** Milliseconds between two looks at the certificates' files. */
+const POLL = 60_000;
+
+/** A station that runs, and what it was made from that may change meanwhile. */
+interface Station {
+  readonly mta: Mta;
+  readonly directory: FileDirectory;
+  readonly certificates: CertificateFiles;
+}
+
+async function runServe(line: CommandLine, words: readonly string[]): Promise<ExitCode> {
+  const options = readServeOptions(line);
+  const log = new EventLog(Deno.stdout, chooseFormatter(line, options.mail));
+  checkPermissions(options, words);
+  await checkPaths(options);
+  const station = await startStation(options, log);
+  say(`Yizhan ${VERSION} serves as ${options.hostname}`);
+  station.mta.addresses.forEach((address, index) => {
+    say(`  ${options.listeners[index]!.role} on ${formatSocketAddress(address)}`);
+  });
+  const stopWatching = watch(station, options.certificates.length > 0);
+  try {
+    return await runUntilStopped(() => station.mta.stop(), say);
+  } finally {
+    stopWatching();
+    await log.flush();
+  }
+}
+
+function checkPermissions(options: ServeOptions, words: readonly string[]): void {
+  const files = options.certificates.flatMap(({ certificate, key }) => [certificate, key]);
+  requirePermissions({
+    read: [options.users, options.mail, options.temporary, ...files],
+    write: [options.mail, options.temporary],
+    listen: options.listeners.map(({ address }) => address),
+    sys: ["statfs"],
+  }, words);
+}
+
+/** What must be there before a station can start; to make it is the operator's business. */
+async function checkPaths({ users, mail }: ServeOptions): Promise<void> {
+  if (!await isThere("users file", users)) {
+    const advice = `make it with: yizhan user add --users ${users} you@example.org`;
+    throw new CommandError(EXIT.noInput, `users file ${users} does not exist; ${advice}`);
+  }
+  if (!await isThere("mail folder", mail)) {
+    const advice = `make it, for the user this runs as: mkdir -m 700 ${mail}`;
+    throw new CommandError(EXIT.noInput, `mail folder ${mail} does not exist; ${advice}`);
+  }
+}
+
+async function isThere(what: string, path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw new CommandError(EXIT.noInput, `${what} ${path}: ${describeFileError(error)}`);
+  }
+}
+
+async function startStation(options: ServeOptions, log: EventLog): Promise<Station> {
+  const { hostname, users, mail, temporary, domains, relayFrom, postmaster, maxSize } = options;
+  const limits = maxSize === undefined ? {} : { limits: { messageSize: maxSize } };
+  const certificates = new CertificateFiles(options.certificates);
+  const runtime = serverRuntime({ outward: true });
+  try {
+    const directory = await openFileDirectory({
+      ...runtime,
+      path: users,
+      domains,
+      onTrouble: (error) => warn(`the users stay as they were: ${describeTrouble(error)}`),
+    });
+    const mta = await startMta({
+      runtime,
+      hostname,
+      listeners: options.listeners.map((listener) => ({ ...listener, ...limits })),
+      directory,
+      delivery: { maildirRoot: mail },
+      temporary,
+      certificates: await certificates.load(Date.now(), warn),
+      onEvent: log.record,
+      relayFrom,
+      ...(postmaster === undefined ? {} : { postmaster }),
+    });
+    return { mta, directory, certificates };
+  } catch (error) {
+    throw explainFailure("cannot start", error) ?? error;
+  }
+}
+
+/** Reloads on SIGHUP, and certificates when their files change; gives what ends that. */
+function watch({ mta, directory, certificates }: Station, hasCertificates: boolean): () => void {
+  const reloadCertificates = async () => {
+    try {
+      mta.replaceCertificates(await certificates.load(Date.now(), warn));
+      say("certificates reloaded");
+    } catch (error) {
+      warn(`the certificates stay as they were: ${describeTrouble(error)}`);
+    }
+  };
+  const reloadUsers = async () => {
+    try {
+      await directory.reload();
+      say("users reloaded");
+    } catch (error) {
+      warn(`the users stay as they were: ${describeTrouble(error)}`);
+    }
+  };
+  const onHangUp = async () => {
+    await reloadUsers();
+    if (hasCertificates) await reloadCertificates();
+  };
+  const timer = setInterval(async () => {
+    if (hasCertificates && await certificates.changed()) await reloadCertificates();
+  }, POLL);
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", onHangUp);
+  return () => {
+    clearInterval(timer);
+    if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGHUP", onHangUp);
+  };
+}
+
+function describeTrouble(error: unknown): string {
+  return explainFailure("cannot be read", error)?.message ?? describeError(error);
+}

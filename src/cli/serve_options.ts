@@ -1,0 +1,145 @@
+/**
+ * What `yizhan serve` is told on its command line, checked.
+ *
+ * @module
+ */
+
+import { formatAddress, parseAddress, parseDomain } from "../address.ts";
+import { parseNetwork } from "../net_address.ts";
+import type { SocketAddress } from "../runtime/runtime.ts";
+import type { Role } from "../server/roles.ts";
+import type { CertificatePaths } from "./certificate_files.ts";
+import type { CommandLine, Flag } from "./command.ts";
+import { UsageError } from "./exit.ts";
+import { LOG_FLAGS } from "./log_output.ts";
+import { readListenAddress, readSize } from "./values.ts";
+
+/** The flags of `serve`. */
+export const SERVE_FLAGS = {
+  hostname: { value: "NAME", help: "This machine's name in DNS (required)" },
+  users: { value: "FILE", help: "Who lives here, as written by `user add` (required)" },
+  mail: { value: "DIR", help: "The folder of the mailboxes, DIR/DOMAIN/USER (required)" },
+  domain: { value: "DOMAIN", multiple: true, help: "A domain of ours beside those in FILE" },
+  mx: { value: "ADDR:PORT", multiple: true, help: "Take mail from other servers (port 25)" },
+  submission: {
+    value: "ADDR:PORT",
+    multiple: true,
+    help: "Take mail from our users, by STARTTLS and AUTH (port 587)",
+  },
+  submissions: {
+    value: "ADDR:PORT",
+    multiple: true,
+    help: "The same with TLS from the start (port 465)",
+  },
+  lmtp: {
+    value: "ADDR:PORT|unix:PATH",
+    multiple: true,
+    help: "Take mail from a local mail server",
+  },
+  certificate: {
+    value: "FILE",
+    multiple: true,
+    help: "A certificate and its chain, PEM; the client's SNI chooses among several",
+  },
+  key: { value: "FILE", multiple: true, help: "The key of each certificate, in the same order" },
+  "relay-from": { value: "CIDR", multiple: true, help: "Clients that may relay without AUTH" },
+  postmaster: { value: "ADDRESS", help: "Who gets mail for postmaster, where FILE does not say" },
+  temporary: { value: "DIR", help: "For mail too big for memory, emptied at start" },
+  "max-size": { value: "SIZE", help: "The largest message (default 50M)" },
+  ...LOG_FLAGS,
+} satisfies Record<string, Flag>;
+
+/** What `serve` shall do. */
+export interface ServeOptions {
+  readonly hostname: string;
+  readonly users: string;
+  readonly mail: string;
+  readonly domains: readonly string[];
+  readonly listeners: readonly { readonly role: Role; readonly address: SocketAddress }[];
+  readonly certificates: readonly CertificatePaths[];
+  readonly relayFrom: readonly string[];
+  readonly postmaster?: string;
+  readonly temporary: string;
+  /** Octets. */
+  readonly maxSize?: number;
+}
+
+const ROLES = ["mx", "submission", "submissions", "lmtp"] as const;
+
+/** @throws {UsageError} for the first thing that is missing or wrong. */
+export function readServeOptions(line: CommandLine): ServeOptions {
+  if (line.operands.length > 0) {
+    throw new UsageError(`serve takes flags only, not ${line.operands[0]}`);
+  }
+  const mail = demand(line, "mail");
+  const postmaster = line.value("postmaster");
+  const maxSize = line.value("max-size");
+  const options: ServeOptions = {
+    // In ASCII: it is said in the greeting, before anybody has agreed on anything else.
+    hostname: readDomain("--hostname", demand(line, "hostname"), false),
+    users: demand(line, "users"),
+    mail,
+    domains: line.values("domain").map((text) => readDomain("--domain", text, true)),
+    listeners: readListeners(line),
+    certificates: readCertificates(line),
+    relayFrom: line.values("relay-from").map(readNetwork),
+    // No domain begins with a dot, so this is nobody's mailbox.
+    temporary: line.value("temporary") ?? `${mail}/.temporary`,
+    ...(postmaster === undefined ? {} : { postmaster: readAddress("--postmaster", postmaster) }),
+    ...(maxSize === undefined ? {} : { maxSize: readSize("--max-size", maxSize) }),
+  };
+  const needy = options.listeners.find(({ role }) => role.startsWith("submission"));
+  if (needy !== undefined && options.certificates.length === 0) {
+    throw new UsageError(
+      `--${needy.role} needs TLS: give --certificate FILE --key FILE, or no password would be safe`,
+    );
+  }
+  return options;
+}
+
+function demand(line: CommandLine, flag: keyof typeof SERVE_FLAGS): string {
+  const value = line.value(flag);
+  if (value !== undefined) return value;
+  const { help } = SERVE_FLAGS[flag];
+  const { value: wanted } = SERVE_FLAGS[flag] as Flag;
+  throw new UsageError(`--${flag} ${wanted} is missing: ${help.replace(" (required)", "")}`);
+}
+
+function readListeners(line: CommandLine): ServeOptions["listeners"] {
+  const listeners = ROLES.flatMap((role) =>
+    line.values(role).map((text) => ({ role, address: readListenAddress(`--${role}`, text) }))
+  );
+  if (listeners.length > 0) return listeners;
+  throw new UsageError("nowhere to listen: give at least one of --mx, --submission, --lmtp …");
+}
+
+function readCertificates(line: CommandLine): CertificatePaths[] {
+  const certificates = line.values("certificate");
+  const keys = line.values("key");
+  if (certificates.length !== keys.length) {
+    throw new UsageError(
+      `there are ${certificates.length} --certificate and ${keys.length} --key: ` +
+        "give a key for each certificate, in the same order",
+    );
+  }
+  return certificates.map((certificate, index) => ({ certificate, key: keys[index]! }));
+}
+
+function readDomain(flag: string, text: string, smtputf8: boolean): string {
+  const domain = parseDomain(text, { smtputf8 });
+  if (domain !== null) return domain;
+  throw new UsageError(`${flag} ${text}: wanted a domain name, such as mail.example.org`);
+}
+
+function readNetwork(text: string): string {
+  if (parseNetwork(text) !== null) return text;
+  throw new UsageError(
+    `--relay-from ${text}: wanted a network, such as 192.0.2.0/24 or 2001:db8::/32`,
+  );
+}
+
+function readAddress(flag: string, text: string): string {
+  const address = parseAddress(text, { smtputf8: true });
+  if (address !== null) return formatAddress(address);
+  throw new UsageError(`${flag} ${text}: wanted an address, such as admin@example.org`);
+}

@@ -1,0 +1,202 @@
+/**
+ * `yizhan user`: who lives here. It edits the users file, line by line and never halfway; a running
+ * server sees the change by itself.
+ *
+ * @module
+ */
+
+import { type Address, formatAddress, mailboxKey, parseAddress } from "../address.ts";
+import { parseSendAs, type SendAs } from "../directory/directory_table.ts";
+import {
+  addUser,
+  formatSendAs,
+  formatSize,
+  type ListedUser,
+  listUsers,
+  removeUser,
+  setPassword,
+  type UsersFileAccess,
+} from "../directory/users_edit.ts";
+import { denoRuntime } from "../runtime/deno.ts";
+import type { Command, CommandLine, Flag } from "./command.ts";
+import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
+import { hintNearestName } from "./nearest_name.ts";
+import { askNewPassword } from "./password.ts";
+import { requirePermissions } from "./permissions.ts";
+import { say } from "./terminal.ts";
+import { explainFailure } from "./trouble.ts";
+import { readSize } from "./values.ts";
+
+const FLAGS = {
+  users: { value: "FILE", help: "The users file; `add` makes it where there is none (required)" },
+  "password-stdin": { help: "Take the password from standard input (add, passwd)" },
+  quota: { value: "SIZE", help: "How much mail the user may have, such as 1G (add)" },
+  messages: { value: "COUNT", help: "How many messages the user may have (add)" },
+  "send-as": {
+    value: "ADDRESS|DOMAIN",
+    multiple: true,
+    help: "What the user may send as beside its own address (add)",
+  },
+} satisfies Record<string, Flag>;
+
+/** The command. */
+export const user: Command = {
+  name: "user",
+  summary: "add and remove users, change passwords",
+  usage: "add|remove|passwd|list --users FILE [ADDRESS] [FLAGS]",
+  description: [
+    "add ADDRESS     a new user; asks for the password twice, without showing it",
+    "passwd ADDRESS  another password",
+    "remove ADDRESS  the user goes, its mail stays",
+    "list            all users",
+    "",
+    "Passwords are kept as SCRAM-SHA-256 verifiers: nobody can read them back from FILE.",
+  ].join("\n"),
+  flags: FLAGS,
+  examples: [
+    "user add --users users alice@example.org --quota 1G",
+    "user passwd --users users alice@example.org --password-stdin <secret.txt",
+    "user list --users users",
+  ],
+  run: runUser,
+};
+
+/** The verbs, and which flags each of them takes beside `--users`. */
+const VERBS: Readonly<Record<string, readonly (keyof typeof FLAGS)[]>> = {
+  add: ["password-stdin", "quota", "messages", "send-as"],
+  remove: [],
+  passwd: ["password-stdin"],
+  list: [],
+};
+
+async function runUser(line: CommandLine, words: readonly string[]): Promise<ExitCode> {
+  const verb = readVerb(line);
+  const path = line.value("users");
+  if (path === undefined) throw new UsageError("--users FILE is missing: the users file");
+  const { files, random } = denoRuntime();
+  const access = { files, random, path };
+  try {
+    if (verb === "list") {
+      demandOperands(line, 1);
+      requirePermissions({ read: [path], write: [], listen: [], sys: [] }, words);
+      await demandFile(path);
+      for (const one of await listUsers(access)) console.log(describeUser(one));
+      return EXIT.ok;
+    }
+    const address = readAddress(line);
+    const folder = path.replace(/[^/]*$/, "") || ".";
+    const read = [path, `${path}.new`, folder];
+    requirePermissions({ read, write: [path, `${path}.new`], listen: [], sys: [] }, words);
+    if (verb !== "add") await demandFile(path);
+    await edit(verb, access, address, line);
+    return EXIT.ok;
+  } catch (error) {
+    throw explainFailure(path, error) ?? error;
+  }
+}
+
+async function edit(
+  verb: string,
+  access: UsersFileAccess,
+  address: Address,
+  line: CommandLine,
+): Promise<void> {
+  const name = formatAddress(address);
+  if (verb === "remove") {
+    await removeUser(access, address);
+    return say(`${name} is removed; its mail is where it was`);
+  }
+  const rights = line.values("send-as").map(readSendAs);
+  const quota = readQuota(line);
+  // Before the password is asked for: nobody should type it twice for nothing.
+  await demandKnown(verb === "passwd", access, address);
+  const password = await askNewPassword(name, line.has("password-stdin"));
+  if (verb === "passwd") {
+    await setPassword(access, address, password);
+    return say(`${name} has another password`);
+  }
+  await addUser(access, { address, password, sendAs: rights, ...quota });
+  say(`${name} is added to ${access.path}`);
+}
+
+function readVerb(line: CommandLine): string {
+  const [verb] = line.operands;
+  const verbs = Object.keys(VERBS);
+  if (verb === undefined) throw new UsageError(`user wants one of ${verbs.join(", ")}`);
+  if (!Object.hasOwn(VERBS, verb)) {
+    const hint = hintNearestName(verb, verbs);
+    throw new UsageError(`user has no ${verb}, only ${verbs.join(", ")}${hint}`);
+  }
+  for (const flag of Object.keys(FLAGS) as (keyof typeof FLAGS)[]) {
+    if (flag !== "users" && line.has(flag) && !VERBS[verb]!.includes(flag)) {
+      throw new UsageError(`user ${verb} takes no --${flag}`);
+    }
+  }
+  return verb;
+}
+
+function demandOperands(line: CommandLine, count: number): void {
+  const [verb] = line.operands;
+  if (line.operands.length < count) throw new UsageError(`user ${verb} wants an address`);
+  const extra = line.operands[count];
+  if (extra !== undefined) throw new UsageError(`user ${verb}: what is ${extra} for?`);
+}
+
+function readAddress(line: CommandLine): Address {
+  demandOperands(line, 2);
+  const [, text = ""] = line.operands;
+  const address = parseAddress(text, { smtputf8: true });
+  if (address !== null) return address;
+  throw new UsageError(`${text} is not an address, such as alice@example.org`);
+}
+
+function readQuota(line: CommandLine) {
+  const size = line.value("quota");
+  const count = line.value("messages");
+  if (size === undefined && count === undefined) return {};
+  if (count !== undefined && !/^[1-9]\d{0,11}$/.test(count)) {
+    throw new UsageError(`--messages ${count}: wanted a number`);
+  }
+  const bytes = size === undefined ? {} : { bytes: readSize("--quota", size) };
+  const messages = count === undefined ? {} : { messages: Number(count) };
+  return { quota: { ...bytes, ...messages } };
+}
+
+function readSendAs(text: string): SendAs {
+  const right = parseSendAs(text);
+  if (right !== null) return right;
+  throw new UsageError(`--send-as ${text}: wanted an address or a domain`);
+}
+
+async function demandFile(path: string): Promise<void> {
+  try {
+    await Deno.stat(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    const advice = `yizhan user add --users ${path} ADDRESS makes it`;
+    throw new CommandError(EXIT.noInput, `${path} does not exist; ${advice}`);
+  }
+}
+
+async function demandKnown(
+  wanted: boolean,
+  access: UsersFileAccess,
+  address: Address,
+): Promise<void> {
+  if (await access.files.stat(access.path) === null) return;
+  const names = (await listUsers(access)).map((one) => mailboxKey(one.address));
+  if (names.includes(mailboxKey(address)) === wanted) return;
+  const what = wanted ? "is no user of it" : "exists already; passwd changes its password";
+  throw new CommandError(EXIT.dataError, `${access.path}: ${formatAddress(address)} ${what}`);
+}
+
+/** One line: the address, then what is not usual about it, as the users file has it. */
+function describeUser({ address, canLogIn, quota, sendAs }: ListedUser): string {
+  return [
+    formatAddress(address),
+    ...(canLogIn ? [] : ["(cannot log in)"]),
+    ...(quota?.bytes === undefined ? [] : [`quota=${formatSize(quota.bytes)}`]),
+    ...(quota?.messages === undefined ? [] : [`messages=${quota.messages}`]),
+    ...sendAs.map((right) => `sendAs=${formatSendAs(right)}`),
+  ].join(" ");
+}

@@ -1,0 +1,27 @@
+import { assertEquals } from "@std/assert";
+import { escapeJson, formatSize, formatVisible } from "../../src/observe/visible_text.ts";
+
+Deno.test("formatVisible() cuts at characters, not in the middle of one", () => {
+  assertEquals(formatVisible("😀😀😀", 3), "😀😀😀");
+  assertEquals(formatVisible("😀😀😀😀", 3), "😀😀…");
+  assertEquals(formatVisible("a\u202eb", 3), "a\\u{202e}b");
+});
+
+Deno.test("formatSize() keeps two or three digits", () => {
+  assertEquals([0, 999, 1000, 1229, 10 * 1024, 1024 * 1024].map(formatSize), [
+    "0 B",
+    "999 B",
+    "1.0 KB",
+    "1.2 KB",
+    "10 KB",
+    "1.0 MB",
+  ]);
+  assertEquals(formatSize(50 * 1024 ** 3), "50 GB");
+});
+
+Deno.test("escapeJson() changes how text is written, not what it says", () => {
+  const text = "a\u202eb\u{e0041}\x9b2J";
+  const json = escapeJson(JSON.stringify({ text }));
+  assertEquals(json, '{"text":"a\\u202eb\\udb40\\udc41\\u009b2J"}');
+  assertEquals(JSON.parse(json), { text });
+});
