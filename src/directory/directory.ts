@@ -21,6 +21,7 @@ export interface Mailbox {
   readonly domain: string;
   /** In lower case. */
   readonly user: string;
+  /** How much it may hold; absent: as much as the disk. */
   readonly quota?: Quota;
 }
 

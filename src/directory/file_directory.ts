@@ -45,6 +45,22 @@ const UNSETTLED = 2000;
  *
  * @throws {UsersFileError} when the file is not there or something in it is wrong.
  * @throws {TypeError} when one of `domains` is none.
+ *
+ * @example
+ * ```ts
+ * import { openFileDirectory } from "./file_directory.ts";
+ * import { addUser } from "./users_edit.ts";
+ * import { memoryRuntime } from "../runtime/memory.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { files, clock, random } = memoryRuntime();
+ * const alice = { local: "alice", domain: "example.org" };
+ * await addUser({ files, random, path: "users" }, { address: alice, password: "wonderland" });
+ *
+ * const directory = await openFileDirectory({ files, clock, random, path: "users" });
+ * assertEquals(await directory.isLocalDomain("example.org"), true);
+ * assertEquals(await directory.verify("alice@example.org", "looking-glass"), null);
+ * ```
  */
 export async function openFileDirectory(options: FileDirectoryOptions): Promise<FileDirectory> {
   const domains = (options.domains ?? []).map((text) => {
@@ -54,11 +70,21 @@ export async function openFileDirectory(options: FileDirectoryOptions): Promise<
   });
   const source = new UsersSource(options, domains);
   const table = await source.read();
-  return new FileDirectory(source, new TableDirectory(table, options), options);
+  return new WatchedDirectory(source, new TableDirectory(table, options), options);
 }
 
-/** A directory kept in a users file. Made by {@link openFileDirectory}. */
-export class FileDirectory implements Directory {
+/** A directory kept in a users file. */
+export interface FileDirectory extends Required<Directory> {
+  /**
+   * Reads the file now, changed or not.
+   *
+   * @throws {UsersFileError} when something in it is wrong; nothing changes then.
+   */
+  reload(): Promise<void>;
+}
+
+/** Looks at the file before it answers from the table. */
+class WatchedDirectory implements FileDirectory {
   readonly #source: UsersSource;
   readonly #table: TableDirectory;
   readonly #options: FileDirectoryOptions;
@@ -67,7 +93,6 @@ export class FileDirectory implements Directory {
   #looking: Promise<void> | null = null;
   #trouble: string | null = null;
 
-  /** @param source the file. @param table what it said. */
   constructor(source: UsersSource, table: TableDirectory, options: FileDirectoryOptions) {
     this.#source = source;
     this.#table = table;
@@ -75,7 +100,6 @@ export class FileDirectory implements Directory {
     this.#lookAt = options.clock.now() + LOOK_EVERY;
   }
 
-  /** Reads the file now, changed or not. @throws {UsersFileError} when it is wrong; nothing changes. */
   async reload(): Promise<void> {
     this.#table.replace(await this.#source.read());
   }

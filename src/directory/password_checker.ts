@@ -31,6 +31,8 @@ export interface PasswordCheckerOptions {
   readonly remember?: number;
   /** How many are remembered at once. Default 1,000. */
   readonly capacity?: number;
+  /** What does the work. Default {@link checkPassword}. */
+  readonly check?: typeof checkPassword;
 }
 
 /** Checks passwords against verifiers. */
@@ -40,6 +42,7 @@ export class PasswordChecker {
   readonly #fakeIterations: number;
   readonly #remember: number;
   readonly #capacity: number;
+  readonly #check: typeof checkPassword;
   /** Of this process alone: what is remembered is worthless to who reads it elsewhere. */
   readonly #key: Uint8Array;
   /** Mark of name, password and verifier → when to forget it. Oldest first. */
@@ -51,6 +54,7 @@ export class PasswordChecker {
     this.#fakeIterations = options.fakeIterations ?? DEFAULT_ITERATIONS;
     this.#remember = options.remember ?? 5 * 60_000;
     this.#capacity = options.capacity ?? 1000;
+    this.#check = options.check ?? checkPassword;
     this.#key = options.random.bytes(32);
   }
 
@@ -68,7 +72,7 @@ export class PasswordChecker {
       if (this.#clock.now() < forgetAt) return true;
       this.#known.delete(mark);
     }
-    const right = await checkPassword(password, used) && verifier !== null;
+    const right = await this.#check(password, used) && verifier !== null;
     if (right && this.#remember > 0) this.#keep(mark);
     return right;
   }
