@@ -44,6 +44,8 @@ export interface ConnectionSettings {
 const FLUSH_AT = 4096;
 /** Replies do not wait longer than this for the rest of their group (milliseconds). */
 const FLUSH_AFTER = 50;
+/** Why a session ended, unless something else is known. */
+const PEER_CLOSED = "closed by peer";
 /** How long the last words may take (milliseconds). */
 const LAST_WORDS = 5000;
 
@@ -60,11 +62,15 @@ export class SmtpConnection {
   #connection: Connection;
   readonly #small = new Uint8Array(SMALL);
   #large: Uint8Array | null = null;
+  /** The last read could have brought more. */
+  #filled = false;
   #reading: Promise<number | null> | null = null;
+  /** What the read under way has brought, once it has. */
+  #arrived: number | null | undefined;
   #messageDeadline = Infinity;
   #writing = false;
   #stopping = false;
-  #reason = "closed by peer";
+  #reason: string = PEER_CLOSED;
 
   constructor(
     connection: Connection,
@@ -171,19 +177,22 @@ export class SmtpConnection {
   }
 
   #startReading(): void {
-    this.#reading ??= this.#connection.read(this.#buffer());
-    this.#reading.catch(() => {}); // looked at when it is awaited
+    if (this.#reading !== null) return;
+    this.#arrived = undefined;
+    this.#reading = this.#connection.read(this.#buffer());
+    this.#reading.then((length) => this.#arrived = length, () => {}); // errors show when it is awaited
   }
 
   async #read(): Promise<boolean> {
     this.#setDeadline(this.#session.timeout);
+    if (this.#reading === null) this.#chooseBuffer();
     this.#startReading();
     const buffer = this.#buffer();
     const length = await this.#reading;
     this.#reading = null;
     if (length === null) return false;
     this.#session.receive(buffer.subarray(0, length));
-    this.#resize(length === buffer.length);
+    this.#filled = length === buffer.length;
     return true;
   }
 
@@ -191,19 +200,10 @@ export class SmtpConnection {
     return this.#large ?? this.#small;
   }
 
-  /**
-   * A large buffer for senders that fill a small one, while their message lasts. The octets just read
-   * stay where they are until the session has used them, so the change holds for the next read.
-   */
-  #resize(filled: boolean): void {
-    this.#wanted = filled && this.#session.receivingBody;
-  }
-  #wanted = false;
-
-  /** Called between reads, when no octets are in use. */
-  #applySize(): void {
-    if (this.#large === null && this.#wanted) this.#large = this.#services.buffers.borrow();
-    else if (this.#large !== null && !this.#session.receivingBody) this.#giveBack();
+  /** A large buffer for senders that fill a small one, while their message lasts. */
+  #chooseBuffer(): void {
+    if (!this.#session.receivingBody) this.#giveBack();
+    else if (this.#filled && this.#large === null) this.#large = this.#services.buffers.borrow();
   }
 
   #giveBack(): void {
@@ -213,7 +213,6 @@ export class SmtpConnection {
   }
 
   async #flush(): Promise<void> {
-    this.#applySize();
     if (this.#session.pendingOutput === 0) return;
     this.#setDeadline(this.#session.timeout);
     this.#writing = true;
@@ -290,21 +289,15 @@ export class SmtpConnection {
   async #connect(): Promise<void> {
     const { hostname, banner } = this.#settings.session;
     const refusal = await this.#intake.connect();
-    await this.#takeEarlyTalk();
+    this.#takeEarlyTalk();
     this.#answer(refusal ?? reply(220, undefined, `${hostname} ${banner}`));
   }
 
   /** What came while the greeting was decided goes to the session first: it must see who talks early. */
-  async #takeEarlyTalk(): Promise<void> {
-    if (this.#reading === null) return;
-    const nothing = Symbol();
-    const early = await Promise.race([
-      this.#reading.catch(() => nothing),
-      Promise.resolve(nothing),
-    ]);
-    if (typeof early !== "number") return;
+  #takeEarlyTalk(): void {
+    if (typeof this.#arrived !== "number") return;
+    this.#session.receive(this.#small.subarray(0, this.#arrived));
     this.#reading = null;
-    this.#session.receive(this.#small.subarray(0, early));
   }
 
   #begin(): void {
@@ -375,7 +368,7 @@ export class SmtpConnection {
   }
 
   #failed(error: unknown): void {
-    if (this.#reason !== "closed by peer") return;
+    if (this.#reason !== PEER_CLOSED) return;
     const code = errorCode(error);
     if (code === undefined) {
       const { id: session } = this.#intake;

@@ -1,0 +1,298 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { mapDirectory } from "../../src/directory/map_directory.ts";
+import type { Policy, Verdict } from "../../src/policy/policy.ts";
+import { reply } from "../../src/smtp/reply.ts";
+import { MemoryStation } from "../support/memory_station.ts";
+
+const REJECT: Verdict = { action: "reject", reply: reply(550, "5.7.1", "not this one") };
+const DEFER: Verdict = { action: "defer", reply: reply(451, "4.7.1", "not now") };
+const DISCARD: Verdict = { action: "discard", reason: "unwanted" };
+
+Deno.test("intake refuses users it does not know and mail that is not for it", async () => {
+  await using station = await MemoryStation.start();
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<a@client.example>", 250);
+  await peer.say("RCPT TO:<nobody@example.test>", 550, "5.1.1");
+  await peer.say("RCPT TO:<x@elsewhere.example>", 550, "5.7.1");
+  await peer.say("RCPT TO:<Postmaster>", 250);
+  await peer.say("RCPT TO:<alice+tag@example.test>", 250);
+  assertEquals(station.of("command.refused").map(({ address }) => address), [
+    "nobody@example.test",
+    "x@elsewhere.example",
+  ]);
+});
+
+Deno.test("intake says that it cannot relay yet to those who might", async () => {
+  await using station = await MemoryStation.start({ relayFrom: ["198.51.100.0/24"] });
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<a@client.example>", 250);
+  await peer.say("RCPT TO:<x@elsewhere.example>", 554, "5.3.3");
+  const other = await station.greeted("203.0.113.9");
+  await other.say("MAIL FROM:<a@client.example>", 250);
+  await other.say("RCPT TO:<x@elsewhere.example>", 550, "5.7.1");
+});
+
+Deno.test("intake makes one copy for each mailbox however many recipients lead to it", async () => {
+  await using station = await MemoryStation.start();
+  const peer = await station.greeted();
+  await peer.mail({ to: ["team@example.test", "alice@example.test", "ALICE@example.test"] });
+  assertEquals((await station.mailbox("alice")).length, 1);
+  assertEquals((await station.mailbox("bob")).length, 1);
+  // Several recipients: the trace field names none of them (RFC 5321 §7.6).
+  assert(!(await station.mailbox("bob"))[0]!.includes("\tfor <"));
+});
+
+Deno.test("intake publishes nothing when one copy cannot be made for now", async () => {
+  await using station = await MemoryStation.start();
+  const peer = await station.greeted();
+  station.runtime.files.fail({ operation: "sync", path: /\/bob\//, code: "EIO" });
+  await peer.mail({ to: ["team@example.test"] }, 451, "4.3.0");
+  assertEquals(await station.tree("/mail"), []);
+  await peer.mail({ to: ["team@example.test"] });
+  assertEquals((await station.tree("/mail")).length, 2);
+});
+
+Deno.test("intake publishes nothing when the disk is full at delivery", async () => {
+  await using station = await MemoryStation.start();
+  const peer = await station.greeted();
+  station.runtime.files.fail({ operation: "write", path: /\/tmp\//, code: "ENOSPC" });
+  await peer.mail({}, 452, "4.3.1");
+  assertEquals(await station.tree("/mail"), []);
+});
+
+Deno.test("intake has said 250 only to what survives a power cut", async () => {
+  const station = await MemoryStation.start();
+  const peer = await station.greeted();
+  await peer.mail({ to: ["team@example.test"] });
+  const after = station.runtime.reboot("lost");
+  for (const user of ["alice", "bob"]) {
+    let count = 0;
+    for await (const _ of after.files.list(`/mail/example.test/${user}/new`)) count++;
+    assertEquals(count, 1, user);
+  }
+});
+
+Deno.test("intake answers 550 5.1.1 before 5.7.1: policies see only recipients that exist", async () => {
+  const asked: string[] = [];
+  await using station = await MemoryStation.start({
+    policies: [{ name: "ears", recipient: (_, { local }) => void asked.push(local) }],
+  });
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<a@client.example>", 250);
+  await peer.say("RCPT TO:<nobody@example.test>", 550, "5.1.1");
+  await peer.say("RCPT TO:<bob@example.test>", 250);
+  assertEquals(asked, ["bob"]);
+});
+
+Deno.test("intake refuses a mail that went round more than 100 stations", async () => {
+  await using station = await MemoryStation.start();
+  const peer = await station.greeted();
+  const hop = "Received: from a by b; Thu, 01 Jan 2026 00:00:00 +0000\r\n";
+  await peer.mail({ text: `${hop.repeat(101)}\r\nround\r\n` }, 554, "5.4.6");
+  await peer.mail({ text: `${hop.repeat(100)}\r\nround\r\n` }, 250);
+});
+
+Deno.test("intake refuses a head over 256 KiB and goes on", async () => {
+  await using station = await MemoryStation.start();
+  const peer = await station.greeted();
+  await peer.mail(
+    { text: `X-Long: ${"a".repeat(70)}\r\n`.repeat(3400) + "\r\nbody\r\n" },
+    552,
+    "5.3.4",
+  );
+  await peer.mail({}, 250);
+});
+
+Deno.test("intake refuses a message over the limit, announced or not", async () => {
+  await using station = await MemoryStation.start({
+    listener: { limits: { messageSize: 10_000 } },
+  });
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<a@client.example> SIZE=10001", 552, "5.3.4");
+  await peer.mail({ text: `\r\n${"x".repeat(70)}\r\n`.repeat(200) }, 552, "5.3.4");
+  await peer.mail({}, 250);
+});
+
+Deno.test("intake keeps bodies of any size and all octets", async () => {
+  await using station = await MemoryStation.start();
+  const peer = await station.greeted();
+  for (const size of [0, 1, 4095, 4096, 262_143, 262_144, 262_145, 700_000]) {
+    const body = "y".repeat(size);
+    await peer.mail({ text: `Subject: ${size}\r\n\r\n${body}\r\n` });
+  }
+  const sizes = (await station.mailbox("alice"))
+    .map((mail) => mail.slice(mail.indexOf("\r\n\r\n") + 4).length - 2)
+    .sort((a, b) => a - b);
+  assertEquals(sizes, [0, 1, 4095, 4096, 262_143, 262_144, 262_145, 700_000]);
+  assertEquals(await station.tree("/mail/.incoming"), []);
+});
+
+/** Each stage, how a policy takes part in it, and the reply it decides. */
+const STAGES: readonly { readonly stage: string; policy(verdict: Verdict): Policy }[] = [
+  { stage: "sender", policy: (verdict) => ({ name: "p", sender: () => verdict }) },
+  { stage: "recipient", policy: (verdict) => ({ name: "p", recipient: () => verdict }) },
+  { stage: "message", policy: (verdict) => ({ name: "p", message: () => verdict }) },
+  {
+    stage: "body",
+    policy: (verdict) => ({ name: "p", body: () => ({ write() {}, end: () => verdict }) }),
+  },
+];
+
+/** Sends one mail and gives the replies to MAIL, RCPT and the end of DATA, as far as it came. */
+async function attempt(policy: Policy): Promise<{ codes: string[]; station: MemoryStation }> {
+  const station = await MemoryStation.start({ policies: [policy] });
+  const peer = await station.greeted();
+  const codes: string[] = [];
+  const text = "Subject: hi\r\n\r\nHello.\r\n.";
+  for (const line of ["MAIL FROM:<a@b.example>", "RCPT TO:<alice@example.test>", "DATA", text]) {
+    await peer.send(`${line}\r\n`);
+    const given = (await peer.reply())!;
+    codes.push(given.slice(0, 3));
+    if (given[0]! > "3") break;
+  }
+  return { codes, station };
+}
+
+for (const { stage, policy } of STAGES) {
+  const passed = { sender: [], recipient: ["250"] }[stage] ?? ["250", "250", "354"];
+  Deno.test(`a policy rejects and defers at ${stage}`, async () => {
+    for (const [verdict, code] of [[REJECT, "550"], [DEFER, "451"]] as const) {
+      const { codes, station } = await attempt(policy(verdict));
+      await using _ = station;
+      assertEquals(codes, [...passed, code]);
+      assertEquals(await station.mailbox("alice"), []);
+    }
+  });
+
+  Deno.test(`a policy discards at ${stage}: 250, and nothing is kept`, async () => {
+    const { codes, station } = await attempt(policy(DISCARD));
+    await using _ = station;
+    assertEquals(codes, ["250", "250", "354", "250"]);
+    assertEquals(await station.mailbox("alice"), []);
+  });
+
+  Deno.test(`a policy annotates at ${stage}`, async () => {
+    const { station } = await attempt(policy({
+      action: "annotate",
+      changes: [
+        { change: "add-field", name: "X-Seen", value: stage },
+        { change: "remove-field", name: "Subject" },
+      ],
+    }));
+    await using _ = station;
+    const [mail] = await station.mailbox("alice");
+    assertStringIncludes(mail!, `\r\nX-Seen: ${stage}\r\n`);
+    assert(!mail!.includes("Subject:"));
+  });
+
+  Deno.test(`a policy that throws at ${stage} is answered 451 4.3.0, with an event`, async () => {
+    const broken = policy(REJECT);
+    const throwing = () => {
+      throw new Error("boom");
+    };
+    const { codes, station } = await attempt({
+      ...broken,
+      [stage]: stage === "body" ? () => ({ write() {}, end: throwing }) : throwing,
+    });
+    await using _ = station;
+    assertEquals(codes, [...passed, "451"]);
+    const [failed] = station.of("policy.failed");
+    assertEquals([failed?.policy, failed?.stage, failed?.error], ["p", stage, "Error: boom"]);
+  });
+}
+
+Deno.test("a policy that takes too long is answered 451 4.3.0, with an event", async () => {
+  await using station = await MemoryStation.start({
+    policies: [{ name: "sleepy", timeout: 5000, sender: () => new Promise(() => {}) }],
+  });
+  const peer = await station.greeted();
+  const start = station.runtime.clock.now();
+  await peer.say("MAIL FROM:<a@b.example>", 451, "4.3.0");
+  assertEquals(station.runtime.clock.now() - start, 5000);
+  assertEquals(station.of("policy.failed").map(({ policy }) => policy), ["sleepy"]);
+});
+
+Deno.test("a policy that fails may be passed over when it says so", async () => {
+  await using station = await MemoryStation.start({
+    policies: [{
+      name: "optional",
+      onFailure: { action: "accept" },
+      message() {
+        throw new Error("boom");
+      },
+    }],
+  });
+  const peer = await station.greeted();
+  await peer.mail({});
+});
+
+Deno.test("an observer that throws while the body streams counts against its policy", async () => {
+  await using station = await MemoryStation.start({
+    policies: [{
+      name: "broken",
+      body: () => ({
+        write() {
+          throw new Error("boom");
+        },
+        end() {},
+      }),
+    }],
+  });
+  const peer = await station.greeted();
+  await peer.mail({}, 451, "4.3.0");
+  assertEquals(await station.mailbox("alice"), []);
+});
+
+Deno.test("policies see the body twice: as it streams, and whole", async () => {
+  const streamed: string[] = [];
+  const whole: string[] = [];
+  const text = new TextDecoder();
+  await using station = await MemoryStation.start({
+    policies: [{
+      name: "reader",
+      body: () => ({
+        write: (chunk) => void streamed.push(text.decode(chunk)),
+        end() {},
+      }),
+      async message({ fields, openBody }) {
+        whole.push(fields.map(({ name }) => name).join(","));
+        for await (const chunk of openBody()) whole.push(text.decode(chunk));
+      },
+    }],
+  });
+  const peer = await station.greeted();
+  await peer.mail({ text: "Subject: hi\r\nTo: x\r\n\r\nHello.\r\n" });
+  assertEquals(streamed.join(""), "Hello.\r\n");
+  assertEquals(whole, ["Received,Subject,To", "Hello.\r\n"]);
+});
+
+Deno.test("intake answers 451 when the directory is down, and 454 at a login", async () => {
+  const down = () => Promise.reject(new Error("no connection"));
+  const directory = mapDirectory({ accounts: { "alice@example.test": { password: "x" } } });
+  await using station = await MemoryStation.start({
+    listener: { role: "catcher" },
+    directory: {
+      isLocalDomain: () => true,
+      lookup: down,
+      verify: down,
+      maySendAs: (account, address) => directory.maySendAs(account, address),
+    },
+  });
+  const peer = await station.greeted();
+  await peer.say(`AUTH PLAIN ${btoa("\0alice@example.test\0x")}`, 454, "4.7.0");
+  await peer.say("MAIL FROM:<a@b.example>", 250);
+  await peer.say("RCPT TO:<alice@example.test>", 451, "4.3.0");
+});
+
+Deno.test("a submitted mail must be from an address of the account", async () => {
+  await using station = await MemoryStation.start({ listener: { role: "submission" } });
+  const peer = await station.greeted();
+  await peer.startTls();
+  await peer.say("EHLO client.example", 250);
+  await peer.say(`AUTH PLAIN ${btoa("\0alice@example.test\0wonderland")}`, 235);
+  await peer.say("MAIL FROM:<bob@example.test>", 550, "5.7.1");
+  const to = ["bob@example.test"];
+  await peer.mail({ sender: "sales@example.test", to, text: "From: sales@example.test\r\n\r\n" });
+  const text = "From: Bob <bob@example.test>\r\n\r\n";
+  await peer.mail({ sender: "alice@example.test", to, text }, 550, "5.7.1");
+});
