@@ -23,6 +23,7 @@ import type { IntakeClient, IntakeOrigin } from "./client.ts";
 import { MessageContent } from "./content.ts";
 import { finishMessage } from "./finish.ts";
 import { Login, type LoginEvent } from "./login.ts";
+import { MessageReport } from "./report.ts";
 import type { IntakeServices } from "./services.ts";
 import { type AcceptedRecipient, envelopeOf, type Transaction } from "./transaction.ts";
 
@@ -182,8 +183,12 @@ export class IntakeSession implements IntakeClient {
     }
   }
 
-  /** The transaction is gone. */
-  abort(): void {
+  /** The transaction is gone; where its message was refused as it came, `refusal` says why. */
+  abort(refusal?: Reply): void {
+    if (refusal !== undefined && this.#transaction !== null) {
+      const report = new MessageReport(this.#services, this, this.#transaction);
+      report.refused(refusal, this.#content?.size ?? 0);
+    }
     this.#end();
   }
 

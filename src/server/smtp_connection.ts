@@ -267,7 +267,7 @@ export class SmtpConnection {
         );
       case "abort":
         this.#messageDeadline = Infinity;
-        return this.#intake.abort();
+        return this.#intake.abort(event.refusal);
       case "verify":
         return this.#answer(await this.#soon(this.#intake.verify(event.argument)));
       case "expand":
@@ -313,7 +313,7 @@ export class SmtpConnection {
     const refusal = this.#intake.chunk(bytes);
     const given = refusal instanceof Promise ? await refusal : refusal;
     if (given === null) return;
-    this.#intake.abort();
+    this.#intake.abort(given);
     this.#session.refuse(given);
   }
 

@@ -57,8 +57,8 @@ export type ServerEvent =
   | { readonly type: "chunk"; readonly bytes: Uint8Array }
   /** *answer*: the message is whole. */
   | { readonly type: "end"; readonly size: number }
-  /** The transaction, if one was open, is gone (RSET, EHLO, a refused body, an error in it). */
-  | { readonly type: "abort"; readonly reason: string }
+  /** The transaction is gone: RSET or EHLO came, or its message is refused with `refusal`. */
+  | { readonly type: "abort"; readonly reason: string; readonly refusal?: Reply }
   /** *answer*: VRFY. */
   | { readonly type: "verify"; readonly argument: string }
   /** *answer*: EXPN. */

@@ -458,7 +458,7 @@ export class ServerSession implements ServerState {
     this.#body.beginChunk(chunk.size, chunk.last);
     this.#mode = "body";
     if (this.#body.failure === null) return;
-    this.#abort("refused", true);
+    this.#abortBody(this.#body.failure);
     if (!this.#body.bearable(chunk.size)) this.#close(this.#body.failure);
   }
 
@@ -480,7 +480,7 @@ export class ServerSession implements ServerState {
         this.#events.push(result);
         break;
       case "failed":
-        this.#abort("refused", true);
+        this.#abortBody(this.#body.failure!);
         break;
       case "chunk-end":
         this.#mode = "line";
@@ -557,10 +557,14 @@ export class ServerSession implements ServerState {
     this.#lines.limit = this.settings.limits.commandLine;
   }
 
-  /** The transaction is gone; `keep` while its octets still come in. */
-  #abort(reason: string, keep = false): void {
-    if (!keep) this.#transaction = null;
+  #abort(reason: string): void {
+    this.#transaction = null;
     this.#events.push({ type: "abort", reason });
+  }
+
+  /** The message is refused; the transaction ends with its last octet. */
+  #abortBody(refusal: Reply): void {
+    this.#events.push({ type: "abort", reason: "refused", refusal });
   }
 
   #fault(kind: FaultKind, detail: string): void {

@@ -111,6 +111,12 @@ Deno.test("intake refuses a message over the limit, announced or not", async () 
   await peer.say("MAIL FROM:<a@client.example> SIZE=10001", 552, "5.3.4");
   await peer.mail({ text: `\r\n${"x".repeat(70)}\r\n`.repeat(200) }, 552, "5.3.4");
   await peer.mail({}, 250);
+  assertEquals(
+    station.of("message.refused").map(({ sender, reply }) => [sender, reply.slice(0, 9)]),
+    [
+      ["a@client.example", "552 5.3.4"],
+    ],
+  );
 });
 
 Deno.test("intake keeps bodies of any size and all octets", async () => {
