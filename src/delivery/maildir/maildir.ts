@@ -32,7 +32,7 @@ import { toDeliveryError } from "./delivery_error.ts";
 import { Gate } from "./gate.ts";
 import { mailboxPath } from "./mailbox_path.ts";
 import { MaildirFolders } from "./maildir_folders.ts";
-import { maildirName, temporaryName } from "./maildir_name.ts";
+import { maildirName, MaildirTime, temporaryName } from "./maildir_name.ts";
 import { writeMessage } from "./message_file.ts";
 import { QuotaLedger, type Reservation } from "./quota_ledger.ts";
 import { SharedSync } from "./shared_sync.ts";
@@ -108,19 +108,17 @@ interface WrittenFile {
 
 class MaildirDelivery implements LocalDelivery {
   readonly #files: Files;
-  readonly #clock: Clock;
+  readonly #time: MaildirTime;
   readonly #hostname: string;
   readonly #overQuota: Reply;
   readonly #folders: MaildirFolders;
   readonly #quotas: QuotaLedger;
   readonly #syncs: SharedSync;
   readonly #gate: Gate;
-  /** Sets apart the temporary files of one millisecond. */
-  #count = 0;
 
   constructor(options: MaildirOptions) {
     this.#files = options.files;
-    this.#clock = options.clock;
+    this.#time = new MaildirTime(options.clock);
     this.#hostname = options.hostname;
     this.#overQuota = options.overQuota === "defer"
       ? reply(452, "4.2.2", "Mailbox full, try again later")
@@ -187,7 +185,7 @@ class MaildirDelivery implements LocalDelivery {
   ): string {
     const { messageId, address } = recipient;
     return maildirName({
-      time: source.received ?? this.#clock.now(),
+      time: source.received === undefined ? this.#time.next() : source.received * 1000,
       delivery: [messageId, path, address.local, address.domain],
       hostname: this.#hostname,
       size: file.size,
@@ -212,14 +210,14 @@ class MaildirDelivery implements LocalDelivery {
   async #createTemporary(path: string): Promise<{ file: FileHandle; path: string }> {
     let vanished = false;
     for (;;) {
-      const name = temporaryName(this.#clock.now(), this.#count++, this.#hostname);
+      const name = temporaryName(this.#time.next(), this.#hostname);
       const temporary = `${this.#folders.locate(path)}/tmp/${name}`;
       try {
         const options = { write: true, createNew: true, mode: 0o600 };
         return { file: await this.#files.open(temporary, options), path: temporary };
       } catch (error) {
         const code = errorCode(error);
-        // Another process of this moment; the next number is free, or the one after it.
+        // Another process, in this very microsecond; the next is free, or the one after it.
         if (code === "EEXIST") continue;
         if (code !== "ENOENT" || vanished) throw error;
         vanished = true;

@@ -23,12 +23,15 @@ const TEMPORARY_AGE = 36 * 60 * 60 * 1000;
 /** Mailboxes remembered; with a catch-all, strangers choose how many there are. */
 const MAX_KNOWN = 10_000;
 
+/** The root among what is known; no domain's folder has an empty name. */
+const ROOT_KEY = "";
+
 /** Makes and remembers the folders of all mailboxes below one root. */
 export class MaildirFolders {
   readonly #files: Files;
   readonly #clock: Clock;
   readonly #root: string;
-  /** Mailboxes and domains in order or on the way there, oldest first. */
+  /** Mailboxes, domains and the root, in order or on the way there, oldest first. */
   readonly #known = new Map<string, Promise<void>>();
 
   constructor(files: Files, clock: Clock, root: string) {
@@ -60,6 +63,7 @@ export class MaildirFolders {
   forget(path: string): void {
     this.#known.delete(path);
     this.#known.delete(domainOf(path));
+    this.#known.delete(ROOT_KEY);
   }
 
   #once(key: string, work: () => Promise<void>): Promise<void> {
@@ -93,19 +97,33 @@ export class MaildirFolders {
   }
 
   async #prepareDomain(domain: string): Promise<void> {
-    await this.#makeRoot(this.#root);
+    await this.#once(ROOT_KEY, () => this.#makeRoot(this.#root));
     await this.#makeFolder(this.locate(domain));
     await this.#files.syncDirectory(this.#root);
   }
 
   /** The root and what is missing above it. Links are the administrator's own here, and followed. */
   async #makeRoot(path: string): Promise<void> {
-    if (await this.#files.stat(path) !== null) return;
-    const slash = path.lastIndexOf("/");
-    const parent = slash < 0 ? "." : path.slice(0, slash) || "/";
-    if (parent !== path && parent !== ".") await this.#makeRoot(parent);
+    const parent = parentOf(path);
+    if (parent === null) return;
+    if (await this.#files.stat(path) !== null) return await this.#settle(parent);
+    await this.#makeRoot(parent);
     await this.#make(path);
     await this.#files.syncDirectory(parent);
+  }
+
+  /**
+   * Whoever made the root may not have synced what it lies in. This program need not be allowed to look
+   * there; who may not, did not make it.
+   */
+  async #settle(above: string): Promise<void> {
+    try {
+      for (let path: string | null = above; path !== null; path = parentOf(path)) {
+        await this.#files.syncDirectory(path);
+      }
+    } catch {
+      // As said above.
+    }
   }
 
   /**
@@ -151,6 +169,13 @@ export class MaildirFolders {
 
 function domainOf(path: string): string {
   return path.slice(0, path.indexOf("/"));
+}
+
+/** The folder a path lies in; `null` for the uppermost. */
+function parentOf(path: string): string | null {
+  if (path === "/" || path === ".") return null;
+  const slash = path.lastIndexOf("/");
+  return slash < 0 ? "." : path.slice(0, slash) || "/";
 }
 
 function describe(kind: FileKind): string {

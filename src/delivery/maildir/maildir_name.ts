@@ -8,10 +8,14 @@
  */
 
 import { createHash } from "node:crypto";
+import type { Clock } from "../../runtime/runtime.ts";
+
+/** How far names may run ahead of the clock, in microseconds; beyond, it has been set back. */
+const LARGEST_LEAD = 1e6;
 
 /** What the name of a delivered message follows from. */
 export interface MaildirNameParts {
-  /** Milliseconds since the epoch when the message was accepted; readers order by it. */
+  /** Microseconds since the epoch when the message was accepted; readers order by it. */
   readonly time: number;
   /** What sets this delivery apart: message, mailbox, recipient. */
   readonly delivery: readonly string[];
@@ -32,13 +36,13 @@ export interface MaildirNameParts {
  * import { assertMatch } from "@std/assert";
  *
  * const name = maildirName({
- *   time: 1_700_000_000_123,
+ *   time: 1_700_000_000_123_456,
  *   delivery: ["message", "example.org/alice", "alice@example.org"],
  *   hostname: "mx.example.org",
  *   size: 980,
  *   virtualSize: 1000,
  * });
- * assertMatch(name, /^1700000000\.M123000Q[0-9a-f]{24}\.mx\.example\.org,S=980,W=1000$/);
+ * assertMatch(name, /^1700000000\.M123456Q[0-9a-f]{24}\.mx\.example\.org,S=980,W=1000$/);
  * ```
  */
 export function maildirName(parts: MaildirNameParts): string {
@@ -48,9 +52,28 @@ export function maildirName(parts: MaildirNameParts): string {
   return `${unique}.${encodeHost(parts.hostname)},S=${parts.size},W=${parts.virtualSize}`;
 }
 
-/** A name for a file in `tmp/`; `count` sets apart those of one process. */
-export function temporaryName(time: number, count: number, hostname: string): string {
-  return `${stamp(time)}T${count}.${encodeHost(hostname)}`;
+/** A name for a file in `tmp/`; `time` in microseconds, never the same twice in one process. */
+export function temporaryName(time: number, hostname: string): string {
+  return `${stamp(time)}.${encodeHost(hostname)}`;
+}
+
+/** Moments for names: the time of a clock, and each later than the one before. */
+export class MaildirTime {
+  readonly #clock: Clock;
+  #last = 0;
+
+  /** @param clock may stand still between two calls, or be set back. */
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Microseconds since the epoch. */
+  next(): number {
+    const now = Math.floor(this.#clock.now() * 1000);
+    const setBack = this.#last - now > LARGEST_LEAD;
+    this.#last = setBack ? now : Math.max(now, this.#last + 1);
+    return this.#last;
+  }
 }
 
 /** The size a name tells (`,S=`), or `null` when it tells none. */
@@ -61,9 +84,9 @@ export function sizeInName(name: string): number | null {
 
 /** `SECONDS.MMICROSECONDS`: Dovecot numbers new messages in this order. */
 function stamp(time: number): string {
-  const milliseconds = Math.max(0, Math.floor(time));
-  const micros = String((milliseconds % 1000) * 1000).padStart(6, "0");
-  return `${Math.floor(milliseconds / 1000)}.M${micros}`;
+  const seconds = Math.max(0, Math.floor(time / 1e6));
+  const micros = Math.max(0, Math.floor(time) - seconds * 1e6);
+  return `${seconds}.M${String(micros).padStart(6, "0")}`;
 }
 
 /** The host without what a name may not hold (`/` and `:` become `\057` and `\072`), at most 64 long. */

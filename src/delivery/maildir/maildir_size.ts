@@ -94,10 +94,11 @@ export class MaildirSizeFile {
   async usage(quota: Quota, more: Usage): Promise<Usage> {
     const found = await this.#read();
     if (found === null || found.size.quota !== formatQuota(quota)) return await this.#count(quota);
-    const { size, modified } = found;
-    if (!exceeds(size, more, quota)) return size;
-    const fresh = size.entries === 1 && this.#clock.now() - modified < FULL_FOR;
-    return fresh ? size : await this.#count(quota);
+    const { modified, size: { bytes, messages, entries } } = found;
+    const usage = { bytes, messages };
+    if (!exceeds(usage, more, quota)) return usage;
+    const fresh = entries === 1 && this.#clock.now() - modified < FULL_FOR;
+    return fresh ? usage : await this.#count(quota);
   }
 
   /** Notes that `change` came (or, negative, went). */
