@@ -8,11 +8,11 @@
 import type { Address } from "../../src/address.ts";
 import { concat } from "../../src/bytes.ts";
 import { type Role, settingsOf } from "../../src/server/roles.ts";
-import type { Extensions } from "../../src/smtp/extensions.ts";
 import { reply } from "../../src/smtp/reply.ts";
 import type { ServerAnswer, ServerEvent } from "../../src/smtp/server_event.ts";
 import { ServerSession } from "../../src/smtp/server_session.ts";
 import type { DialogueSetup, DialogueTransport } from "./dialogue.ts";
+import { overridesOf } from "./dialogue_settings.ts";
 
 /** A session and what it is told. */
 export class BareSession implements DialogueTransport {
@@ -29,10 +29,7 @@ export class BareSession implements DialogueTransport {
     this.#setup = setup;
     const users = setup.users.map(({ name }) => name);
     this.#mailboxes = new Set([...setup.mailboxes, ...users].map((name) => name.toLowerCase()));
-    const settings = settingsOf(setup.listener as Role, setup.hostname, {
-      extensions: readExtensions(setup.extensions),
-      ...(setup.size === undefined ? {} : { limits: { messageSize: setup.size } }),
-    });
+    const settings = settingsOf(setup.listener as Role, setup.hostname, overridesOf(setup));
     this.#session = new ServerSession(settings, { nonce: () => "rOprNGfwEbeRWgbNEkqO" });
     this.#run();
   }
@@ -136,21 +133,3 @@ function nameOf(address: Address): string {
 
 const OK = (enhanced: string) => reply(250, enhanced, "ok");
 const REFUSED = (enhanced: string) => reply(550, enhanced, "no");
-
-const KEYWORDS: Readonly<Record<string, keyof Extensions>> = {
-  "8bitmime": "eightBitMime",
-  binarymime: "binaryMime",
-  chunking: "chunking",
-  dsn: "dsn",
-  pipelining: "pipelining",
-  requiretls: "requireTls",
-  smtputf8: "smtputf8",
-};
-
-function readExtensions(words: readonly string[]): Partial<Extensions> {
-  return Object.fromEntries(words.map((word) => {
-    const key = KEYWORDS[word.replace(/^-/, "")];
-    if (key === undefined) throw new Error(`no dialogue may switch ${word}`);
-    return [key, !word.startsWith("-")];
-  }));
-}
