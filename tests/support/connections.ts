@@ -77,7 +77,7 @@ export async function codeOf(promise: Promise<unknown>): Promise<string | undefi
 export async function hasSettled(promise: Promise<unknown>): Promise<boolean> {
   let settled = false;
   promise.then(() => settled = true, () => settled = true);
-  for (let turn = 0; turn < 20 && !settled; turn++) {
+  for (let turn = 0; turn < 5 && !settled; turn++) {
     await new Promise<void>((resolve) => setTimeout(resolve, 0));
   }
   return settled;
