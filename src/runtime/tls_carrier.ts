@@ -16,6 +16,12 @@ import type { Connection } from "./runtime.ts";
 const SMALL_READ = 4 * 1024;
 const LARGE_READ = 64 * 1024;
 
+/**
+ * A fatal handshake_failure alert (RFC 8446 §6): Deno's TLS gives up on a client's first flight
+ * without a word, and the client's owner would have to guess why.
+ */
+const HANDSHAKE_FAILURE = Uint8Array.of(0x15, 3, 3, 0, 2, 2, 40);
+
 /** Milliseconds a dying stream waits for the write in flight: it may be the alert that tells why. */
 const LAST_WRITE = 1000;
 
@@ -59,7 +65,8 @@ export class TlsCarrier extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     const timer = setTimeout(() => this.#plain.close(), LAST_WRITE);
-    const written = this.#writing ?? Promise.resolve();
+    // Only a server that refuses a handshake ends before it has written anything.
+    const written = this.#writing ?? this.#plain.write(HANDSHAKE_FAILURE).catch(() => {});
     written.then(() => {
       clearTimeout(timer);
       this.#plain.close();

@@ -3,6 +3,7 @@ import type { Adapter } from "../contracts/adapter.ts";
 import { clockContract } from "../contracts/clock_contract.ts";
 import { filesContract } from "../contracts/files_contract.ts";
 import { networkContract } from "../contracts/network_contract.ts";
+import { tlsContract } from "../contracts/tls_contract.ts";
 
 const adapter: Adapter = {
   name: "memory",
@@ -16,3 +17,4 @@ const adapter: Adapter = {
 clockContract(adapter);
 filesContract(adapter);
 networkContract(adapter);
+tlsContract(adapter);
