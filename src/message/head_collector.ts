@@ -18,6 +18,9 @@ import { concat, encode } from "../bytes.ts";
 /** The greatest head that is kept, in octets. */
 export const HEAD_LIMIT = 256 * 1024;
 
+/** RFC 5322 §2.1.1. */
+const LINE_LIMIT = 998;
+
 const HT = 0x09;
 const LF = 0x0a;
 const CR = 0x0d;
@@ -96,8 +99,7 @@ export class HeadCollector {
     this.#kept.push(chunk.slice());
     this.#keptLength += chunk.length;
     this.#previous = chunk.at(-1) ?? this.#previous;
-    if (this.#keptLength > this.#limit) this.#giveUp();
-    return null;
+    return this.#isTooLarge() ? this.#giveUp() : null;
   }
 
   /**
@@ -154,6 +156,15 @@ export class HeadCollector {
     this.#state = "complete";
     if (bodyStart >= 0) return chunk.subarray(bodyStart);
     return concat([kept.subarray(this.#lineStart), chunk]);
+  }
+
+  /**
+   * A line that may yet turn out to be body, or the empty line, does not count; but what does not come
+   * to its colon within the length of a line (RFC 5322 §2.1.1) is not kept for ever.
+   */
+  #isTooLarge(): boolean {
+    if (this.#place === "value") return this.#keptLength > this.#limit;
+    return this.#lineStart > this.#limit || this.#keptLength > this.#limit + LINE_LIMIT;
   }
 
   #giveUp(): null {

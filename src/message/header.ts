@@ -86,10 +86,8 @@ export function formatFields(fields: readonly RawField[]): Uint8Array {
 export function fieldValue(field: RawField): string {
   const octets = field.raw.subarray(field.raw.indexOf(COLON) + 1);
   const text = decodeStrict(octets) ?? new TextDecoder("latin1").decode(octets);
-  return text.replace(/\r\n(?=[ \t])/g, "").replace(/[\r\n]+/g, " ").replace(
-    /^[ \t]+|[ \t]+$/g,
-    "",
-  );
+  const unfolded = text.replace(/\r\n(?=[ \t])/g, "").replace(/[\r\n]+/g, " ");
+  return trimEnd(unfolded.replace(/^[ \t]+/, ""));
 }
 
 /** Whether the field has this name, in any case. */
@@ -153,10 +151,7 @@ export function makeField(name: string, value: string): RawField {
 /** The value with nothing in it that can end a line but CR and LF. */
 function cleanValue(value: string): string {
   // deno-lint-ignore no-control-regex
-  return value.toWellFormed().replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/g, "?").replace(
-    /[ \t]+$/,
-    "",
-  );
+  return value.toWellFormed().replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/g, "?");
 }
 
 /** Words with the white space before them, each fit to stand on a line of its own. */
@@ -164,7 +159,7 @@ function splitWords(line: string): string[] {
   return (line.match(/[ \t]+[^ \t]+/g) ?? []).flatMap((word) => {
     if (encode(word).length <= LONGEST_WORD) return [word];
     // A character has four octets at most.
-    const pieces = word.trim().match(/.{1,225}/gsu) ?? [];
+    const pieces = word.replace(/^[ \t]+/, "").match(/.{1,225}/gsu) ?? [];
     return pieces.map((piece) => ` ${piece}`);
   });
 }
