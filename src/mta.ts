@@ -61,7 +61,7 @@ export interface ListenerOptions extends RoleOverrides {
   readonly address: SocketAddress;
   /** Its name in the log; default the role. */
   readonly name?: string;
-  /** Connections at once, in all; default 5,000. */
+  /** Connections at once, in all; default 10,000. */
   readonly connections?: number;
   /** Connections at once from one address (IPv6: one /64); default 50, loopback and unix exempt. */
   readonly connectionsPerClient?: number;
@@ -223,7 +223,7 @@ async function listenAll(
   try {
     for (const [index, { address, connections, connectionsPerClient }] of listeners.entries()) {
       const limits = {
-        connections: connections ?? 5000,
+        connections: connections ?? 10_000,
         connectionsPerClient: connectionsPerClient ?? 50,
       };
       const socket = await runtime.network.listen(address);
