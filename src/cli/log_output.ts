@@ -17,7 +17,7 @@ import { UsageError } from "./exit.ts";
 
 /** The flags that choose the form of the log. */
 export const LOG_FLAGS = {
-  json: { help: "Log as JSON lines (the default where standard output is not a terminal)" },
+  json: { help: "Log as JSON lines (the default, but on a terminal)" },
   text: { help: "Log as readable lines (the default on a terminal)" },
 } satisfies Record<string, Flag>;
 

@@ -27,9 +27,9 @@ export const serve: Command = {
   summary: "run a mail server for real users",
   usage: "--hostname NAME --users FILE --mail DIR --mx ADDR:PORT [FLAGS]",
   description: [
-    "Takes mail for the users in FILE and delivers it into Maildirs under DIR. Certificates are read",
-    "again when their files change, and with the users on SIGHUP; wrong ones are reported and left",
-    "alone. SIGTERM and SIGINT drain: sessions may finish what they are doing.",
+    "Takes mail for the users in FILE and delivers it into Maildirs under DIR. The users file and the",
+    "certificates are read again when they change, or on SIGHUP; what is wrong with them is reported",
+    "and those in force stay. SIGTERM and SIGINT drain: sessions may finish what they are doing.",
   ].join("\n"),
   flags: SERVE_FLAGS,
   examples: [
@@ -72,9 +72,10 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
 
 function checkPermissions(options: ServeOptions, words: readonly string[]): void {
   const files = options.certificates.flatMap(({ certificate, key }) => [certificate, key]);
+  const folders = [options.mail, ...options.temporary === undefined ? [] : [options.temporary]];
   requirePermissions({
-    read: [options.users, options.mail, options.temporary, ...files],
-    write: [options.mail, options.temporary],
+    read: [options.users, ...folders, ...files],
+    write: folders,
     listen: options.listeners.map(({ address }) => address),
     sys: ["statfs"],
   }, words);
@@ -120,10 +121,10 @@ async function startStation(options: ServeOptions, log: EventLog): Promise<Stati
       listeners: options.listeners.map((listener) => ({ ...listener, ...limits })),
       directory,
       delivery: { maildirRoot: mail },
-      temporary,
       certificates: await certificates.load(Date.now(), warn),
       onEvent: log.record,
       relayFrom,
+      ...(temporary === undefined ? {} : { temporary }),
       ...(postmaster === undefined ? {} : { postmaster }),
     });
     return { mta, directory, certificates };

@@ -39,12 +39,12 @@ export const SERVE_FLAGS = {
   certificate: {
     value: "FILE",
     multiple: true,
-    help: "A certificate and its chain, PEM; the client's SNI chooses among several",
+    help: "A certificate and its chain, PEM; SNI chooses among several",
   },
   key: { value: "FILE", multiple: true, help: "The key of each certificate, in the same order" },
   "relay-from": { value: "CIDR", multiple: true, help: "Clients that may relay without AUTH" },
   postmaster: { value: "ADDRESS", help: "Who gets mail for postmaster, where FILE does not say" },
-  temporary: { value: "DIR", help: "For mail too big for memory, emptied at start" },
+  temporary: { value: "DIR", help: "For mail too big for memory (default in the mail folder)" },
   "max-size": { value: "SIZE", help: "The largest message (default 50M)" },
   ...LOG_FLAGS,
 } satisfies Record<string, Flag>;
@@ -59,7 +59,7 @@ export interface ServeOptions {
   readonly certificates: readonly CertificatePaths[];
   readonly relayFrom: readonly string[];
   readonly postmaster?: string;
-  readonly temporary: string;
+  readonly temporary?: string;
   /** Octets. */
   readonly maxSize?: number;
 }
@@ -71,20 +71,19 @@ export function readServeOptions(line: CommandLine): ServeOptions {
   if (line.operands.length > 0) {
     throw new UsageError(`serve takes flags only, not ${line.operands[0]}`);
   }
-  const mail = demand(line, "mail");
+  const temporary = line.value("temporary");
   const postmaster = line.value("postmaster");
   const maxSize = line.value("max-size");
   const options: ServeOptions = {
     // In ASCII: it is said in the greeting, before anybody has agreed on anything else.
     hostname: readDomain("--hostname", demand(line, "hostname"), false),
     users: demand(line, "users"),
-    mail,
+    mail: demand(line, "mail"),
     domains: line.values("domain").map((text) => readDomain("--domain", text, true)),
     listeners: readListeners(line),
     certificates: readCertificates(line),
     relayFrom: line.values("relay-from").map(readNetwork),
-    // No domain begins with a dot, so this is nobody's mailbox.
-    temporary: line.value("temporary") ?? `${mail}/.temporary`,
+    ...(temporary === undefined ? {} : { temporary }),
     ...(postmaster === undefined ? {} : { postmaster: readAddress("--postmaster", postmaster) }),
     ...(maxSize === undefined ? {} : { maxSize: readSize("--max-size", maxSize) }),
   };

@@ -1,0 +1,113 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import manifest from "../../deno.json" with { type: "json" };
+import { run } from "./program.ts";
+
+Deno.test("yizhan --version prints the version of the manifest", async () => {
+  const { code, stdout, stderr } = await run(["--version"]);
+  assertEquals({ code, stdout, stderr }, {
+    code: 0,
+    stdout: `yizhan ${manifest.version}\n`,
+    stderr: "",
+  });
+});
+
+Deno.test("yizhan --help and yizhan help print the commands and need no permission", async () => {
+  const [flag, word] = await Promise.all([
+    run(["--help"], { flags: [] }),
+    run(["help"], { flags: [] }),
+  ]);
+  assertEquals(flag, word);
+  assertEquals(flag.code, 0);
+  for (const name of ["dev", "serve", "user", "help"]) {
+    assertMatch(flag.stdout, new RegExp(`\n  ${name} +[A-Z]`));
+  }
+});
+
+for (const name of ["dev", "serve", "user"]) {
+  Deno.test(`yizhan help ${name} and yizhan ${name} --help print its flags and examples`, async () => {
+    const [word, flag, short] = await Promise.all([
+      run(["help", name], { flags: [] }),
+      run([name, "--help"], { flags: [] }),
+      run([name, "-h"], { flags: [] }),
+    ]);
+    assertEquals(word.code, 0);
+    assertEquals(word.stderr, "");
+    assertEquals(flag, word);
+    assertEquals(short, word);
+    assertMatch(word.stdout, new RegExp(`^yizhan ${name}: .+\n\nUsage: yizhan ${name} `));
+    assertMatch(word.stdout, new RegExp(`\nExamples:\n  yizhan ${name}\\b`));
+    for (const line of word.stdout.split("\n")) assertEquals(line.length <= 100, true, line);
+  });
+}
+
+/** Command lines that cannot be understood: what is said, in one line, and exit code 64. */
+const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
+  [["sevre"], /there is no command sevre; did you mean serve\? \(see yizhan help\)$/],
+  [["--verison"], /there is no flag --verison; did you mean --version\?/],
+  [["help", "usr"], /there is no command usr; did you mean user\?/],
+  [
+    ["dev", "--lissten", "127.0.0.1:0"],
+    /no flag --lissten; did you mean --listen\? \(see .* help dev\)/,
+  ],
+  [["dev", "now"], /dev takes flags only, not now/],
+  [["dev", "--listen", "2525"], /--listen 2525: wanted ADDR:PORT/],
+  [["dev", "--json", "--text"], /--json or --text, not both/],
+  [["serve", "--users", "u", "--mail", "m", "--mx", "127.0.0.1:0"], /--hostname NAME is missing/],
+  [["serve", "--hostname", "h", "--mail", "m", "--mx", "127.0.0.1:0"], /--users FILE is missing/],
+  [["serve", "--hostname", "h", "--users", "u", "--mail", "m"], /nowhere to listen/],
+  [
+    ["serve", "--hostname", "a b", "--users", "u", "--mail", "m"],
+    /--hostname a b: wanted a domain/,
+  ],
+  [
+    ["serve", "--hostname", "h", "--users", "u", "--mail", "m", "--submission", "127.0.0.1:0"],
+    /--submission needs TLS: give --certificate FILE --key FILE/,
+  ],
+  [
+    ["serve", "--hostname", "h", "--users", "u", "--mail", "m", "--mx", "[::1]:0", "--key", "k"],
+    /0 --certificate and 1 --key/,
+  ],
+  [
+    [
+      ...["serve", "--hostname", "h", "--users", "u", "--mail", "m", "--mx", "[::1]:0"],
+      ...["--relay-from", "10.1.2.3/8"],
+    ],
+    /--relay-from 10\.1\.2\.3\/8: wanted a network/,
+  ],
+  [
+    [
+      ...["serve", "--hostname", "h", "--users", "u", "--mail", "m", "--mx", "[::1]:0"],
+      ...["--max-size", "big"],
+    ],
+    /--max-size big: wanted a size/,
+  ],
+  [
+    [
+      ...["serve", "--hostname", "h", "--users", "u", "--mail", "m", "--mx", "[::1]:0"],
+      ...["--postmaster", "me"],
+    ],
+    /--postmaster me: wanted an address/,
+  ],
+  [["user"], /user wants one of add, remove, passwd, list/],
+  [["user", "ad", "--users", "u"], /user has no ad, .*did you mean add\?/],
+  [["user", "list"], /--users FILE is missing/],
+  [["user", "list", "--users", "u", "a@b.test"], /what is a@b\.test for\?/],
+  [["user", "add", "--users", "u"], /user add wants an address/],
+  [["user", "add", "--users", "u", "alice"], /alice is not an address/],
+  [["user", "remove", "--users", "u", "a@b.test", "--quota", "1G"], /user remove takes no --quota/],
+  [["user", "add", "--users", "u", "a@b.test", "--quota", "lots"], /--quota lots: wanted a size/],
+];
+
+for (const [words, message] of WRONG) {
+  Deno.test(`yizhan ${words.join(" ")} says what is wrong and exits 64`, async () => {
+    const { code, stdout, stderr } = await run(words);
+    assertEquals({ code, stdout }, { code: 64, stdout: "" });
+    assertMatch(stderr, /^yizhan: .*\n$/);
+    assertMatch(stderr.trimEnd(), message);
+  });
+}
+
+Deno.test("yizhan without a command prints the help on standard error and exits 64", async () => {
+  const [{ code, stdout, stderr }, help] = await Promise.all([run([]), run(["help"])]);
+  assertEquals({ code, stdout, stderr }, { code: 64, stdout: "", stderr: help.stdout });
+});

@@ -1,0 +1,134 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { openFileDirectory } from "../../src/directory/file_directory.ts";
+import { denoRuntime } from "../../src/runtime/deno.ts";
+import { Folder, run } from "./program.ts";
+
+/** Whether the name can log in with the password, as a server would find it. */
+async function canLogIn(path: string, name: string, password: string): Promise<boolean> {
+  const directory = await openFileDirectory({ ...denoRuntime(), path });
+  return await directory.verify(name, password) !== null;
+}
+
+Deno.test("yizhan user adds, lists, changes and removes users", async () => {
+  await using folder = await Folder.make();
+  const users = `${folder.path}/users`;
+  const user = (words: string[], stdin = "") =>
+    run(["user", ...words, "--users", users], { stdin });
+
+  const added = await user(
+    [
+      "add",
+      "alice@example.org",
+      "--quota",
+      "1G",
+      "--send-as",
+      "sales@example.org",
+      "--password-stdin",
+    ],
+    "correct horse\n",
+  );
+  assertEquals(added, { code: 0, stdout: "", stderr: `alice@example.org is added to ${users}\n` });
+  assertEquals((await Deno.stat(users)).mode! & 0o777, 0o600);
+  assertEquals((await Deno.readTextFile(users)).includes("horse"), false);
+  assertEquals(await canLogIn(users, "alice@example.org", "correct horse"), true);
+  assertEquals(await canLogIn(users, "alice@example.org", "wrong horse"), false);
+
+  const again = await user(["add", "Alice@EXAMPLE.org", "--password-stdin"], "x\n");
+  assertEquals(again.code, 65);
+  assertMatch(again.stderr, /^yizhan: .*exists already; passwd changes its password\n$/);
+
+  assertEquals((await user(["add", "bob@example.org", "--password-stdin"], "b\r\n")).code, 0);
+  assertEquals((await user(["list"])).stdout.split("\n"), [
+    "alice@example.org quota=1G sendAs=sales@example.org",
+    "bob@example.org",
+    "",
+  ]);
+
+  assertEquals((await user(["passwd", "bob@example.org", "--password-stdin"], "new")).code, 0);
+  assertEquals(await canLogIn(users, "bob@example.org", "new"), true);
+  assertEquals(await canLogIn(users, "bob@example.org", "b"), false);
+
+  assertEquals((await user(["remove", "alice@example.org"])).code, 0);
+  assertEquals((await user(["list"])).stdout, "bob@example.org\n");
+  const gone = await user(["passwd", "alice@example.org", "--password-stdin"], "x");
+  assertEquals(gone.code, 65);
+  assertMatch(gone.stderr, /alice@example\.org is no user of it\n$/);
+});
+
+Deno.test("yizhan user add runs with the permissions its own advice names", async () => {
+  await using folder = await Folder.make();
+  const users = `${folder.path}/users`;
+  const words = ["user", "add", "a@b.test", "--users", users, "--password-stdin"];
+  const refused = await run(words, { flags: [], stdin: "x" });
+  assertEquals(refused.code, 77);
+  const advice = /^yizhan: Deno lacks the permission to read .*; run: deno run (.*)\n$/.exec(
+    refused.stderr,
+  );
+  assert(advice !== null, refused.stderr);
+  const flags = advice[1]!.split(" ").filter((word) => word.startsWith("--allow-"));
+  assertEquals((await run(words, { flags, stdin: "x" })).code, 0);
+  assertEquals(await canLogIn(users, "a@b.test", "x"), true);
+});
+
+for (const verb of ["list", "passwd", "remove"]) {
+  Deno.test(`yizhan user ${verb} says so when there is no users file`, async () => {
+    await using folder = await Folder.make();
+    const address = verb === "list" ? [] : ["a@b.test"];
+    const { code, stderr } = await run([
+      "user",
+      verb,
+      "--users",
+      `${folder.path}/none`,
+      ...address,
+    ]);
+    assertEquals(code, 66);
+    assertMatch(stderr, /^yizhan: .*\/none does not exist; yizhan user add --users .* makes it\n$/);
+  });
+}
+
+Deno.test("yizhan user changes nothing in a users file that is broken, and names its lines", async () => {
+  await using folder = await Folder.make();
+  const users = `${folder.path}/users`;
+  const text = "# yizhan users 1\nuser alice\nnonsense here\n";
+  await Deno.writeTextFile(users, text);
+  const { code, stderr } = await run(
+    ["user", "add", "a@b.test", "--users", users, "--password-stdin"],
+    { stdin: "x" },
+  );
+  assertEquals(code, 65);
+  assertEquals(stderr.trimEnd().split("\n").map((line) => line.split(": ")[1]), [
+    `${users}:2`,
+    `${users}:3`,
+  ]);
+  assertEquals(await Deno.readTextFile(users), text);
+});
+
+const REFUSED_PASSWORDS: readonly (readonly [string, string, RegExp])[] = [
+  ["an empty password", "\n", /the password is empty; nothing was changed/],
+  ["no input at all", "", /the password is empty; nothing was changed/],
+  ["a control character", "a\x07b\n", /control characters/],
+];
+
+for (const [what, stdin, message] of REFUSED_PASSWORDS) {
+  Deno.test(`yizhan user add refuses ${what}`, async () => {
+    await using folder = await Folder.make();
+    const users = `${folder.path}/users`;
+    const { code, stderr } = await run(
+      ["user", "add", "a@b.test", "--users", users, "--password-stdin"],
+      { stdin },
+    );
+    assertEquals(code, 65);
+    assertMatch(stderr, message);
+    assertEquals(await Array.fromAsync(Deno.readDir(folder.path)), []);
+  });
+}
+
+Deno.test("yizhan user add does not read a password from a pipe unasked", async () => {
+  await using folder = await Folder.make();
+  const { code, stderr } = await run(
+    ["user", "add", "a@b.test", "--users", `${folder.path}/users`],
+    { stdin: "secret\n" },
+  );
+  assertEquals(code, 64);
+  assertMatch(stderr, /not a terminal to ask on: give --password-stdin/);
+});
