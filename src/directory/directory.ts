@@ -5,7 +5,7 @@
  */
 
 import type { Address } from "../address.ts";
-import type { ScramVerifier } from "../smtp/sasl/scram.ts";
+import type { ScramVerifier } from "../smtp/sasl/scram_verifier.ts";
 
 /** How much a mailbox may hold; absent means no limit. */
 export interface Quota {

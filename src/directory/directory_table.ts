@@ -13,7 +13,7 @@ import {
   parseAddress,
   parseDomain,
 } from "../address.ts";
-import type { ScramVerifier } from "../smtp/sasl/scram.ts";
+import type { ScramVerifier } from "../smtp/sasl/scram_verifier.ts";
 import type { Account, DirectoryEntry, Mailbox, Quota } from "./directory.ts";
 
 /** Everybody who lives here. */

@@ -13,7 +13,7 @@
 import { createHash } from "node:crypto";
 import { type Address, domainKey, parseAddressLiteral, parseDomain } from "../address.ts";
 import type { Clock, Files, FileStat, Random } from "../runtime/runtime.ts";
-import type { ScramVerifier } from "../smtp/sasl/scram.ts";
+import type { ScramVerifier } from "../smtp/sasl/scram_verifier.ts";
 import type { Account, Directory, DirectoryEntry } from "./directory.ts";
 import { type DirectoryTable, directoryTable } from "./directory_table.ts";
 import { TableDirectory } from "./table_directory.ts";

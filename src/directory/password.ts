@@ -17,7 +17,7 @@ import type { Random } from "../runtime/runtime.ts";
 import { formatBase64, parseBase64 } from "../smtp/sasl/base64.ts";
 import { MAX_PASSWORD } from "../smtp/sasl/sasl.ts";
 import { saslprep } from "../smtp/sasl/saslprep.ts";
-import { scramKeys, type ScramVerifier } from "../smtp/sasl/scram.ts";
+import { scramKeys, type ScramVerifier } from "../smtp/sasl/scram_verifier.ts";
 import { Gate } from "./gate.ts";
 
 /** Iterations of verifiers made here, and the fewest taken from others. */

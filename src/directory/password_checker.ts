@@ -13,7 +13,7 @@
 import { createHmac } from "node:crypto";
 import { encode } from "../bytes.ts";
 import type { Clock, Random } from "../runtime/runtime.ts";
-import type { ScramVerifier } from "../smtp/sasl/scram.ts";
+import type { ScramVerifier } from "../smtp/sasl/scram_verifier.ts";
 import { checkPassword, DEFAULT_ITERATIONS, formatVerifier } from "./password.ts";
 
 /** What a checker needs. */

@@ -6,7 +6,7 @@
 
 import { type Address, domainKey } from "../address.ts";
 import type { Clock, Random } from "../runtime/runtime.ts";
-import type { ScramVerifier } from "../smtp/sasl/scram.ts";
+import type { ScramVerifier } from "../smtp/sasl/scram_verifier.ts";
 import type { Account, Directory, DirectoryEntry } from "./directory.ts";
 import {
   type DirectoryTable,

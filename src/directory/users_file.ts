@@ -39,7 +39,7 @@ import {
   parseDomain,
 } from "../address.ts";
 import { parseBase64 } from "../smtp/sasl/base64.ts";
-import type { ScramVerifier } from "../smtp/sasl/scram.ts";
+import type { ScramVerifier } from "../smtp/sasl/scram_verifier.ts";
 import type { Quota } from "./directory.ts";
 import { parseVerifier } from "./password.ts";
 import {

@@ -85,6 +85,25 @@ Deno.test("FileDirectory sees a changed file at a look-up, a second after the la
   assertEquals((await directory.lookup(BOB))?.kind, "mailbox");
 });
 
+Deno.test("FileDirectory answers all who ask while it looks from what it finds", async () => {
+  const { runtime, directory } = await opened("user alice@example.org -");
+  await write(runtime.files, `${HEADER}user alice@example.org -\nuser bob@example.org -\n`);
+  await runtime.clock.advance(1000);
+  const entries = await Promise.all([directory.lookup(BOB), directory.lookup(BOB)]);
+  assertEquals(entries.map((entry) => entry?.kind), ["mailbox", "mailbox"]);
+});
+
+Deno.test("FileDirectory goes on looking when the clock is set back", async () => {
+  const { files, random } = memoryRuntime();
+  const clock = { now: () => now, sleep: () => Promise.reject(new Error("no sleep")) };
+  let now = Date.UTC(2027, 0, 1);
+  await write(files, `${HEADER}user alice@example.org -\n`);
+  const directory = await openFileDirectory({ files, random, clock, path: PATH });
+  now -= 365 * 86_400_000;
+  await write(files, `${HEADER}user bob@example.org -\n`);
+  assertEquals((await directory.lookup(BOB))?.kind, "mailbox");
+});
+
 Deno.test("FileDirectory reads no file that has not changed, and looks once a second", async () => {
   const { runtime, directory } = await opened("user alice@example.org -");
   const reads = countReads(runtime);

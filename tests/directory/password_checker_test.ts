@@ -1,12 +1,13 @@
 import { assert, assertEquals, assertFalse, assertNotEquals, assertRejects } from "@std/assert";
 import { encode } from "../../src/bytes.ts";
 import { BusyError } from "../../src/directory/gate.ts";
+import { makeVerifier } from "../../src/directory/password.ts";
 import {
   PasswordChecker,
   type PasswordCheckerOptions,
 } from "../../src/directory/password_checker.ts";
 import { memoryRuntime } from "../../src/runtime/memory.ts";
-import type { ScramVerifier } from "../../src/smtp/sasl/scram.ts";
+import type { ScramVerifier } from "../../src/smtp/sasl/scram_verifier.ts";
 
 const MINUTE = 60_000;
 
@@ -34,7 +35,6 @@ function watched(options: Partial<PasswordCheckerOptions> = {}) {
 
 Deno.test("PasswordChecker.verify() tells right from wrong with the real hash", async () => {
   const { clock, random } = memoryRuntime();
-  const { makeVerifier } = await import("../../src/directory/password.ts");
   const checker = new PasswordChecker({ clock, random });
   const verifier = await makeVerifier("pencil", random);
   assert(await checker.verify("alice", "pencil", verifier));

@@ -146,6 +146,8 @@ Deno.test("Router.resolve() has a postmaster also where the configured one leads
     const wanted = "postmaster@example.org<postmaster@example.org>";
     assertEquals(await resolve("postmaster@example.org", options), wanted, text);
   }
+  const caught = { postmaster: address("postmaster@catch.example") };
+  assertEquals(await resolve("Postmaster", caught), "bob@example.org<postmaster@catch.example>");
   const options = { postmaster: address("admin@elsewhere.example") };
   assertEquals(await resolve("postmaster@example.org", options), "> admin@elsewhere.example");
 });

@@ -26,7 +26,7 @@
  * @module
  */
 
-import type { ScramVerifier } from "./scram.ts";
+import type { ScramVerifier } from "./scram_verifier.ts";
 
 /** What a mechanism wants next. */
 export type SaslStep =

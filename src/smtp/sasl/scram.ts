@@ -14,19 +14,14 @@
  * @module
  */
 
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { decodeStrict, encode } from "../../bytes.ts";
 import { formatBase64, parseBase64 } from "./base64.ts";
 import { malformed, MAX_NAME, type SaslServer, type SaslStep } from "./sasl.ts";
 import { saslprep } from "./saslprep.ts";
+import { hmacSha256, type ScramVerifier, sha256 } from "./scram_verifier.ts";
 
-/** What a server needs to check a password without having it (RFC 5802 §3, RFC 7677). */
-export interface ScramVerifier {
-  readonly iterations: number;
-  readonly salt: Uint8Array;
-  readonly storedKey: Uint8Array;
-  readonly serverKey: Uint8Array;
-}
+export type { ScramVerifier } from "./scram_verifier.ts";
 
 /** Octets of one client message, and of its nonce. */
 const MAX_MESSAGE = 4096;
@@ -36,16 +31,6 @@ const MAX_NONCE = 256;
 const PRINTABLE = /^[\x21-\x2b\x2d-\x7e]+$/;
 /** RFC 5802 §7 `attr-val`: a letter, `=`, and at least one character that is neither NUL nor comma. */
 const ATTRIBUTE = /^[A-Za-z]=[^\0,]+$/;
-
-/** `StoredKey` and `ServerKey` of a salted password (RFC 5802 §3). */
-export function scramKeys(
-  salted: Uint8Array,
-): { readonly storedKey: Uint8Array; readonly serverKey: Uint8Array } {
-  return {
-    storedKey: hash(hmac(salted, "Client Key")),
-    serverKey: hmac(salted, "Server Key"),
-  };
-}
 
 /** What the exchange waits for. */
 type State =
@@ -148,13 +133,13 @@ export class ScramServer implements SaslServer {
     }
     if (final.nonce !== nonce) return failed("the nonce is not ours", first.name);
     const signed = encode(`${first.bare},${serverFirst},${final.withoutProof}`);
-    const clientSignature = hmac(verifier.storedKey, signed);
+    const clientSignature = hmacSha256(verifier.storedKey, signed);
     const clientKey = final.proof.map((octet, i) => octet ^ clientSignature[i]!);
-    if (!timingSafeEqual(hash(clientKey), verifier.storedKey)) {
+    if (!timingSafeEqual(sha256(clientKey), verifier.storedKey)) {
       return failed("wrong password or unknown name", first.name);
     }
     this.#state = { at: "acknowledgement", first };
-    const signature = formatBase64(hmac(verifier.serverKey, signed));
+    const signature = formatBase64(hmacSha256(verifier.serverKey, signed));
     return { type: "challenge", data: encode(`v=${signature}`) };
   }
 }
@@ -240,12 +225,4 @@ function parseSaslName(text: string): string | null {
 
 function failed(reason: string, name: string): SaslStep {
   return { type: "failed", reason, name, malformed: false };
-}
-
-function hmac(key: Uint8Array, data: Uint8Array | string): Uint8Array {
-  return createHmac("sha256", key).update(data).digest();
-}
-
-function hash(data: Uint8Array): Uint8Array {
-  return createHash("sha256").update(data).digest();
 }

@@ -4,7 +4,8 @@ import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 import { decode, encode } from "../../../src/bytes.ts";
 import { formatBase64, parseBase64 } from "../../../src/smtp/sasl/base64.ts";
 import type { SaslStep } from "../../../src/smtp/sasl/sasl.ts";
-import { scramKeys, ScramServer, type ScramVerifier } from "../../../src/smtp/sasl/scram.ts";
+import { ScramServer } from "../../../src/smtp/sasl/scram.ts";
+import { scramKeys, type ScramVerifier } from "../../../src/smtp/sasl/scram_verifier.ts";
 
 // The exchange of RFC 7677 §3: user "user", password "pencil".
 const NONCE = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
@@ -142,6 +143,15 @@ Deno.test("ScramServer decodes =2C and =3D in names and takes no other =", () =>
   for (const name of ["a=b", "a=2c", "a=", "=3", ""]) {
     assertEquals(isMalformed(exchange({ bare: `n=${name},r=abc` }).asked), true, name);
   }
+});
+
+Deno.test("ScramServer says in the log what it does not support", () => {
+  const reason = (message: string) => text(new ScramServer(NONCE).start(encode(message)));
+  assertEquals(reason("n,,m=1,n=user,r=a"), "failed: mandatory extensions are not supported");
+  assertEquals(
+    reason("p=tls-exporter,,n=user,r=a"),
+    "failed: channel binding asked for, but not offered",
+  );
 });
 
 Deno.test("ScramServer calls malformed first messages RFC 5802 §7 does not allow", async (t) => {
