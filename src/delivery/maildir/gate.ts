@@ -9,7 +9,7 @@ export class Gate {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
-  /** @param places how many may be inside at once, at least 1. */
+  /** A gate for `places` at once, at least 1. */
   constructor(places: number) {
     this.#free = places;
   }

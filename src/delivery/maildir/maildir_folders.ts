@@ -34,6 +34,7 @@ export class MaildirFolders {
   /** Mailboxes, domains and the root, in order or on the way there, oldest first. */
   readonly #known = new Map<string, Promise<void>>();
 
+  /** Knows of no mailbox yet; the root is made with the first. */
   constructor(files: Files, clock: Clock, root: string) {
     this.#files = files;
     this.#clock = clock;

@@ -62,7 +62,7 @@ export class MaildirTime {
   readonly #clock: Clock;
   #last = 0;
 
-  /** @param clock may stand still between two calls, or be set back. */
+  /** Follows a clock, which may stand still between two calls, or be set back. */
   constructor(clock: Clock) {
     this.#clock = clock;
   }

@@ -77,7 +77,7 @@ export class MaildirSizeFile {
   readonly #folder: string;
   readonly #path: string;
 
-  /** @param folder the mailbox. */
+  /** The file in the mailbox `folder`; neither need be there. */
   constructor(files: Files, clock: Clock, folder: string) {
     this.#files = files;
     this.#clock = clock;

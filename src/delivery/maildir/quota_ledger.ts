@@ -39,6 +39,7 @@ export class QuotaLedger {
   readonly #clock: Clock;
   readonly #ledgers = new Map<string, Ledger>();
 
+  /** Counts mailboxes of this disk. */
   constructor(files: Files, clock: Clock) {
     this.#files = files;
     this.#clock = clock;

@@ -18,6 +18,7 @@ export class SharedSync {
   readonly #files: Files;
   readonly #running = new Map<string, Running>();
 
+  /** Syncs folders of this disk. */
   constructor(files: Files) {
     this.#files = files;
   }

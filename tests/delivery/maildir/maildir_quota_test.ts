@@ -75,6 +75,32 @@ Deno.test("room that is reserved is free again after discard()", async () => {
   assertEquals(await delivery.checkRoom(mailbox("alice", quota), 1), null);
 });
 
+Deno.test("room of one delivery is free again while another goes on", async () => {
+  const quota = { bytes: 2 * WIRE_SIZE, messages: 2 };
+  const runtime = memoryRuntime();
+  const delivery = agent(runtime);
+  const other = await delivery.prepare(source(), recipient("m1", "alice", quota));
+  for (let i = 0; i < 3; i++) {
+    runtime.files.fail({ operation: "write", code: "EIO" });
+    await assertRejects(() => deliver(delivery, recipient("m2", "alice", quota)), DeliveryError);
+  }
+  for (let i = 0; i < 3; i++) {
+    await (await delivery.prepare(source(), recipient("m3", "alice", quota))).discard();
+  }
+  await deliver(delivery, recipient("m4", "alice", quota));
+  await assertRejects(() => deliver(delivery, recipient("m5", "alice", quota)), DeliveryError);
+  await other.publish();
+  assertEquals((await names(runtime.files, `${ALICE}/new`)).length, 2);
+});
+
+Deno.test("checkRoom() sees a mailbox that is full to the octet", async () => {
+  const runtime = memoryRuntime();
+  const delivery = agent(runtime);
+  await deliver(delivery, recipient());
+  assertEquals((await delivery.checkRoom(mailbox("alice", { bytes: SIZE }), 0))?.code, 552);
+  assertEquals(await delivery.checkRoom(mailbox("alice", { bytes: SIZE + 1 }), 0), null);
+});
+
 Deno.test("publish() and discard() keep maildirsize, a twin is counted once", async () => {
   const quota = { bytes: 100_000, messages: 100 };
   const { files, ...runtime } = memoryRuntime();

@@ -95,6 +95,14 @@ Deno.test("prepare() refuses a body of another length than told, and leaves noth
   }
 });
 
+Deno.test("prepare() does not follow a body that never ends", async () => {
+  const openBody = async function* () {
+    for (;;) yield encode("more\r\n");
+  };
+  const message = { ...source(), bodySize: 100, openBody };
+  await assertRejects(() => agent(memoryRuntime()).prepare(message, recipient()), DeliveryError);
+});
+
 Deno.test("publish() replaces the unread twin of a delivery that is repeated", async () => {
   const runtime = memoryRuntime();
   const received = 1_767_000_000_000;
