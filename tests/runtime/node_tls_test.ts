@@ -232,7 +232,8 @@ Deno.test("octets nobody reads stay with the peer, however many it sends", async
       for (; sent < 64 * 1024 * 1024; sent += 65536) await client.write(new Uint8Array(65536));
     })();
     assertEquals(await readOctets(server, 10), new Uint8Array(10));
-    for (let before = -1, turns = 0; turns < 10; turns = sent === before ? turns + 1 : 0) {
+    let before = -1;
+    for (let turns = 0; turns < 10; turns = sent === before ? turns + 1 : 0) {
       before = sent;
       await hasSettled(sending);
     }
