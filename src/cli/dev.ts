@@ -15,7 +15,7 @@ import { formatDay, keepLocalCertificate, type LocalCertificate } from "./local_
 import { chooseFormatter, EventLog, LOG_FLAGS } from "./log_output.ts";
 import { serverRuntime } from "./machine.ts";
 import { requirePermissions } from "./permissions.ts";
-import { runUntilStopped } from "./run_until_stopped.ts";
+import { StopSignals } from "./stop_signals.ts";
 import { say, warn } from "./terminal.ts";
 import { describeError, describeFileError, explainFailure } from "./trouble.ts";
 import { isLocalOnly, readListenAddress } from "./values.ts";
@@ -56,20 +56,39 @@ interface DevOptions {
 
 async function runDev(line: CommandLine, words: readonly string[]): Promise<ExitCode> {
   const { addresses, data } = readOptions(line);
-  const mail = `${data}/mail`;
-  const log = new EventLog(Deno.stdout, chooseFormatter(line, mail));
+  const log = new EventLog(Deno.stdout, chooseFormatter(line, `${data}/mail`));
   requirePermissions({ read: [data], write: [data], listen: addresses, sys: ["statfs"] }, words);
   await makeDataFolder(data);
   const hostname = ownHostname();
   const certificate = await certificateFor(data, hostname);
-  let mta: Mta;
+  using signals = new StopSignals();
+  const mta = await startStation(addresses, data, hostname, certificate, log);
+  for (const address of mta.addresses) {
+    if (!isLocalOnly(address)) warn(describeExposure(address));
+  }
+  say(describeStation(mta.addresses, data, certificate));
+  await signals.first;
+  say("stopping: sessions may finish what they are doing (the signal again stops at once)");
+  await mta.stop();
+  await log.flush();
+  say("stopped");
+  return EXIT.ok;
+}
+
+async function startStation(
+  addresses: readonly SocketAddress[],
+  data: string,
+  hostname: string,
+  certificate: LocalCertificate | null,
+  log: EventLog,
+): Promise<Mta> {
   try {
-    mta = await startMta({
+    return await startMta({
       runtime: serverRuntime({ outward: false }),
       hostname,
       listeners: addresses.map((address) => ({ role: "catcher", address })),
       directory: catchAllDirectory(),
-      delivery: { maildirRoot: mail },
+      delivery: { maildirRoot: `${data}/mail` },
       temporary: `${data}/tmp`,
       certificates: certificate === null ? [] : [certificate.pair],
       onEvent: log.record,
@@ -77,13 +96,6 @@ async function runDev(line: CommandLine, words: readonly string[]): Promise<Exit
   } catch (error) {
     throw explainFailure("cannot start", error) ?? error;
   }
-  say(describeStation(mta.addresses, data, certificate));
-  for (const address of mta.addresses) {
-    if (!isLocalOnly(address)) warn(describeExposure(address));
-  }
-  const exitCode = await runUntilStopped(() => mta.stop(), say);
-  await log.flush();
-  return exitCode;
 }
 
 function readOptions(line: CommandLine): DevOptions {

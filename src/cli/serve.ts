@@ -15,7 +15,7 @@ import { CommandError, EXIT, type ExitCode } from "./exit.ts";
 import { chooseFormatter, EventLog } from "./log_output.ts";
 import { serverRuntime } from "./machine.ts";
 import { requirePermissions } from "./permissions.ts";
-import { runUntilStopped } from "./run_until_stopped.ts";
+import { StopSignals } from "./stop_signals.ts";
 import { readServeOptions, SERVE_FLAGS, type ServeOptions } from "./serve_options.ts";
 import { say, warn } from "./terminal.ts";
 import { describeError, describeFileError, explainFailure } from "./trouble.ts";
@@ -56,18 +56,21 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
   const log = new EventLog(Deno.stdout, chooseFormatter(line, options.mail));
   checkPermissions(options, words);
   await checkPaths(options);
+  using signals = new StopSignals();
   const station = await startStation(options, log);
+  const { mta } = station;
+  const stopWatching = watch(station, options.certificates.length > 0);
   say(`Yizhan ${VERSION} serves as ${options.hostname}`);
-  station.mta.addresses.forEach((address, index) => {
+  mta.addresses.forEach((address, index) => {
     say(`  ${options.listeners[index]!.role} on ${formatSocketAddress(address)}`);
   });
-  const stopWatching = watch(station, options.certificates.length > 0);
-  try {
-    return await runUntilStopped(() => station.mta.stop(), say);
-  } finally {
-    stopWatching();
-    await log.flush();
-  }
+  await signals.first;
+  say("stopping: sessions may finish what they are doing (the signal again stops at once)");
+  stopWatching();
+  await mta.stop();
+  await log.flush();
+  say("stopped");
+  return EXIT.ok;
 }
 
 function checkPermissions(options: ServeOptions, words: readonly string[]): void {

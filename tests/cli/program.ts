@@ -165,7 +165,12 @@ export class Client implements Disposable {
 
   /** Connects and takes the greeting. */
   static async connect(port: number): Promise<Client> {
-    const client = new Client(await Deno.connect({ hostname: "127.0.0.1", port }));
+    return await Client.over(await Deno.connect({ hostname: "127.0.0.1", port }));
+  }
+
+  /** Takes the greeting on a connection. */
+  static async over(connection: Deno.Conn): Promise<Client> {
+    const client = new Client(connection);
     await client.expect(220);
     return client;
   }
@@ -197,13 +202,15 @@ export class Client implements Disposable {
     while (rest.length > 0) rest = rest.subarray(await this.#connection.write(rest));
   }
 
-  /** STARTTLS, trusting nobody but the certificate given. */
-  async startTls(certificate: string): Promise<void> {
+  /** STARTTLS, trusting what the authority signed for the name. */
+  async startTls(authority: string, hostname = "localhost"): Promise<void> {
     await this.say("STARTTLS", 220);
-    this.#connection = await Deno.startTls(this.#connection as Deno.TcpConn, {
-      hostname: "localhost",
-      caCerts: [certificate],
+    const secured = await Deno.startTls(this.#connection as Deno.TcpConn, {
+      hostname,
+      caCerts: [authority],
     });
+    this.#connection = secured;
+    await secured.handshake();
   }
 
   /** One message, from MAIL to the reply after its end. */
@@ -212,11 +219,6 @@ export class Client implements Disposable {
     await this.say(`RCPT TO:<${to}>`, 250);
     await this.say("DATA", 354);
     return await this.say(`${text}\r\n.`, code);
-  }
-
-  /** Whether the server has closed the connection, with nothing left unread. */
-  async closed(): Promise<boolean> {
-    return this.#text === "" && await this.#connection.read(this.#buffer) === null;
   }
 
   [Symbol.dispose](): void {
