@@ -50,11 +50,9 @@ export class HeadCollector {
   readonly #limit: number;
   #state: "collecting" | "complete" | "too-large" = "collecting";
   #place: Place = "line start";
-  /** Copies of what was written, while the end is not found. */
-  #kept: Uint8Array[] = [];
+  /** What was written, while the end is not found: one growing buffer, for clients that dribble. */
+  #kept = new Uint8Array();
   #keptLength = 0;
-  /** The octet before the chunk at hand. */
-  #previous = 0;
   /** Where the current line starts, in octets from the start of the message. */
   #lineStart = 0;
   #head: Uint8Array = new Uint8Array();
@@ -87,7 +85,7 @@ export class HeadCollector {
       if (this.#place === "value") {
         at = chunk.indexOf(LF, at);
         if (at === -1) break;
-        const previous = at > 0 ? chunk[at - 1] : this.#previous;
+        const previous = at > 0 ? chunk[at - 1] : this.#kept[this.#keptLength - 1];
         if (previous === CR) this.#startLine(at + 1);
         continue;
       }
@@ -96,9 +94,7 @@ export class HeadCollector {
       if (next === "no field") return this.#finish(chunk, this.#lineStart - this.#keptLength);
       this.#place = next;
     }
-    this.#kept.push(chunk.slice());
-    this.#keptLength += chunk.length;
-    this.#previous = chunk.at(-1) ?? this.#previous;
+    this.#keep(chunk);
     return this.#isTooLarge() ? this.#giveUp() : null;
   }
 
@@ -111,10 +107,21 @@ export class HeadCollector {
     if (this.#place !== "value") {
       return this.#finish(new Uint8Array(), this.#lineStart - this.#keptLength) ?? new Uint8Array();
     }
-    this.#head = concat([...this.#kept, encode("\r\n")]);
-    this.#kept = [];
+    this.#keep(encode("\r\n"));
+    this.#head = this.#kept.subarray(0, this.#keptLength);
     this.#state = "complete";
     return new Uint8Array();
+  }
+
+  #keep(octets: Uint8Array): void {
+    const length = this.#keptLength + octets.length;
+    if (length > this.#kept.length) {
+      const grown = new Uint8Array(Math.max(length, 2 * this.#kept.length, 1024));
+      grown.set(this.#kept.subarray(0, this.#keptLength));
+      this.#kept = grown;
+    }
+    this.#kept.set(octets, this.#keptLength);
+    this.#keptLength = length;
   }
 
   #startLine(offset: number): void {
@@ -149,13 +156,17 @@ export class HeadCollector {
    */
   #finish(chunk: Uint8Array, bodyStart: number): Uint8Array | null {
     if (this.#lineStart > this.#limit) return this.#giveUp();
-    const inChunk = Math.max(0, this.#lineStart - this.#keptLength);
-    const kept = concat([...this.#kept, chunk.subarray(0, inChunk)]);
-    this.#kept = [];
-    this.#head = kept.subarray(0, this.#lineStart);
     this.#state = "complete";
-    if (bodyStart >= 0) return chunk.subarray(bodyStart);
-    return concat([kept.subarray(this.#lineStart), chunk]);
+    if (bodyStart < 0) {
+      const kept = this.#kept.subarray(0, this.#keptLength);
+      this.#head = kept.subarray(0, this.#lineStart);
+      return concat([kept.subarray(this.#lineStart), chunk]);
+    }
+    if (this.#lineStart > this.#keptLength) {
+      this.#keep(chunk.subarray(0, this.#lineStart - this.#keptLength));
+    }
+    this.#head = this.#kept.subarray(0, this.#lineStart);
+    return chunk.subarray(bodyStart);
   }
 
   /**
@@ -168,7 +179,7 @@ export class HeadCollector {
   }
 
   #giveUp(): null {
-    this.#kept = [];
+    this.#kept = new Uint8Array();
     this.#state = "too-large";
     return null;
   }
