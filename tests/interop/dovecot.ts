@@ -1,0 +1,196 @@
+/**
+ * Dovecot on a port of its own, serving the mail a server under test delivered: any user of any domain
+ * with one password, mail under `mail/DOMAIN/USER`.
+ *
+ * Dovecot refuses to serve mail as root. Where the tests run as root (a container, a build machine) it
+ * serves as `nobody`, and {@link Dovecot.imap} hands the mail over to that user first: the files' owner
+ * changes, not a byte or a name of them, and root goes on delivering among them.
+ *
+ * @module
+ */
+
+import { decodeBase64, findTool, makeTemporaryFolder, run, runPython } from "./support.ts";
+
+/** The password of every user. */
+const PASSWORD = "imap";
+
+/** A running Dovecot. */
+export interface Dovecot extends AsyncDisposable {
+  /** Runs commands of `peers/imap_client.py` as a user and gives what each answered. */
+  imap(user: string, commands: readonly (readonly string[])[]): Promise<unknown[]>;
+  /** What it logged: a complaint about our files stands here. */
+  log(): Promise<string>;
+}
+
+/** Starts Dovecot on the mail under `mailRoot`, with a quota of `quota` (such as `10M`) for everybody. */
+export async function startDovecot(mailRoot: string, quota: string): Promise<Dovecot> {
+  const folder = await makeTemporaryFolder();
+  const root = Deno.uid() === 0;
+  const port = findFreePort();
+  // Its login processes run as another user and must reach their sockets.
+  await Deno.chmod(folder.path, 0o755);
+  const settings = { folder: folder.path, mailRoot, quota, port, owner: await findOwner(root) };
+  const file = await folder.write("dovecot.conf", formatConfiguration(settings), 0o644);
+  const child = new Deno.Command(findTool("dovecot"), {
+    args: ["-F", "-c", file],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const log = () => Deno.readTextFile(`${folder.path}/dovecot.log`).catch(() => "");
+  const stop = async () => {
+    child.kill("SIGTERM");
+    await child.status;
+    await folder[Symbol.asyncDispose]();
+  };
+  try {
+    await untilReady(port, child, log);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    log,
+    [Symbol.asyncDispose]: stop,
+    async imap(user, commands) {
+      if (root) await handOver(mailRoot, settings.owner);
+      const request = { port, user, password: PASSWORD, commands };
+      return await runPython<unknown[]>("imap_client.py", request);
+    },
+  };
+}
+
+/** Who serves the mail, and who the helpers of Dovecot run as. */
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+  /** Users and group of the processes that touch no mail. */
+  readonly internal: string;
+  readonly login: string;
+  readonly group: string;
+}
+
+async function findOwner(root: boolean): Promise<Owner> {
+  if (root) {
+    const nobody = { uid: 65534, gid: 65534 };
+    return { ...nobody, internal: "dovecot", login: "dovenull", group: "dovecot" };
+  }
+  const [user = "", group = ""] = await Promise.all(
+    ["-un", "-gn"].map(async (flag) => (await run("id", [flag])).text.trim()),
+  );
+  const ids = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
+  return { ...ids, internal: user, login: user, group };
+}
+
+interface Settings {
+  readonly folder: string;
+  readonly mailRoot: string;
+  readonly quota: string;
+  readonly port: number;
+  readonly owner: Owner;
+}
+
+function formatConfiguration({ folder, mailRoot, quota, port, owner }: Settings): string {
+  return `
+base_dir = ${folder}/run
+state_dir = ${folder}/run
+log_path = ${folder}/dovecot.log
+protocols = imap
+ssl = no
+disable_plaintext_auth = no
+default_internal_user = ${owner.internal}
+default_internal_group = ${owner.group}
+default_login_user = ${owner.login}
+first_valid_uid = ${owner.uid}
+first_valid_gid = ${owner.gid}
+mail_location = maildir:${mailRoot}/%d/%n
+mail_plugins = quota
+protocol imap {
+  mail_plugins = quota imap_quota
+}
+plugin {
+  quota = maildir:User quota
+  quota_rule = *:storage=${quota}
+}
+passdb {
+  driver = static
+  args = password=${PASSWORD}
+}
+userdb {
+  driver = static
+  args = uid=${owner.uid} gid=${owner.gid} home=${mailRoot}/%d/%n
+}
+service imap-login {
+  chroot =
+  inet_listener imap {
+    address = 127.0.0.1
+    port = ${port}
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
+service anvil {
+  chroot =
+}
+service stats {
+  chroot =
+}
+`;
+}
+
+/** Dovecot cannot be given port 0, so one that was free a moment ago must do. */
+function findFreePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  return port;
+}
+
+/** Resolves when the port greets as IMAP does. */
+async function untilReady(
+  port: number,
+  child: Deno.ChildProcess,
+  log: () => Promise<string>,
+): Promise<void> {
+  let ended = false;
+  child.status.then(() => ended = true);
+  for (let attempt = 0; attempt < 300 && !ended; attempt++) {
+    const greeting = await readGreeting(port);
+    if (greeting.startsWith("* OK")) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`Dovecot did not start; its log:\n${await log()}`);
+}
+
+async function readGreeting(port: number): Promise<string> {
+  try {
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    const buffer = new Uint8Array(1024);
+    const length = await connection.read(buffer);
+    return new TextDecoder().decode(buffer.subarray(0, length ?? 0));
+  } catch {
+    return "";
+  }
+}
+
+/** Gives all mail to the user who serves it, and lets him reach it. */
+async function handOver(mailRoot: string, owner: Owner): Promise<void> {
+  const parent = mailRoot.slice(0, mailRoot.lastIndexOf("/"));
+  await Deno.chmod(parent, 0o755);
+  await run("chown", ["-R", `${owner.uid}:${owner.gid}`, mailRoot]);
+}
+
+/** The octets of the literal in the answer to a FETCH of one body. */
+export function literalOf(answer: unknown): Uint8Array {
+  const [part] = answer as [[{ octets: string }, { octets: string }]];
+  return decodeBase64(part[1].octets);
+}
+
+/** What a command answered outside literals, as text. */
+export function textOf(answer: unknown): string {
+  if (Array.isArray(answer)) return answer.map(textOf).join("\n");
+  if (typeof answer !== "object" || answer === null) return String(answer);
+  const { octets } = answer as { octets: string };
+  return new TextDecoder().decode(decodeBase64(octets));
+}
