@@ -57,7 +57,12 @@ export class Deadlines {
   readonly #stopping = new AbortController();
   #sweeping = false;
 
-  /** @param clock what `deadline` is a time of. @param onFault is told what an `expire` threw. */
+  /**
+   * Nothing runs before the first member.
+   *
+   * @param clock what `deadline` is a time of.
+   * @param onFault is told what an `expire` threw.
+   */
   constructor(clock: Clock, onFault: (error: unknown) => void = () => {}) {
     this.#clock = clock;
     this.#onFault = onFault;

@@ -24,7 +24,7 @@ export class DenoConnection implements Connection {
   readonly #conn: Deno.Conn;
   #closed = false;
 
-  /** @param conn becomes this connection's own. */
+  /** Takes a socket over: `conn` must not be used elsewhere any more. */
   constructor(conn: Deno.Conn) {
     this.#conn = conn;
     this.local = socketAddress(conn.localAddr);

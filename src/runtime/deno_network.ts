@@ -78,7 +78,7 @@ export class DenoListener implements Listener {
   #closed = false;
   #endPause: (() => void) | null = null;
 
-  /** @param listener becomes this listener's own. */
+  /** Takes a socket over: `listener` must not be used elsewhere any more. */
   constructor(listener: Deno.Listener) {
     this.#listener = listener;
     this.address = socketAddress(listener.addr);

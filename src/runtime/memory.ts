@@ -16,10 +16,15 @@ import type { Runtime } from "./runtime.ts";
 
 /** A machine in memory. */
 export interface MemoryRuntime extends Runtime {
+  /** Always this. */
   readonly name: "memory";
+  /** Its sockets; `network.wires` is where links are hurt. */
   readonly network: MemoryNetwork;
+  /** Its files; where calls are made to fail. `files.disk` is where room is taken away. */
   readonly files: MemoryFiles;
+  /** Stands still until told to go. */
   readonly clock: MemoryClock;
+  /** The same for the same seed. */
   readonly random: MemoryRandom;
   /**
    * The machine stops here and now, and this is it after its next start. Sockets are reset, the disk

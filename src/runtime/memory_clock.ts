@@ -29,7 +29,7 @@ export class MemoryClock implements Clock {
   readonly #sleepers: Sleeper[] = [];
   readonly #gone = new WeakSet<Sleeper>();
 
-  /** @param now where it begins, in milliseconds since the epoch. */
+  /** Begins at `now`, in milliseconds since the epoch. */
   constructor(now: number) {
     this.#now = now;
   }

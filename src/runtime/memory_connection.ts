@@ -19,9 +19,13 @@ import {
 
 /** One end of a link. */
 export interface MemoryEnd {
+  /** Its own address. */
   readonly local: SocketAddress;
+  /** The other end's. */
   readonly remote: SocketAddress;
+  /** What the other end writes. */
   readonly incoming: Pipe;
+  /** What this end writes. */
   readonly outgoing: Pipe;
   /** Called once, when this end is closed. */
   readonly onClose: () => void;
@@ -33,7 +37,7 @@ export class MemoryConnection implements Connection {
   readonly #end: MemoryEnd;
   #closed = false;
 
-  /** @param end becomes this connection's own. */
+  /** In the clear, or secured with what `tls` says. */
   constructor(end: MemoryEnd, tls: TlsInfo | null = null) {
     this.#end = end;
     this.tls = tls;

@@ -29,17 +29,20 @@ type NameChange = readonly {
 
 /** Where a path leads: the directory, and the name in it. */
 export interface Place {
+  /** The directory the name is in. */
   readonly directory: DirectoryNode;
+  /** The last name of the path; empty for the root. */
   readonly name: string;
+  /** What has that name, if anything. */
   readonly node: MemoryNode | undefined;
 }
 
 /** A disk. */
 export class MemoryDisk {
   /** Octets of file content it has room for. */
-  capacity = Infinity;
+  capacity: number = Infinity;
   /** Files and directories it has room for. */
-  inodes = Infinity;
+  inodes: number = Infinity;
   readonly #clock: Clock;
   readonly #random: MemoryRandom;
   readonly #root: DirectoryNode;
@@ -48,7 +51,7 @@ export class MemoryDisk {
   #usedInodes = 0;
   #boots = 0;
 
-  /** @param clock for the times of files. @param random decides what a torn crash leaves. */
+  /** An empty disk. `clock` gives files their times, `random` decides what a torn crash leaves. */
   constructor(clock: Clock, random: MemoryRandom) {
     this.#clock = clock;
     this.#random = random;

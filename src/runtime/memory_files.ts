@@ -37,12 +37,15 @@ export type FileOperation =
 
 /** One call of an operation on a path. */
 export interface FileCall {
+  /** Which call. */
   readonly operation: FileOperation;
+  /** On what; for a rename, the path it had. */
   readonly path: string;
 }
 
 /** A fault to come. */
 export interface FileFault {
+  /** Which calls are counted. */
   readonly operation: FileOperation;
   /** Only calls on paths that match are counted and fail. */
   readonly path?: RegExp;
@@ -59,11 +62,11 @@ export class MemoryFiles implements Files {
   /** Called before each call; what it throws, the call throws. */
   onCall: (call: FileCall) => void = () => {};
   /** How many calls there were. */
-  calls = 0;
+  calls: number = 0;
   readonly #boot: number;
   readonly #faults: { fault: FileFault; left: number }[] = [];
 
-  /** @param disk as it is now; after its next crash this is cut off. */
+  /** The disk as it is now; after its next crash this is cut off from it. */
   constructor(disk: MemoryDisk) {
     this.disk = disk;
     this.#boot = disk.boots;

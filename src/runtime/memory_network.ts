@@ -35,7 +35,11 @@ export class MemoryNetwork implements Network {
   #nextPort = FIRST_FREE_PORT;
   #down = false;
 
-  /** @throws {SystemError} EADDRNOTAVAIL when another machine has the address. */
+  /**
+   * A machine with an address, on wires it may share with others.
+   *
+   * @throws {SystemError} EADDRNOTAVAIL when another machine has the address.
+   */
   constructor(wires: MemoryWires<MemoryNetwork>, address: string) {
     this.wires = wires;
     this.address = address;

@@ -12,12 +12,18 @@ export type MemoryNode = FileNode | DirectoryNode;
 
 /** A directory: the names as they are, and as a power cut would leave them. */
 export class DirectoryNode {
+  /** Tells it from a file. */
   readonly kind = "directory";
+  /** Directories take no room. */
   readonly size = 0;
+  /** The names as they are. */
   entries: Map<string, MemoryNode> = new Map();
+  /** The names as a power cut would leave them. */
   readonly durable: Map<string, MemoryNode> = new Map();
+  /** When a name changed last. */
   modified: number;
 
+  /** An empty one. */
   constructor(modified: number) {
     this.modified = modified;
   }
@@ -36,18 +42,22 @@ type Change =
 
 /** A file: the octets as they are, and as a power cut would leave them. */
 export class FileNode {
+  /** Tells it from a directory. */
   readonly kind = "file";
+  /** When the content changed last. */
   modified: number;
   /** Whether a name leads here; an open file can outlive its name. */
-  linked = true;
+  linked: boolean = true;
   #current = new Octets();
   #durable = new Octets();
   #changes: Change[] = [];
 
+  /** An empty one. */
   constructor(modified: number) {
     this.modified = modified;
   }
 
+  /** Octets. */
   get size(): number {
     return this.#current.length;
   }
@@ -64,6 +74,7 @@ export class FileNode {
     this.#changes.push({ kind: "write", offset, bytes: bytes.slice() });
   }
 
+  /** Takes all content away. */
   truncate(): void {
     if (this.size === 0) return;
     this.#current.length = 0;

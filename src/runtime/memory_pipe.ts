@@ -40,6 +40,7 @@ export class Pipe {
   #wakeReader: (() => void) | null = null;
   #wakeWriter: (() => void) | null = null;
 
+  /** An empty one. */
   constructor(clock: Clock, conditions: PipeConditions) {
     this.#clock = clock;
     this.#conditions = conditions;

@@ -11,7 +11,7 @@ import type { Random } from "./runtime.ts";
 export class MemoryRandom implements Random {
   readonly #state = new Uint32Array(4);
 
-  /** @param seed any integer; its low 32 bits count. */
+  /** Begins as `seed` says: any integer, of which the low 32 bits count. */
   constructor(seed: number) {
     let mixed = seed | 0;
     for (let i = 0; i < 4; i++) {

@@ -37,7 +37,7 @@ interface Hello {
 export class MemoryTlsServer implements TlsServer {
   #chains!: CertificateChoice<string>;
 
-  /** @throws {TypeError} as {@link TlsServer.replace}. */
+  /** With these certificates. @throws {TypeError} as {@link TlsServer.replace}. */
   constructor(certificates: readonly TlsCertificate[]) {
     this.replace(certificates);
   }

@@ -39,7 +39,9 @@ export interface MemoryLink {
 
 /** One end of a link that is to be made. */
 export interface LinkEnd<Machine> {
+  /** Whose end. */
   readonly machine: Machine;
+  /** Its address. */
   readonly address: SocketAddress;
 }
 
@@ -47,11 +49,12 @@ export interface LinkEnd<Machine> {
 export class MemoryWires<Machine extends object> {
   /** Asked at each connect; the default is ideal. */
   conditions: (client: SocketAddress, server: SocketAddress) => LinkConditions = () => ({});
+  /** What delays are delays of. */
   readonly clock: Clock;
   readonly #machines = new Map<string, Machine>();
   readonly #links = new Map<MemoryLink, Map<Machine, MemoryConnection[]>>();
 
-  /** @param clock what delays are delays of. */
+  /** Wires without a machine. */
   constructor(clock: Clock) {
     this.clock = clock;
   }

@@ -33,7 +33,7 @@ const MIN_VERSION = "TLSv1.2";
 export class NodeTlsServer implements TlsServer {
   #generation: Generation;
 
-  /** @throws {TypeError} as {@link TlsServer.replace}. */
+  /** With these certificates. @throws {TypeError} as {@link TlsServer.replace}. */
   constructor(certificates: readonly TlsCertificate[]) {
     this.#generation = new Generation(checkCertificates(certificates));
   }

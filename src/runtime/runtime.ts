@@ -180,6 +180,7 @@ export interface Files {
 
 /** What is known of a file. */
 export interface FileStat {
+  /** What it is. */
   readonly kind: FileKind;
   /** Octets. */
   readonly size: number;
@@ -189,13 +190,17 @@ export interface FileStat {
 
 /** How a file is opened. */
 export interface OpenOptions {
+  /** For reading. */
   readonly read?: boolean;
+  /** For writing, at the position. */
   readonly write?: boolean;
+  /** For writing, always at the end. */
   readonly append?: boolean;
   /** Makes the file; `EEXIST` when something is there. */
   readonly createNew?: boolean;
   /** Makes the file where it is missing. */
   readonly create?: boolean;
+  /** Empties the file. */
   readonly truncate?: boolean;
   /** The mode of a file that is made. Default 0o600. */
   readonly mode?: number;
@@ -227,7 +232,7 @@ export class SystemError extends Error {
   /** The errno name, such as `"ENOSPC"`. */
   readonly code: string;
 
-  /** @param code the errno name. @param message what failed, and on what. */
+  /** Of an errno name and a message that says what failed, and on what. */
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "SystemError";

@@ -35,7 +35,7 @@ export class TlsCarrier extends Duplex {
   #writing: Promise<void> | null = null;
   #demand = true;
 
-  /** @param received is given to TLS before what the socket gives. */
+  /** Over `plain`; `received` is given to TLS before what the socket gives. */
   constructor(plain: Connection, received: Uint8Array = new Uint8Array(0)) {
     super({ allowHalfOpen: true, readableHighWaterMark: LARGE_READ });
     this.#plain = plain;
@@ -50,19 +50,23 @@ export class TlsCarrier extends Duplex {
     this.#pull();
   }
 
+  /** For {@link Duplex} alone. */
   override _read(): void {
     this.#wanted = true;
     this.#pull();
   }
 
+  /** For {@link Duplex} alone. */
   override _write(bytes: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
     this.#writing = this.#plain.write(bytes).then(() => done(), done);
   }
 
+  /** For {@link Duplex} alone. */
   override _final(done: (error?: Error | null) => void): void {
     this.#plain.closeWrite().then(() => done(), () => done());
   }
 
+  /** For {@link Duplex} alone. */
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     const timer = setTimeout(() => this.#plain.close(), LAST_WRITE);
     // Only a server that refuses a handshake ends before it has written anything.

@@ -84,7 +84,7 @@ export class CertificateChoice<Value> {
   readonly #first: Value;
   readonly #byName = new Map<string, Value>();
 
-  /** @param entries names and what to give for them, at least one; the earlier wins a name. */
+  /** Of names and what to give for them, at least one; the earlier wins a name. */
   constructor(entries: readonly { readonly names: readonly string[]; readonly value: Value }[]) {
     const [first] = entries;
     if (first === undefined) throw new TypeError("there is no certificate to choose from");
