@@ -117,6 +117,7 @@ export async function startMta(options: MtaOptions): Promise<Mta> {
     deadlines: new Deadlines(clock, (error) => emit(internalError("deadlines", error))),
     buffers: new ReadBuffers(),
     clock,
+    nonce: () => random.bytes(18).toBase64(),
     emit,
   };
   const certificates = options.certificates ?? [];

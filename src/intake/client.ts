@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FailureSink } from "../policy/chain.ts";
+import type { PolicyWatcher } from "../policy/chain.ts";
 import type { SessionView } from "../policy/policy.ts";
 
 /** What is known of a session from its start. */
@@ -20,10 +20,8 @@ export interface IntakeOrigin {
 }
 
 /** A session, with what only intake needs to know of it. */
-export interface IntakeClient extends SessionView {
+export interface IntakeClient extends SessionView, PolicyWatcher {
   readonly origin: IntakeOrigin;
   /** How the client greeted: tells what it speaks. */
   readonly verb: "HELO" | "EHLO" | "LHLO";
-  /** Says that a policy failed. */
-  readonly policyFailed: FailureSink;
 }

@@ -79,7 +79,7 @@ async function judge(
   const watched = await policies.decide(
     "body",
     (policy) => content.verdictOf(policy),
-    client.policyFailed,
+    client,
   );
   if (watched.action !== "accept") return ending(watched);
   const message = {
@@ -92,7 +92,7 @@ async function judge(
   const whole = await policies.decide(
     "message",
     (policy) => policy.message?.(message),
-    client.policyFailed,
+    client,
   );
   if (whole.action !== "accept") return ending(whole);
   if (transaction.discard !== null) return { discard: transaction.discard };

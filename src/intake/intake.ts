@@ -12,7 +12,7 @@
 import { type Address, formatAddress, parseAddress } from "../address.ts";
 import { describeError } from "../events.ts";
 import { networkContains } from "../net_address.ts";
-import type { Decision, FailureSink, Stage } from "../policy/chain.ts";
+import type { Decision, Stage } from "../policy/chain.ts";
 import type { Policy, PolicyAnswer } from "../policy/policy.ts";
 import type { Resolution } from "../routing/router.ts";
 import type { TlsInfo } from "../runtime/runtime.ts";
@@ -218,16 +218,16 @@ export class IntakeSession implements IntakeClient {
       try {
         policy.close?.(this);
       } catch (error) {
-        this.policyFailed({ policy: policy.name, stage: "close", error });
+        this.policyFailed(policy.name, "close", error);
       }
     }
   }
 
   /** A policy failed: those who watch hear of it. */
-  readonly policyFailed: FailureSink = ({ policy, stage, error }) => {
+  policyFailed(policy: string, stage: Stage | "close", error: unknown): void {
     const facts = { session: this.id, policy, stage, error: describeError(error) };
     this.#services.emit({ type: "policy.failed", ...facts });
-  };
+  }
 
   /** Where mail for an address goes, or why it cannot. */
   async #resolve(address: Address): Promise<Extract<Resolution, { kind: "local" }> | Reply> {
@@ -270,7 +270,7 @@ export class IntakeSession implements IntakeClient {
   }
 
   #decide(stage: Stage, hook: (policy: Policy) => PolicyAnswer): Promise<Decision> {
-    return this.#services.policies.decide(stage, hook, this.policyFailed);
+    return this.#services.policies.decide(stage, hook, this);
   }
 
   /** A stage without a message: there is nothing to discard or annotate, so discard turns away. */

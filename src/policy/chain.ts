@@ -19,10 +19,10 @@ export type Decision =
   | { readonly action: "refuse"; readonly reply: Reply; readonly policy: string }
   | { readonly action: "discard"; readonly reason: string; readonly policy: string };
 
-/** Told when a policy fails. */
-export type FailureSink = (
-  failure: { policy: string; stage: Stage | "close"; error: unknown },
-) => void;
+/** Whoever is told when a policy fails. */
+export interface PolicyWatcher {
+  policyFailed(policy: string, stage: Stage | "close", error: unknown): void;
+}
 
 /** Milliseconds a hook may take where its policy does not say. */
 export const DEFAULT_TIMEOUT = 30_000;
@@ -48,11 +48,11 @@ export class PolicyChain {
   async decide(
     stage: Stage,
     hook: (policy: Policy) => PolicyAnswer,
-    onFailure: FailureSink,
+    watcher: PolicyWatcher,
   ): Promise<Decision> {
     let changes: Change[] | null = null;
     for (const policy of this.policies) {
-      const verdict = await this.#ask(stage, policy, hook, onFailure);
+      const verdict = await this.#ask(stage, policy, hook, watcher);
       if (verdict === undefined || verdict.action === "accept") continue;
       if (verdict.action === "annotate") {
         (changes ??= []).push(...verdict.changes);
@@ -69,7 +69,7 @@ export class PolicyChain {
     stage: Stage,
     policy: Policy,
     hook: (policy: Policy) => PolicyAnswer,
-    onFailure: FailureSink,
+    watcher: PolicyWatcher,
   ): Promise<Verdict | undefined> {
     try {
       const answer = hook(policy);
@@ -77,7 +77,7 @@ export class PolicyChain {
       const verdict = answer instanceof Promise ? await this.inTime(policy, answer) : answer;
       return verdict ?? undefined;
     } catch (error) {
-      onFailure({ policy: policy.name, stage, error });
+      watcher.policyFailed(policy.name, stage, error);
       return policy.onFailure ?? UNAVAILABLE;
     }
   }

@@ -105,17 +105,17 @@ export class SmtpListener {
     const served = new SmtpConnection(connection, this.#nextId(), this.#services, this.#settings);
     this.#open.set(served, client ?? "");
     if (client !== null) this.#perClient.set(client, count + 1);
-    served.serve().finally(() => this.#ended(served));
+    served.serve(this.#ended);
   }
 
-  #ended(served: SmtpConnection): void {
+  readonly #ended = (served: SmtpConnection): void => {
     const client = this.#open.get(served)!;
     this.#open.delete(served);
     const count = (this.#perClient.get(client) ?? 1) - 1;
     if (count > 0) this.#perClient.set(client, count);
     else this.#perClient.delete(client);
     if (this.#open.size === 0) this.#idle?.();
-  }
+  };
 
   #turnAway(connection: Connection, reason: string): void {
     const { listener, session, implicitTls } = this.#settings;

@@ -1,13 +1,14 @@
 /**
  * Read buffers: each connection has a small one for as long as it lives, and may borrow a large one
- * while a message comes in fast. Idle connections so cost little, and many slow senders at once do
- * not each hold what only a fast one can use.
+ * while a message comes in. Idle connections so cost little. Half of the large ones go to whoever
+ * receives a message; the other half only to senders that have filled a small one, so that slow ones
+ * cannot hold them all.
  *
  * @module
  */
 
 /** Octets of the buffer every connection has. */
-export const SMALL = 4 * 1024;
+export const SMALL = 1024;
 
 /** Octets of a borrowed buffer. */
 export const LARGE = 64 * 1024;
@@ -23,9 +24,9 @@ export class ReadBuffers {
     this.#most = most;
   }
 
-  /** A large buffer, or `null` when all are lent. */
-  borrow(): Uint8Array | null {
-    if (this.#lent >= this.#most) return null;
+  /** A large buffer for a sender that is `fast`, or may be; `null` when it must do without. */
+  borrow(fast: boolean): Uint8Array | null {
+    if (this.#lent >= (fast ? this.#most : this.#most / 2)) return null;
     this.#lent++;
     return this.#free.pop() ?? new Uint8Array(LARGE);
   }

@@ -26,6 +26,8 @@ export interface ConnectionServices {
   readonly deadlines: Deadlines;
   readonly buffers: ReadBuffers;
   readonly clock: Clock;
+  /** Fresh and unguessable, for SASL. */
+  readonly nonce: () => string;
   readonly emit: (fact: MtaFact) => void;
 }
 
@@ -65,8 +67,8 @@ export class SmtpConnection {
   /** The last read could have brought more. */
   #filled = false;
   #reading: Promise<number | null> | null = null;
-  /** What the read under way has brought, once it has. */
-  #arrived: number | null | undefined;
+  /** Octets that came before the greeting. */
+  #early: number | null = null;
   #messageDeadline = Infinity;
   #writing = false;
   #stopping = false;
@@ -84,7 +86,7 @@ export class SmtpConnection {
     this.#opened = services.clock.now();
     this.#session = new ServerSession(settings.session, {
       secure: settings.implicitTls,
-      nonce: () => services.intake.random.bytes(18).toBase64(),
+      nonce: services.nonce,
     });
     const { remote } = connection;
     this.#intake = new IntakeSession(services.intake, {
@@ -96,8 +98,8 @@ export class SmtpConnection {
     });
   }
 
-  /** Serves until the session ends. Never rejects. */
-  async serve(): Promise<void> {
+  /** Serves until the session ends, then says so. Never rejects. */
+  async serve(ended: (connection: SmtpConnection) => void): Promise<void> {
     const { emit, deadlines } = this.#services;
     const { id: session, client } = this.#intake;
     emit({ type: "session.opened", session, listener: this.#settings.listener, client });
@@ -120,6 +122,7 @@ export class SmtpConnection {
         messages: this.#session.messages,
         duration: this.#services.clock.now() - this.#opened,
       });
+      ended(this);
     }
   }
 
@@ -144,8 +147,7 @@ export class SmtpConnection {
   }
 
   async #loop(): Promise<void> {
-    // Begun before the greeting, so that a client that talks first is seen when the greeting is slow.
-    this.#startReading();
+    this.#readEarly();
     for (;;) {
       const event = this.#session.next();
       if (event !== null) {
@@ -161,7 +163,8 @@ export class SmtpConnection {
             break;
           }
           await this.#flush();
-          if (!(await this.#read())) return;
+          this.#prepareRead();
+          if (!this.#received(await this.#reading)) return;
           break;
         case "tls":
           await this.#flush();
@@ -176,21 +179,24 @@ export class SmtpConnection {
     }
   }
 
-  #startReading(): void {
-    if (this.#reading !== null) return;
-    this.#arrived = undefined;
-    this.#reading = this.#connection.read(this.#buffer());
-    this.#reading.then((length) => this.#arrived = length, () => {}); // errors show when it is awaited
+  /** Begun before the greeting, so that a client that talks first is seen when the greeting is slow. */
+  #readEarly(): void {
+    this.#reading = this.#connection.read(this.#small);
+    this.#reading.then((length) => this.#early = length, () => {}); // errors show when it is awaited
   }
 
-  async #read(): Promise<boolean> {
+  #prepareRead(): void {
     this.#setDeadline(this.#session.timeout);
-    if (this.#reading === null) this.#chooseBuffer();
-    this.#startReading();
-    const buffer = this.#buffer();
-    const length = await this.#reading;
+    if (this.#reading !== null) return;
+    this.#chooseBuffer();
+    this.#reading = this.#connection.read(this.#buffer());
+  }
+
+  /** Hands on what a read has brought; `false` at the peer's end. */
+  #received(length: number | null): boolean {
     this.#reading = null;
     if (length === null) return false;
+    const buffer = this.#buffer();
     this.#session.receive(buffer.subarray(0, length));
     this.#filled = length === buffer.length;
     return true;
@@ -200,10 +206,10 @@ export class SmtpConnection {
     return this.#large ?? this.#small;
   }
 
-  /** A large buffer for senders that fill a small one, while their message lasts. */
+  /** A large buffer while a message lasts, where there is one. */
   #chooseBuffer(): void {
     if (!this.#session.receivingBody) this.#giveBack();
-    else if (this.#filled && this.#large === null) this.#large = this.#services.buffers.borrow();
+    else if (this.#large === null) this.#large = this.#services.buffers.borrow(this.#filled);
   }
 
   #giveBack(): void {
@@ -295,8 +301,8 @@ export class SmtpConnection {
 
   /** What came while the greeting was decided goes to the session first: it must see who talks early. */
   #takeEarlyTalk(): void {
-    if (typeof this.#arrived !== "number") return;
-    this.#session.receive(this.#small.subarray(0, this.#arrived));
+    if (this.#early === null) return;
+    this.#session.receive(this.#small.subarray(0, this.#early));
     this.#reading = null;
   }
 

@@ -36,6 +36,8 @@ export interface BodyRules {
 /** Octets read and dropped after a failure, beside what the size limit allows. */
 const DISCARD_SLACK = 1024 * 1024;
 
+const NOTHING = cursorOver(new Uint8Array(0));
+
 /** Receives one message at a time. */
 export class BodyReceiver {
   readonly #rules: BodyRules;
@@ -43,7 +45,7 @@ export class BodyReceiver {
   readonly #chunks = new ChunkDecoder();
   readonly #check = new NewlineCheck();
   readonly #normalizer = new NewlineNormalizer();
-  #mended: Cursor = cursorOver(new Uint8Array(0));
+  #mended: Cursor = NOTHING;
   #command: "DATA" | "BDAT" = "DATA";
   #binary = false;
   #last = false;
@@ -75,7 +77,7 @@ export class BodyReceiver {
     this.#failure = null;
     this.#data.reset();
     this.#check.reset();
-    this.#mended = cursorOver(new Uint8Array(0));
+    this.#mended = NOTHING;
     this.#normalizer.reset();
   }
 

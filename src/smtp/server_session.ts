@@ -77,8 +77,9 @@ export class ServerSession implements ServerState {
 
   readonly #nonce: () => string;
   readonly #lines: LineDecoder;
-  readonly #body: BodyReceiver;
-  #cursor: Cursor = cursorOver(new Uint8Array(0));
+  /** Made with the first message: many connections never bring one. */
+  #receiver: BodyReceiver | null = null;
+  #cursor: Cursor = NOTHING;
   #mode: Mode = "line";
   #sasl: SaslExchange | null = null;
   /** The chunk head that waits until the driver has said whether it wants a body. */
@@ -100,12 +101,6 @@ export class ServerSession implements ServerState {
     this.#secure = context.secure ?? false;
     this.#nonce = context.nonce;
     this.#lines = new LineDecoder(settings.limits.commandLine);
-    this.#body = new BodyReceiver({
-      messageSize: settings.extensions.size === false
-        ? settings.limits.messageSize
-        : settings.extensions.size,
-      newlines: settings.newlines,
-    });
   }
 
   /** Whether the socket is secured. */
@@ -571,6 +566,14 @@ export class ServerSession implements ServerState {
     this.#events.push({ type: "fault", kind, detail });
   }
 
+  get #body(): BodyReceiver {
+    const { extensions, limits, newlines } = this.settings;
+    return this.#receiver ??= new BodyReceiver({
+      messageSize: extensions.size === false ? limits.messageSize : extensions.size,
+      newlines,
+    });
+  }
+
   /** A reply that counts when it refuses. */
   #say(given: Reply): void {
     this.#put(given);
@@ -595,6 +598,7 @@ export class ServerSession implements ServerState {
 }
 
 const OK = answered(250, "2.0.0", "OK");
+const NOTHING = cursorOver(new Uint8Array(0));
 
 /** Events that want no answer. */
 const FACTS: ReadonlySet<ServerEvent["type"]> = new Set([
