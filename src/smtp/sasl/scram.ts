@@ -177,7 +177,8 @@ function parseClientFirst(data: Uint8Array): ClientFirst | string {
   const name = parseSaslName(user.slice(2));
   if (name === null) return "name is empty, too long or wrongly encoded";
   if (authzid !== "" && !authzid.startsWith("a=")) return "authorization identity has no a=";
-  const authorize = authzid === "" ? name : parseSaslName(authzid.slice(2));
+  // GNU SASL writes "a=" where the grammar wants nothing.
+  const authorize = authzid.length <= 2 ? name : parseSaslName(authzid.slice(2));
   if (authorize === null) return "authorization identity is wrongly encoded";
   const header = `${flag},${authzid},`;
   return { header, bare: text.slice(header.length), authorize, name, nonce: nonce.slice(2) };

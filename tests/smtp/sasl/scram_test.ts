@@ -118,6 +118,16 @@ Deno.test("ScramServer takes the flags n and y, an authorization identity and ex
   });
 });
 
+Deno.test("ScramServer takes an empty authorization identity for none, as GNU SASL sends it", () => {
+  const { machine, step } = exchange({ header: "n,a=," });
+  assertEquals(step.type, "challenge");
+  assertEquals(machine.respond(new Uint8Array(0)), {
+    type: "proved",
+    authorize: "user",
+    name: "user",
+  });
+});
+
 Deno.test("ScramServer refuses binding data that is not the header first sent", () => {
   for (const [header, binding] of [["n,,", "eSws"], ["y,,", "biws"], ["n,a=x,", "biws"]] as const) {
     const { step } = exchange({ header, binding });
@@ -167,7 +177,7 @@ Deno.test("ScramServer calls malformed first messages RFC 5802 §7 does not allo
     "a nonce with a blank": "n,,n=user,r=a b",
     "a nonce of 257": `n,,n=user,r=${"a".repeat(257)}`,
     "a bare authorization identity": "n,Ursel,n=user,r=abc",
-    "an empty authorization identity": "n,a=,n=user,r=abc",
+    "half an authorization identity": "n,a,n=user,r=abc",
     "a control in the name": "n,,n=us\x01er,r=abc",
     "a NUL": "n,,n=user,r=abc,x=\0",
     "an empty extension": "n,,n=user,r=abc,",
