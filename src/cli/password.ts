@@ -78,11 +78,12 @@ function checkPassword(password: string): string {
 }
 
 async function typeBlindly(prompt: string): Promise<string> {
-  await Deno.stderr.write(new TextEncoder().encode(prompt));
   const line = new BlindLine();
   const octets = new Uint8Array(64);
+  // First no echo, then the prompt: somebody who types at once must not see it either.
   Deno.stdin.setRaw(true);
   try {
+    await Deno.stderr.write(new TextEncoder().encode(prompt));
     for (;;) {
       const length = await Deno.stdin.read(octets);
       const typed: TypedLine = length === null

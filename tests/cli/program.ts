@@ -15,8 +15,17 @@ export interface Ended {
   readonly stderr: string;
 }
 
-function command(words: readonly string[], flags: readonly string[], cwd: string | undefined) {
-  const args = ["run", "--no-prompt", "--quiet", "--no-check", ...flags, MAIN, ...words];
+/** How a program is run. */
+export interface RunOptions {
+  /** Permissions; all by default. */
+  readonly flags?: readonly string[];
+  readonly cwd?: string;
+  /** Another program than the command line. */
+  readonly script?: string;
+}
+
+function command(words: readonly string[], { flags = ["-A"], cwd, script = MAIN }: RunOptions) {
+  const args = ["run", "--no-prompt", "--quiet", "--no-check", ...flags, script, ...words];
   return new Deno.Command(Deno.execPath(), {
     args,
     stdin: "piped",
@@ -30,9 +39,9 @@ function command(words: readonly string[], flags: readonly string[], cwd: string
 /** Runs the program to its end. */
 export async function run(
   words: readonly string[],
-  options: { flags?: readonly string[]; stdin?: string } = {},
+  options: RunOptions & { readonly stdin?: string } = {},
 ): Promise<Ended> {
-  const child = command(words, options.flags ?? ["-A"], undefined).spawn();
+  const child = command(words, options).spawn();
   const writer = child.stdin.getWriter();
   // A program that does not read its input may be gone before it is written.
   await writer.write(new TextEncoder().encode(options.stdin ?? "")).catch(() => {});
@@ -54,14 +63,19 @@ export class Program implements AsyncDisposable {
     this.#stderr = new Lines(child.stderr);
   }
 
-  /** Starts it and gives it with its first listening port. */
+  /** Starts it. */
+  static async spawn(words: readonly string[], options: RunOptions = {}): Promise<Program> {
+    const child = command(words, options).spawn();
+    await child.stdin.close();
+    return new Program(child);
+  }
+
+  /** Starts a server and waits until it listens; gives a port for each `:0` in its words. */
   static async start(
     words: readonly string[],
-    options: { flags?: readonly string[]; cwd?: string } = {},
+    options: RunOptions = {},
   ): Promise<{ program: Program; ports: number[] }> {
-    const child = command(words, options.flags ?? ["-A"], options.cwd).spawn();
-    await child.stdin.close();
-    const program = new Program(child);
+    const program = await Program.spawn(words, options);
     try {
       const wanted = words.filter((word) => /:0$/.test(word)).length;
       const ports: number[] = [];
