@@ -40,7 +40,9 @@ import { storedHead } from "./stored_head.ts";
 
 /** How mail is put into Maildirs. */
 export interface MaildirOptions {
+  /** The disk. */
   readonly files: Files;
+  /** Gives the times in names and the age of what is left over. */
   readonly clock: Clock;
   /** The folder that holds all mailboxes; made when missing. */
   readonly root: string;
