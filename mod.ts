@@ -46,7 +46,7 @@ export function createMta(options: CreateMtaOptions): Promise<Mta> {
 
 export { type ListenerOptions, type Mta, type MtaOptions, startMta } from "./src/mta.ts";
 export type { EventSink, MtaEvent, MtaFact } from "./src/events.ts";
-export { formatEventJson, formatEventLine } from "./src/observe/log.ts";
+export { type EventLineOptions, formatEventJson, formatEventLine } from "./src/observe/log.ts";
 
 export {
   type Address,
@@ -64,8 +64,16 @@ export type {
   Mailbox,
   Quota,
 } from "./src/directory/directory.ts";
-export { openFileDirectory } from "./src/directory/file_directory.ts";
-export { mapDirectory } from "./src/directory/map_directory.ts";
+export {
+  type FileDirectory,
+  type FileDirectoryOptions,
+  openFileDirectory,
+} from "./src/directory/file_directory.ts";
+export {
+  type MapAccount,
+  mapDirectory,
+  type MapDirectoryOptions,
+} from "./src/directory/map_directory.ts";
 
 export { maildirDelivery, type MaildirOptions } from "./src/delivery/maildir/maildir.ts";
 export {
@@ -101,13 +109,19 @@ export {
 export { type Cursor, cursorOver } from "./src/smtp/cursor.ts";
 export { LineDecoder, type LineResult } from "./src/smtp/line_decoder.ts";
 export { DataDecoder, type DataResult } from "./src/smtp/data_decoder.ts";
-export { ChunkDecoder } from "./src/smtp/chunk_decoder.ts";
-export { DataEncoder } from "./src/smtp/data_encoder.ts";
+export { ChunkDecoder, type ChunkResult } from "./src/smtp/chunk_decoder.ts";
+export { DataEncoder, type EncodeResult } from "./src/smtp/data_encoder.ts";
 export type { Extensions, SaslMechanism } from "./src/smtp/extensions.ts";
-export type { MailParameters, RcptParameters } from "./src/smtp/parameters.ts";
+export type {
+  DsnNotify,
+  MailParameters,
+  OriginalRecipient,
+  RcptParameters,
+} from "./src/smtp/parameters.ts";
+export type { ScramVerifier } from "./src/smtp/sasl/scram_verifier.ts";
 export { describeReply, formatReply, type Reply, reply } from "./src/smtp/reply.ts";
 export { ServerSession, type SessionContext, type Waiting } from "./src/smtp/server_session.ts";
-export type { ServerAnswer, ServerEvent } from "./src/smtp/server_event.ts";
+export type { FaultKind, ServerAnswer, ServerEvent } from "./src/smtp/server_event.ts";
 export type {
   SessionLimits,
   SessionSettings,

@@ -26,9 +26,11 @@ import type { ConnectionServices, ConnectionSettings } from "./server/smtp_conne
 
 /** What a station is made of. */
 export interface MtaOptions {
+  /** The machine. */
   readonly runtime: Runtime;
   /** Our name in greetings and trace fields; should resolve to this machine. */
   readonly hostname: string;
+  /** Where mail comes in. */
   readonly listeners: readonly ListenerOptions[];
   /** Who lives here. */
   readonly directory: Directory;
@@ -57,7 +59,9 @@ export interface MtaOptions {
 
 /** One listener. */
 export interface ListenerOptions extends RoleOverrides {
+  /** What it is for; decides what it offers and demands. */
   readonly role: Role;
+  /** Where it listens; port 0 takes a free one. */
   readonly address: SocketAddress;
   /** Its name in the log; default the role. */
   readonly name?: string;
@@ -105,7 +109,7 @@ export async function startMta(options: MtaOptions): Promise<Mta> {
     random,
     directory,
     router: newRouter(options),
-    policies: new PolicyChain([senderIdentity(directory), ...options.policies ?? []], clock),
+    policies: new PolicyChain([newSenderIdentity(options), ...options.policies ?? []], clock),
     delivery: newDelivery(options),
     bodies,
     space: newSpaceGuard(options, temporary),
@@ -154,6 +158,13 @@ function newRouter({ directory, hostname, subaddressDelimiter, postmaster }: Mta
     hostname,
     ...(subaddressDelimiter !== undefined && { subaddressDelimiter }),
     ...(address !== undefined && { postmaster: address }),
+  });
+}
+
+/** RFC 6409 §6.1: who submits mail is held to the addresses of the account. */
+function newSenderIdentity({ directory, subaddressDelimiter }: MtaOptions): Policy {
+  return senderIdentity(directory, {
+    ...(subaddressDelimiter !== undefined && { subaddressDelimiter }),
   });
 }
 

@@ -11,9 +11,9 @@
 
 import { type Address, formatAddress, parseAddress } from "../address.ts";
 import { describeError } from "../events.ts";
-import { networkContains } from "../net_address.ts";
 import type { Decision, Stage } from "../policy/chain.ts";
 import type { Policy, PolicyAnswer } from "../policy/policy.ts";
+import { mayRelay, RELAY_DENIED } from "../policy/relay.ts";
 import type { Resolution } from "../routing/router.ts";
 import type { TlsInfo } from "../runtime/runtime.ts";
 import type { MailParameters, RcptParameters } from "../smtp/parameters.ts";
@@ -244,13 +244,8 @@ export class IntakeSession implements IntakeClient {
       case "unknown":
         return NO_SUCH_USER;
       case "relay":
-        return this.#mayRelay() ? NO_RELAY_YET : RELAY_DENIED;
+        return mayRelay(this, this.#services.relayFrom) ? NO_RELAY_YET : RELAY_DENIED;
     }
-  }
-
-  #mayRelay(): boolean {
-    if (this.identity !== null) return true;
-    return this.#services.relayFrom.some((network) => networkContains(network, this.client));
   }
 
   async #room(
@@ -324,6 +319,5 @@ export class IntakeSession implements IntakeClient {
 const NO_SPACE = reply(452, "4.3.1", "no room on the disk now: try again later");
 const DIRECTORY_DOWN = reply(451, "4.3.0", "cannot look up addresses now: try again later");
 const NO_SUCH_USER = reply(550, "5.1.1", "no such user here");
-const RELAY_DENIED = reply(550, "5.7.1", "relaying denied: not our user, not our domain");
 const NO_RELAY_YET = reply(554, "5.3.3", "this station does not send mail on yet");
 const BROKEN = reply(451, "4.3.0", "cannot take the message now: try again later");

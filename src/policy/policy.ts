@@ -42,6 +42,7 @@ export interface SessionView {
   readonly client: string;
   /** HELO or EHLO name; `null` before. */
   readonly hello: string | null;
+  /** What TLS agreed on, `null` in the clear. */
   readonly tls: TlsInfo | null;
   /** The authenticated account, or `null`. */
   readonly identity: string | null;
@@ -49,7 +50,9 @@ export interface SessionView {
 
 /** A whole message, not yet accepted. */
 export interface MessageView {
+  /** The session that brought it. */
   readonly session: SessionView;
+  /** From whom, to whom. */
   readonly envelope: Envelope;
   /** The header fields, raw and in order, with ours on top. */
   readonly fields: readonly RawField[];

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { BufferPool } from "../buffer_pool.ts";
 import type { FileHandle, Files, Random } from "../runtime/runtime.ts";
 
 /** A body on its way. */
@@ -40,8 +41,10 @@ export interface BodyStoreOptions {
 }
 
 const KIB = 1024;
-const SMALLEST_BLOCK = 2 * KIB;
-const LARGEST_BLOCK = 64 * KIB;
+/** The first block of a body: most mail fits. */
+const FIRST_BLOCK = 8 * KIB;
+/** All other blocks. */
+const BLOCK = 32 * KIB;
 
 /** All bodies on their way. */
 export class BodyStore {
@@ -51,6 +54,8 @@ export class BodyStore {
   readonly #bodyMemory: number;
   readonly #openFiles: number;
   readonly #mark: string;
+  readonly #firstBlocks: BufferPool;
+  readonly #blocks: BufferPool;
   #used = 0;
   #inFiles = 0;
   #count = 0;
@@ -62,6 +67,8 @@ export class BodyStore {
     this.#bodyMemory = options.bodyMemory ?? 256 * KIB;
     this.#openFiles = options.openFiles ?? 4096;
     this.#mark = options.random.bytes(6).toHex();
+    this.#firstBlocks = new BufferPool(FIRST_BLOCK, this.#memory / 4 / FIRST_BLOCK);
+    this.#blocks = new BufferPool(BLOCK, this.#memory / 2 / BLOCK);
   }
 
   /** Octets of memory the bodies hold. */
@@ -84,16 +91,18 @@ export class BodyStore {
     return this.#inFiles >= this.#openFiles ? null : new StoredBody(this);
   }
 
-  /** Takes `octets` of the memory budget, for a body that would then hold `total`. */
-  reserve(octets: number, total: number): boolean {
-    if (total > this.#bodyMemory || this.#used + octets > this.#memory) return false;
-    this.#used += octets;
-    return true;
+  /** A block of the memory budget for a body that holds `held` octets; `null` when it must do without. */
+  takeBlock(held: number): Uint8Array | null {
+    const pool = held === 0 ? this.#firstBlocks : this.#blocks;
+    if (held + pool.size > this.#bodyMemory || this.#used + pool.size > this.#memory) return null;
+    this.#used += pool.size;
+    return pool.take();
   }
 
-  /** Gives memory back. */
-  release(octets: number): void {
-    this.#used -= octets;
+  /** Gives a block back. */
+  giveBlock(block: Uint8Array): void {
+    this.#used -= block.length;
+    (block.length === FIRST_BLOCK ? this.#firstBlocks : this.#blocks).give(block);
   }
 
   /** A file for one body. */
@@ -118,22 +127,22 @@ export class BodyStore {
   /** Reads a body's file. */
   async *readFile(path: string): AsyncGenerator<Uint8Array> {
     const handle = await this.#files.open(path, { read: true });
+    const buffer = this.#blocks.take();
     try {
-      const buffer = new Uint8Array(LARGEST_BLOCK);
       for (let length; (length = await handle.read(buffer)) !== null;) {
         yield buffer.subarray(0, length);
       }
     } finally {
+      this.#blocks.give(buffer);
       handle.close();
     }
   }
 }
 
-/** Blocks that grow from small to large, so that neither tiny bodies nor tiny chunks waste memory. */
+/** One body: blocks filled one after the other, so that tiny chunks waste no memory, or a file. */
 class StoredBody implements Body {
   readonly #store: BodyStore;
   #blocks: Uint8Array[] = [];
-  #reserved = 0;
   /** Octets used of the last block. */
   #filled = 0;
   #file: { readonly path: string; readonly handle: FileHandle } | null = null;
@@ -149,8 +158,9 @@ class StoredBody implements Body {
   }
 
   write(chunk: Uint8Array): void | Promise<void> {
-    if (this.#file === null && this.#keep(chunk)) return;
-    return this.#spill(chunk);
+    if (this.#file !== null) return this.#append(chunk);
+    const kept = this.#keep(chunk);
+    if (kept < chunk.length) return this.#spill(chunk.subarray(kept));
   }
 
   finish(): Promise<void> {
@@ -172,51 +182,50 @@ class StoredBody implements Body {
     await this.#store.removeFile(this.#file.path);
   }
 
-  /** Copies into memory; `false`, with nothing changed, when there is no room for all of it. */
-  #keep(chunk: Uint8Array): boolean {
-    const block = this.#blocks.at(-1);
-    const room = block === undefined ? 0 : block.length - this.#filled;
-    const rest = chunk.length - room;
-    let next: Uint8Array | null = null;
-    if (rest > 0) {
-      const size = Math.max(
-        rest,
-        Math.min(LARGEST_BLOCK, Math.max(SMALLEST_BLOCK, this.#reserved)),
-      );
-      if (!this.#store.reserve(size, this.#size + chunk.length)) return false;
-      this.#reserved += size;
-      next = new Uint8Array(size);
+  /** Copies into memory what there is room for; gives how much. */
+  #keep(chunk: Uint8Array): number {
+    let at = 0;
+    while (at < chunk.length) {
+      let block = this.#blocks.at(-1);
+      if (block === undefined || this.#filled === block.length) {
+        const next = this.#store.takeBlock(this.#size);
+        if (next === null) break;
+        this.#blocks.push(block = next);
+        this.#filled = 0;
+      }
+      const part = chunk.subarray(at, at + block.length - this.#filled);
+      block.set(part, this.#filled);
+      this.#filled += part.length;
+      this.#size += part.length;
+      at += part.length;
     }
-    block?.set(rest > 0 ? chunk.subarray(0, room) : chunk, this.#filled);
-    this.#filled += Math.min(room, chunk.length);
-    if (next !== null) {
-      next.set(chunk.subarray(room));
-      this.#blocks.push(next);
-      this.#filled = rest;
-    }
-    this.#size += chunk.length;
-    return true;
+    return at;
   }
 
-  async #spill(chunk: Uint8Array): Promise<void> {
-    if (this.#file === null) {
-      this.#file = await this.#store.openFile();
-      for (const block of this.#inMemory()) await this.#file.handle.write(block);
-      this.#forget();
-    }
-    await this.#file.handle.write(chunk);
+  /** Moves to a file, and adds what memory had no room for. */
+  async #spill(rest: Uint8Array): Promise<void> {
+    this.#file = await this.#store.openFile();
+    for (const block of this.#inMemory()) await this.#file.handle.write(block);
+    this.#forget();
+    await this.#append(rest);
+  }
+
+  async #append(chunk: Uint8Array): Promise<void> {
+    await this.#file!.handle.write(chunk);
     this.#size += chunk.length;
   }
 
   *#inMemory(): Generator<Uint8Array> {
     const last = this.#blocks.length - 1;
-    for (let i = 0; i < last; i++) yield this.#blocks[i]!;
-    if (last >= 0) yield this.#blocks[last]!.subarray(0, this.#filled);
+    for (let i = 0; i <= last; i++) {
+      // Blocks that were given back hold another message by now.
+      if (this.#disposed) throw new Error("the message is gone");
+      yield i < last ? this.#blocks[i]! : this.#blocks[i]!.subarray(0, this.#filled);
+    }
   }
 
   #forget(): void {
-    this.#store.release(this.#reserved);
-    this.#reserved = 0;
+    for (const block of this.#blocks) this.#store.giveBlock(block);
     this.#blocks = [];
     this.#filled = 0;
   }

@@ -26,6 +26,7 @@ export interface MessageSource {
 
 /** One copy to make. */
 export interface LocalRecipient {
+  /** Whose copy. */
   readonly mailbox: Mailbox;
   /** The forward-path it was sent to, for Delivered-To. */
   readonly address: Address;
@@ -56,7 +57,11 @@ export class DeliveryError extends Error {
   /** 4xx: may work later. 5xx: never. */
   readonly reply: Reply;
 
-  /** @param reply what to answer. @param message what went wrong, for the log. */
+  /**
+   * A failed delivery.
+   *
+   * @param reply what to answer. @param message what went wrong, for the log.
+   */
   constructor(reply: Reply, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "DeliveryError";

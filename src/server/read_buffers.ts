@@ -7,6 +7,8 @@
  * @module
  */
 
+import { BufferPool } from "../buffer_pool.ts";
+
 /** Octets of the buffer every connection has. */
 export const SMALL = 1024;
 
@@ -16,11 +18,11 @@ export const LARGE = 64 * 1024;
 /** Large buffers, shared by the connections of a station. */
 export class ReadBuffers {
   readonly #most: number;
-  readonly #free: Uint8Array[] = [];
+  readonly #pool = new BufferPool(LARGE, 32);
   #lent = 0;
 
-  /** @param most how many may be lent at once; with 256 that is 16 MiB. */
-  constructor(most = 256) {
+  /** @param most how many may be lent at once; with 128 that is 8 MiB. */
+  constructor(most = 128) {
     this.#most = most;
   }
 
@@ -28,12 +30,12 @@ export class ReadBuffers {
   borrow(fast: boolean): Uint8Array | null {
     if (this.#lent >= (fast ? this.#most : this.#most / 2)) return null;
     this.#lent++;
-    return this.#free.pop() ?? new Uint8Array(LARGE);
+    return this.#pool.take();
   }
 
   /** Gives a buffer back. */
   giveBack(buffer: Uint8Array): void {
     this.#lent--;
-    if (this.#free.length < 32) this.#free.push(buffer);
+    this.#pool.give(buffer);
   }
 }

@@ -20,15 +20,23 @@ export type Role = "mx" | "submission" | "submissions" | "lmtp" | "catcher";
 
 /** The settings of a listener that its role does not fix for good. */
 export interface RoleOverrides {
+  /** Extensions to switch on or off. */
   readonly extensions?: Partial<Extensions>;
+  /** Limits to set. */
   readonly limits?: Partial<Omit<SessionLimits, "timeouts">> & {
     readonly timeouts?: Partial<SessionTimeouts>;
   };
+  /** See {@link SessionSettings.auth}. */
   readonly auth?: SessionSettings["auth"];
+  /** See {@link SessionSettings.authInClear}. */
   readonly authInClear?: boolean;
+  /** See {@link SessionSettings.tls}. */
   readonly tls?: SessionSettings["tls"];
+  /** See {@link SessionSettings.newlines}. */
   readonly newlines?: SessionSettings["newlines"];
+  /** See {@link SessionSettings.refuseEarlyTalk}. */
   readonly refuseEarlyTalk?: boolean;
+  /** See {@link SessionSettings.banner}. */
   readonly banner?: string;
 }
 

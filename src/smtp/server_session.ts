@@ -67,7 +67,7 @@ type Mode = "line" | "sasl" | "body";
  * ```
  */
 export class ServerSession implements ServerState {
-  /** @inheritdoc */
+  /** What is offered, and how much a client may do. */
   readonly settings: SessionSettings;
   #secure: boolean;
   #hello: ServerState["hello"] = null;
@@ -96,6 +96,7 @@ export class ServerSession implements ServerState {
   #idle = 0;
   #failedLogins = 0;
 
+  /** A session whose client has just connected. */
   constructor(settings: SessionSettings, context: SessionContext) {
     this.settings = settings;
     this.#secure = context.secure ?? false;

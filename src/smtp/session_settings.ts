@@ -13,7 +13,9 @@ export interface SessionSettings {
   readonly hostname: string;
   /** SMTP, or LMTP (RFC 2033: LHLO, and one reply a recipient after the message). */
   readonly protocol: "smtp" | "lmtp";
+  /** What is offered. */
   readonly extensions: Extensions;
+  /** How much a client may do. */
   readonly limits: SessionLimits;
   /** `required`: MAIL is refused with 530 5.7.0 until the client has logged in. */
   readonly auth: "none" | "optional" | "required";

@@ -66,10 +66,10 @@ const TEXT = encoder.encode(`${"x".repeat(76)}\r\n`.repeat(840)); // 64 KiB
 interopTest("5,000 idle connections stay open and served, at 16 KiB each at most", [], async () => {
   await using server = await startCatcher();
   const endpoint = server.endpoint();
-  const warm = await Promise.all(Array.from({ length: 200 }, () => Client.connect(endpoint)));
+  const warm = await Promise.all(Array.from({ length: 1000 }, () => Client.connect(endpoint)));
   const before = memory(server.pid, "VmRSS");
   const clients: Client[] = [];
-  while (clients.length < 4800) {
+  while (clients.length < 4000) {
     const group = Array.from({ length: 100 }, () => Client.connect(endpoint));
     clients.push(...await Promise.all(group));
   }

@@ -55,7 +55,13 @@ export async function startCatcher(): Promise<Server> {
 
 /** Starts the catcher on a folder that another may have used. */
 export async function startCatcherIn(folder: TemporaryFolder): Promise<Server> {
-  return await start(folder, ["dev", "--listen", "127.0.0.1:0", "--data", folder.path], 1);
+  const words = commandLine(folder, ["dev", "--listen", "127.0.0.1:0", "--data", folder.path]);
+  return await start(folder, words, 1);
+}
+
+/** Starts a task of the sources that lie in a folder. */
+export async function startTask(folder: TemporaryFolder, task: string): Promise<Server> {
+  return await start(folder, ["deno", "task", task], 1);
 }
 
 /** What a station for `example.test` is started with. */
@@ -90,7 +96,8 @@ export async function startStation(options: StationOptions): Promise<Server> {
     const { certificate, key } = await makeCertificate(folder, names);
     args.push("--certificate", certificate, "--key", key);
   }
-  return await start(folder, [...args, ...options.args ?? []], options.listeners.length);
+  const words = commandLine(folder, [...args, ...options.args ?? []]);
+  return await start(folder, words, options.listeners.length);
 }
 
 /** Adds a mailbox to the users file of a folder. */
@@ -125,12 +132,12 @@ function commandLine(folder: TemporaryFolder, args: readonly string[]): [string,
 
 async function start(
   folder: TemporaryFolder,
-  args: readonly string[],
+  [command, ...words]: readonly [string, ...string[]],
   listeners: number,
 ): Promise<Server> {
-  const [command, ...words] = commandLine(folder, args);
   const child = new Deno.Command(findTool(command), {
     args: words,
+    cwd: folder.path,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

@@ -23,6 +23,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "src/runtime/runtime.ts",
     "src/runtime/deadlines.ts",
     "src/runtime/tls_certificates.ts",
+    "src/buffer_pool.ts",
     "src/bytes.ts",
     "src/events.ts",
   ],
