@@ -1,6 +1,6 @@
 /**
  * Python's smtplib, what scripts and web applications send with: its own dot-stuffing, SMTPUTF8, AUTH,
- * LMTP; and, from a bare socket, the command injection smtplib itself would never do.
+ * LMTP; and, from a bare socket, what smtplib itself would never do or tell.
  *
  * @module
  */
@@ -166,3 +166,14 @@ interopTest("what is sent in the clear behind STARTTLS is dropped", ["python3"],
   assertMatch(String(answer["first"]), /^250-(?!2\.)/);
   assertMatch(String(answer["mail"]), /^250 2\.1\.0 /);
 });
+
+for (const version of ["TLSv1_2", "TLSv1_3"]) {
+  interopTest(`${version} ends with close_notify after QUIT`, ["python3"], async () => {
+    await using server = await startCatcher();
+    const { host, port } = server.endpoint();
+    const request = { host, port, version };
+    const { reply, end } = await runPython<Record<string, string>>("tls_goodbye.py", request);
+    assertMatch(reply ?? "", /^221 2\.0\.0 [^\r\n]*\r\n$/);
+    assertEquals(end, "close_notify");
+  });
+}

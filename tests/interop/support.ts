@@ -19,13 +19,16 @@ const PACKAGES: Record<string, string> = {
   exim4: "exim4-daemon-light",
 };
 
-/** Registers a test that needs `tools`; its name says so when it does not run. */
+/**
+ * Registers a test that needs `tools`; its name says so when it does not run. `"root"` among them is
+ * named where the test needs to be root and is not.
+ */
 export function interopTest(
   name: string,
   tools: readonly string[],
   body: () => Promise<void>,
 ): void {
-  if (!ENABLED) {
+  if (!ENABLED || tools.includes("root")) {
     const reason = `not run: needs YIZHAN_INTEROP=1 and ${tools.join(", ")}`;
     Deno.test({ name: `${name} (${reason})`, ignore: true, fn: body });
     return;
