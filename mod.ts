@@ -120,6 +120,7 @@ export type {
 } from "./src/smtp/parameters.ts";
 export type { ScramVerifier } from "./src/smtp/sasl/scram_verifier.ts";
 export { describeReply, formatReply, type Reply, reply } from "./src/smtp/reply.ts";
+export type { ServerState, Transaction } from "./src/smtp/server_state.ts";
 export { ServerSession, type SessionContext, type Waiting } from "./src/smtp/server_session.ts";
 export type { FaultKind, ServerAnswer, ServerEvent } from "./src/smtp/server_event.ts";
 export type {

@@ -21,8 +21,11 @@ import { parseUsersOctets, readUsersOctets } from "./users_read.ts";
 
 /** What a file directory is made of. */
 export interface FileDirectoryOptions {
+  /** Where the file lies. */
   readonly files: Files;
+  /** For what is remembered, and for how long. */
   readonly clock: Clock;
+  /** For the salts of names that nobody has. */
   readonly random: Random;
   /** The users file. */
   readonly path: string;

@@ -54,6 +54,7 @@ export interface MapDirectoryOptions {
 export interface MapAccount {
   /** Absent: gets mail but cannot log in. */
   readonly password?: string;
+  /** How much the mailbox may hold. */
   readonly quota?: Quota;
   /** Addresses and domains it may send as beside its own address and its aliases. */
   readonly sendAs?: readonly string[];

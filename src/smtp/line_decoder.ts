@@ -68,6 +68,8 @@ export class LineDecoder {
   #hopeless = false;
 
   /**
+   * Stands at the start of a line.
+   *
    * @param limit The longest line in octets, its CRLF counted.
    * @param hopelessAfter The length in octets from which a line is not read to its end any more.
    */

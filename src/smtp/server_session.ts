@@ -16,7 +16,7 @@
 
 import { concat } from "../bytes.ts";
 import { BodyReceiver } from "./body_receiver.ts";
-import { type Command, parseCommand, startsTls } from "./command.ts";
+import { type Command, parseCommand } from "./command.ts";
 import { cursorOver } from "./cursor.ts";
 import type { Cursor } from "./cursor.ts";
 import { LineDecoder } from "./line_decoder.ts";
@@ -260,12 +260,10 @@ export class ServerSession implements ServerState {
     this.#say(reply(500, sasl ? "5.5.6" : "5.5.2", "line too long"));
   }
 
-  /** A TLS ClientHello in the clear would wait for an answer that never comes. */
+  /** A TLS ClientHello in the clear would wait for an answer that never comes. No command begins so. */
   #talksTls(): boolean {
     const { bytes, at, end } = this.#cursor;
-    if (this.#mode !== "line" || at === end || bytes[at] !== 0x16 || this.#lines.pending) {
-      return false;
-    }
+    if (at === end || bytes[at] !== 0x16 || this.#lines.pending) return false;
     this.#cursor.at = end;
     this.#fault("not-smtp", "TLS without STARTTLS");
     this.#close(reply(521, "5.5.1", "this port begins in the clear: use STARTTLS"));

@@ -11,6 +11,7 @@ import type { SessionSettings } from "./session_settings.ts";
 
 /** The state a verb decides upon. */
 export interface ServerState {
+  /** What is offered, and how much a client may do. */
   readonly settings: SessionSettings;
   /** Whether the socket is secured. */
   readonly secure: boolean;
@@ -18,6 +19,7 @@ export interface ServerState {
   readonly hello: { readonly verb: "HELO" | "EHLO" | "LHLO"; readonly name: string } | null;
   /** Who logged in, or `null`. */
   readonly identity: string | null;
+  /** The open transaction, or `null`. */
   readonly transaction: Transaction | null;
   /** Messages accepted so far. */
   readonly messages: number;
@@ -25,7 +27,9 @@ export interface ServerState {
 
 /** One mail transaction, from MAIL to the end of its message (RFC 5321 §3.3). */
 export interface Transaction {
+  /** Addresses and head may hold UTF-8 (RFC 6531). */
   readonly smtputf8: boolean;
+  /** The message comes by BDAT and may hold any octets (RFC 3030 §3). */
   readonly binary: boolean;
   /** Recipients accepted. */
   accepted: number;

@@ -4,7 +4,13 @@
  * @module
  */
 
-import { answer, notOffered, outOfOrder, type ServerState, type VerbResult } from "../server_state.ts";
+import {
+  answer,
+  notOffered,
+  outOfOrder,
+  type ServerState,
+  type VerbResult,
+} from "../server_state.ts";
 
 /** DATA: 354 is the driver's to give. */
 export function data(state: ServerState): VerbResult {
@@ -28,6 +34,8 @@ function withoutRecipients(state: ServerState): VerbResult | null {
   const { transaction, settings } = state;
   if (transaction === null || transaction.accepted > 0) return null;
   // RFC 2033 §4.2 asks for 503 in LMTP; RFC 5321 §3.3 allows either in SMTP.
-  if (transaction.refused === 0 || settings.protocol === "lmtp") return outOfOrder("say RCPT first");
+  if (transaction.refused === 0 || settings.protocol === "lmtp") {
+    return outOfOrder("say RCPT first");
+  }
   return answer(554, "5.5.1", "no valid recipients");
 }

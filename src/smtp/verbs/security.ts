@@ -4,7 +4,13 @@
  * @module
  */
 
-import { answer, notOffered, outOfOrder, type ServerState, type VerbResult } from "../server_state.ts";
+import {
+  answer,
+  notOffered,
+  outOfOrder,
+  type ServerState,
+  type VerbResult,
+} from "../server_state.ts";
 
 /** STARTTLS: `ask` when the handshake may begin. */
 export function starttls(state: ServerState): VerbResult {
@@ -29,7 +35,11 @@ export function authRefusal(
     return answer(538, "5.7.11", "encryption required: say STARTTLS first");
   }
   if (!settings.extensions.auth.some((offered) => offered === command.mechanism.toUpperCase())) {
-    return answer(504, "5.5.4", `unknown mechanism; offered: ${settings.extensions.auth.join(" ")}`);
+    return answer(
+      504,
+      "5.5.4",
+      `unknown mechanism; offered: ${settings.extensions.auth.join(" ")}`,
+    );
   }
   return null;
 }
