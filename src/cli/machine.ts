@@ -7,12 +7,14 @@
 
 import { denoRuntime } from "../runtime/deno.ts";
 import {
+  errorCode,
   formatSocketAddress,
   type Network,
   type Runtime,
   type SocketAddress,
 } from "../runtime/runtime.ts";
-import { explainFailure } from "./trouble.ts";
+import { CommandError, EXIT } from "./exit.ts";
+import { describeError, explainFailure } from "./trouble.ts";
 
 /** @param options `outward: false` takes away the means to connect to anything. */
 export function serverRuntime(options: { readonly outward: boolean }): Runtime {
@@ -35,5 +37,10 @@ export function serverRuntime(options: { readonly outward: boolean }): Runtime {
 }
 
 function refuse(address: SocketAddress, error: unknown): never {
-  throw explainFailure(`cannot listen on ${formatSocketAddress(address)}`, error) ?? error;
+  const what = `cannot listen on ${formatSocketAddress(address)}`;
+  if (address.transport === "tcp" && errorCode(error) === "EACCES") {
+    const advice = "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another or grant it";
+    throw new CommandError(EXIT.noPermission, `${what}: ${describeError(error)}; ${advice}`);
+  }
+  throw explainFailure(what, error) ?? error;
 }

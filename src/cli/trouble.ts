@@ -56,10 +56,7 @@ const FAILURES: Readonly<Record<string, readonly [ExitCode, string]>> = {
   ],
   EADDRNOTAVAIL: [EXIT.unavailable, "this machine has no such address: ip addr shows those it has"],
   ENOTFOUND: [EXIT.unavailable, "give an address instead of a name"],
-  EACCES: [
-    EXIT.noPermission,
-    "ports below 1024 need root or CAP_NET_BIND_SERVICE, files and folders the user they belong to",
-  ],
+  EACCES: [EXIT.noPermission, "open it to the user this runs as"],
   EPERM: [EXIT.noPermission, "run this as the user it belongs to"],
   ENOENT: [EXIT.noInput, "make it first"],
   ENOTDIR: [EXIT.cantCreate, "a part of the path is not a folder"],
