@@ -6,12 +6,14 @@
  * @module
  */
 
+import { BufferPool } from "../../buffer_pool.ts";
 import type { MessageSource } from "../../queue/local_delivery.ts";
 import type { FileHandle } from "../../runtime/runtime.ts";
 import { UnixLineEncoder } from "./unix_line_encoder.ts";
 
-/** Octets gathered before they are written. */
+/** Octets gathered before they are written; the buffers of large messages are used again. */
 const BUFFER_SIZE = 64 * 1024;
+const buffers = new BufferPool(BUFFER_SIZE, 64);
 
 /** How much was written. */
 export interface WrittenMessage {
@@ -31,7 +33,22 @@ export async function writeMessage(
   head: Uint8Array,
   source: MessageSource,
 ): Promise<WrittenMessage> {
-  const buffer = new Uint8Array(Math.min(head.length + source.bodySize + 1, BUFFER_SIZE));
+  const size = head.length + source.bodySize + 1;
+  if (size < BUFFER_SIZE) return await write(file, head, source, new Uint8Array(size));
+  const buffer = buffers.take();
+  try {
+    return await write(file, head, source, buffer);
+  } finally {
+    buffers.give(buffer);
+  }
+}
+
+async function write(
+  file: FileHandle,
+  head: Uint8Array,
+  source: MessageSource,
+  buffer: Uint8Array,
+): Promise<WrittenMessage> {
   const encoder = new UnixLineEncoder();
   let filled = 0;
   let size = 0;
