@@ -128,8 +128,12 @@ export async function startMta(options: MtaOptions): Promise<Mta> {
   const tls = certificates.length === 0 ? null : network.tlsServer({ certificates });
   const settings = options.listeners.map((listener) => connectionSettings(listener, options, tls));
 
-  await bodies.prepare();
+  // Listening comes first: who cannot have the port must not touch the folder of the one who has it.
   const listeners = await listenAll(options, services, settings);
+  await bodies.prepare().catch(async (error) => {
+    await closeAll(listeners);
+    throw error;
+  });
   const running = listeners.map((listener) => listener.run());
   return {
     addresses: listeners.map((listener) => listener.address),
@@ -243,10 +247,14 @@ async function listenAll(
     }
     return open;
   } catch (error) {
-    const now = AbortSignal.abort();
-    await Promise.all(open.map((listener) => listener.stop(now)));
+    await closeAll(open);
     throw error;
   }
+}
+
+async function closeAll(listeners: readonly SmtpListener[]): Promise<void> {
+  const now = AbortSignal.abort();
+  await Promise.all(listeners.map((listener) => listener.stop(now)));
 }
 
 /** Ids that no other process of this station has used: its start, randomness, a count. */

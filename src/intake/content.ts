@@ -87,8 +87,8 @@ export class MessageContent {
   }
 
   /** Frees what the message holds. */
-  dispose(): void {
-    this.#body.dispose().catch((error) => this.#troubled(error));
+  async dispose(): Promise<void> {
+    await this.#body.dispose().catch((error) => this.#troubled(error));
   }
 
   #headComplete(): void {

@@ -157,7 +157,7 @@ export class IntakeSession implements IntakeClient {
     const transaction = this.#open();
     const body = this.#services.bodies.create();
     if (body === null) {
-      this.#end();
+      this.#transaction = null;
       return reply(451, "4.3.2", "too many large messages at once: try again later");
     }
     this.#content = new MessageContent(this.#services, this, transaction, body);
@@ -179,17 +179,17 @@ export class IntakeSession implements IntakeClient {
       const count = this.origin.lmtp ? transaction.recipients.length : 1;
       return new Array<Reply>(count).fill(BROKEN);
     } finally {
-      this.#end();
+      await this.#end();
     }
   }
 
   /** The transaction is gone; where its message was refused as it came, `refusal` says why. */
-  abort(refusal?: Reply): void {
+  async abort(refusal?: Reply): Promise<void> {
     if (refusal !== undefined && this.#transaction !== null) {
       const report = new MessageReport(this.#services, this, this.#transaction);
       report.refused(refusal, this.#content?.size ?? 0);
     }
-    this.#end();
+    await this.#end();
   }
 
   /** VRFY (RFC 5321 §3.5). */
@@ -212,8 +212,8 @@ export class IntakeSession implements IntakeClient {
   }
 
   /** The session is over; what was not finished is dropped. */
-  close(): void {
-    this.#end();
+  async close(): Promise<void> {
+    await this.#end();
     for (const policy of this.#services.policies.policies) {
       try {
         policy.close?.(this);
@@ -309,10 +309,11 @@ export class IntakeSession implements IntakeClient {
     return this.#transaction;
   }
 
-  #end(): void {
-    this.#content?.dispose();
+  async #end(): Promise<void> {
+    const content = this.#content;
     this.#content = null;
     this.#transaction = null;
+    await content?.dispose();
   }
 }
 

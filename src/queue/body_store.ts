@@ -41,10 +41,8 @@ export interface BodyStoreOptions {
 }
 
 const KIB = 1024;
-/** The first block of a body: most mail fits. */
-const FIRST_BLOCK = 8 * KIB;
-/** All other blocks. */
-const BLOCK = 32 * KIB;
+/** Octets of a block: most mail fits one. All are of one size, so that any can be used again. */
+const BLOCK = 16 * KIB;
 
 /** All bodies on their way. */
 export class BodyStore {
@@ -54,7 +52,6 @@ export class BodyStore {
   readonly #bodyMemory: number;
   readonly #openFiles: number;
   readonly #mark: string;
-  readonly #firstBlocks: BufferPool;
   readonly #blocks: BufferPool;
   #used = 0;
   #inFiles = 0;
@@ -67,8 +64,7 @@ export class BodyStore {
     this.#bodyMemory = options.bodyMemory ?? 256 * KIB;
     this.#openFiles = options.openFiles ?? 4096;
     this.#mark = options.random.bytes(6).toHex();
-    this.#firstBlocks = new BufferPool(FIRST_BLOCK, this.#memory / 4 / FIRST_BLOCK);
-    this.#blocks = new BufferPool(BLOCK, this.#memory / 2 / BLOCK);
+    this.#blocks = new BufferPool(BLOCK, this.#memory / BLOCK);
   }
 
   /** Octets of memory the bodies hold. */
@@ -93,16 +89,15 @@ export class BodyStore {
 
   /** A block of the memory budget for a body that holds `held` octets; `null` when it must do without. */
   takeBlock(held: number): Uint8Array | null {
-    const pool = held === 0 ? this.#firstBlocks : this.#blocks;
-    if (held + pool.size > this.#bodyMemory || this.#used + pool.size > this.#memory) return null;
-    this.#used += pool.size;
-    return pool.take();
+    if (held + BLOCK > this.#bodyMemory || this.#used + BLOCK > this.#memory) return null;
+    this.#used += BLOCK;
+    return this.#blocks.take();
   }
 
   /** Gives a block back. */
   giveBlock(block: Uint8Array): void {
     this.#used -= block.length;
-    (block.length === FIRST_BLOCK ? this.#firstBlocks : this.#blocks).give(block);
+    this.#blocks.give(block);
   }
 
   /** A file for one body. */

@@ -113,7 +113,7 @@ export class SmtpConnection {
       deadlines.delete(this);
       this.#connection.close();
       this.#giveBack();
-      this.#intake.close();
+      await this.#intake.close();
       emit({
         type: "session.closed",
         session,
@@ -273,7 +273,7 @@ export class SmtpConnection {
         );
       case "abort":
         this.#messageDeadline = Infinity;
-        return this.#intake.abort(event.refusal);
+        return await this.#intake.abort(event.refusal);
       case "verify":
         return this.#answer(await this.#soon(this.#intake.verify(event.argument)));
       case "expand":
@@ -319,7 +319,7 @@ export class SmtpConnection {
     const refusal = this.#intake.chunk(bytes);
     const given = refusal instanceof Promise ? await refusal : refusal;
     if (given === null) return;
-    this.#intake.abort(given);
+    await this.#intake.abort(given);
     this.#session.refuse(given);
   }
 

@@ -90,6 +90,10 @@ export class DataDecoder {
       const content = this.#unstuff(cursor);
       if (content === null) return this.#scan.state === AT_END ? END : null;
       if (this.#normalizer === null) return { type: "chunk", bytes: content };
+      if (!this.#scan.bare) { // the usual mail is not looked through twice
+        this.#normalizer.pass(content);
+        return { type: "chunk", bytes: content };
+      }
       this.#content = cursorOver(content);
     }
   }

@@ -89,7 +89,6 @@ export class DataEncoder {
       if (filled === BUFFER) break;
       if (this.#insert !== NOTHING) buffer[filled++] = this.#insert;
       this.#insert = NOTHING;
-      if (filled === BUFFER) break;
     }
     if (filled > 0) return { type: "bytes", bytes: this.#buffer!.subarray(0, filled) };
     return this.#refused ? BARE_NEWLINE : null;

@@ -139,10 +139,8 @@ function moveDown(
   }
   let at = from;
   for (const safe = to - 8; at <= safe; at += 8) {
-    const one = view.getInt32(at, true);
-    const two = view.getInt32(at + 4, true); // both read before either is written: they may overlap
-    view.setInt32(into, one, true);
-    view.setInt32(into + 4, two, true);
+    view.setInt32(into, view.getInt32(at, true), true);
+    view.setInt32(into + 4, view.getInt32(at + 4, true), true);
     into += 8;
   }
   while (at < to) bytes[into++] = bytes[at++]!;

@@ -56,6 +56,11 @@ export class NewlineNormalizer {
     return bytes.subarray(at, stop);
   }
 
+  /** Notes octets that go on as they are, since the caller knows that no bare newline shows in them. */
+  pass(bytes: Uint8Array): void {
+    if (bytes.length > 0) this.#afterCr = bytes[bytes.length - 1] === CR;
+  }
+
   /** The body is whole: gives the LF that a CR in the last place lacks, or no octets. */
   finish(): Uint8Array {
     if (!this.#afterCr) return new Uint8Array(0);
