@@ -57,7 +57,11 @@ export class HeadCollector {
   #lineStart = 0;
   #head: Uint8Array = new Uint8Array();
 
-  /** @param limit octets the head may have. */
+  /**
+   * A collector for one message.
+   *
+   * @param limit octets the head may have.
+   */
   constructor(limit = HEAD_LIMIT) {
     this.#limit = limit;
   }

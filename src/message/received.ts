@@ -130,6 +130,7 @@ export interface Arrival {
   readonly lmtp: boolean;
   /** MAIL had SMTPUTF8 (RFC 6531). */
   readonly smtputf8: boolean;
+  /** The socket is secured. */
   readonly tls: boolean;
   /** The client logged in. */
   readonly auth: boolean;

@@ -7,6 +7,7 @@
 
 /** One lexeme. */
 export interface Lexeme {
+  /** Which of the four it is. */
   readonly kind: "atom" | "quoted" | "literal" | "special";
   /** An atom or special as it stands; a quoted string without quoting; a literal with its brackets. */
   readonly text: string;

@@ -17,6 +17,7 @@ import { decodeUnitext, decodeXtext } from "./xtext.ts";
 
 /** What may be used in this session, at this moment. */
 export interface Offer {
+  /** What the listener offers. */
   readonly extensions: Extensions;
   /** Whether the client said EHLO or LHLO; after HELO there are no parameters (RFC 5321 §4.1.1.1). */
   readonly extended: boolean;

@@ -24,6 +24,8 @@ Deno.test("decodeEncodedWords() decodes the examples of RFC 2047 §8", () => {
 
 Deno.test("decodeEncodedWords() joins characters cut in two by a word's end", () => {
   assertEquals(decodeEncodedWords("=?utf-8?Q?a=C3?= =?UTF-8?Q?=BCb?="), "aüb");
+  assertEquals(decodeEncodedWords("=?utf-8?Q?=C3=BC?= =?iso-8859-1?Q?=FC?="), "üü");
+  assertEquals(decodeEncodedWords("=?utf-8?Q?a?= and =?utf-8?Q?b?="), "a and b");
 });
 
 Deno.test("decodeEncodedWords() leaves what it cannot read and lets no control through", () => {

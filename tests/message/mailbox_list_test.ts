@@ -67,16 +67,15 @@ Deno.test("parseFromAddresses() reads what mail programs write", () => {
 });
 
 Deno.test("parseFromAddresses() gives null for anything doubtful", () => {
+  for (const value of ["", "   ", ",", "undisclosed-recipients:;", "(a@b.example)"]) {
+    assertEquals(read(value), null, JSON.stringify(value));
+  }
   const cases = [
-    "",
-    "   ",
-    ",",
     "Alice",
     "alice@",
     "@example.org",
     "<>",
     "Alice <>",
-    "undisclosed-recipients:;",
     "victim@bank.example <me@example.org>",
     "me@example.org <victim@bank.example>",
     "<me@example.org> <victim@bank.example>",
@@ -107,8 +106,9 @@ Deno.test("parseFromAddresses() gives null for anything doubtful", () => {
     "a@b.example;",
     "<@a.example c@d.example>",
     "<@a.example:>",
+    "<@a..example:c@d.example>",
+    '<@"a.example":c@d.example>',
     "<a.example:c@d.example>",
-    "(a@b.example)",
     "(unclosed a@b.example",
     '"unclosed <a@b.example>',
     "a@b.example\0",
@@ -116,7 +116,12 @@ Deno.test("parseFromAddresses() gives null for anything doubtful", () => {
     "a\u202eb@example.org",
     `${"a".repeat(65)}@example.org`,
   ];
-  for (const value of cases) assertEquals(read(value), null, JSON.stringify(value));
+  for (const value of cases) {
+    assertEquals(read(value), null, JSON.stringify(value));
+    // Nor does a good neighbour hide it.
+    assertEquals(read(`ok@example.org, ${value}`), null, JSON.stringify(value));
+    assertEquals(read(`${value}, ok@example.org`), null, JSON.stringify(value));
+  }
 });
 
 Deno.test("parseFromAddresses() takes time in proportion to the text", () => {

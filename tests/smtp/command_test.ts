@@ -66,6 +66,7 @@ Deno.test("parseCommand() reads every command", () => {
     ["HELP MAIL", { verb: "HELP", argument: "MAIL" }],
     ["VRFY Crispin", { verb: "VRFY", argument: "Crispin" }],
     ["VRFY Jörg SMTPUTF8", { verb: "VRFY", argument: "Jörg" }],
+    ["EXPN staff smtputf8", { verb: "EXPN", argument: "staff" }],
     ["EXPN Example-People", { verb: "EXPN", argument: "Example-People" }],
     ["STARTTLS", { verb: "STARTTLS" }],
     // RFC 4954 §4
