@@ -282,7 +282,7 @@ export class ServerSession implements ServerState {
       case "MAIL":
         return this.#mailCommand(command);
       case "RCPT":
-        return this.#result(rcpt(command, this));
+        return this.#rcptCommand(command);
       case "DATA":
         return this.#result(data(this));
       case "BDAT":
@@ -331,6 +331,14 @@ export class ServerSession implements ServerState {
       return this.#close(reply(421, "4.7.0", "enough messages for one session: connect again"));
     }
     this.#result(mail(command, this));
+  }
+
+  #rcptCommand(command: Extract<Command, { verb: "RCPT" }>): void {
+    const result = rcpt(command, this);
+    if ("ask" in result) return this.#result(result);
+    // Too many recipients is no fault: the client sends the rest in another message.
+    if (result.reply.code === 452) this.#put(result.reply);
+    else this.#refusedRecipient(result.reply);
   }
 
   #bdatCommand(command: Extract<Command, { verb: "BDAT" }>): void {

@@ -1,0 +1,121 @@
+import { assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
+import { concat } from "../../src/bytes.ts";
+import { type Body, BodyStore } from "../../src/queue/body_store.ts";
+import { memoryRuntime } from "../../src/runtime/memory.ts";
+
+const KIB = 1024;
+
+async function newStore(options: { memory?: number; openFiles?: number } = {}) {
+  const { files, random } = memoryRuntime();
+  const store = new BodyStore({ files, random, directory: "/spool/incoming", ...options });
+  await store.prepare();
+  const names = async () => {
+    const found: string[] = [];
+    for await (const { name } of files.list("/spool/incoming")) found.push(name);
+    return found;
+  };
+  return { files, store, names };
+}
+
+/** Octets that tell their place. */
+function octets(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, index) => (index * 31) % 251);
+}
+
+async function write(body: Body, bytes: Uint8Array, step: number): Promise<void> {
+  for (let at = 0; at < bytes.length; at += step) {
+    const piece = bytes.slice(at, at + step);
+    await body.write(piece);
+    piece.fill(0xff); // the store must not keep the view
+  }
+  await body.finish();
+}
+
+async function read(body: Body): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const part of body.open()) parts.push(part.slice());
+  return concat(parts);
+}
+
+Deno.test("a body comes back as it went in, from memory or file, more than once", async () => {
+  const { store } = await newStore();
+  for (const length of [0, 1, 16 * KIB, 16 * KIB + 1, 256 * KIB, 256 * KIB + 1, 1000 * KIB]) {
+    for (const step of [777, 64 * KIB]) {
+      const body = store.create()!;
+      const bytes = octets(length);
+      await write(body, bytes, step);
+      assertEquals(body.size, length);
+      assertEquals(await read(body), bytes);
+      assertEquals(await read(body), bytes);
+      await body.dispose();
+    }
+  }
+  assertEquals(store.memoryUsed, 0);
+});
+
+Deno.test("a body over 256 KiB goes to a file and frees its memory", async () => {
+  const { store, names } = await newStore();
+  const body = store.create()!;
+  await write(body, octets(256 * KIB + 1), 4096);
+  assertEquals(store.memoryUsed, 0);
+  assertEquals((await names()).length, 1);
+  await body.dispose();
+  assertEquals(await names(), []);
+});
+
+Deno.test("tiny chunks do not cost more than their octets", async () => {
+  const { store } = await newStore();
+  const body = store.create()!;
+  await write(body, octets(20 * KIB), 1);
+  assertEquals(store.memoryUsed, 32 * KIB);
+});
+
+Deno.test("all bodies in memory share one budget; the others go to files", async () => {
+  const { store, names } = await newStore({ memory: 1024 * KIB });
+  const bodies = Array.from({ length: 20 }, () => store.create()!);
+  const bytes = octets(200 * KIB);
+  for (const body of bodies) await write(body, bytes, 10_000);
+  assertLessOrEqual(store.memoryUsed, 1024 * KIB);
+  assertEquals((await names()).length, 16);
+  for (const body of bodies) assertEquals(await read(body), bytes);
+  for (const body of bodies) await body.dispose();
+  assertEquals(store.memoryUsed, 0);
+  assertEquals(await names(), []);
+});
+
+Deno.test("create() gives null when too many bodies are in files", async () => {
+  const { store } = await newStore({ memory: 0, openFiles: 2 });
+  const bodies = [store.create()!, store.create()!];
+  for (const body of bodies) await write(body, octets(10), 10);
+  assertEquals(store.create(), null);
+  await bodies[0]!.dispose();
+  assertEquals(store.create() === null, false);
+});
+
+Deno.test("a body whose file cannot be written says so and leaves nothing", async () => {
+  const { files, store, names } = await newStore({ memory: 0 });
+  files.fail({ operation: "write", code: "ENOSPC" });
+  const body = store.create()!;
+  await assertRejects(async () => await body.write(octets(10)), Error, "write");
+  await body.dispose();
+  assertEquals(await names(), []);
+});
+
+Deno.test("a body that is gone is not read from blocks that hold another", async () => {
+  const { store } = await newStore();
+  const body = store.create()!;
+  await write(body, octets(100 * KIB), 4096);
+  const reading = body.open()[Symbol.asyncIterator]();
+  await reading.next();
+  await body.dispose();
+  await assertRejects(() => reading.next(), Error, "gone");
+});
+
+Deno.test("prepare() makes the folder and removes what an earlier process left", async () => {
+  const { files, store, names } = await newStore({ memory: 0 });
+  await write(store.create()!, octets(10), 10); // never disposed of, as by a crash
+  const other = await files.open("/spool/incoming/keep.txt", { create: true, write: true });
+  other.close();
+  await store.prepare();
+  assertEquals(await names(), ["keep.txt"]);
+});
