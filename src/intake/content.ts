@@ -15,6 +15,7 @@ import { parseFields, type RawField } from "../message/header.ts";
 import type { BodyObserver, Policy, PolicyAnswer } from "../policy/policy.ts";
 import type { Body } from "../queue/body_store.ts";
 import { errorCode } from "../runtime/runtime.ts";
+import { NewlineCheck } from "../smtp/newline_check.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import type { IntakeClient } from "./client.ts";
 import type { IntakeServices } from "./services.ts";
@@ -31,6 +32,8 @@ export class MessageContent {
   /** What the observers of these policies threw. */
   readonly #broken = new Map<Policy, unknown>();
   #fields: RawField[] | null = null;
+  /** Octets of the memory for heads. */
+  #reserved = 0;
 
   constructor(
     services: IntakeServices,
@@ -49,6 +52,13 @@ export class MessageContent {
     return this.#fields ?? [];
   }
 
+  /** Whether lines of the head end as they should; only BINARYMIME can bring others this far. */
+  get headIsClean(): boolean {
+    const check = new NewlineCheck();
+    check.scan(this.#head.head);
+    return !check.bare;
+  }
+
   /** The body so far. */
   get body(): Body {
     return this.#body;
@@ -63,7 +73,11 @@ export class MessageContent {
   write(bytes: Uint8Array): Reply | null | Promise<Reply | null> {
     if (this.#fields !== null) return this.#writeBody(bytes);
     const rest = this.#head.write(bytes);
-    if (rest === null) return this.#head.state === "too-large" ? HEAD_TOO_LARGE : null;
+    if (this.#head.state === "too-large") return HEAD_TOO_LARGE;
+    const held = bytes.length - (rest?.length ?? 0);
+    if (!this.#services.bodies.reserveHead(held)) return TOO_MUCH_AT_ONCE;
+    this.#reserved += held;
+    if (rest === null) return null;
     this.#headComplete();
     return this.#writeBody(rest);
   }
@@ -88,6 +102,8 @@ export class MessageContent {
 
   /** Frees what the message holds. */
   async dispose(): Promise<void> {
+    this.#services.bodies.releaseHead(this.#reserved);
+    this.#reserved = 0;
     await this.#body.dispose().catch((error) => this.#troubled(error));
   }
 
@@ -146,5 +162,6 @@ export class MessageContent {
 
 const FULL_DISK: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
 const HEAD_TOO_LARGE = reply(552, "5.3.4", "header section too big: the limit is 256 KiB");
+const TOO_MUCH_AT_ONCE = reply(451, "4.3.2", "too many messages at once: try again later");
 const NO_SPACE = reply(452, "4.3.1", "no room on the disk now: try again later");
 const CANNOT_STORE = reply(451, "4.3.0", "cannot store the message now: try again later");

@@ -70,6 +70,9 @@ async function judge(
   content: MessageContent,
 ): Promise<Judgement> {
   if (countReceived(content.fields) > MAX_HOPS) return { reply: TOO_MANY_HOPS };
+  if (transaction.parameters.body === "BINARYMIME" && !content.headIsClean) {
+    return { reply: BARE_NEWLINE };
+  }
   const now = clock.now();
   const completed = client.origin.submission
     ? fixSubmission(content.fields, { now, id: transaction.id, hostname })
@@ -168,4 +171,5 @@ function taken({ id }: Transaction): Reply {
   return reply(250, "2.0.0", `taken as ${id}`);
 }
 
+const BARE_NEWLINE = reply(550, "5.6.0", "bare CR or LF in the header section");
 const TOO_MANY_HOPS = reply(554, "5.4.6", "too many hops: this mail is going round in circles");

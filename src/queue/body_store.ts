@@ -4,7 +4,8 @@
  * written again, and synced, where it belongs.
  *
  * What fails: a write that finds no room throws what the disk says (`ENOSPC`, `EMFILE`, …);
- * `create()` gives `null` when too many files are open, and the client is told to come again.
+ * `create()` gives `null` when too many files are open and `reserveHead()` gives `false` when heads
+ * hold too much; the client is told to come again.
  *
  * @module
  */
@@ -44,6 +45,9 @@ const KIB = 1024;
 /** Octets of a block: most mail fits one. All are of one size, so that any can be used again. */
 const BLOCK = 16 * KIB;
 
+/** Heads may hold a quarter of what bodies may, beside them. */
+const HEAD_SHARE = 4;
+
 /** All bodies on their way. */
 export class BodyStore {
   readonly #files: Files;
@@ -54,6 +58,7 @@ export class BodyStore {
   readonly #mark: string;
   readonly #blocks: BufferPool;
   #used = 0;
+  #heads = 0;
   #inFiles = 0;
   #count = 0;
 
@@ -98,6 +103,18 @@ export class BodyStore {
   giveBlock(block: Uint8Array): void {
     this.#used -= block.length;
     this.#blocks.give(block);
+  }
+
+  /** Takes memory for a head, which cannot go to a file; `false` when heads have had their share. */
+  reserveHead(octets: number): boolean {
+    if (this.#heads + octets > this.#memory / HEAD_SHARE) return false;
+    this.#heads += octets;
+    return true;
+  }
+
+  /** Gives the memory of a head back. */
+  releaseHead(octets: number): void {
+    this.#heads -= octets;
   }
 
   /** A file for one body. */

@@ -103,6 +103,36 @@ Deno.test("intake refuses a head over 256 KiB and goes on", async () => {
   await peer.mail({}, 250);
 });
 
+Deno.test("intake puts off a mail whose head finds the memory for heads spent", async () => {
+  await using station = await MemoryStation.start({ bodyMemory: 400_000 });
+  const hog = await station.greeted();
+  await hog.say("MAIL FROM:<a@client.example>", 250);
+  await hog.say("RCPT TO:<alice@example.test>", 250);
+  await hog.say("DATA", 354);
+  await hog.send(`X-Long: ${"a".repeat(70)}\r\n`.repeat(1200)); // and no end of it
+  const peer = await station.greeted();
+  const text = `X-Long: ${"a".repeat(70)}\r\n`.repeat(100);
+  await peer.mail({ text: `${text}\r\nbody\r\n` }, 451, "4.3.2");
+  hog.close();
+  await station.runtime.clock.settle();
+  await peer.mail({ text: `${text}\r\nbody\r\n` });
+});
+
+Deno.test("intake refuses a BINARYMIME message whose head has bare newlines", async () => {
+  await using station = await MemoryStation.start({
+    listener: { extensions: { binaryMime: true } },
+  });
+  const peer = await station.greeted();
+  const send = async (text: string, code: number, enhanced: string) => {
+    await peer.say("MAIL FROM:<a@client.example> BODY=BINARYMIME", 250);
+    await peer.say("RCPT TO:<alice@example.test>", 250);
+    await peer.send(`BDAT ${text.length} LAST\r\n${text}`);
+    await peer.expect(code, enhanced);
+  };
+  await send("Subject: a\nBcc: b\r\n\r\nbody", 550, "5.6.0");
+  await send("Subject: a\r\n\r\nbo\ndy", 250, "2.0.0");
+});
+
 Deno.test("intake refuses a message over the limit, announced or not", async () => {
   await using station = await MemoryStation.start({
     listener: { limits: { messageSize: 10_000 } },

@@ -111,6 +111,14 @@ Deno.test("a body that is gone is not read from blocks that hold another", async
   await assertRejects(() => reading.next(), Error, "gone");
 });
 
+Deno.test("heads share a budget of their own", async () => {
+  const { store } = await newStore({ memory: 1024 * KIB });
+  assertEquals(store.reserveHead(200 * KIB), true);
+  assertEquals(store.reserveHead(57 * KIB), false);
+  store.releaseHead(200 * KIB);
+  assertEquals(store.reserveHead(256 * KIB), true);
+});
+
 Deno.test("prepare() makes the folder and removes what an earlier process left", async () => {
   const { files, store, names } = await newStore({ memory: 0 });
   await write(store.create()!, octets(10), 10); // never disposed of, as by a crash
