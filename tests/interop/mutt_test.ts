@@ -16,7 +16,14 @@ const TO = "alice@example.test";
 
 /** Runs mutt on a terminal of its own (`script` makes one) with some keys pressed. */
 async function mutt(maildir: string, keys: string) {
-  const settings = ["wait_key=no", "charset=utf-8", "pipe_decode=no", "sort=date"];
+  // Without `folder` it would ask whether to make ~/Mail.
+  const settings = [
+    `folder=${maildir}`,
+    "wait_key=no",
+    "charset=utf-8",
+    "pipe_decode=no",
+    "sort=date",
+  ];
   const set = `-e 'set ${settings.join(" ")}' -e 'push "${keys}"'`;
   const command = `stty cols 120 rows 40; mutt -n -F /dev/null -R -f ${maildir} ${set}`;
   // An end of input would be a key to mutt.

@@ -53,6 +53,7 @@ for (const flag of ["-tls1", "-tls1_1"]) {
       const ran = await connect(server, listener, flag, "-cipher", "DEFAULT:@SECLEVEL=0");
       assertNotEquals(ran.code, 0);
       assertMatch(ran.text, /CONNECTED/);
+      assertMatch(ran.text, /alert (handshake failure|protocol version)/);
       assertMatch(ran.text, /New, \(NONE\), Cipher is \(NONE\)/);
       assertEnded(await connect(server, listener, "-tls1_2"));
     });

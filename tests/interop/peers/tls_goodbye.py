@@ -23,6 +23,8 @@ def main():
     context = ssl._create_unverified_context()
     context.minimum_version = getattr(ssl.TLSVersion, request["version"])
     context.maximum_version = context.minimum_version
+    # Python up to 3.11 takes the end of the stream for the end of TLS otherwise.
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     secured = context.wrap_socket(sock, suppress_ragged_eofs=False)
     secured.sendall(b"QUIT\r\n")
     reply, end = b"", "close_notify"
