@@ -119,7 +119,7 @@ export class SmtpConnection {
         session,
         client,
         reason: this.#reason,
-        messages: this.#session.messages,
+        messages: this.#session.state.messages,
         duration: this.#services.clock.now() - this.#opened,
       });
       ended(this);

@@ -31,6 +31,8 @@ export interface DataEncoderOptions {
 const DIRECT = 1024;
 /** The size of that buffer, in octets; it is made when first needed. */
 const BUFFER = 16384;
+/** CR and LF as one number. */
+const CRLF = 0x0d0a;
 /** `#insert` when nothing is to be inserted. */
 const NOTHING = -1;
 
@@ -82,7 +84,7 @@ export class DataEncoder {
       if (filled === 0 && this.#goesDirect(cursor)) return this.#direct(cursor);
       const buffer = this.#buffer ??= new Uint8Array(BUFFER);
       const length = Math.min(this.#plain, BUFFER - filled);
-      buffer.set(cursor.bytes.subarray(cursor.at, cursor.at + length), filled);
+      copy(cursor.bytes, cursor.at, length, buffer, filled);
       filled += length;
       cursor.at += length;
       this.#plain -= length;
@@ -127,6 +129,11 @@ export class DataEncoder {
       if (state === "text") {
         at = skipText(bytes, view, at, end);
         if (at === end) break;
+        // the usual line end, without going octet by octet
+        if (at + 3 <= end && view.getUint16(at) === CRLF && bytes[at + 2] !== DOT) {
+          at++;
+          continue;
+        }
       }
       const octet = bytes[at];
       if (state === "cr" && octet !== LF) {
@@ -157,4 +164,10 @@ export class DataEncoder {
     else this.#insert = missing;
     return then;
   }
+}
+
+/** Copies octets; a short stretch by hand, since a view for each would cost more than the copying. */
+function copy(from: Uint8Array, at: number, length: number, to: Uint8Array, into: number): void {
+  if (length > 96) to.set(from.subarray(at, at + length), into);
+  else for (let i = 0; i < length; i++) to[into + i] = from[at + i]!;
 }

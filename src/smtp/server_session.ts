@@ -14,17 +14,24 @@
  * @module
  */
 
-import { concat } from "../bytes.ts";
 import { BodyReceiver } from "./body_receiver.ts";
 import { type Command, parseCommand } from "./command.ts";
 import { cursorOver } from "./cursor.ts";
 import type { Cursor } from "./cursor.ts";
 import { LineDecoder } from "./line_decoder.ts";
-import { formatReply, type Reply, reply } from "./reply.ts";
+import { Patience } from "./patience.ts";
+import { type Reply, reply } from "./reply.ts";
+import { ReplyQueue } from "./reply_queue.ts";
 import { SaslExchange, type SaslOutcome } from "./sasl/exchange.ts";
 import type { FaultKind, ServerAnswer, ServerEvent } from "./server_event.ts";
-import { answer as answered, type ServerState, type Transaction } from "./server_state.ts";
-import type { VerbResult } from "./server_state.ts";
+import {
+  answer as answered,
+  type MutableState,
+  newState,
+  newTransaction,
+  type ServerState,
+  type VerbResult,
+} from "./server_state.ts";
 import type { SessionSettings } from "./session_settings.ts";
 import { bdat, data } from "./verbs/body.ts";
 import { hello, helloReply } from "./verbs/hello.ts";
@@ -66,15 +73,11 @@ type Mode = "line" | "sasl" | "body";
  * assertEquals(decode(session.take()), "220 mx.example ESMTP\r\n250 2.0.0 OK\r\n");
  * ```
  */
-export class ServerSession implements ServerState {
-  /** What is offered, and how much a client may do. */
-  readonly settings: SessionSettings;
-  #secure: boolean;
-  #hello: ServerState["hello"] = null;
-  #identity: string | null = null;
-  #transaction: Transaction | null = null;
-  #messages = 0;
-
+export class ServerSession {
+  readonly #settings: SessionSettings;
+  readonly #state: MutableState;
+  readonly #patience: Patience;
+  readonly #replies: ReplyQueue;
   readonly #nonce: () => string;
   readonly #lines: LineDecoder;
   /** Made with the first message: many connections never bring one. */
@@ -90,43 +93,20 @@ export class ServerSession implements ServerState {
   #tls = false;
   #closed = false;
   #rejected = false;
-  #output: Uint8Array[] = [];
-  #pending = 0;
-  #errors = 0;
-  #idle = 0;
-  #failedLogins = 0;
 
   /** A session whose client has just connected. */
   constructor(settings: SessionSettings, context: SessionContext) {
-    this.settings = settings;
-    this.#secure = context.secure ?? false;
+    this.#settings = settings;
+    this.#state = newState(settings, context.secure ?? false);
+    this.#patience = new Patience(settings.limits);
+    this.#replies = new ReplyQueue(settings.extensions.enhancedStatusCodes);
     this.#nonce = context.nonce;
     this.#lines = new LineDecoder(settings.limits.commandLine);
   }
 
-  /** Whether the socket is secured. */
-  get secure(): boolean {
-    return this.#secure;
-  }
-
-  /** What the client said it is. */
-  get hello(): ServerState["hello"] {
-    return this.#hello;
-  }
-
-  /** Who logged in. */
-  get identity(): string | null {
-    return this.#identity;
-  }
-
-  /** The open transaction. */
-  get transaction(): Transaction | null {
-    return this.#transaction;
-  }
-
-  /** Messages accepted so far. */
-  get messages(): number {
-    return this.#messages;
+  /** What the session knows at this moment. */
+  get state(): ServerState {
+    return this.#state;
   }
 
   /** What must happen now that `next()` gave `null`. */
@@ -138,7 +118,7 @@ export class ServerSession implements ServerState {
 
   /** How long this wait may last, in milliseconds (RFC 5321 §4.5.3.2). */
   get timeout(): number {
-    const { timeouts } = this.settings.limits;
+    const { timeouts } = this.#settings.limits;
     if (this.#tls) return timeouts.handshake;
     return this.#mode === "body" ? timeouts.data : timeouts.command;
   }
@@ -150,7 +130,7 @@ export class ServerSession implements ServerState {
 
   /** Octets that `take()` would give. */
   get pendingOutput(): number {
-    return this.#pending;
+    return this.#replies.length;
   }
 
   /**
@@ -164,10 +144,7 @@ export class ServerSession implements ServerState {
 
   /** The octets to write now. */
   take(): Uint8Array {
-    const output = this.#output.length === 1 ? this.#output[0]! : concat(this.#output);
-    this.#output = [];
-    this.#pending = 0;
-    return output;
+    return this.#replies.take();
   }
 
   /** What happened next, or `null`: see {@link waiting}. */
@@ -209,9 +186,9 @@ export class ServerSession implements ServerState {
   tlsStarted(): void {
     if (!this.#tls) throw new Error("tlsStarted() without STARTTLS");
     this.#tls = false;
-    this.#secure = true;
-    this.#hello = null;
-    this.#identity = null;
+    this.#state.secure = true;
+    this.#state.hello = null;
+    this.#state.identity = null;
     this.#lines.reset();
   }
 
@@ -234,7 +211,7 @@ export class ServerSession implements ServerState {
       case "line":
         if (this.#mode === "sasl") this.#saslOutcome(this.#exchange().respond(result.line));
         else {this.#command(
-            parseCommand(result.line, { smtputf8: this.settings.extensions.smtputf8 }),
+            parseCommand(result.line, { smtputf8: this.#settings.extensions.smtputf8 }),
           );}
         break;
       case "too-long":
@@ -284,7 +261,7 @@ export class ServerSession implements ServerState {
       case "RCPT":
         return this.#rcptCommand(command);
       case "DATA":
-        return this.#result(data(this));
+        return this.#result(data(this.#state));
       case "BDAT":
         return this.#bdatCommand(command);
       case "AUTH":
@@ -292,18 +269,18 @@ export class ServerSession implements ServerState {
       case "STARTTLS":
         return this.#starttlsCommand();
       case "RSET":
-        if (this.#transaction !== null) this.#abort("RSET");
+        if (this.#state.transaction !== null) this.#abort("RSET");
         return this.#idleCommand(OK);
       case "NOOP":
         return this.#idleCommand(OK);
       case "HELP":
-        return this.#idleCommand(help(this));
+        return this.#idleCommand(help(this.#state));
       case "VRFY":
-        return this.#idleCommand(verify(command.argument, this));
+        return this.#idleCommand(verify(command.argument, this.#state));
       case "EXPN":
-        return this.#idleCommand(expand(command.argument, this));
+        return this.#idleCommand(expand(command.argument, this.#state));
       case "ETRN":
-        return this.#idleCommand(etrn(command.domain, this));
+        return this.#idleCommand(etrn(command.domain, this.#state));
       case "QUIT":
         return this.#close(reply(221, "2.0.0", "bye"), true);
       case "not-smtp":
@@ -317,24 +294,24 @@ export class ServerSession implements ServerState {
 
   #helloCommand(command: Extract<Command, { verb: "HELO" | "EHLO" | "LHLO" }>): void {
     // RFC 2920 §3.1: EHLO ends a group, for what is offered is not known before its answer.
-    if (this.settings.refuseEarlyTalk && this.#cursor.at < this.#cursor.end) {
+    if (this.#settings.refuseEarlyTalk && this.#cursor.at < this.#cursor.end) {
       this.#fault("unauthorized-pipelining", `commands after ${command.verb}`);
       return this.#close(reply(503, "5.5.0", "improper pipelining"));
     }
-    if (this.#transaction !== null) this.#abort(command.verb);
-    this.#idleCommand(hello(command, this));
+    if (this.#state.transaction !== null) this.#abort(command.verb);
+    this.#idleCommand(hello(command, this.#state));
   }
 
   #mailCommand(command: Extract<Command, { verb: "MAIL" }>): void {
-    if (this.#messages >= this.settings.limits.messages) {
+    if (this.#state.messages >= this.#settings.limits.messages) {
       this.#fault("too-many-commands", "messages");
       return this.#close(reply(421, "4.7.0", "enough messages for one session: connect again"));
     }
-    this.#result(mail(command, this));
+    this.#result(mail(command, this.#state));
   }
 
   #rcptCommand(command: Extract<Command, { verb: "RCPT" }>): void {
-    const result = rcpt(command, this);
+    const result = rcpt(command, this.#state);
     if ("ask" in result) return this.#result(result);
     // Too many recipients is no fault: the client sends the rest in another message.
     if (result.reply.code === 452) this.#put(result.reply);
@@ -342,7 +319,7 @@ export class ServerSession implements ServerState {
   }
 
   #bdatCommand(command: Extract<Command, { verb: "BDAT" }>): void {
-    const result = bdat(this);
+    const result = bdat(this.#state);
     if (result === null) return this.#beginChunk(command);
     this.#chunk = command;
     if ("reply" in result) this.#discardChunk(result.reply);
@@ -350,16 +327,16 @@ export class ServerSession implements ServerState {
   }
 
   #authCommand(command: Extract<Command, { verb: "AUTH" }>): void {
-    const refusal = authRefusal(command, this);
+    const refusal = authRefusal(command, this.#state);
     if (refusal !== null) return this.#result(refusal);
     this.#sasl = new SaslExchange(command.mechanism, this.#nonce);
     this.#mode = "sasl";
-    this.#lines.limit = this.settings.limits.authLine;
+    this.#lines.limit = this.#settings.limits.authLine;
     this.#saslOutcome(this.#sasl.start(command.initialResponse));
   }
 
   #starttlsCommand(): void {
-    const result = starttls(this);
+    const result = starttls(this.#state);
     if ("reply" in result) return this.#result(result);
     const early = this.#cursor.end - this.#cursor.at;
     if (early > 0) {
@@ -373,7 +350,7 @@ export class ServerSession implements ServerState {
 
   /** A command that brings no mail forward: only so many of them. */
   #idleCommand(result: VerbResult): void {
-    if (++this.#idle > this.settings.limits.idleCommands) {
+    if (this.#patience.idleCommand()) {
       this.#fault("too-many-commands", "without mail");
       return this.#close(reply(421, "4.7.0", "too many commands"));
     }
@@ -401,14 +378,14 @@ export class ServerSession implements ServerState {
         return this.#greet(given);
       case "hello":
         if (!good) return this.#say(given);
-        this.#hello = { verb: event.verb, name: event.name };
-        return this.#say(helloReply(this));
+        this.#state.hello = { verb: event.verb, name: event.name };
+        return this.#say(helloReply(this.#state));
       case "sender":
-        if (good) this.#transaction = newTransaction(event.parameters);
+        if (good) this.#state.transaction = newTransaction(event.parameters);
         return this.#say(given);
       case "recipient":
         if (!good) return this.#refusedRecipient(given);
-        this.#transaction!.accepted++;
+        this.#state.transaction!.accepted++;
         return this.#say(given);
       case "body":
         return this.#bodyReplied(event.command, given);
@@ -424,7 +401,7 @@ export class ServerSession implements ServerState {
   }
 
   #greet(given: Reply): void {
-    if (this.settings.refuseEarlyTalk && this.#cursor.at < this.#cursor.end) {
+    if (this.#settings.refuseEarlyTalk && this.#cursor.at < this.#cursor.end) {
       this.#fault("early-talk", "before the greeting");
       return this.#close(reply(503, "5.5.0", "talked before the greeting"));
     }
@@ -434,8 +411,8 @@ export class ServerSession implements ServerState {
   }
 
   #refusedRecipient(refusal: Reply): void {
-    if (this.#transaction === null) return this.#say(refusal);
-    if (++this.#transaction.refused > this.settings.limits.refusedRecipients) {
+    if (this.#state.transaction === null) return this.#say(refusal);
+    if (++this.#state.transaction.refused > this.#settings.limits.refusedRecipients) {
       this.#fault("too-many-errors", "recipients refused");
       return this.#close(reply(421, "4.7.0", "too many unknown recipients"));
     }
@@ -444,12 +421,12 @@ export class ServerSession implements ServerState {
 
   #bodyReplied(command: "DATA" | "BDAT", given: Reply): void {
     if (given.code !== 354) {
-      this.#transaction = null;
+      this.#state.transaction = null;
       return command === "BDAT" ? this.#discardChunk(given) : this.#say(given);
     }
-    this.#body.begin(command, this.#transaction!.binary);
+    this.#body.begin(command, this.#state.transaction!.binary);
     if (command === "BDAT") {
-      this.#transaction!.chunking = true;
+      this.#state.transaction!.chunking = true;
       return this.#beginChunk(this.#chunk!);
     }
     this.#mode = "body";
@@ -505,20 +482,20 @@ export class ServerSession implements ServerState {
 
   #refusedBody(failure: Reply, times: number): void {
     if (failure.enhanced === "5.5.2") this.#fault("bare-newline", "in a message");
-    this.#transaction = null;
+    this.#state.transaction = null;
     for (let i = 1; i < times; i++) this.#put(failure);
     this.#say(failure);
   }
 
   /** How many replies the end of a message gets: in LMTP one for each recipient (RFC 2033 §4.2). */
   #replyCount(): number {
-    return this.settings.protocol === "lmtp" ? this.#transaction?.accepted ?? 1 : 1;
+    return this.#settings.protocol === "lmtp" ? this.#state.transaction?.accepted ?? 1 : 1;
   }
 
   #finished(replies: readonly Reply[]): void {
     if (replies.length !== this.#replyCount()) throw new Error("one reply for each recipient");
-    if (replies.some((each) => each.code < 400)) this.#messages++;
-    this.#transaction = null;
+    if (replies.some((each) => each.code < 400)) this.#state.messages++;
+    this.#state.transaction = null;
     for (const each of replies) this.#put(each);
   }
 
@@ -539,13 +516,13 @@ export class ServerSession implements ServerState {
 
   #loggedIn(identity: string): void {
     this.#endSasl();
-    this.#identity = identity;
+    this.#state.identity = identity;
     this.#say(reply(235, "2.7.0", "welcome"));
   }
 
   #notLoggedIn(refusal: Reply): void {
     this.#endSasl();
-    if (refusal.code >= 500 && ++this.#failedLogins >= this.settings.limits.failedLogins) {
+    if (refusal.code >= 500 && this.#patience.failedLogin()) {
       this.#fault("too-many-errors", "logins failed");
       this.#put(refusal);
       return this.#close(reply(421, "4.7.0", "too many failed logins"));
@@ -556,11 +533,11 @@ export class ServerSession implements ServerState {
   #endSasl(): void {
     this.#sasl = null;
     this.#mode = "line";
-    this.#lines.limit = this.settings.limits.commandLine;
+    this.#lines.limit = this.#settings.limits.commandLine;
   }
 
   #abort(reason: string): void {
-    this.#transaction = null;
+    this.#state.transaction = null;
     this.#events.push({ type: "abort", reason });
   }
 
@@ -574,7 +551,7 @@ export class ServerSession implements ServerState {
   }
 
   get #body(): BodyReceiver {
-    const { extensions, limits, newlines } = this.settings;
+    const { extensions, limits, newlines } = this.#settings;
     return this.#receiver ??= new BodyReceiver({
       messageSize: extensions.size === false ? limits.messageSize : extensions.size,
       newlines,
@@ -584,16 +561,13 @@ export class ServerSession implements ServerState {
   /** A reply that counts when it refuses. */
   #say(given: Reply): void {
     this.#put(given);
-    if (given.code < 400 || this.#closed) return;
-    if (++this.#errors <= this.settings.limits.errors) return;
+    if (given.code < 400 || this.#closed || !this.#patience.error()) return;
     this.#fault("too-many-errors", "commands refused");
     this.#close(reply(421, "4.7.0", "too many errors"));
   }
 
   #put(given: Reply): void {
-    const bytes = formatReply(given, this.settings.extensions.enhancedStatusCodes);
-    this.#output.push(bytes);
-    this.#pending += bytes.length;
+    this.#replies.put(given);
   }
 
   #close(last: Reply, clean = false): void {
@@ -616,15 +590,3 @@ const FACTS: ReadonlySet<ServerEvent["type"]> = new Set([
   "fault",
   "quit",
 ]);
-
-function newTransaction(
-  parameters: { readonly smtputf8?: true; readonly body?: string },
-): Transaction {
-  return {
-    smtputf8: parameters.smtputf8 === true,
-    binary: parameters.body === "BINARYMIME",
-    accepted: 0,
-    refused: 0,
-    chunking: false,
-  };
-}

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { MailParameters } from "./parameters.ts";
 import type { Reply } from "./reply.ts";
 import { reply } from "./reply.ts";
 import type { ServerEvent } from "./server_event.ts";
@@ -37,6 +38,25 @@ export interface Transaction {
   refused: number;
   /** A BDAT came: nothing but BDAT may follow (RFC 3030 §2). */
   chunking: boolean;
+}
+
+/** The state as the session itself holds it. */
+export type MutableState = { -readonly [Key in keyof ServerState]: ServerState[Key] };
+
+/** The state when a client has just connected. */
+export function newState(settings: SessionSettings, secure: boolean): MutableState {
+  return { settings, secure, hello: null, identity: null, transaction: null, messages: 0 };
+}
+
+/** The transaction that MAIL opens. */
+export function newTransaction(parameters: MailParameters): Transaction {
+  return {
+    smtputf8: parameters.smtputf8 === true,
+    binary: parameters.body === "BINARYMIME",
+    accepted: 0,
+    refused: 0,
+    chunking: false,
+  };
 }
 
 /** What a verb makes of a command: an answer at once, or a question to the driver. */

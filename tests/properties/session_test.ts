@@ -76,8 +76,10 @@ function answerTo(event: ServerEvent, session: ServerSession): ServerAnswer | nu
     case "body":
       return { reply: reply(354, undefined, "go ahead") };
     case "end":
-      return session.settings.protocol === "lmtp"
-        ? { replies: new Array(session.transaction!.accepted).fill(reply(250, "2.0.0", "ok")) }
+      return session.state.settings.protocol === "lmtp"
+        ? {
+          replies: new Array(session.state.transaction!.accepted).fill(reply(250, "2.0.0", "ok")),
+        }
         : { reply: reply(250, "2.0.0", "ok") };
     case "auth-failed":
     case "abort":

@@ -112,7 +112,7 @@ export class BareSession implements DialogueTransport {
   }
 
   #maySend(sender: Address | null): boolean {
-    const { identity } = this.#session;
+    const { identity } = this.#session.state;
     return identity === null || (sender !== null && nameOf(sender) === identity);
   }
 
