@@ -178,6 +178,11 @@ Deno.test("DataDecoder.reset() forgets a message broken off anywhere", () => {
       decoder.reset();
       const expected = { content: ".b\r\n", ended: true, rest: "", bare: false };
       assertEquals(decode(decoder, [octets("..b\r\n.\r\n")]), expected);
+      decoder.reset();
+      decode(decoder, [octets(beginning)]);
+      decoder.reset();
+      const bare = mode === "strict" ? "\nb\r\n" : "\r\nb\r\n";
+      assertEquals(decode(decoder, [octets("\nb\r\n.\r\n")]).content, bare);
     }
   }
 });
@@ -201,6 +206,14 @@ Deno.test("DataDecoder.next() gives one view of a read, and copies nothing", () 
       assertEquals(allocated, 0);
     }
   }
+});
+
+Deno.test("DataDecoder.next() moves nothing for a dot that a read begins with", () => {
+  const decoder = new DataDecoder({ newlines: "strict" });
+  const cursor = cursorOver(octets("..one\r\ntwo"));
+  const result = decoder.next(cursor);
+  assert(result?.type === "chunk");
+  assertEquals([result.bytes.byteOffset, latin1(result.bytes)], [1, ".one\r\ntwo"]);
 });
 
 Deno.test("DataDecoder.next() mends bare newlines in few pieces and bounded memory", () => {

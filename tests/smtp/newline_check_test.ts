@@ -25,8 +25,10 @@ for (const [text, place] of cases) {
       const padded = octets("x".repeat(length) + text);
       for (const pieces of splits(padded)) {
         const check = new NewlineCheck();
-        for (const piece of pieces) check.scan(piece);
-        check.scan(new Uint8Array(0));
+        for (const piece of pieces) {
+          check.scan(piece);
+          check.scan(new Uint8Array(0));
+        }
         assertEquals(check.bare, place !== null);
         check.end();
         assertEquals(check.bare, place !== null);

@@ -35,10 +35,27 @@ Deno.test("NewlineNormalizer.next() mends more than its buffer holds", () => {
   }
 });
 
+Deno.test("NewlineNormalizer.next() loses nothing where its buffer ends in the middle of a CRLF", () => {
+  for (const text of ["\n".repeat(20_000), `\nx${"\n".repeat(20_000)}`, "\r".repeat(20_001)]) {
+    const pieces = [octets(text)];
+    assertEquals(normalize(new NewlineNormalizer(), pieces), text.replace(/[\r\n]/g, "\r\n"));
+  }
+});
+
 Deno.test("NewlineNormalizer.reset() begins another body", () => {
   const normalizer = new NewlineNormalizer();
   feed((cursor) => normalizer.next(cursor), [octets("a\nb\r")], latin1);
   normalizer.reset();
   assertEquals(normalizer.bare, false);
   assertEquals(normalize(normalizer, [octets("text")]), "text");
+});
+
+Deno.test("NewlineNormalizer.pass() remembers a CR in the last place", () => {
+  for (const [passed, rest] of [["a\r", "b"], ["a\r", "\nb"], ["a", "\nb"], ["a\r\n", "\nb"]]) {
+    const normalizer = new NewlineNormalizer();
+    normalizer.pass(octets(passed!));
+    normalizer.pass(octets(""));
+    const whole = passed + normalize(normalizer, [octets(rest!)]);
+    assertEquals(whole, (passed! + rest!).replace(/\r\n|\r|\n/g, "\r\n"));
+  }
 });
