@@ -142,13 +142,13 @@ async function deliver(
   report: MessageReport,
 ): Promise<Reply> {
   const copies = copiesFor(transaction, recipients);
-  const failure = await deliverTogether(delivery, source, copies);
-  if (failure === null) {
-    report.delivered(copies);
+  const outcome = await deliverTogether(delivery, source, copies);
+  if (Array.isArray(outcome)) {
+    report.delivered(copies, outcome);
     return taken(transaction);
   }
-  report.notDelivered(recipients, failure);
-  return failure.reply;
+  report.notDelivered(recipients, outcome);
+  return outcome.reply;
 }
 
 /** One copy for each mailbox, however many of the recipients lead to it. */

@@ -26,23 +26,23 @@ export interface CopiesFailure {
 }
 
 /**
- * Makes all copies (`null`) or none. Of several failures one that may pass is reported before one that will
- * not, for then the client tries again with all.
+ * Makes all copies, and gives them in the order of the recipients, or makes none. Of several failures
+ * one that may pass is reported before one that will not, for then the client tries again with all.
  */
 export async function deliverTogether(
   delivery: LocalDelivery,
   source: MessageSource,
   recipients: readonly LocalRecipient[],
-): Promise<CopiesFailure | null> {
+): Promise<PreparedDelivery[] | CopiesFailure> {
   const prepared: PreparedDelivery[] = [];
   const failures: unknown[] = [];
-  await eachOf(recipients, async (recipient) => {
+  await eachOf([...recipients.entries()], async ([index, recipient]) => {
     if (failures.length > 0) return;
-    prepared.push(await delivery.prepare(source, recipient));
+    prepared[index] = await delivery.prepare(source, recipient);
   }, failures);
   if (failures.length === 0) await eachOf(prepared, (copy) => copy.publish(), failures);
-  if (failures.length === 0) return null;
-  await Promise.all(prepared.map((copy) => copy.discard()));
+  if (failures.length === 0) return prepared;
+  await Promise.all(prepared.map((copy) => copy.discard())); // holes are passed over
   const worst = failures.find((error) => replyOf(error).code < 500) ?? failures[0];
   return { reply: replyOf(worst), error: worst };
 }

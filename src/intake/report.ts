@@ -8,7 +8,7 @@ import { formatAddress } from "../address.ts";
 import { describeError } from "../events.ts";
 import { decodeEncodedWords } from "../message/encoded_word.ts";
 import { fieldValue, findField, type RawField } from "../message/header.ts";
-import type { LocalRecipient, MessageSource } from "../queue/local_delivery.ts";
+import type { LocalRecipient, MessageSource, PreparedDelivery } from "../queue/local_delivery.ts";
 import { describeReply, type Reply } from "../smtp/reply.ts";
 import type { IntakeClient } from "./client.ts";
 import type { CopiesFailure } from "./local_copies.ts";
@@ -31,15 +31,15 @@ export class MessageReport {
   }
 
   /** Copies lie in their mailboxes. */
-  delivered(copies: readonly LocalRecipient[]): void {
-    for (const { address, mailbox } of copies) {
+  delivered(copies: readonly LocalRecipient[], made: readonly PreparedDelivery[]): void {
+    copies.forEach(({ address, mailbox }, index) =>
       this.#services.emit({
         type: "delivery.done",
         ...this.#ids(),
         recipient: formatAddress(address),
-        destination: `maildir:${mailbox.domain}/${mailbox.user}`,
-      });
-    }
+        destination: made[index]?.destination ?? `${mailbox.domain}/${mailbox.user}`,
+      })
+    );
   }
 
   /** The copies of these recipients could not be made. */

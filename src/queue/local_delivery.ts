@@ -38,6 +38,8 @@ export interface LocalRecipient {
 
 /** A copy that is on the disk, whole and durable, but that no reader sees yet. */
 export interface PreparedDelivery {
+  /** Where it goes, for the log, such as `maildir:example.org/alice`. */
+  readonly destination?: string;
   /** Makes it visible and durable under its final name. */
   publish(): Promise<void>;
   /** Takes it back; after `publish`, as far as that can be done. Never throws. */

@@ -267,7 +267,7 @@ class MaildirDelivery implements LocalDelivery {
         throw toDeliveryError(error, "deliver as", published);
       }
     };
-    return { publish, discard };
+    return { destination: `maildir:${path}`, publish, discard };
   }
 
   /** Whether what `show` shows is one message more, and not the twin of one that lies there. */
