@@ -1,6 +1,6 @@
 /**
  * The README's first minute: `task start` in a copy of the sources, with the permissions it has there,
- * and the commands to try it with, read from the README itself.
+ * and the commands to try it with, read from the README itself; but on a free port.
  *
  * @module
  */
@@ -19,9 +19,9 @@ interopTest("The README's first minute works", ["deno", "curl", "swaks"], async 
 
   const folder = await makeTemporaryFolder();
   assertEnded(await run("cp", ["-r", ...SOURCES.map((name) => ROOT + name), folder.path]));
-  await using server = await startTask(folder, "start");
-  assertEquals(server.endpoint().address, "127.0.0.1:2525");
-  const script = `set -euo pipefail\ncd ${folder.path}\n${commands}`;
+  await using server = await startTask(folder, "start", "--listen", "127.0.0.1:0");
+  const here = commands.replaceAll("127.0.0.1:2525", server.endpoint().address);
+  const script = `set -euo pipefail\ncd ${folder.path}\n${here}`;
   assertEnded(await run("bash", ["-c", script]));
 
   const mails = await readMaildir(`${folder.path}/yizhan-data/mail/example.test/someone`);

@@ -60,8 +60,12 @@ export async function startCatcherIn(folder: TemporaryFolder): Promise<Server> {
 }
 
 /** Starts a task of the sources that lie in a folder. */
-export async function startTask(folder: TemporaryFolder, task: string): Promise<Server> {
-  return await start(folder, ["deno", "task", task], 1);
+export async function startTask(
+  folder: TemporaryFolder,
+  task: string,
+  ...args: string[]
+): Promise<Server> {
+  return await start(folder, ["deno", "task", task, ...args], 1);
 }
 
 /** What a station for `example.test` is started with. */
