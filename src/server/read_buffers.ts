@@ -1,8 +1,8 @@
 /**
  * Read buffers: each connection has a small one for as long as it lives, and may borrow a large one
  * while a message comes in. Idle connections so cost little. Half of the large ones go to whoever
- * receives a message; the other half only to senders that have filled a small one, so that slow ones
- * cannot hold them all.
+ * receives a message. The other half only to senders that have just filled a small one, and for as long
+ * as they fill what they have, so that slow ones cannot hold them all.
  *
  * @module
  */
@@ -18,19 +18,25 @@ export const LARGE = 64 * 1024;
 /** Large buffers, shared by the connections of a station. */
 export class ReadBuffers {
   readonly #most: number;
-  readonly #pool = new BufferPool(LARGE, 32);
+  readonly #pool: BufferPool;
   #lent = 0;
 
   /** @param most how many may be lent at once; with 128 that is 8 MiB. */
   constructor(most = 128) {
     this.#most = most;
+    this.#pool = new BufferPool(LARGE, most);
   }
 
   /** A large buffer for a sender that is `fast`, or may be; `null` when it must do without. */
   borrow(fast: boolean): Uint8Array | null {
-    if (this.#lent >= (fast ? this.#most : this.#most / 2)) return null;
+    if (this.#lent >= this.#most || (!fast && this.scarce)) return null;
     this.#lent++;
     return this.#pool.take();
+  }
+
+  /** Whether only those who fill a buffer should have one. */
+  get scarce(): boolean {
+    return this.#lent >= this.#most / 2;
   }
 
   /** Gives a buffer back. */

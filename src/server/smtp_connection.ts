@@ -49,7 +49,9 @@ const FLUSH_AFTER = 50;
 /** Why a session ended, unless something else is known. */
 const PEER_CLOSED = "closed by peer";
 /** How long the last words may take (milliseconds). */
-const LAST_WORDS = 5000;
+const LAST_WORDS = 2000;
+/** Octets that are still read after them. */
+const LAST_OCTETS = 1024 * 1024;
 
 /** One connection, from accept to close. */
 export class SmtpConnection {
@@ -141,7 +143,7 @@ export class SmtpConnection {
   /** A wait has lasted too long. */
   expire(): void {
     if (this.#reading === null || this.#writing) {
-      this.#reason = "timeout";
+      if (this.#session.waiting !== "closed") this.#reason = "timeout";
       this.#connection.close();
     } else this.#sayLast("timeout", TIMED_OUT);
   }
@@ -172,7 +174,8 @@ export class SmtpConnection {
           this.#session.tlsStarted();
           break;
         case "closed":
-          return await this.#flush();
+          await this.#flush();
+          return await this.#farewell();
         case "answer":
           throw new Error("a question was left without an answer");
       }
@@ -210,6 +213,7 @@ export class SmtpConnection {
   #chooseBuffer(): void {
     if (!this.#session.receivingBody) this.#giveBack();
     else if (this.#large === null) this.#large = this.#services.buffers.borrow(this.#filled);
+    else if (!this.#filled && this.#services.buffers.scarce) this.#giveBack();
   }
 
   #giveBack(): void {
@@ -224,6 +228,20 @@ export class SmtpConnection {
     this.#writing = true;
     await this.#connection.write(this.#session.take());
     this.#writing = false;
+  }
+
+  /**
+   * Ends our direction first (FIN, and under TLS close_notify: RFC 8446 §6.1) and hears the peer out for
+   * a moment: a socket closed with octets unread is reset, and the peer might never see our last reply.
+   */
+  async #farewell(): Promise<void> {
+    this.deadline = this.#services.clock.now() + LAST_WORDS;
+    await this.#connection.closeWrite();
+    for (let heard = 0; heard < LAST_OCTETS;) {
+      const length = await this.#connection.read(this.#small);
+      if (length === null) return;
+      heard += length;
+    }
   }
 
   async #secure(): Promise<void> {
@@ -364,6 +382,7 @@ export class SmtpConnection {
     this.deadline = this.#services.clock.now() + LAST_WORDS;
     this.#writing = true;
     this.#connection.write(this.#session.take())
+      .then(() => this.#connection.closeWrite())
       .catch(() => {})
       .finally(() => this.#connection.close());
   }
@@ -376,6 +395,7 @@ export class SmtpConnection {
   #failed(error: unknown): void {
     if (this.#reason !== PEER_CLOSED) return;
     const code = errorCode(error);
+    if (this.#session.waiting === "closed") return; // nothing was left to do
     if (code === undefined) {
       const { id: session } = this.#intake;
       const facts = { where: "connection", error: describeError(error), session };

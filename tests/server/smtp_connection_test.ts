@@ -174,8 +174,27 @@ Deno.test("a station limits connections in all and from one address", async () =
   await fifth.expect(421, "4.7.0");
   assertEquals(station.of("session.refused").length, 2);
   await first.say("QUIT", 221);
+  first.close();
   await station.runtime.clock.settle();
   await station.greeted();
+});
+
+Deno.test("a station takes STARTTLS from clients that do not say EHLO before it", async () => {
+  await using station = await MemoryStation.start();
+  const peer = await station.connect();
+  await peer.expect(220);
+  await peer.startTls();
+  await peer.say("EHLO client.example", 250);
+});
+
+Deno.test("a station waits two seconds for a client to go after its last words, not longer", async () => {
+  await using station = await MemoryStation.start();
+  const peer = await station.greeted();
+  await peer.say("QUIT", 221);
+  await station.runtime.clock.advance(1000);
+  assertEquals(station.of("session.closed"), []);
+  await station.runtime.clock.advance(3000);
+  assertEquals(station.of("session.closed").map(({ reason }) => reason), ["quit"]);
 });
 
 Deno.test("a station forgets what was said before TLS, and what was sent in its shadow", async () => {

@@ -16,7 +16,7 @@ import {
 export function starttls(state: ServerState): VerbResult {
   if (state.secure) return outOfOrder("TLS is on already");
   if (!state.settings.extensions.startTls) return notOffered("STARTTLS");
-  if (state.hello === null) return outOfOrder("say EHLO first");
+  // RFC 3207 does not ask for EHLO first, and some clients do without.
   if (state.transaction !== null) return outOfOrder("not within a transaction");
   return { ask: { type: "starttls" } };
 }
