@@ -47,8 +47,9 @@ interopTest(
       assertEquals(error, null);
     }
     const screen = await mutt(server.maildir(TO), "<exit>");
-    assertMatch(screen, /1 N .*bob@sender\.test.*first light/);
-    assertMatch(screen, /2 N .*second wind/);
+    // In which order mutt shows mails of one second is its own affair.
+    assertMatch(screen, /\d N .*bob@sender\.test.*first light/);
+    assertMatch(screen, /\d N .*second wind/);
     assertMatch(screen, /Msgs:2 New:2/);
     assertEquals((await readMaildir(server.maildir(TO))).map(({ folder }) => folder), [
       "new",
