@@ -8,13 +8,15 @@
 
 import { catchAllDirectory } from "../directory/catch_all.ts";
 import { type Mta, startMta } from "../mta.ts";
+import { denoRuntime } from "../runtime/deno.ts";
 import { formatSocketAddress, type SocketAddress } from "../runtime/runtime.ts";
 import type { Command, CommandLine } from "./command.ts";
+import { type FolderNeeds, folderNeeds, makeFolders } from "./data_folder.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { formatDay, keepLocalCertificate, type LocalCertificate } from "./local_certificate.ts";
 import { chooseFormatter, EventLog, LOG_FLAGS } from "./log_output.ts";
 import { serverRuntime } from "./machine.ts";
-import { requirePermissions } from "./permissions.ts";
+import { mayRead, requirePermissions } from "./permissions.ts";
 import { StopSignals } from "./stop_signals.ts";
 import { say, warn } from "./terminal.ts";
 import { describeError, describeFileError, explainFailure } from "./trouble.ts";
@@ -57,7 +59,7 @@ interface DevOptions {
 async function runDev(line: CommandLine, words: readonly string[]): Promise<ExitCode> {
   const { addresses, data } = readOptions(line);
   const log = new EventLog(Deno.stdout, chooseFormatter(line, `${data}/mail`));
-  requirePermissions({ read: [data], write: [data], listen: addresses, sys: ["statfs"] }, words);
+  await demandPermissions({ addresses, data }, words);
   await makeDataFolder(data);
   const hostname = ownHostname();
   const certificate = await certificateFor(data, hostname);
@@ -108,12 +110,22 @@ function readOptions(line: CommandLine): DevOptions {
   return { addresses: given.length > 0 ? given : [byDefault], data };
 }
 
-/** Mail is private: what is made here is for its owner only. A folder that is there stays as it is. */
+/** What is needed depends on what is there: a folder that is missing is made in another one. */
+async function demandPermissions(
+  { addresses, data }: DevOptions,
+  words: readonly string[],
+): Promise<void> {
+  const demand = ({ read, write }: FolderNeeds) =>
+    requirePermissions(
+      { read: [read], write: [write], listen: addresses, sys: ["statfs"] },
+      words,
+    );
+  demand(await folderNeeds(denoRuntime().files, data, mayRead, demand));
+}
+
 async function makeDataFolder(data: string): Promise<void> {
   try {
-    for (const folder of [data, `${data}/mail`]) {
-      await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-    }
+    await makeFolders(denoRuntime().files, `${data}/mail`);
   } catch (error) {
     throw new CommandError(
       EXIT.cantCreate,

@@ -33,6 +33,11 @@ export function requirePermissions(needs: Needs, words: readonly string[]): void
   );
 }
 
+/** Whether a path may be read without asking anybody. */
+export function mayRead(path: string): boolean {
+  return Deno.permissions.querySync({ name: "read", path }).state === "granted";
+}
+
 /** The command line that grants exactly what is needed. */
 export function formatDenoCommand(needs: Needs, words: readonly string[]): string {
   const flags = new Map<string, string[]>();

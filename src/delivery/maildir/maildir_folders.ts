@@ -23,6 +23,9 @@ const TEMPORARY_AGE = 36 * 60 * 60 * 1000;
 /** Mailboxes remembered; with a catch-all, strangers choose how many there are. */
 const MAX_KNOWN = 10_000;
 
+/** Why a folder above the root cannot be synced when that is no fault: closed to us, or not to be synced. */
+const NOT_OURS: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "EINVAL", "ENOTSUP"]);
+
 /** The root among what is known; no domain's folder has an empty name. */
 const ROOT_KEY = "";
 
@@ -114,16 +117,19 @@ export class MaildirFolders {
   }
 
   /**
-   * Whoever made the root may not have synced what it lies in. This program need not be allowed to look
-   * there; who may not, did not make it.
+   * The root is there, but whoever made it (this program, before it was killed) may not have synced
+   * what it lies in. That cannot be told, so it is synced now, as far up as it is this program's to
+   * sync: with a folder that is closed to it (its user, or Deno, was not let in) begins what is the
+   * administrator's. A disk that fails is no such thing, and the delivery fails with it.
    */
   async #settle(above: string): Promise<void> {
-    try {
-      for (let path: string | null = above; path !== null; path = parentOf(path)) {
+    for (let path: string | null = above; path !== null; path = parentOf(path)) {
+      try {
         await this.#files.syncDirectory(path);
+      } catch (error) {
+        if (NOT_OURS.has(errorCode(error) ?? "")) return;
+        throw error;
       }
-    } catch {
-      // As said above.
     }
   }
 
