@@ -1,12 +1,14 @@
 /**
- * Who has logged in writes in their own name only: the reverse-path and every address in the From field
- * must be the account's own, one of its aliases, or one it has a right to (RFC 6409 §6.1). A
- * subaddress of an own address is an own address.
+ * Who has logged in writes in their own name only: the reverse-path and every address in the fields that
+ * name an author or a sender (From, Sender, and those of a resent message) must be the account's own,
+ * one of its aliases, or one it has a right to (RFC 6409 §6.1). A subaddress of an own address is an own
+ * address, unless somebody has just that address.
  *
- * The null reverse-path is let pass, since read receipts have it (RFC 8098 §3); their From field is
- * looked at like any other. A message without a From field is let pass: nobody's name is in it. Two From
- * fields, or one that mail programs may read in two ways, are refused: what we read is not what
- * somebody else would see.
+ * The null reverse-path is let pass, since read receipts have it (RFC 8098 §3); their fields are looked
+ * at like any other. A message that has none of these fields is let pass: nobody's name is in it. Two
+ * From or two Sender fields, or one that mail programs may read in two ways, are refused: what we read
+ * is not what somebody else would see. A message resent twice has each Resent- field twice (RFC 5322
+ * §3.6.6), and all must be the account's.
  *
  * It says nothing of sessions that have not logged in, nor on a `catcher`, where any password is right
  * and broken mail is what is to be looked at. A directory that throws makes the policy fail: 451.
@@ -16,7 +18,7 @@
 
 import { type Address, formatAddress } from "../address.ts";
 import type { Directory } from "../directory/directory.ts";
-import { fieldValue, findFields } from "../message/header.ts";
+import { fieldValue, findFields, type RawField } from "../message/header.ts";
 import { parseFromAddresses } from "../message/mailbox_list.ts";
 import { withoutTag } from "../routing/subaddress.ts";
 import { reply } from "../smtp/reply.ts";
@@ -24,11 +26,22 @@ import type { Policy, SessionView, Verdict } from "./policy.ts";
 
 /** What may differ from the rule. */
 export interface SenderIdentityOptions {
-  /** Whether the From field is looked at, beside the reverse-path. Default `true`. */
+  /**
+   * Whether the From field and the others that name a sender are looked at, beside the reverse-path.
+   * Default `true`.
+   */
   readonly checkFrom?: boolean;
   /** As the router has it; `null` for no subaddresses. Default `+`. */
   readonly subaddressDelimiter?: string | null;
 }
+
+/** The fields that name who wrote or sent a message, and whether there may be several. */
+const NAMING: readonly { readonly name: string; readonly repeats: boolean }[] = [
+  { name: "From", repeats: false },
+  { name: "Sender", repeats: false },
+  { name: "Resent-From", repeats: true },
+  { name: "Resent-Sender", repeats: true },
+];
 
 /**
  * The policy.
@@ -58,7 +71,20 @@ export function senderIdentity(directory: Directory, options: SenderIdentityOpti
   async function maySendAs(name: string, address: Address): Promise<boolean> {
     if (await directory.maySendAs({ name }, address)) return true;
     const bare = withoutTag(address, subaddressDelimiter);
-    return bare !== null && await directory.maySendAs({ name }, bare);
+    // As mail is routed: an address somebody has is nobody else's subaddress.
+    if (bare === null || await directory.lookup(address) !== null) return false;
+    return await directory.maySendAs({ name }, bare);
+  }
+
+  /** What is wrong with a field that names somebody; `null` when all it names are the account. */
+  async function fieldTrouble(account: string, field: RawField, name: string) {
+    const addresses = parseFromAddresses(fieldValue(field));
+    if (addresses === null) return `the ${name} field holds no address that can be read`;
+    for (const address of addresses) {
+      if (await maySendAs(account, address)) continue;
+      return `<${formatAddress(address)}> in the ${name} field is not an address of ${account}`;
+    }
+    return null;
   }
 
   return {
@@ -69,16 +95,17 @@ export function senderIdentity(directory: Directory, options: SenderIdentityOpti
       return reject(`the sender <${formatAddress(sender)}> is not an address of ${name}`);
     },
     async message({ session, fields }) {
-      const name = accountOf(session);
-      if (name === null || !checkFrom) return undefined;
-      const from = findFields(fields, "From");
-      if (from.length > 1) return reject("the message has more than one From field");
-      if (from[0] === undefined) return undefined;
-      const authors = parseFromAddresses(fieldValue(from[0]));
-      if (authors === null) return reject("the From field holds no address that can be read");
-      for (const author of authors) {
-        if (await maySendAs(name, author)) continue;
-        return reject(`<${formatAddress(author)}> in the From field is not an address of ${name}`);
+      const account = accountOf(session);
+      if (account === null || !checkFrom) return undefined;
+      for (const { name, repeats } of NAMING) {
+        const found = findFields(fields, name);
+        if (found.length > 1 && !repeats) {
+          return reject(`the message has more than one ${name} field`);
+        }
+        for (const field of found) {
+          const trouble = await fieldTrouble(account, field, name);
+          if (trouble !== null) return reject(trouble);
+        }
       }
       return undefined;
     },

@@ -106,6 +106,59 @@ Deno.test("senderIdentity() refuses From fields that can be read in two ways", a
   }
 });
 
+Deno.test("senderIdentity() refuses a tagged address that somebody else has", async () => {
+  const directory = mapDirectory({
+    accounts: { "alice@example.org": {}, "alice+boss@example.org": {} },
+    aliases: { "alice+list@example.org": "alice+boss@example.org" },
+  });
+  for (
+    const other of ["alice+boss@example.org", "Alice+Boss@Example.ORG", "alice+list@example.org"]
+  ) {
+    assertEquals((await mail(other, { directory })).slice(0, 9), "550 5.7.1", other);
+    const answer = await message(`From: ${other}\r\n`, { directory });
+    assertEquals(answer.slice(0, 9), "550 5.7.1", other);
+  }
+  assertEquals(await mail("alice+other@example.org", { directory }), "ok");
+  const boss = { directory, session: session("alice+boss@example.org") };
+  for (const own of ["alice+boss@example.org", "alice+list@example.org"]) {
+    assertEquals(await mail(own, boss), "ok", own);
+  }
+});
+
+const NAMING = ["Sender", "Resent-From", "Resent-Sender"];
+
+Deno.test("senderIdentity() refuses other names in Sender and the fields of a resent message", async () => {
+  for (const name of NAMING) {
+    const wanted =
+      `550 5.7.1 <bob@example.org> in the ${name} field is not an address of alice@example.org`;
+    for (const from of ["", "From: alice@example.org\r\n"]) {
+      const head = `${from}${name.toLowerCase()}: Alice <bob@example.org>\r\n`;
+      assertEquals(await message(head), wanted, head);
+    }
+    const own = `From: alice@example.org\r\n${name}: Info <info+x@example.org>\r\n`;
+    assertEquals(await message(own), "ok", own);
+    const unreadable = `550 5.7.1 the ${name} field holds no address that can be read`;
+    assertEquals(await message(`${name}: alice\r\n`), unreadable);
+    assertEquals(
+      await message(`${name}: bob@example.org\r\n`, { options: { checkFrom: false } }),
+      "ok",
+    );
+  }
+});
+
+Deno.test("senderIdentity() takes one Sender, and as many resent fields as are the account's", async () => {
+  assertEquals(
+    await message("Sender: alice@example.org\r\nSender: alice@example.org\r\n"),
+    "550 5.7.1 the message has more than one Sender field",
+  );
+  const resent = "Resent-From: alice@example.org\r\n";
+  assertEquals(await message(resent + resent), "ok");
+  assertEquals(
+    await message(`${resent}Resent-From: bob@example.org\r\n`),
+    "550 5.7.1 <bob@example.org> in the Resent-From field is not an address of alice@example.org",
+  );
+});
+
 Deno.test("senderIdentity() lets a message without From pass", async () => {
   assertEquals(await message("Subject: x\r\n"), "ok");
 });
