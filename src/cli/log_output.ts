@@ -70,8 +70,19 @@ export class EventLog {
     this.#append(event);
   };
 
-  /** Resolves when all that was recorded is written, or the output is gone. */
-  async flush(): Promise<void> {
+  /**
+   * Resolves when all that was recorded is written, or the output is gone, or after `patience`
+   * milliseconds: a pipe that nobody reads holds a write for as long as there is a reader, and must
+   * not hold the end of the process.
+   */
+  async flush(patience = 2000): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, patience);
+    await Promise.race([promise, this.#written()]);
+    clearTimeout(timer);
+  }
+
+  async #written(): Promise<void> {
     while (this.#writing !== null) await this.#writing;
   }
 

@@ -78,3 +78,15 @@ Deno.test("EventLog goes on silently when its output is gone", async () => {
   await log.flush();
   assertEquals(writes, 1);
 });
+
+Deno.test("EventLog.flush() does not wait for ever for an output that is held", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const output = slowOutput(Infinity, promise);
+  const log = new EventLog(output, NAME);
+  log.record(event("a"));
+  await log.flush(1);
+  assertEquals(output.text, "");
+  resolve();
+  await log.flush();
+  assertEquals(output.text, "a\n");
+});
