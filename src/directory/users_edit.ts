@@ -2,11 +2,14 @@
  * Changes to a users file that leave every other line as it was, comments and all: what
  * `yizhan user add`, `remove`, `passwd` and `list` do.
  *
- * The new text is parsed before it is written; what would not parse is refused. It goes to `PATH.new`
- * (mode 0600), is synced, renamed over the file, and the folder is synced: after a crash there is the
- * old file or the new one. `PATH.new` is also the lock: two edits at once cannot lose one another. A
- * running server sees the new file at its next look-up. The file belongs to whoever edits it, so run
- * this as the server's user.
+ * The new text is parsed before it is written; what would not parse is refused. It goes to `PATH.new`,
+ * is synced, renamed over the file, and the folder is synced: after a crash there is the old file or
+ * the new one. `PATH.new` is also the lock: two edits at once cannot lose one another. A running server
+ * sees the new file at its next look-up.
+ *
+ * A file that is made has mode 0600 and belongs to whoever made it, so run that as the server's user. A
+ * file that is changed keeps its owner, group and mode; where that is not allowed the edit is refused,
+ * since the server may no longer be able to read what comes out of it.
  *
  * What fails: {@link UsersFileError} for what people can mend, with lines for them to read; errors of
  * the disk as `Files` throws them.
@@ -118,6 +121,8 @@ async function edit(
   try {
     try {
       const current = await files.stat(path) === null ? null : await readUsersFile(files, path);
+      // Before the sync: a crash must not bring back a file its server cannot read.
+      if (current !== null) await keepAccess(files, path, draft);
       const lines = change(current?.text ?? "", current?.file ?? null);
       const text = lines.map((line) => `${line}\n`).join("");
       checkUsersText(text, path);
@@ -132,6 +137,16 @@ async function edit(
     throw error;
   }
   await files.syncDirectory(folderOf(path));
+}
+
+async function keepAccess(files: Files, path: string, draft: string): Promise<void> {
+  try {
+    await files.copyAccess(path, draft);
+  } catch (error) {
+    if (errorCode(error) !== "EPERM") throw error;
+    const advice = "run this as the user it belongs to, or as root";
+    throw new UsersFileError([`${path}: its owner or group is not yours to keep; ${advice}`]);
+  }
 }
 
 /** The index of a user's line. */

@@ -46,6 +46,15 @@ export class DenoFiles implements Files {
     return attempt(() => Deno.removeSync(path));
   }
 
+  copyAccess(from: string, to: string): Promise<void> {
+    return attempt(() => {
+      const { uid, gid, mode } = Deno.lstatSync(from);
+      const own = Deno.lstatSync(to);
+      if (uid !== own.uid || gid !== own.gid) Deno.chownSync(to, uid, gid);
+      if (mode !== null) Deno.chmodSync(to, mode & 0o777);
+    });
+  }
+
   makeDirectory(path: string, mode: number): Promise<void> {
     return attempt(() => Deno.mkdirSync(path, { mode }));
   }

@@ -29,6 +29,7 @@ export type FileOperation =
   | "sync"
   | "rename"
   | "remove"
+  | "copyAccess"
   | "makeDirectory"
   | "list"
   | "stat"
@@ -39,7 +40,7 @@ export type FileOperation =
 export interface FileCall {
   /** Which call. */
   readonly operation: FileOperation;
-  /** On what; for a rename, the path it had. */
+  /** On what; for a rename, the path it had; for access, whose is copied. */
   readonly path: string;
 }
 
@@ -130,6 +131,14 @@ export class MemoryFiles implements Files {
       throw new SystemError("ENOTEMPTY", `${path}: not empty`);
     }
     this.disk.remove(place);
+  }
+
+  /** Nobody owns anything here: only whether both are there is seen. */
+  // deno-lint-ignore require-await
+  async copyAccess(from: string, to: string): Promise<void> {
+    this.begin("copyAccess", from);
+    this.#node(from);
+    this.#node(to);
   }
 
   // deno-lint-ignore require-await

@@ -166,6 +166,12 @@ export interface Files {
   rename(from: string, to: string): Promise<void>;
   /** Removes one file or one empty folder. */
   remove(path: string): Promise<void>;
+  /**
+   * Gives a file of ours the owner, group and mode of another file, where the system has such.
+   *
+   * @throws `EPERM` when the owner or group is not this process's to give.
+   */
+  copyAccess(from: string, to: string): Promise<void>;
   /** Makes one folder. @throws `EEXIST`, `ENOENT` when the parent is missing. */
   makeDirectory(path: string, mode: number): Promise<void>;
   /** The entries of a folder, in no order. */

@@ -173,6 +173,15 @@ export function filesContract(adapter: Adapter): void {
     assertEquals(await names(files, folder), []);
   });
 
+  test("copyAccess() wants both files to be there", async (files, folder) => {
+    await writeFile(files, `${folder}/a`, "a");
+    await writeFile(files, `${folder}/b`, "b");
+    await files.copyAccess(`${folder}/a`, `${folder}/b`);
+    assertEquals(await files.readFile(`${folder}/b`), encode("b"));
+    assertEquals(await codeOf(files.copyAccess(`${folder}/none`, `${folder}/b`)), "ENOENT");
+    assertEquals(await codeOf(files.copyAccess(`${folder}/a`, `${folder}/none`)), "ENOENT");
+  });
+
   test("makeDirectory() makes one folder", async (files, folder) => {
     await files.makeDirectory(`${folder}/a`, 0o700);
     assertEquals(await codeOf(files.makeDirectory(`${folder}/a`, 0o700)), "EEXIST");

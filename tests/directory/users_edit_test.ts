@@ -237,6 +237,39 @@ Deno.test("an edit makes a file only its owner can read, and refuses a link", as
   }
 });
 
+Deno.test("an edit keeps the mode of the file, and its owner and group where it may", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { files, random } = denoRuntime();
+    const access = { files, random, path: `${folder}/users` };
+    await write(files, access.path, KEPT);
+    await Deno.chmod(access.path, 0o640);
+    // Only root may give a file away; to whom does not matter.
+    const isRoot = Deno.uid() === 0;
+    if (isRoot) await Deno.chown(access.path, 12_345, 54_321);
+    const before = await Deno.stat(access.path);
+    await setPassword(access, ALICE, "wonderland");
+    await removeUser(access, BOB);
+    const { mode, uid, gid } = await Deno.stat(access.path);
+    assertEquals([mode, uid, gid], [before.mode, before.uid, before.gid]);
+    assertEquals(mode! & 0o777, 0o640);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("an edit is refused where owner and group cannot be kept", async () => {
+  const { files, access } = await machine(KEPT);
+  files.fail({ operation: "copyAccess", code: "EPERM" });
+  await assertRejects(
+    () => removeUser(access, BOB),
+    UsersFileError,
+    "/users: its owner or group is not yours to keep; run this as the user it belongs to",
+  );
+  assertEquals(await read(files), KEPT);
+  assertEquals(await files.stat(`${PATH}.new`), null);
+});
+
 Deno.test("readUsersFile() says where a file is not UTF-8, missing or too large", async () => {
   const { files } = await machine();
   await assertRejects(() => readUsersFile(files, PATH), UsersFileError, "/users: no such file");
