@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseAddress } from "./address.ts";
+import { domainKey, parseAddress } from "./address.ts";
 import { maildirDelivery } from "./delivery/maildir/maildir.ts";
 import type { Directory } from "./directory/directory.ts";
 import { describeError, type EventSink, type MtaFact } from "./events.ts";
@@ -95,7 +95,13 @@ export async function startMta(options: MtaOptions): Promise<Mta> {
   const { runtime, hostname, directory, onEvent } = options;
   const temporary = temporaryFolder(options);
   const { clock, files, random, network } = runtime;
-  const emit = (fact: MtaFact) => onEvent?.({ time: clock.now(), ...fact });
+  const emit = (fact: MtaFact) => {
+    try {
+      onEvent?.({ time: clock.now(), ...fact });
+    } catch {
+      // Who only watches must not change what becomes of a mail, nor end the process.
+    }
+  };
 
   const bodies = new BodyStore({
     files,
@@ -108,7 +114,7 @@ export async function startMta(options: MtaOptions): Promise<Mta> {
     clock,
     random,
     directory,
-    router: newRouter(options),
+    router: await newRouter(options),
     policies: new PolicyChain([newSenderIdentity(options), ...options.policies ?? []], clock),
     delivery: newDelivery(options),
     bodies,
@@ -153,11 +159,16 @@ export async function startMta(options: MtaOptions): Promise<Mta> {
   };
 }
 
-function newRouter({ directory, hostname, subaddressDelimiter, postmaster }: MtaOptions): Router {
+async function newRouter(options: MtaOptions): Promise<Router> {
+  const { directory, hostname, subaddressDelimiter, postmaster } = options;
   const address = postmaster === undefined
     ? undefined
     : parseAddress(postmaster, { smtputf8: true });
   if (address === null) throw new TypeError(`postmaster: ${postmaster} is not a mail address`);
+  // Mail for postmaster must never be refused (RFC 5321 §4.5.1), and we cannot send it on.
+  if (address !== undefined && !await directory.isLocalDomain(domainKey(address.domain))) {
+    throw new TypeError(`postmaster: ${postmaster} must be an address of a local domain`);
+  }
   return new Router(directory, {
     hostname,
     ...(subaddressDelimiter !== undefined && { subaddressDelimiter }),
@@ -186,13 +197,17 @@ function temporaryFolder({ temporary, delivery }: MtaOptions): string {
 }
 
 /** Twice the largest message, and 256 MiB at least, stay free for what is already here. */
-function newSpaceGuard({ runtime, listeners }: MtaOptions, temporary: string): SpaceGuard {
+function newSpaceGuard(
+  { runtime, listeners, delivery }: MtaOptions,
+  temporary: string,
+): SpaceGuard {
   const largest = Math.max(
     ...listeners.map(({ limits }) => limits?.messageSize ?? DEFAULT_LIMITS.messageSize),
   );
   const { files, clock } = runtime;
   const bytes = Math.max(2 * largest, 256 * 1024 * 1024);
-  return new SpaceGuard({ files, clock, paths: [temporary], bytes });
+  const paths = "maildirRoot" in delivery ? [temporary, delivery.maildirRoot] : [temporary];
+  return new SpaceGuard({ files, clock, paths, bytes });
 }
 
 function readNetwork(text: string): Network {

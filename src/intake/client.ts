@@ -21,6 +21,8 @@ export interface IntakeOrigin {
 
 /** A session, with what only intake needs to know of it. */
 export interface IntakeClient extends SessionView, PolicyWatcher {
+  /** What policies are shown of it: a value of this moment, which they cannot use to change anything. */
+  readonly view: SessionView;
   readonly origin: IntakeOrigin;
   /** How the client greeted: tells what it speaks. */
   readonly verb: "HELO" | "EHLO" | "LHLO";

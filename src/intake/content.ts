@@ -11,7 +11,8 @@
 
 import { describeError } from "../events.ts";
 import { HeadCollector } from "../message/head_collector.ts";
-import { parseFields, type RawField } from "../message/header.ts";
+import { countFields, parseFields, type RawField } from "../message/header.ts";
+import { isPending } from "../policy/chain.ts";
 import type { BodyObserver, Policy, PolicyAnswer } from "../policy/policy.ts";
 import type { Body } from "../queue/body_store.ts";
 import { errorCode } from "../runtime/runtime.ts";
@@ -78,16 +79,14 @@ export class MessageContent {
     if (!this.#services.bodies.reserveHead(held)) return TOO_MUCH_AT_ONCE;
     this.#reserved += held;
     if (rest === null) return null;
-    this.#headComplete();
-    return this.#writeBody(rest);
+    return this.#headComplete() ?? this.#writeBody(rest);
   }
 
   /** No more octets come. */
   async end(): Promise<Reply | null> {
     if (this.#fields === null) {
       const rest = this.#head.end();
-      this.#headComplete();
-      const failure = await this.#writeBody(rest);
+      const failure = this.#headComplete() ?? await this.#writeBody(rest);
       if (failure !== null) return failure;
     }
     await this.#body.finish();
@@ -107,17 +106,20 @@ export class MessageContent {
     await this.#body.dispose().catch((error) => this.#troubled(error));
   }
 
-  #headComplete(): void {
+  #headComplete(): Reply | null {
+    if (countFields(this.#head.head) > MAX_FIELDS) return TOO_MANY_FIELDS;
     this.#fields = parseFields(this.#head.head);
     const envelope = envelopeOf(this.#transaction);
     for (const policy of this.#services.policies.policies) {
       try {
-        const observer = policy.body?.(this.#client, this.#fields, envelope);
-        if (observer !== undefined) this.#observers.set(policy, observer);
+        const observer = policy.body?.(this.#client.view, [...this.#fields], envelope);
+        if (observer === undefined) continue;
+        this.#observers.set(policy, checkObserver(observer));
       } catch (error) {
         this.#broken.set(policy, error);
       }
     }
+    return null;
   }
 
   #writeBody(bytes: Uint8Array): Reply | null | Promise<Reply | null> {
@@ -146,7 +148,7 @@ export class MessageContent {
       if (this.#broken.has(policy)) continue;
       try {
         const seen = observer.write(bytes);
-        if (seen instanceof Promise) await this.#services.policies.inTime(policy, seen);
+        if (isPending(seen)) await this.#services.policies.inTime(policy, seen);
       } catch (error) {
         this.#broken.set(policy, error);
       }
@@ -160,6 +162,16 @@ export class MessageContent {
   }
 }
 
+/** An observer is wanted at once, for octets are there; a promise of one is a mistake. */
+function checkObserver(observer: BodyObserver): BodyObserver {
+  if (!isPending(observer)) return observer;
+  observer.then(undefined, () => {});
+  throw new TypeError("the body hook must give its observer at once, not a promise");
+}
+
+/** More fields than any honest mail has; each costs more memory than its octets. */
+const MAX_FIELDS = 2000;
+const TOO_MANY_FIELDS = reply(552, "5.3.4", `too many header fields: the limit is ${MAX_FIELDS}`);
 const FULL_DISK: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
 const HEAD_TOO_LARGE = reply(552, "5.3.4", "header section too big: the limit is 256 KiB");
 const TOO_MUCH_AT_ONCE = reply(451, "4.3.2", "too many messages at once: try again later");

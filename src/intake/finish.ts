@@ -55,8 +55,9 @@ export async function finishMessage(
     ? transaction.recipients.map((recipient) => [recipient])
     : [transaction.recipients];
   const replies: Reply[] = [];
+  const made = new Set<string>();
   for (const group of groups) {
-    replies.push(await deliver(services, transaction, source, group, report));
+    replies.push(await deliver(services, transaction, source, group, made, report));
   }
   report.finished(judged.fields, source, replies);
   return replies;
@@ -86,9 +87,9 @@ async function judge(
   );
   if (watched.action !== "accept") return ending(watched);
   const message = {
-    session: client,
+    session: client.view,
     envelope: envelopeOf(transaction),
-    fields,
+    fields: [...fields],
     bodySize: content.body.size,
     openBody: () => content.body.open(),
   };
@@ -133,38 +134,45 @@ function trace(
   });
 }
 
-/** Makes the copies of some recipients, all or none. */
+/** Makes the copies of some recipients, all or none; what is `made` already is not made again. */
 async function deliver(
   { delivery }: IntakeServices,
   transaction: Transaction,
   source: MessageSource,
   recipients: readonly AcceptedRecipient[],
+  made: Set<string>,
   report: MessageReport,
 ): Promise<Reply> {
-  const copies = copiesFor(transaction, recipients);
-  const outcome = await deliverTogether(delivery, source, copies);
-  if (Array.isArray(outcome)) {
-    report.delivered(copies, outcome);
-    return taken(transaction);
+  const copies = copiesFor(transaction, recipients, made);
+  const outcome = await deliverTogether(delivery, source, [...copies.values()]);
+  if (!Array.isArray(outcome)) {
+    report.notDelivered(recipients, outcome);
+    return outcome.reply;
   }
-  report.notDelivered(recipients, outcome);
-  return outcome.reply;
+  for (const mailbox of copies.keys()) made.add(mailbox);
+  report.delivered([...copies.values()], outcome);
+  for (const { address, discard } of recipients) {
+    if (discard !== null) report.discarded(discard, [address]);
+  }
+  return taken(transaction);
 }
 
 /** One copy for each mailbox, however many of the recipients lead to it. */
 function copiesFor(
   { sender, id: messageId }: Transaction,
   recipients: readonly AcceptedRecipient[],
-): LocalRecipient[] {
+  made: ReadonlySet<string>,
+): Map<string, LocalRecipient> {
   const copies = new Map<string, LocalRecipient>();
   for (const { mailboxes, discard } of recipients) {
-    if (discard) continue;
+    if (discard !== null) continue;
     for (const { mailbox, address } of mailboxes) {
       const key = `${mailbox.domain}/${mailbox.user}`;
-      if (!copies.has(key)) copies.set(key, { mailbox, address, sender, messageId });
+      if (made.has(key) || copies.has(key)) continue;
+      copies.set(key, { mailbox, address, sender, messageId });
     }
   }
-  return [...copies.values()];
+  return copies;
 }
 
 function taken({ id }: Transaction): Reply {

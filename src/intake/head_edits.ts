@@ -17,7 +17,7 @@ export function fixSubmission(
   fields: readonly RawField[],
   facts: { readonly now: number; readonly id: string; readonly hostname: string },
 ): RawField[] {
-  const fixed = removeFields(fields, "Bcc");
+  const fixed = removeFields(removeFields(fields, "Bcc"), "Resent-Bcc");
   if (findField(fixed, "Date") === null) fixed.push(makeField("Date", formatDate(facts.now)));
   if (findField(fixed, "Message-ID") === null) {
     fixed.push(makeField("Message-ID", `<${facts.id}@${facts.hostname}>`));

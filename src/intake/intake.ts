@@ -11,8 +11,8 @@
 
 import { type Address, formatAddress, parseAddress } from "../address.ts";
 import { describeError } from "../events.ts";
-import type { Decision, Stage } from "../policy/chain.ts";
-import type { Policy, PolicyAnswer } from "../policy/policy.ts";
+import { type Decision, isPending, type Stage } from "../policy/chain.ts";
+import type { Policy, PolicyAnswer, SessionView } from "../policy/policy.ts";
 import { mayRelay, RELAY_DENIED } from "../policy/relay.ts";
 import type { Resolution } from "../routing/router.ts";
 import type { TlsInfo } from "../runtime/runtime.ts";
@@ -44,6 +44,7 @@ export class IntakeSession implements IntakeClient {
   #content: MessageContent | null = null;
   #login: Login | null = null;
   #count = 0;
+  #view: SessionView | null = null;
 
   constructor(services: IntakeServices, origin: IntakeOrigin) {
     this.#services = services;
@@ -60,18 +61,24 @@ export class IntakeSession implements IntakeClient {
 
   /** A client connected: the refusal, or `null` to greet it. */
   connect(): Promise<Reply | null> {
-    return this.#stage("connect", (policy) => policy.connect?.(this));
+    return this.#stage("connect", (policy) => policy.connect?.(this.view));
   }
 
   /** The client said its name: the refusal, or `null`. */
-  greet(verb: "HELO" | "EHLO" | "LHLO", name: string): Promise<Reply | null> {
+  async greet(verb: "HELO" | "EHLO" | "LHLO", name: string): Promise<Reply | null> {
+    const view = { ...this.view, hello: name };
+    const refusal = await this.#stage("hello", (policy) => policy.hello?.(view));
+    if (refusal !== null) return refusal; // RFC 5321 §4.1.4: nothing has changed then
+    await this.#end();
+    this.#view = null;
     this.hello = name;
     this.verb = verb;
-    return this.#stage("hello", (policy) => policy.hello?.(this));
+    return null;
   }
 
   /** The socket is secured: what was said before is forgotten (RFC 3207 §4.2). */
   secured(tls: TlsInfo): void {
+    this.#view = null;
     this.tls = tls;
     this.hello = null;
     this.identity = null;
@@ -79,22 +86,24 @@ export class IntakeSession implements IntakeClient {
 
   /** Credentials, a name that needs a verifier, or a proof. */
   async login(event: LoginEvent): Promise<ServerAnswer> {
-    this.#login ??= new Login(this.#services);
+    this.#login ??= new Login(this.#services, this.role === "catcher");
     const outcome = await this.#login.check(event);
     if (event.type === "scram" || !("account" in outcome)) {
       if ("reply" in outcome) this.#loginFailed(event, describeReply(outcome.reply));
       return outcome as ServerAnswer;
     }
     this.#login = null;
-    this.identity = outcome.account.name;
-    const refusal = await this.#stage("auth", (policy) => policy.auth?.(this));
+    const identity = outcome.account.name;
+    const view = { ...this.view, identity };
+    const refusal = await this.#stage("auth", (policy) => policy.auth?.(view));
     if (refusal !== null) {
-      this.identity = null;
       this.#loginFailed(event, describeReply(refusal));
       return { reply: refusal };
     }
+    this.#view = null;
+    this.identity = identity;
     const { mechanism } = event;
-    const { id: session, client, identity } = this;
+    const { id: session, client } = this;
     this.#services.emit({ type: "auth.succeeded", session, client, identity, mechanism });
     return { identity };
   }
@@ -110,7 +119,7 @@ export class IntakeSession implements IntakeClient {
   /** MAIL. */
   async sender(sender: Address | null, parameters: MailParameters): Promise<Reply> {
     if (!(await this.#services.space.hasRoom())) return this.#refused("sender", NO_SPACE, sender);
-    const decision = await this.#decide("sender", (policy) => policy.sender?.(this, sender));
+    const decision = await this.#decide("sender", (policy) => policy.sender?.(this.view, sender));
     if (decision.action === "refuse") {
       return this.#refused("sender", decision.reply, sender, decision.policy);
     }
@@ -120,6 +129,7 @@ export class IntakeSession implements IntakeClient {
       sender,
       parameters,
       recipients: [],
+      copies: 0,
       changes: decision.action === "accept" ? [...decision.changes] : [],
       discard: decision.action === "discard" ? decision : null,
     };
@@ -135,12 +145,14 @@ export class IntakeSession implements IntakeClient {
       address: recipient,
       parameters,
       mailboxes: resolution.mailboxes,
-      discard: false,
+      discard: null,
     };
-    const envelope = envelopeOf(transaction, accepted);
+    if (transaction.copies + accepted.mailboxes.length > MAX_COPIES) {
+      return this.#refused("recipient", TOO_MANY_COPIES, recipient);
+    }
     const decision = await this.#decide(
       "recipient",
-      (policy) => policy.recipient?.(this, recipient, envelope),
+      (policy) => policy.recipient?.(this.view, recipient, envelopeOf(transaction, accepted)),
     );
     if (decision.action === "refuse") {
       return this.#refused("recipient", decision.reply, recipient, decision.policy);
@@ -148,12 +160,16 @@ export class IntakeSession implements IntakeClient {
     const full = await this.#room(resolution, transaction.parameters.size ?? 0);
     if (full !== null) return this.#refused("recipient", full, recipient);
     if (decision.action === "accept") transaction.changes.push(...decision.changes);
-    transaction.recipients.push({ ...accepted, discard: decision.action === "discard" });
+    const discard = decision.action === "discard" ? decision : null;
+    transaction.recipients.push({ ...accepted, discard });
+    transaction.copies += accepted.mailboxes.length;
     return reply(250, "2.1.5", "recipient OK");
   }
 
   /** DATA or the first BDAT: 354, or why no message can be taken now. */
-  begin(): Reply {
+  async begin(): Promise<Reply> {
+    await this.#content?.dispose();
+    this.#content = null;
     const transaction = this.#open();
     const body = this.#services.bodies.create();
     if (body === null) {
@@ -198,7 +214,9 @@ export class IntakeSession implements IntakeClient {
     if (address === null) return reply(252, "2.5.0", "cannot verify that; send the mail and see");
     const resolution = await this.#resolve(address);
     if ("code" in resolution) return resolution;
-    return reply(250, "2.1.5", `<${formatAddress(address)}>`);
+    const shown = formatAddress(address);
+    // deno-lint-ignore no-control-regex
+    return /[^\x00-\x7f]/.test(shown) ? CANNOT_SHOW : reply(250, "2.1.5", `<${shown}>`);
   }
 
   /** EXPN (RFC 5321 §3.5): the mailboxes behind an alias. */
@@ -208,15 +226,20 @@ export class IntakeSession implements IntakeClient {
     const resolution = await this.#resolve(address);
     if ("code" in resolution) return resolution;
     const lines = resolution.mailboxes.map((each) => `<${formatAddress(each.address)}>`);
+    // RFC 6531 §3.7.4.2: UTF-8 goes only to those who said that they take it.
+    // deno-lint-ignore no-control-regex
+    if (lines.some((line) => /[^\x00-\x7f]/.test(line))) return CANNOT_SHOW;
     return { code: 250, enhanced: "2.1.5", lines };
   }
 
   /** The session is over; what was not finished is dropped. */
   async close(): Promise<void> {
     await this.#end();
-    for (const policy of this.#services.policies.policies) {
+    const { policies } = this.#services;
+    for (const policy of policies.policies) {
       try {
-        policy.close?.(this);
+        const closed: unknown = policy.close?.(this.view);
+        if (isPending(closed)) await policies.inTime(policy, closed);
       } catch (error) {
         this.policyFailed(policy.name, "close", error);
       }
@@ -252,12 +275,16 @@ export class IntakeSession implements IntakeClient {
     resolution: Extract<Resolution, { kind: "local" }>,
     size: number,
   ): Promise<Reply | null> {
+    const { delivery } = this.#services;
     try {
+      const full: Reply[] = [];
       for (const { mailbox } of resolution.mailboxes) {
-        const full = await this.#services.delivery.checkRoom(mailbox, size);
-        if (full !== null) return full;
+        const answer = await delivery.checkRoom(mailbox, size);
+        if (answer !== null) full.push(answer);
       }
-      return null;
+      // While others behind an alias have room, one full mailbox is no reason to give up for good.
+      const some = full.length > 0 && full.length < resolution.mailboxes.length;
+      return some ? SOME_FULL : full[0] ?? null;
     } catch (error) {
       this.#internalError("delivery", error);
       return reply(451, "4.3.0", "cannot look into the mailbox now: try again later");
@@ -304,6 +331,12 @@ export class IntakeSession implements IntakeClient {
     this.#services.emit({ type: "internal.error", ...facts });
   }
 
+  /** What policies are shown: a value that changes no more. */
+  get view(): SessionView {
+    const { id, role, client, hello, tls, identity } = this;
+    return this.#view ??= Object.freeze({ id, role, client, hello, tls, identity });
+  }
+
   #open(): Transaction {
     if (this.#transaction === null) throw new Error("no transaction is open");
     return this.#transaction;
@@ -317,6 +350,11 @@ export class IntakeSession implements IntakeClient {
   }
 }
 
+/** Mailboxes that one message may go to. */
+const MAX_COPIES = 10_000;
+const TOO_MANY_COPIES = reply(452, "4.5.3", "too many mailboxes: send the rest in another message");
+const SOME_FULL = reply(452, "4.2.2", "a mailbox behind this address is full");
+const CANNOT_SHOW = reply(252, "2.5.0", "there is such an address, but it takes UTF-8 to show it");
 const NO_SPACE = reply(452, "4.3.1", "no room on the disk now: try again later");
 const DIRECTORY_DOWN = reply(451, "4.3.0", "cannot look up addresses now: try again later");
 const NO_SUCH_USER = reply(550, "5.1.1", "no such user here");

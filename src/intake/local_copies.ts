@@ -27,7 +27,9 @@ export interface CopiesFailure {
 
 /**
  * Makes all copies, and gives them in the order of the recipients, or makes none. Of several failures
- * one that may pass is reported before one that will not, for then the client tries again with all.
+ * one that may pass is reported before one that will not, for then the client tries again with all; and
+ * while one copy could be made, what would never do for another is put off too, lest the sender be told
+ * that nobody got it for good.
  */
 export async function deliverTogether(
   delivery: LocalDelivery,
@@ -37,14 +39,15 @@ export async function deliverTogether(
   const prepared: PreparedDelivery[] = [];
   const failures: unknown[] = [];
   await eachOf([...recipients.entries()], async ([index, recipient]) => {
-    if (failures.length > 0) return;
+    if (failures.some((error) => replyOf(error).code < 500)) return;
     prepared[index] = await delivery.prepare(source, recipient);
   }, failures);
   if (failures.length === 0) await eachOf(prepared, (copy) => copy.publish(), failures);
   if (failures.length === 0) return prepared;
   await Promise.all(prepared.map((copy) => copy.discard())); // holes are passed over
   const worst = failures.find((error) => replyOf(error).code < 500) ?? failures[0];
-  return { reply: replyOf(worst), error: worst };
+  const forAll = failures.length === recipients.length;
+  return { reply: forAll ? replyOf(worst) : putOff(replyOf(worst)), error: worst };
 }
 
 /** Runs a task for each item, some at a time; what they throw is collected. */
@@ -59,6 +62,13 @@ async function eachOf<T>(
     for (const item of waiting) await task(item).catch((error) => void failures.push(error));
   };
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker));
+}
+
+/** The same, to be tried again. */
+function putOff(given: Reply): Reply {
+  if (given.code < 500) return given;
+  const enhanced = given.enhanced?.replace(/^5/, "4") ?? "4.3.0";
+  return { ...given, code: given.code === 552 ? 452 : 451, enhanced };
 }
 
 function replyOf(error: unknown): Reply {

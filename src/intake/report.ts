@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatAddress } from "../address.ts";
+import { type Address, formatAddress } from "../address.ts";
 import { describeError } from "../events.ts";
 import { decodeEncodedWords } from "../message/encoded_word.ts";
 import { fieldValue, findField, type RawField } from "../message/header.ts";
@@ -87,10 +87,11 @@ export class MessageReport {
     });
   }
 
-  /** Nothing of the message is kept, and the client does not know. */
-  discarded({ policy, reason }: DiscardOrder): void {
+  /** Nothing of the message is kept, for all or some recipients, and the client does not know. */
+  discarded({ policy, reason }: DiscardOrder, some?: readonly Address[]): void {
     const facts = { ...this.#ids(), ...this.#parties(), policy, reason };
-    this.#services.emit({ type: "message.discarded", ...facts });
+    const recipients = some?.map(formatAddress) ?? facts.recipients;
+    this.#services.emit({ type: "message.discarded", ...facts, recipients });
   }
 
   #ids() {

@@ -18,7 +18,7 @@ export interface AcceptedRecipient {
   /** One for most addresses, several for an alias. */
   readonly mailboxes: readonly { readonly mailbox: Mailbox; readonly address: Address }[];
   /** A policy wants this copy dropped. */
-  readonly discard: boolean;
+  readonly discard: DiscardOrder | null;
 }
 
 /** A message that a policy wants dropped, as if it had been taken. */
@@ -35,6 +35,8 @@ export interface Transaction {
   readonly sender: Address | null;
   readonly parameters: MailParameters;
   readonly recipients: AcceptedRecipient[];
+  /** Mailboxes they lead to, in all. */
+  copies: number;
   /** What policies want changed in the head, in the order they said so. */
   readonly changes: Change[];
   /** The whole message shall be dropped, as if it had been taken. */

@@ -9,6 +9,7 @@
 import type { Clock } from "../runtime/runtime.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import type { Change, Policy, PolicyAnswer, Verdict } from "./policy.ts";
+import { checkVerdict } from "./verdict.ts";
 
 /** The stages of a session, as hooks are called. */
 export type Stage = "connect" | "hello" | "auth" | "sender" | "recipient" | "body" | "message";
@@ -59,7 +60,7 @@ export class PolicyChain {
       } else if (verdict.action === "discard") {
         return { action: "discard", reason: verdict.reason, policy: policy.name };
       } else {
-        return { action: "refuse", reply: refusal(verdict), policy: policy.name };
+        return { action: "refuse", reply: verdict.reply, policy: policy.name };
       }
     }
     return changes === null ? NOTHING : { action: "accept", changes };
@@ -74,16 +75,15 @@ export class PolicyChain {
     try {
       const answer = hook(policy);
       // Most policies answer at once; only the others need a timer.
-      const verdict = answer instanceof Promise ? await this.inTime(policy, answer) : answer;
-      return verdict ?? undefined;
+      return checkVerdict(isPending(answer) ? await this.inTime(policy, answer) : answer);
     } catch (error) {
       watcher.policyFailed(policy.name, stage, error);
-      return policy.onFailure ?? UNAVAILABLE;
+      return onFailureOf(policy);
     }
   }
 
   /** What the promise gives, or an error when the policy takes longer than it may. */
-  async inTime<T>(policy: Policy, answer: Promise<T>): Promise<T> {
+  async inTime<T>(policy: Policy, answer: PromiseLike<T>): Promise<T> {
     const timeout = policy.timeout ?? DEFAULT_TIMEOUT;
     const stop = new AbortController();
     const late = this.#clock.sleep(timeout, stop.signal).then(() => {
@@ -98,14 +98,15 @@ export class PolicyChain {
   }
 }
 
-/** A verdict's reply, made to mean what its action says whatever code the policy wrote. */
-function refusal(verdict: Extract<Verdict, { action: "reject" | "defer" }>): Reply {
-  const { code } = verdict.reply;
-  if (verdict.action === "reject" && (code < 500 || code > 599)) {
-    return { ...verdict.reply, code: 550, enhanced: "5.7.1" };
+function onFailureOf({ onFailure }: Policy): Verdict {
+  try {
+    return checkVerdict(onFailure) ?? UNAVAILABLE;
+  } catch {
+    return UNAVAILABLE;
   }
-  if (verdict.action === "defer" && (code < 400 || code > 499)) {
-    return { ...verdict.reply, code: 451, enhanced: "4.7.1" };
-  }
-  return verdict.reply;
+}
+
+/** Whether somebody answers later, be it with a promise of another making. */
+export function isPending<T>(answer: T | PromiseLike<T>): answer is PromiseLike<T> {
+  return typeof (answer as PromiseLike<T> | undefined | null)?.then === "function";
 }

@@ -99,10 +99,10 @@ export class BodyStore {
     return this.#blocks.take();
   }
 
-  /** Gives a block back. */
-  giveBlock(block: Uint8Array): void {
+  /** Gives a block back; one that somebody may still look at is not used again. */
+  giveBlock(block: Uint8Array, lookedAt: boolean): void {
     this.#used -= block.length;
-    this.#blocks.give(block);
+    if (!lookedAt) this.#blocks.give(block);
   }
 
   /** Takes memory for a head, which cannot go to a file; `false` when heads have had their share. */
@@ -136,19 +136,16 @@ export class BodyStore {
     await this.#files.remove(path);
   }
 
-  /** Reads a body's file. */
-  async *readFile(path: string): AsyncGenerator<Uint8Array> {
-    const handle = await this.#files.open(path, { read: true });
-    const buffer = this.#blocks.take();
-    try {
-      for (let length; (length = await handle.read(buffer)) !== null;) {
-        yield buffer.subarray(0, length);
-      }
-    } finally {
-      this.#blocks.give(buffer);
-      handle.close();
-    }
+  /** Opens a body's file for reading. */
+  openToRead(path: string): Promise<FileHandle> {
+    return this.#files.open(path, { read: true });
   }
+}
+
+/** Somebody who reads a body. */
+interface Reader {
+  /** Open while a file is read. */
+  handle: FileHandle | null;
 }
 
 /** One body: blocks filled one after the other, so that tiny chunks waste no memory, or a file. */
@@ -160,6 +157,8 @@ class StoredBody implements Body {
   #file: { readonly path: string; readonly handle: FileHandle } | null = null;
   #size = 0;
   #disposed = false;
+  /** Those who read it and have not come to the end: a policy that hangs may never do so. */
+  readonly #readers = new Set<Reader>();
 
   constructor(store: BodyStore) {
     this.#store = store;
@@ -181,13 +180,31 @@ class StoredBody implements Body {
   }
 
   async *open(): AsyncGenerator<Uint8Array> {
-    if (this.#file !== null) return yield* this.#store.readFile(this.#file.path);
-    yield* this.#inMemory();
+    const reader: Reader = { handle: null };
+    this.#readers.add(reader);
+    try {
+      if (this.#file === null) yield* this.#inMemory();
+      else yield* this.#fromFile(this.#file.path, reader);
+    } finally {
+      reader.handle?.close();
+      this.#readers.delete(reader);
+    }
+  }
+
+  async *#fromFile(path: string, reader: Reader): AsyncGenerator<Uint8Array> {
+    const handle = await this.#store.openToRead(path);
+    reader.handle = handle;
+    const buffer = new Uint8Array(BLOCK);
+    for (let length; !this.#disposed && (length = await handle.read(buffer)) !== null;) {
+      yield buffer.subarray(0, length);
+    }
+    if (this.#disposed) throw new Error("the message is gone");
   }
 
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
+    for (const { handle } of this.#readers) handle?.close();
     this.#forget();
     if (this.#file === null) return;
     this.#file.handle.close();
@@ -237,7 +254,8 @@ class StoredBody implements Body {
   }
 
   #forget(): void {
-    for (const block of this.#blocks) this.#store.giveBlock(block);
+    const lookedAt = this.#readers.size > 0;
+    for (const block of this.#blocks) this.#store.giveBlock(block, lookedAt);
     this.#blocks = [];
     this.#filled = 0;
   }

@@ -37,7 +37,7 @@ export class SpaceGuard {
     const now = this.#options.clock.now();
     if (now - this.#checked >= FRESH || now < this.#checked) {
       this.#checked = now;
-      this.#room = this.#look().catch(() => true);
+      this.#room = this.#look();
     }
     return this.#room;
   }
@@ -45,7 +45,8 @@ export class SpaceGuard {
   async #look(): Promise<boolean> {
     const { files, paths, bytes, inodes = 1000 } = this.#options;
     for (const path of paths) {
-      const free = await files.space(path);
+      const free = await files.space(path).catch(() => null);
+      if (free === null) continue;
       if (free.bytes < bytes) return false;
       // btrfs and others count no inodes and say 0.
       if (free.inodes > 0 && free.inodes < inodes) return false;

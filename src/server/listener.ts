@@ -37,7 +37,9 @@ export class SmtpListener {
   readonly #nextId: () => string;
   readonly #open = new Map<SmtpConnection, string>();
   readonly #perClient = new Map<string, number>();
-  #idle: (() => void) | null = null;
+  #stopping = false;
+  /** Those who wait for the last connection to end. */
+  readonly #waiting: (() => void)[] = [];
 
   constructor(
     listener: Listener,
@@ -82,6 +84,7 @@ export class SmtpListener {
    * all of them when `giveUp` is aborted.
    */
   async stop(giveUp: AbortSignal): Promise<void> {
+    this.#stopping = true;
     this.#listener.close();
     for (const connection of this.#open.keys()) connection.stop();
     const abandon = () => {
@@ -89,11 +92,12 @@ export class SmtpListener {
     };
     if (giveUp.aborted) abandon();
     giveUp.addEventListener("abort", abandon);
-    if (this.#open.size > 0) await new Promise<void>((resolve) => this.#idle = resolve);
+    if (this.#open.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     giveUp.removeEventListener("abort", abandon);
   }
 
   #admit(connection: Connection): void {
+    if (this.#stopping) return this.#turnAway(connection, "station is stopping");
     const client = clientOf(connection.remote);
     const count = client === null ? 0 : this.#perClient.get(client) ?? 0;
     if (this.#open.size >= this.#limits.connections) {
@@ -114,7 +118,8 @@ export class SmtpListener {
     const count = (this.#perClient.get(client) ?? 1) - 1;
     if (count > 0) this.#perClient.set(client, count);
     else this.#perClient.delete(client);
-    if (this.#open.size === 0) this.#idle?.();
+    if (this.#open.size > 0) return;
+    for (const resolve of this.#waiting.splice(0)) resolve();
   };
 
   #turnAway(connection: Connection, reason: string): void {

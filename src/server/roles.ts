@@ -13,6 +13,7 @@
  */
 
 import type { Extensions } from "../smtp/extensions.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
 import type { SessionLimits, SessionSettings, SessionTimeouts } from "../smtp/session_settings.ts";
 
 /** What a listener is for. */
@@ -38,6 +39,12 @@ export interface RoleOverrides {
   readonly refuseEarlyTalk?: boolean;
   /** See {@link SessionSettings.banner}. */
   readonly banner?: string;
+  /** See {@link SessionSettings.greetingDelay}. */
+  readonly greetingDelay?: number;
+  /** See {@link SessionSettings.help}. */
+  readonly help?: string;
+  /** See {@link SessionSettings.etrn}. */
+  readonly etrn?: Reply;
 }
 
 const MINUTE = 60_000;
@@ -111,7 +118,9 @@ export function settingsOf(
     newlines: overrides.newlines ?? "strict",
     refuseEarlyTalk: overrides.refuseEarlyTalk ?? base.refuseEarlyTalk,
     banner: overrides.banner ?? "ESMTP",
-    help: "https://www.rfc-editor.org/rfc/rfc5321",
+    greetingDelay: overrides.greetingDelay ?? 0,
+    help: overrides.help ?? "https://www.rfc-editor.org/rfc/rfc5321",
+    etrn: overrides.etrn ?? reply(458, "4.3.3", "no queue to start here"),
   };
 }
 

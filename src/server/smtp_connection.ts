@@ -50,8 +50,13 @@ const FLUSH_AFTER = 50;
 const PEER_CLOSED = "closed by peer";
 /** How long the last words may take (milliseconds). */
 const LAST_WORDS = 2000;
+/** How long we may take to answer (milliseconds): what clients wait for, RFC 5321 §4.5.3.2. */
+const ANSWER_LIMIT = 10 * 60_000;
 /** Octets that are still read after them. */
 const LAST_OCTETS = 1024 * 1024;
+
+/** We have no answer and wait for it no longer. */
+class NoAnswer extends Error {}
 
 /** One connection, from accept to close. */
 export class SmtpConnection {
@@ -69,6 +74,8 @@ export class SmtpConnection {
   /** The last read could have brought more. */
   #filled = false;
   #reading: Promise<number | null> | null = null;
+  /** Ends the wait for an answer of ours. */
+  #giveUp: ((reason: NoAnswer) => void) | null = null;
   /** Octets that came before the greeting. */
   #early: number | null = null;
   #messageDeadline = Infinity;
@@ -110,7 +117,8 @@ export class SmtpConnection {
       if (this.#settings.implicitTls) await this.#secure();
       await this.#loop();
     } catch (error) {
-      this.#failed(error);
+      if (error instanceof NoAnswer) await this.#sayNoAnswer();
+      else this.#failed(error);
     } finally {
       deadlines.delete(this);
       this.#connection.close();
@@ -131,18 +139,23 @@ export class SmtpConnection {
   /** The station stops: ends now when idle, else after the message under way. */
   stop(): void {
     this.#stopping = true;
-    if (this.#reading !== null && this.#mayStop()) this.#sayLast("stopping", SHUTTING_DOWN);
+    const idle = this.#reading !== null && !this.#writing && this.#giveUp === null;
+    if (idle && this.#mayStop()) this.#sayLast("stopping", SHUTTING_DOWN);
   }
 
   /** Closes at once. */
   abandon(): void {
     this.#reason = "station stopped";
     this.#connection.close();
+    this.#giveUp?.(new NoAnswer());
   }
 
   /** A wait has lasted too long. */
   expire(): void {
-    if (this.#reading === null || this.#writing) {
+    if (this.#giveUp !== null && !this.#writing) {
+      this.#reason = "no answer";
+      this.#giveUp(new NoAnswer());
+    } else if (this.#reading === null || this.#writing) {
       if (this.#session.waiting !== "closed") this.#reason = "timeout";
       this.#connection.close();
     } else this.#sayLast("timeout", TIMED_OUT);
@@ -159,12 +172,12 @@ export class SmtpConnection {
       }
       switch (this.#session.waiting) {
         case "bytes":
+          await this.#flush();
           if (this.#stopping && this.#mayStop()) {
             this.#reason = "stopping";
             this.#session.shutDown(SHUTTING_DOWN);
             break;
           }
-          await this.#flush();
           this.#prepareRead();
           if (!this.#received(await this.#reading)) return;
           break;
@@ -225,6 +238,10 @@ export class SmtpConnection {
   async #flush(): Promise<void> {
     if (this.#session.pendingOutput === 0) return;
     this.#setDeadline(this.#session.timeout);
+    await this.#write();
+  }
+
+  async #write(): Promise<void> {
     this.#writing = true;
     await this.#connection.write(this.#session.take());
     this.#writing = false;
@@ -238,7 +255,8 @@ export class SmtpConnection {
     this.deadline = this.#services.clock.now() + LAST_WORDS;
     await this.#connection.closeWrite();
     for (let heard = 0; heard < LAST_OCTETS;) {
-      const length = await this.#connection.read(this.#small);
+      const length = await (this.#reading ?? this.#connection.read(this.#small));
+      this.#reading = null;
       if (length === null) return;
       heard += length;
     }
@@ -281,7 +299,7 @@ export class SmtpConnection {
           await this.#soon(this.#intake.recipient(event.recipient, event.parameters)),
         );
       case "body":
-        return this.#begin();
+        return await this.#begin();
       case "chunk":
         return await this.#chunk(event.bytes);
       case "end":
@@ -290,20 +308,17 @@ export class SmtpConnection {
           replyOrReplies(await this.#soon(this.#intake.end()), this.#intake),
         );
       case "abort":
-        this.#messageDeadline = Infinity;
         return await this.#intake.abort(event.refusal);
       case "verify":
         return this.#answer(await this.#soon(this.#intake.verify(event.argument)));
       case "expand":
         return this.#answer(await this.#soon(this.#intake.expand(event.argument)));
       case "etrn":
-        return this.#answer(NO_QUEUE);
+        return this.#answer(this.#settings.session.etrn);
       case "fault":
         return this.#fault(event.kind, event.detail);
       case "quit":
-        this.#reason = this.#reason === "closed by peer"
-          ? event.clean ? "quit" : "cut off"
-          : this.#reason;
+        if (this.#reason === PEER_CLOSED) this.#reason = event.clean ? "quit" : "cut off";
         return;
       case "starttls":
         return;
@@ -312,20 +327,24 @@ export class SmtpConnection {
 
   async #connect(): Promise<void> {
     const { hostname, banner } = this.#settings.session;
-    const refusal = await this.#intake.connect();
-    this.#takeEarlyTalk();
+    const refusal = await this.#soon(this.#intake.connect());
+    await this.#takeEarlyTalk();
     this.#answer(refusal ?? reply(220, undefined, `${hostname} ${banner}`));
   }
 
   /** What came while the greeting was decided goes to the session first: it must see who talks early. */
-  #takeEarlyTalk(): void {
+  async #takeEarlyTalk(): Promise<void> {
+    const { refuseEarlyTalk, greetingDelay } = this.#settings.session;
+    if (!refuseEarlyTalk) return;
+    this.deadline = Infinity;
+    await this.#services.clock.sleep(greetingDelay);
     if (this.#early === null) return;
     this.#session.receive(this.#small.subarray(0, this.#early));
     this.#reading = null;
   }
 
-  #begin(): void {
-    const started = this.#intake.begin();
+  async #begin(): Promise<void> {
+    const started = await this.#intake.begin();
     if (started.code === 354) {
       this.#messageDeadline = this.#services.clock.now() +
         this.#settings.session.limits.timeouts.message;
@@ -335,7 +354,7 @@ export class SmtpConnection {
 
   async #chunk(bytes: Uint8Array): Promise<void> {
     const refusal = this.#intake.chunk(bytes);
-    const given = refusal instanceof Promise ? await refusal : refusal;
+    const given = refusal instanceof Promise ? await this.#soon(refusal) : refusal;
     if (given === null) return;
     await this.#intake.abort(given);
     this.#session.refuse(given);
@@ -345,18 +364,42 @@ export class SmtpConnection {
     this.#session.answer({ reply: given ?? otherwise! });
   }
 
-  /** Waits for an answer; replies already made go out when it takes long. */
+  /**
+   * Waits for an answer of ours: the client's time does not run. Replies already made go out when it
+   * takes long, and when it takes far too long the session is given up.
+   */
   async #soon<T>(answer: Promise<T>): Promise<T> {
-    this.deadline = Infinity; // ours to answer, not the client's to send
-    if (this.#session.pendingOutput === 0) return await answer;
-    const stop = new AbortController();
-    const late = this.#services.clock.sleep(FLUSH_AFTER, stop.signal).then(() => this.#flush());
-    late.catch(() => {}); // a broken socket shows at the next read
+    this.deadline = this.#services.clock.now() + ANSWER_LIMIT;
+    const late = this.#session.pendingOutput > 0 ? this.#flushLate() : null;
+    const gaveUp = new Promise<never>((_, reject) => this.#giveUp = reject);
     try {
-      return await answer;
+      return await Promise.race([answer, gaveUp]);
     } finally {
-      stop.abort();
-      if (this.#writing) await late;
+      this.#giveUp = null;
+      await late?.stop();
+    }
+  }
+
+  #flushLate(): { stop(): Promise<void> } {
+    const waiting = new AbortController();
+    const late = this.#services.clock.sleep(FLUSH_AFTER, waiting.signal).then(() => this.#write());
+    late.catch(() => {}); // not needed any more; or a broken socket, which the next read will show
+    return {
+      stop: async () => {
+        waiting.abort();
+        if (this.#writing) await late;
+      },
+    };
+  }
+
+  /** Whoever should have answered did not: the client may try again, and is told so. */
+  async #sayNoAnswer(): Promise<void> {
+    try {
+      this.#session.shutDown(NO_ANSWER);
+      await this.#flush();
+      await this.#farewell();
+    } catch {
+      // It was abandoned, or the client is gone too.
     }
   }
 
@@ -410,6 +453,6 @@ function replyOrReplies(replies: Reply[], intake: IntakeSession): ServerAnswer {
 }
 
 const HELLO_OK = reply(250, undefined, "OK");
-const NO_QUEUE = reply(458, "4.3.3", "no queue to start here");
 const SHUTTING_DOWN = reply(421, "4.3.2", "station is stopping: try again later");
+const NO_ANSWER = reply(421, "4.3.0", "no answer to be had here now: try again later");
 const TIMED_OUT = reply(421, "4.4.2", "timeout: closing");

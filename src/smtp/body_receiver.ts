@@ -52,6 +52,7 @@ export class BodyReceiver {
   #size = 0;
   #discarded = 0;
   #failure: Reply | null = null;
+  #held: BodyResult | null = null;
 
   constructor(rules: BodyRules) {
     this.#rules = rules;
@@ -75,6 +76,7 @@ export class BodyReceiver {
     this.#size = 0;
     this.#discarded = 0;
     this.#failure = null;
+    this.#held = null;
     this.#data.reset();
     this.#check.reset();
     this.#mended = NOTHING;
@@ -100,10 +102,17 @@ export class BodyReceiver {
 
   /** The next finding, or `null` when the cursor is used up. */
   next(cursor: Cursor): BodyResult | null {
+    const held = this.#held;
+    this.#held = null;
+    if (held !== null) return held;
     for (;;) {
       const failedBefore = this.#failure !== null;
       const result = this.#take(cursor);
       if (result === null) return null;
+      if (result.type !== "chunk" && this.#failure !== null && !failedBefore) {
+        this.#held = result; // its last octet is what was wrong: that is told first
+        return { type: "failed" };
+      }
       if (result.type === "chunk") {
         if (this.#failure === null) return result;
         if (!failedBefore) return { type: "failed" };

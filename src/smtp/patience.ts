@@ -12,6 +12,7 @@ export class Patience {
   #errors = 0;
   #idle = 0;
   #failedLogins = 0;
+  #refusedRecipients = 0;
 
   /** Full patience. */
   constructor(limits: SessionLimits) {
@@ -26,6 +27,11 @@ export class Patience {
   /** A command brought no mail forward. */
   idleCommand(): boolean {
     return ++this.#idle > this.#limits.idleCommands;
+  }
+
+  /** A recipient was refused. */
+  refusedRecipient(): boolean {
+    return ++this.#refusedRecipients > this.#limits.refusedRecipients;
   }
 
   /** A login failed. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { encode } from "../bytes.ts";
+import { decode, encode } from "../bytes.ts";
 
 /** One reply to one command. */
 export interface Reply {
@@ -46,15 +46,25 @@ export function formatReply(value: Reply, enhanced = true): Uint8Array {
   let text = "";
   lines.forEach((line, index) => {
     const mark = index === lines.length - 1 ? " " : "-";
-    text += `${value.code}${mark}${prefix}${clean(line)}\r\n`;
+    text += `${value.code}${mark}${prefix}${value.code === 334 ? line : clean(line)}\r\n`;
   });
   return encode(text);
 }
 
+/** A text fit for a reply. A 334 is base64 of our own making and may be longer (RFC 4954 §4). */
 function clean(line: string): string {
   // deno-lint-ignore no-control-regex
   const visible = line.replace(/[\x00-\x08\x0a-\x1f\x7f]/g, "?").toWellFormed();
-  return visible.length > MAX_TEXT ? visible.slice(0, MAX_TEXT) : visible;
+  if (visible.length * 3 <= MAX_TEXT) return visible;
+  const octets = encode(visible);
+  return octets.length > MAX_TEXT ? cut(octets) : visible;
+}
+
+/** The beginning of a text, cut between two characters. */
+function cut(octets: Uint8Array): string {
+  let end = MAX_TEXT;
+  while ((octets[end]! & 0xc0) === 0x80) end--;
+  return decode(octets.subarray(0, end));
 }
 
 /** Whether the reply says "do not try again" (5xx). */

@@ -30,6 +30,7 @@ import {
   newState,
   newTransaction,
   type ServerState,
+  sizeLimit,
   type VerbResult,
 } from "./server_state.ts";
 import type { SessionSettings } from "./session_settings.ts";
@@ -87,6 +88,9 @@ export class ServerSession {
   #sasl: SaslExchange | null = null;
   /** The chunk head that waits until the driver has said whether it wants a body. */
   #chunk: { readonly size: number; readonly last: boolean } | null = null;
+
+  /** How many replies the end of a chunk gets that nobody asked for; 0 while none comes in. */
+  #unwanted = 0;
 
   #asked: ServerEvent | null = null;
   #events: ServerEvent[] = [{ type: "connect" }];
@@ -249,7 +253,9 @@ export class ServerSession {
 
   #command(command: Command): void {
     if (this.#rejected && command.verb !== "QUIT") {
-      return this.#result(answered(503, "5.5.1", "no service for you: say QUIT"));
+      // The octets behind BDAT are no commands.
+      if (command.verb === "BDAT") return this.#close(NO_SERVICE);
+      return this.#say(NO_SERVICE);
     }
     switch (command.verb) {
       case "HELO":
@@ -298,7 +304,6 @@ export class ServerSession {
       this.#fault("unauthorized-pipelining", `commands after ${command.verb}`);
       return this.#close(reply(503, "5.5.0", "improper pipelining"));
     }
-    if (this.#state.transaction !== null) this.#abort(command.verb);
     this.#idleCommand(hello(command, this.#state));
   }
 
@@ -373,11 +378,14 @@ export class ServerSession {
   /** What a plain reply means for the event it answers. */
   #replied(event: ServerEvent, given: Reply): void {
     const good = given.code < 400;
+    // RFC 5321 §3.8: 421 says that the channel closes.
+    if (given.code === 421) return this.#close(given);
     switch (event.type) {
       case "connect":
         return this.#greet(given);
       case "hello":
-        if (!good) return this.#say(given);
+        if (!good) return this.#say(withoutEnhanced(given));
+        this.#state.transaction = null; // RFC 5321 §4.1.4: as if RSET had been said
         this.#state.hello = { verb: event.verb, name: event.name };
         return this.#say(helloReply(this.#state));
       case "sender":
@@ -405,14 +413,16 @@ export class ServerSession {
       this.#fault("early-talk", "before the greeting");
       return this.#close(reply(503, "5.5.0", "talked before the greeting"));
     }
-    if (given.code === 421 || given.code === 521) return this.#close(given);
+    const greeting = withoutEnhanced(given);
+    if (given.code === 521) return this.#close(greeting);
     this.#rejected = given.code >= 400;
-    this.#say(given);
+    this.#say(greeting);
   }
 
   #refusedRecipient(refusal: Reply): void {
     if (this.#state.transaction === null) return this.#say(refusal);
-    if (++this.#state.transaction.refused > this.#settings.limits.refusedRecipients) {
+    this.#state.transaction.refused++;
+    if (this.#patience.refusedRecipient()) {
       this.#fault("too-many-errors", "recipients refused");
       return this.#close(reply(421, "4.7.0", "too many unknown recipients"));
     }
@@ -421,8 +431,10 @@ export class ServerSession {
 
   #bodyReplied(command: "DATA" | "BDAT", given: Reply): void {
     if (given.code !== 354) {
+      // RFC 2033 §4.3: the last chunk is answered for each recipient, be it refused.
+      const replies = this.#chunk?.last ? this.#replyCount() : 1;
       this.#state.transaction = null;
-      return command === "BDAT" ? this.#discardChunk(given) : this.#say(given);
+      return command === "BDAT" ? this.#discardChunk(given, replies) : this.#say(given);
     }
     this.#body.begin(command, this.#state.transaction!.binary);
     if (command === "BDAT") {
@@ -442,12 +454,13 @@ export class ServerSession {
   }
 
   /** The octets of a chunk follow whether we want them or not (RFC 3030 §2). */
-  #discardChunk(refusal: Reply): void {
+  #discardChunk(refusal: Reply, replies = 1): void {
     const { size } = this.#chunk!;
     this.#body.begin("BDAT", true);
     this.#body.refuse(refusal);
     if (!this.#body.bearable(size)) return this.#close(refusal);
     this.#body.beginChunk(size, false);
+    this.#unwanted = replies;
     this.#mode = "body";
   }
 
@@ -463,7 +476,8 @@ export class ServerSession {
         break;
       case "chunk-end":
         this.#mode = "line";
-        if (this.#body.failure === null) {
+        if (this.#unwanted > 0) this.#refuseUnwanted(this.#body.failure!);
+        else if (this.#body.failure === null) {
           this.#put(reply(250, "2.0.0", `${this.#body.size} octets received`));
         } else this.#refusedBody(this.#body.failure, 1);
         break;
@@ -478,6 +492,13 @@ export class ServerSession {
         break;
     }
     return true;
+  }
+
+  /** A chunk that came at the wrong moment is over; whatever transaction there is goes on. */
+  #refuseUnwanted(refusal: Reply): void {
+    for (; this.#unwanted > 1; this.#unwanted--) this.#put(refusal);
+    this.#unwanted = 0;
+    this.#say(refusal);
   }
 
   #refusedBody(failure: Reply, times: number): void {
@@ -551,9 +572,9 @@ export class ServerSession {
   }
 
   get #body(): BodyReceiver {
-    const { extensions, limits, newlines } = this.#settings;
+    const { newlines } = this.#settings;
     return this.#receiver ??= new BodyReceiver({
-      messageSize: extensions.size === false ? limits.messageSize : extensions.size,
+      messageSize: sizeLimit(this.#settings),
       newlines,
     });
   }
@@ -578,6 +599,7 @@ export class ServerSession {
   }
 }
 
+const NO_SERVICE = reply(503, "5.5.1", "no service for you: say QUIT");
 const OK = answered(250, "2.0.0", "OK");
 const NOTHING = cursorOver(new Uint8Array(0));
 
@@ -590,3 +612,8 @@ const FACTS: ReadonlySet<ServerEvent["type"]> = new Set([
   "fault",
   "quit",
 ]);
+
+/** RFC 2034 §4: neither the greeting nor an answer to EHLO or HELO has an enhanced status code. */
+function withoutEnhanced({ code, lines }: Reply): Reply {
+  return { code, lines };
+}

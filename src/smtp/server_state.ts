@@ -62,6 +62,13 @@ export function newTransaction(parameters: MailParameters): Transaction {
 /** What a verb makes of a command: an answer at once, or a question to the driver. */
 export type VerbResult = { readonly reply: Reply } | { readonly ask: ServerEvent };
 
+/** Octets a message may have, 0 for no limit: what is announced never lifts the limit set. */
+export function sizeLimit({ extensions, limits }: SessionSettings): number {
+  const announced = extensions.size === false ? 0 : extensions.size;
+  if (limits.messageSize === 0 || announced === 0) return Math.max(limits.messageSize, announced);
+  return Math.min(limits.messageSize, announced);
+}
+
 /** A result that answers at once. */
 export function answer(code: number, enhanced: string | undefined, text: string): VerbResult {
   return { reply: reply(code, enhanced, text) };

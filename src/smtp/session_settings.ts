@@ -6,6 +6,7 @@
  */
 
 import type { Extensions } from "./extensions.ts";
+import type { Reply } from "./reply.ts";
 
 /** Settings of one session. */
 export interface SessionSettings {
@@ -32,8 +33,12 @@ export interface SessionSettings {
   readonly refuseEarlyTalk: boolean;
   /** What the greeting says after the host name. */
   readonly banner: string;
+  /** How long the greeting waits for a client that talks too early, in milliseconds. */
+  readonly greetingDelay: number;
   /** What HELP answers, a line each. */
   readonly help: string;
+  /** What ETRN answers (RFC 1985 §5). */
+  readonly etrn: Reply;
 }
 
 /** How much one client may do in one session. */
@@ -42,7 +47,7 @@ export interface SessionLimits {
   readonly messageSize: number;
   /** Accepted recipients of a message; at least 100 (RFC 5321 §4.5.3.1.8). */
   readonly recipients: number;
-  /** RCPT commands refused in a message before the session is ended: dictionary attacks. */
+  /** RCPT commands refused in a session before it is ended with 421: dictionary attacks. */
   readonly refusedRecipients: number;
   /** Messages in a session. */
   readonly messages: number;

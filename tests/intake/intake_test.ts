@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { mapDirectory } from "../../src/directory/map_directory.ts";
 import type { Policy, Verdict } from "../../src/policy/policy.ts";
 import { reply } from "../../src/smtp/reply.ts";
@@ -331,4 +331,141 @@ Deno.test("a submitted mail must be from an address of the account", async () =>
   await peer.mail({ sender: "sales@example.test", to, text: "From: sales@example.test\r\n\r\n" });
   const text = "From: Bob <bob@example.test>\r\n\r\n";
   await peer.mail({ sender: "alice@example.test", to, text }, 550, "5.7.1");
+});
+
+Deno.test("what is no verdict is answered 451 4.3.0, with an event", async () => {
+  const answers: unknown[] = [
+    { action: "reject" },
+    { action: "annotate" },
+    { action: "annotate", changes: [{ change: "add-field", name: "no good", value: "x" }] },
+    { action: "explode" },
+    "reject",
+  ];
+  for (const answer of answers) {
+    const { codes, station } = await attempt({ name: "p", message: () => answer as Verdict });
+    await using _ = station;
+    assertEquals(codes.at(-1), "451", JSON.stringify(answer));
+    assertEquals(station.of("policy.failed").length, 1, JSON.stringify(answer));
+  }
+});
+
+Deno.test("a policy's time-out holds for a thenable that is no promise", async () => {
+  await using station = await MemoryStation.start({
+    policies: [{ name: "p", timeout: 5000, sender: () => ({ then() {} }) as never }],
+  });
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<a@b.example>", 451, "4.3.0");
+});
+
+Deno.test("a body hook that gives a promise counts against its policy", async () => {
+  const { codes, station } = await attempt({
+    name: "p",
+    body: (() => Promise.reject(new Error("later"))) as never,
+  });
+  await using _ = station;
+  assertEquals(codes.at(-1), "451");
+});
+
+Deno.test("policies cannot change a session or a message by what they are shown", async () => {
+  const { codes, station } = await attempt({
+    name: "p",
+    message: ({ session, fields }) => {
+      (fields as unknown[]).length = 0;
+      (session as { identity: string }).identity = "root"; // throws: it is frozen
+    },
+    onFailure: { action: "accept" },
+  });
+  await using _ = station;
+  assertEquals(codes.at(-1), "250");
+  assertStringIncludes((await station.mailbox("alice"))[0]!, "Received: from client.example");
+  assertEquals(station.of("policy.failed").length, 1);
+});
+
+Deno.test("a policy that hangs in the body of a large message holds no file open", async () => {
+  await using station = await MemoryStation.start({
+    policies: [{
+      name: "scanner",
+      timeout: 5000,
+      onFailure: { action: "accept" },
+      async message({ openBody }) {
+        for await (const _ of openBody()) await new Promise(() => {});
+      },
+    }],
+  });
+  const peer = await station.greeted();
+  await peer.mail({ text: "Subject: big\r\n\r\n" + "x".repeat(400_000) + "\r\n" });
+  assertEquals(await station.tree("/mail/.incoming"), []);
+});
+
+Deno.test("intake tells of copies that a policy had dropped", async () => {
+  const { codes, station } = await attempt({ name: "p", recipient: () => DISCARD });
+  await using _ = station;
+  assertEquals(codes.at(-1), "250");
+  assertEquals(
+    station.of("message.discarded").map(({ policy, recipients }) => [policy, recipients]),
+    [["p", ["alice@example.test"]]],
+  );
+});
+
+Deno.test("intake refuses a head of more than 2,000 fields", async () => {
+  await using station = await MemoryStation.start();
+  const peer = await station.greeted();
+  await peer.mail({ text: "a:\r\n".repeat(2001) + "\r\nhi\r\n" }, 552, "5.3.4");
+  await peer.mail({ text: "a:\r\n".repeat(2000) + "\r\nhi\r\n" });
+});
+
+Deno.test("intake bounds the mailboxes one message may go to", async () => {
+  const members = Array.from({ length: 3000 }, (_, i) => `user${i}@example.test`);
+  await using station = await MemoryStation.start({
+    directory: mapDirectory({
+      accounts: Object.fromEntries(members.map((each) => [each, {}])),
+      aliases: { "all@example.test": members },
+    }),
+  });
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<a@b.example>", 250);
+  for (let i = 0; i < 3; i++) await peer.say("RCPT TO:<all@example.test>", 250);
+  await peer.say("RCPT TO:<all@example.test>", 452, "4.5.3");
+});
+
+Deno.test("one full mailbox behind an alias puts the mail off; when all are full it is refused", async () => {
+  const quota = { messages: 1 };
+  await using station = await MemoryStation.start({
+    directory: mapDirectory({
+      accounts: { "full@example.test": { quota }, "bob@example.test": { quota: { messages: 2 } } },
+      aliases: { "team@example.test": ["full@example.test", "bob@example.test"] },
+    }),
+  });
+  const peer = await station.greeted();
+  await peer.mail({ to: ["team@example.test"] });
+  await peer.say("MAIL FROM:<a@b.example>", 250);
+  await peer.say("RCPT TO:<full@example.test>", 552, "5.2.2");
+  await peer.say("RCPT TO:<team@example.test>", 452, "4.2.2");
+  await peer.say("RSET", 250);
+  await peer.mail({ to: ["bob@example.test"] });
+  await peer.say("MAIL FROM:<a@b.example>", 250);
+  await peer.say("RCPT TO:<team@example.test>", 552, "5.2.2");
+});
+
+Deno.test("LMTP makes one copy for a mailbox that several recipients lead to", async () => {
+  await using station = await MemoryStation.start({ listener: { role: "lmtp" } });
+  const peer = await station.connect();
+  await peer.expect(220);
+  await peer.say("LHLO mta.example", 250);
+  await peer.say("MAIL FROM:<>", 250);
+  for (const to of ["alice", "alice", "team"]) await peer.say(`RCPT TO:<${to}@example.test>`, 250);
+  await peer.say("DATA", 354);
+  await peer.say("Subject: one\r\n\r\nhi\r\n.", 250);
+  await peer.expect(250);
+  await peer.expect(250);
+  assertEquals((await station.mailbox("alice")).length, 1);
+  assertEquals((await station.mailbox("bob")).length, 1);
+});
+
+Deno.test("a station is not started with a postmaster elsewhere", async () => {
+  await assertRejects(
+    () => MemoryStation.start({ postmaster: "admin@elsewhere.example" }),
+    TypeError,
+    "admin@elsewhere.example",
+  );
 });

@@ -111,6 +111,8 @@ const line = fc.oneof(
       "BDAT 4\r\nabcd",
       "BDAT 6 LAST\r\nab\r\ncd",
       "BDAT 4 LAST\r\na\nbc",
+      "BDAT 4 LAST\r\nabc\r",
+      "BDAT 4\r\nab\r\r",
       "BDAT 3000",
       "BDAT nonsense",
       "RSET",
@@ -215,6 +217,31 @@ Deno.test("ServerSession answers in whole lines of the reply grammar whatever it
       assert(/^(?:[2-5]\d\d[ -][^\r\n]*\r\n)*$/.test(said), said);
     }),
     { numRuns: 400 },
+  );
+});
+
+Deno.test("ServerSession ends every message it began with exactly one end, abort or quit", () => {
+  fc.assert(
+    fc.property(role, script, fc.boolean(), (role, bytes, normalize) => {
+      const { happened, waiting } = play(role, [bytes], {
+        ...WITHOUT_TLS,
+        newlines: normalize ? "normalize" : "strict",
+      });
+      let open = false;
+      for (const event of happened) {
+        const { type, refusal } = JSON.parse(event);
+        if (type === "body") {
+          assert(!open, happened.join("\n"));
+          open = true;
+        } else if (type === "end" || refusal !== undefined) {
+          assert(open, happened.join("\n"));
+          open = false;
+        } else if (type === "abort" || type === "quit") open = false;
+        else assert(!open || type === "fault", happened.join("\n"));
+      }
+      assert(!open || waiting === "bytes");
+    }),
+    { numRuns: 600 },
   );
 });
 

@@ -39,3 +39,10 @@ Deno.test("SpaceGuard takes a disk that cannot be asked to have room: writing wi
   files.fail({ operation: "space", code: "EIO" });
   assertEquals(await guard.hasRoom(), true);
 });
+
+Deno.test("SpaceGuard goes on to the next folder where one is missing", async () => {
+  const { files, clock } = await newGuard();
+  files.disk.capacity = 400_000;
+  const guard = new SpaceGuard({ files, clock, paths: ["/not-yet", "/mail"], bytes: 500_000 });
+  assertEquals(await guard.hasRoom(), false);
+});

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { reply } from "../../src/smtp/reply.ts";
-import { MemoryStation } from "../support/memory_station.ts";
+import { DIRECTORY, MemoryStation } from "../support/memory_station.ts";
 
 const MINUTE = 60_000;
 
@@ -281,8 +281,166 @@ Deno.test("a connect policy that rejects leaves nothing to do but QUIT", async (
     }],
   });
   const peer = await station.connect();
-  await peer.expect(554, "5.7.1");
+  assertEquals(await peer.expect(554), "554 not from there"); // RFC 2034 §4: no enhanced code
   await peer.say("EHLO client.example", 503);
   await peer.say("QUIT", 221);
   assertEquals(await peer.reply(), null);
+});
+
+Deno.test("a station takes its time for an answer without the client's time running out", async () => {
+  await using station = await MemoryStation.start({
+    listener: { limits: { timeouts: { command: 10_000, data: 10_000 } } },
+    policies: [{ name: "slow", message: () => station.runtime.clock.sleep(20_000) }],
+  });
+  const peer = await station.greeted();
+  await peer.send(
+    "MAIL FROM:<a@client.example>\r\nRCPT TO:<alice@example.test>\r\nBDAT 4 LAST\r\n\r\n\r\n",
+  );
+  for (const _ of ["MAIL", "RCPT", "BDAT"]) await peer.expect(250);
+  assertEquals((await station.mailbox("alice")).length, 1);
+});
+
+Deno.test("a station says 421 when it has no answer itself, and stops all the same", async () => {
+  const never = () => new Promise<never>(() => {});
+  const station = await MemoryStation.start({
+    directory: {
+      ...DIRECTORY,
+      isLocalDomain: () => true,
+      lookup: never,
+      verify: never,
+      maySendAs: never,
+    },
+  });
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<a@client.example>", 250);
+  await peer.send("RCPT TO:<alice@example.test>\r\n");
+  await station.runtime.clock.advance(10 * MINUTE + 2000);
+  await peer.expect(421, "4.3.0");
+  assertEquals(await peer.reply(), null);
+  const other = await station.greeted();
+  await other.say("MAIL FROM:<a@client.example>", 250);
+  await other.send("RCPT TO:<alice@example.test>\r\n");
+  await station.runtime.clock.settle();
+  const start = station.runtime.clock.now();
+  await station.runtime.clock.runUntil(station.mta.stop({ grace: 3000 }));
+  assertEquals(station.runtime.clock.now() - start, 3000);
+});
+
+Deno.test("stop() may be called twice; both wait for the last connection", async () => {
+  const station = await MemoryStation.start();
+  const busy = await station.greeted();
+  await busy.say("MAIL FROM:<a@client.example>", 250);
+  const both = Promise.all([station.mta.stop({ grace: 1000 }), station.mta.stop({ grace: 1000 })]);
+  await station.runtime.clock.runUntil(both);
+});
+
+Deno.test("a station bounds the time of what it only reads to its end", async () => {
+  await using station = await MemoryStation.start({
+    listener: { limits: { timeouts: { message: 5 * MINUTE } } },
+  });
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<a@client.example>", 250);
+  await peer.say("RCPT TO:<alice@example.test>", 250);
+  await peer.say("DATA", 354);
+  await peer.send("a bare\nline feed");
+  for (let minute = 0; minute < 5; minute++) {
+    await peer.send("x");
+    await station.runtime.clock.advance(MINUTE);
+  }
+  await station.runtime.clock.advance(2000);
+  await peer.expect(421, "4.4.2");
+});
+
+Deno.test("a station closes after a 421 of a policy's", async () => {
+  await using station = await MemoryStation.start({
+    policies: [{
+      name: "away",
+      sender: () => ({ action: "defer", reply: reply(421, "4.7.0", "go away") }),
+    }],
+  });
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<a@client.example>", 421, "4.7.0");
+  assertEquals(await peer.reply(), null);
+});
+
+Deno.test("a refused EHLO changes nothing: neither the transaction nor the name", async () => {
+  await using station = await MemoryStation.start({
+    policies: [{
+      name: "names",
+      hello: ({ hello }) =>
+        hello === "bad" ? { action: "reject", reply: reply(550, "5.7.1", "bad name") } : undefined,
+    }],
+  });
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<a@client.example>", 250);
+  await peer.say("EHLO bad", 550);
+  await peer.say("LHLO other", 500);
+  await peer.say("RCPT TO:<alice@example.test>", 250);
+  await peer.say("DATA", 354);
+  await peer.say("Subject: hi\r\n\r\nhi\r\n.", 250);
+  assertStringIncludes((await station.mailbox("alice"))[0]!, "Received: from client.example (");
+});
+
+Deno.test("a BDAT at the wrong moment leaves the transaction as it was", async () => {
+  await using station = await MemoryStation.start();
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<a@client.example>", 250);
+  await peer.send("BDAT 5\r\nhello");
+  await peer.expect(503, "5.5.1");
+  await peer.say("RCPT TO:<alice@example.test>", 250);
+});
+
+Deno.test("a BDAT body that ends in a bare CR is refused, and nothing of it is held", async () => {
+  await using station = await MemoryStation.start();
+  const peer = await station.greeted();
+  const text = "Subject: big\r\n\r\n" + "x".repeat(400_000) + "\r";
+  await peer.say("MAIL FROM:<a@client.example>", 250);
+  await peer.say("RCPT TO:<alice@example.test>", 250);
+  await peer.send(`BDAT ${text.length} LAST\r\n${text}`);
+  await peer.expect(550, "5.5.2");
+  assertEquals(await station.tree("/mail/.incoming"), []);
+  assertEquals(station.of("message.refused").length, 1);
+});
+
+Deno.test("LMTP: a last chunk that is refused is answered for each recipient", async () => {
+  await using station = await MemoryStation.start({ listener: { role: "lmtp" }, bodyMemory: 0 });
+  const { files } = station.runtime;
+  const peer = await station.connect();
+  await peer.expect(220);
+  await peer.say("LHLO mta.example", 250);
+  await peer.say("MAIL FROM:<>", 250);
+  await peer.say("RCPT TO:<alice@example.test>", 250);
+  await peer.say("RCPT TO:<bob@example.test>", 250);
+  files.fail({ operation: "open", path: /\.body$/, code: "ENOSPC" });
+  await peer.send("BDAT 6 LAST\r\n\r\nhi\r\nNOOP\r\n");
+  await peer.expect(451, "4.3.2");
+  await peer.expect(451, "4.3.2");
+  await peer.expect(250, "2.0.0");
+});
+
+Deno.test("a listener that demands TLS takes no password before it, whatever else it is told", async () => {
+  await using station = await MemoryStation.start({
+    listener: { role: "submission", authInClear: true },
+  });
+  const peer = await station.greeted();
+  await peer.say(`AUTH PLAIN ${btoa("\0alice@example.test\0wonderland")}`, 538, "5.7.11");
+});
+
+Deno.test("an onEvent or close hook that throws ends neither mail nor process", async () => {
+  await using station = await MemoryStation.start({
+    policies: [{ name: "broken", close: () => Promise.reject(new Error("statsd is down")) }],
+    onEvent: (event) => {
+      if (event.type !== "policy.failed") throw new Error("disk of the log is full");
+      failed.push(event.policy);
+    },
+  });
+  const failed: string[] = [];
+  const peer = await station.greeted();
+  await peer.mail({});
+  await peer.say("QUIT", 221);
+  assertEquals(await peer.reply(), null);
+  peer.close();
+  await station.runtime.clock.settle();
+  assertEquals((await station.mailbox("alice")).length, 1);
+  assertEquals(failed, ["broken"]);
 });

@@ -55,7 +55,10 @@ export class MemoryStation {
         ...listener,
         address: { transport: "tcp", hostname: "0.0.0.0", port: 25 },
       }],
-      onEvent: (event) => events.push(event),
+      onEvent: (event) => {
+        events.push(event);
+        options.onEvent?.(event);
+      },
     });
     return new MemoryStation(runtime, mta, events);
   }

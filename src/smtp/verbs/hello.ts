@@ -28,7 +28,7 @@ export function helloReply(state: ServerState): Reply {
 
 /** The keyword lines of this moment: STARTTLS goes when TLS comes, AUTH may come with it. */
 export function keywords(state: ServerState): string[] {
-  const { extensions: offer, limits, authInClear } = state.settings;
+  const { extensions: offer, limits, authInClear, tls } = state.settings;
   const { secure } = state;
   const lines: string[] = [];
   if (offer.pipelining) lines.push("PIPELINING");
@@ -40,7 +40,9 @@ export function keywords(state: ServerState): string[] {
   if (offer.chunking && offer.binaryMime) lines.push("BINARYMIME");
   if (offer.dsn) lines.push("DSN");
   if (offer.startTls && !secure) lines.push("STARTTLS");
-  if (offer.auth.length > 0 && (secure || authInClear)) lines.push(`AUTH ${offer.auth.join(" ")}`);
+  if (offer.auth.length > 0 && (secure || (authInClear && tls !== "required"))) {
+    lines.push(`AUTH ${offer.auth.join(" ")}`);
+  }
   if (offer.requireTls && secure) lines.push("REQUIRETLS");
   if (offer.etrn) lines.push("ETRN");
   if (offer.verify) lines.push("VRFY");

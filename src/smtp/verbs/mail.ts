@@ -7,7 +7,14 @@
 import type { Address } from "../../address.ts";
 import type { RawParameter } from "../command.ts";
 import { type Offer, parseMailParameters } from "../parameters.ts";
-import { answer, gate, outOfOrder, type ServerState, type VerbResult } from "../server_state.ts";
+import {
+  answer,
+  gate,
+  outOfOrder,
+  type ServerState,
+  sizeLimit,
+  type VerbResult,
+} from "../server_state.ts";
 
 /** MAIL FROM:<sender> parameters. */
 export function mail(
@@ -17,13 +24,12 @@ export function mail(
   const refusal = gate(state);
   if (refusal !== null) return refusal;
   if (state.transaction !== null) return outOfOrder("a transaction is open already");
-  const { limits, extensions } = state.settings;
   const parameters = parseMailParameters(command.parameters, offerOf(state));
   if ("reply" in parameters) return parameters;
   if (parameters.smtputf8 !== true && command.sender !== null && !isAscii(command.sender)) {
     return answer(553, "5.6.7", "this sender needs the SMTPUTF8 parameter");
   }
-  const limit = extensions.size === false ? limits.messageSize : extensions.size;
+  const limit = sizeLimit(state.settings);
   if (limit > 0 && parameters.size !== undefined && parameters.size > limit) {
     return answer(552, "5.3.4", `message too big: the limit is ${limit} octets`);
   }

@@ -31,7 +31,7 @@ export function authRefusal(
   if (state.hello === null || state.hello.verb === "HELO") return outOfOrder("say EHLO first");
   if (state.identity !== null) return outOfOrder("logged in already");
   if (state.transaction !== null) return outOfOrder("not within a transaction");
-  if (!state.secure && !settings.authInClear) {
+  if (!state.secure && (settings.tls === "required" || !settings.authInClear)) {
     return answer(538, "5.7.11", "encryption required: say STARTTLS first");
   }
   if (!settings.extensions.auth.some((offered) => offered === command.mechanism.toUpperCase())) {

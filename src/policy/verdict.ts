@@ -1,0 +1,51 @@
+/**
+ * Makes sure that what a policy answered is a verdict, before anything is done with it: policies are
+ * written by others, perhaps without a type checker.
+ *
+ * @module
+ */
+
+import { makeField } from "../message/header.ts";
+import type { Reply } from "../smtp/reply.ts";
+import type { Change, Verdict } from "./policy.ts";
+
+/** The answer as a verdict. @throws {TypeError} when it is none; the message says why. */
+export function checkVerdict(answer: unknown): Verdict | undefined {
+  if (answer === undefined || answer === null) return undefined;
+  const verdict = answer as Verdict;
+  switch (verdict.action) {
+    case "accept":
+      return verdict;
+    case "discard":
+      return { action: "discard", reason: String(verdict.reason ?? "") };
+    case "reject":
+    case "defer":
+      return { ...verdict, reply: checkReply(verdict) };
+    case "annotate":
+      if (!Array.isArray(verdict.changes)) throw new TypeError("annotate without changes");
+      verdict.changes.forEach(checkChange);
+      return verdict;
+    default:
+      throw new TypeError(`no verdict: ${String((verdict as { action?: unknown }).action)}`);
+  }
+}
+
+/** The reply, made to mean what the action says whatever code the policy wrote. */
+function checkReply({ action, reply }: Extract<Verdict, { action: "reject" | "defer" }>): Reply {
+  if (typeof reply?.code !== "number" || !Array.isArray(reply.lines)) {
+    throw new TypeError(`${action} without a reply`);
+  }
+  const { code } = reply;
+  if (action === "reject" && (code < 500 || code > 599)) {
+    return { ...reply, code: 550, enhanced: "5.7.1" };
+  }
+  if (action === "defer" && (code < 400 || code > 499)) {
+    return { ...reply, code: 451, enhanced: "4.7.1" };
+  }
+  return reply;
+}
+
+function checkChange(change: Change): void {
+  if (change.change === "add-field") makeField(change.name, change.value); // throws where it must not be
+  else if (change.change !== "remove-field") throw new TypeError("no change to a message");
+}
