@@ -69,10 +69,13 @@ export class DenoFiles implements Files {
     }
   }
 
-  async stat(path: string): Promise<FileStat | null> {
+  async stat(
+    path: string,
+    { follow = false }: { readonly follow?: boolean } = {},
+  ): Promise<FileStat | null> {
     try {
       return await attempt(() => {
-        const info = Deno.lstatSync(path);
+        const info = follow ? Deno.statSync(path) : Deno.lstatSync(path);
         return { kind: fileKind(info), size: info.size, modified: info.mtime?.getTime() ?? 0 };
       });
     } catch (error) {

@@ -51,11 +51,14 @@ export class NodeTlsServer implements TlsServer {
     const { idle } = this.#generation;
     const acceptor = idle.pop() ?? new Acceptor(this.#generation);
     acceptor.handshake(stream, (socket) => {
-      idle.push(acceptor);
+      if (idle.length < MOST_IDLE) idle.push(acceptor);
       onSecure(socket);
     }, onError);
   }
 }
+
+/** Acceptors kept for later; more are made while so many handshakes go on at once. */
+const MOST_IDLE = 64;
 
 /** One set of certificates. */
 class Generation {

@@ -156,7 +156,7 @@ export interface TlsInfo {
 /** What kind of thing lies at a path. */
 export type FileKind = "file" | "directory" | "link" | "other";
 
-/** The disk. Paths are absolute or relative to the process; links are not followed by `stat`. */
+/** The disk. Paths are absolute or relative to the process. */
 export interface Files {
   /** Opens a file. @throws `EEXIST` with `createNew`, `ENOENT`, `ENOSPC`, … */
   open(path: string, options: OpenOptions): Promise<FileHandle>;
@@ -176,8 +176,10 @@ export interface Files {
   makeDirectory(path: string, mode: number): Promise<void>;
   /** The entries of a folder, in no order. */
   list(path: string): AsyncIterable<{ readonly name: string; readonly kind: FileKind }>;
-  /** What lies there (a link itself, not its target), or `null` when nothing does. */
-  stat(path: string): Promise<FileStat | null>;
+  /**
+   * What lies there, or `null` when nothing does: a link itself, or with `follow` what it leads to.
+   */
+  stat(path: string, options?: { readonly follow?: boolean }): Promise<FileStat | null>;
   /** Makes the names in a folder durable. */
   syncDirectory(path: string): Promise<void>;
   /** What is left on the file system that holds `path`. */
