@@ -3,6 +3,12 @@
  * look-up sees first, at most once a second, whether it has changed on the disk, and reads it again
  * then.
  *
+ * Somebody may be writing it just then, over itself and line by line; taken as it is, it would lose
+ * users, and their mail would be refused for good. So a change is believed when it is a second old, or
+ * two looks have found the same one, when nothing changed while it was read, and when its last line has
+ * an end. Until then everybody goes on living here. (To replace the file by a rename, as `yizhan user`
+ * does, is safe at any speed.)
+ *
  * What fails: opening throws {@link UsersFileError} with a line for everything wrong. Later a file
  * that is broken, gone or unreadable changes nothing: who lived here goes on living here, and
  * `onTrouble` is told, once for each state of the file. `reload()` throws it instead.
@@ -17,7 +23,7 @@ import type { ScramVerifier } from "../smtp/sasl/scram_verifier.ts";
 import type { Account, Directory, DirectoryEntry } from "./directory.ts";
 import { type DirectoryTable, directoryTable } from "./directory_table.ts";
 import { TableDirectory } from "./table_directory.ts";
-import { parseUsersOctets, readUsersOctets } from "./users_read.ts";
+import { demandWhole, parseUsersOctets, readUsersOctets } from "./users_read.ts";
 
 /** What a file directory is made of. */
 export interface FileDirectoryOptions {
@@ -42,6 +48,8 @@ const LOOK_EVERY = 1000;
  * on coarse file systems.
  */
 const UNSETTLED = 2000;
+/** Milliseconds after which nobody is writing the file any more, or so it seems. */
+const QUIET = 1000;
 
 /**
  * Opens a users file as a directory.
@@ -169,6 +177,9 @@ class UsersSource {
   readonly #options: FileDirectoryOptions;
   readonly #domains: readonly string[];
   #stat: FileStat | null = null;
+  /** The file at the last look, read or not. */
+  #seen: FileStat | null = null;
+  #isLink = false;
   #readAt = 0;
   /** SHA-256 of what was last read: tells a change where the times cannot. */
   #digest = "";
@@ -180,37 +191,59 @@ class UsersSource {
 
   /** Reads the file. */
   async read(): Promise<DirectoryTable> {
-    return this.#parse(await this.#octets(await this.#options.files.stat(this.#options.path)));
+    const [stat, readAt] = [await this.#look(), this.#options.clock.now()];
+    const octets = await readUsersOctets(this.#options.files, this.#options.path);
+    this.#remember(stat, readAt, digestOf(octets));
+    return this.#parse(octets);
   }
 
-  /** Reads the file if it is not what was last read, be that right or wrong; else `null`. */
+  /**
+   * Reads the file if it is not what was last read, be that right or wrong; else `null`, and also when
+   * somebody seems to be writing it.
+   */
   async readIfChanged(): Promise<DirectoryTable | null> {
-    const stat = await this.#options.files.stat(this.#options.path);
+    const before = this.#seen;
+    const [stat, readAt] = [await this.#look(), this.#options.clock.now()];
     if (!this.#mayHaveChanged(stat)) return null;
-    const before = this.#digest;
-    const octets = await this.#octets(stat);
-    return this.#digest === before ? null : this.#parse(octets);
+    if (stat !== null && readAt - stat.modified < QUIET && !isSame(stat, before)) return null;
+    const octets = await readUsersOctets(this.#options.files, this.#options.path);
+    if (!isSame(await this.#look(), stat)) return null;
+    const last = this.#digest;
+    this.#remember(stat, readAt, digestOf(octets));
+    return this.#digest === last ? null : this.#parse(octets);
+  }
+
+  async #look(): Promise<FileStat | null> {
+    const { files, path } = this.#options;
+    const found = await files.stat(path);
+    this.#isLink = found?.kind === "link";
+    return this.#seen = this.#isLink ? await files.stat(path, { follow: true }) : found;
   }
 
   #mayHaveChanged(stat: FileStat | null): boolean {
-    const last = this.#stat;
-    // What a link leads to may change without the link.
-    if (stat === null || last === null || stat.kind === "link") return true;
-    if (stat.size !== last.size || stat.modified !== last.modified) return true;
-    return Math.abs(this.#readAt - last.modified) < UNSETTLED;
+    // A link may lead to another file now, of the same size and time.
+    if (stat === null || this.#isLink || !isSame(stat, this.#stat)) return true;
+    return Math.abs(this.#readAt - stat.modified) < UNSETTLED;
   }
 
   /** @param stat from before the reading, so that what changes meanwhile is seen at the next look. */
-  async #octets(stat: FileStat | null): Promise<Uint8Array> {
-    const readAt = this.#options.clock.now();
-    const octets = await readUsersOctets(this.#options.files, this.#options.path);
-    [this.#stat, this.#readAt] = [stat, readAt];
-    this.#digest = createHash("sha256").update(octets).digest("base64");
-    return octets;
+  #remember(stat: FileStat | null, readAt: number, digest: string): void {
+    [this.#stat, this.#readAt, this.#digest] = [stat, readAt, digest];
   }
 
   #parse(octets: Uint8Array): DirectoryTable {
-    const { table } = parseUsersOctets(octets, this.#options.path).file;
+    const users = parseUsersOctets(octets, this.#options.path);
+    demandWhole(users, this.#options.path);
+    const { table } = users.file;
     return directoryTable({ ...table, domains: [...table.domains, ...this.#domains] });
   }
+}
+
+/** Whether two looks found the same file, as far as can be seen from outside. */
+function isSame(a: FileStat | null, b: FileStat | null): boolean {
+  return a?.size === b?.size && a?.modified === b?.modified;
+}
+
+function digestOf(octets: Uint8Array): string {
+  return createHash("sha256").update(octets).digest("base64");
 }

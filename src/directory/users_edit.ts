@@ -5,7 +5,7 @@
  * The new text is parsed before it is written; what would not parse is refused. It goes to `PATH.new`,
  * is synced, renamed over the file, and the folder is synced: after a crash there is the old file or
  * the new one. `PATH.new` is also the lock: two edits at once cannot lose one another. A running server
- * sees the new file at its next look-up.
+ * sees the new file within two seconds.
  *
  * A file that is made has mode 0600 and belongs to whoever made it, so run that as the server's user. A
  * file that is changed keeps its owner, group and mode; where that is not allowed the edit is refused,

@@ -57,6 +57,19 @@ export function parseUsersOctets(octets: Uint8Array, path: string): UsersText {
   return { text, file: checkUsersText(text, path) };
 }
 
+/**
+ * Demands that a users file's last line has its end: one that is being written, or was cut off, mostly
+ * has none, and every line of it that is there may be well-formed.
+ *
+ * @throws {UsersFileError} when it has none.
+ */
+export function demandWhole({ text }: UsersText, path: string): void {
+  if (text.endsWith("\n")) return;
+  const line = text.split("\n").length;
+  const advice = "if the file is whole, end it with a newline";
+  throw new UsersFileError([`${path}:${line}: found a last line that may be cut off; ${advice}`]);
+}
+
 /** Reads and parses a users file. @throws {UsersFileError} for everything wrong with it. */
 export async function readUsersFile(files: Files, path: string): Promise<UsersText> {
   return parseUsersOctets(await readUsersOctets(files, path), path);

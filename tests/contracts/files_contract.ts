@@ -208,6 +208,7 @@ export function filesContract(adapter: Adapter): void {
     const file = await files.stat(`${folder}/f`);
     assertEquals([file?.kind, file?.size], ["file", 5]);
     assert(file!.modified > Date.UTC(2020, 0, 1));
+    assertEquals(await files.stat(`${folder}/f`, { follow: true }), file);
     assertEquals((await files.stat(folder))?.kind, "directory");
     assertEquals(await files.stat(`${folder}/none`), null);
     assertEquals(await files.stat(`${folder}/f/below`), null);

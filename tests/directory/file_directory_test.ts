@@ -101,7 +101,58 @@ Deno.test("FileDirectory goes on looking when the clock is set back", async () =
   const directory = await openFileDirectory({ files, random, clock, path: PATH });
   now -= 365 * 86_400_000;
   await write(files, `${HEADER}user bob@example.org -\n`);
+  // By this clock the file is of next year; that it stays the same must do.
+  assertEquals(await directory.lookup(BOB), null);
+  now += 1000;
   assertEquals((await directory.lookup(BOB))?.kind, "mailbox");
+});
+
+Deno.test("FileDirectory believes a change only when nobody seems to be writing it", async () => {
+  const users = ["alice", "bob", "carol"].map((name) => `user ${name}@example.org -`);
+  const { runtime, directory, troubles } = await opened(...users);
+  const handle = await runtime.files.open(PATH, { write: true, truncate: true });
+  // Over itself, line by line, and what is there is well-formed at each look.
+  for (const line of [HEADER, ...users.map((line) => `${line}\n`)]) {
+    await runtime.clock.advance(300);
+    await handle.write(encode(line));
+    await runtime.clock.advance(700);
+    assertEquals((await directory.lookup(BOB))?.kind, "mailbox", line);
+  }
+  handle.close();
+  await runtime.clock.advance(1000);
+  assertEquals((await directory.lookup(BOB))?.kind, "mailbox");
+  assertEquals(troubles, []);
+});
+
+Deno.test("FileDirectory sees a change that is written while it reads, at the next look", async () => {
+  const { runtime, directory } = await opened("user alice@example.org -", "user bob@example.org -");
+  await write(runtime.files, `${HEADER}user alice@example.org -\n`);
+  await runtime.clock.advance(60_000);
+  let opens = 0;
+  runtime.files.onCall = ({ operation }) => {
+    if (operation !== "open" || ++opens > 1) return;
+    void write(runtime.files, `${HEADER}user bob@example.org -\nuser carol@example.org -\n`);
+  };
+  assertEquals((await directory.lookup(BOB))?.kind, "mailbox");
+  await runtime.clock.advance(1000);
+  assertEquals(await directory.lookup(ALICE), null);
+  assertEquals((await directory.lookup(BOB))?.kind, "mailbox");
+});
+
+Deno.test("FileDirectory takes no file whose last line has no end", async () => {
+  const { runtime, directory, troubles } = await opened(
+    "user alice@example.org -",
+    "user bob@example.org -",
+  );
+  const cut = `${HEADER}user alice@example.org -`;
+  await write(runtime.files, cut);
+  await runtime.clock.advance(60_000);
+  assertEquals((await directory.lookup(BOB))?.kind, "mailbox");
+  const trouble = "/users:2: found a last line that may be cut off; " +
+    "if the file is whole, end it with a newline";
+  assertEquals(troubles, [`UsersFileError: ${trouble}`]);
+  await assertRejects(() => directory.reload(), UsersFileError, trouble);
+  await assertRejects(() => openFileDirectory({ ...runtime, path: PATH }), UsersFileError, trouble);
 });
 
 Deno.test("FileDirectory reads no file that has not changed, and looks once a second", async () => {
