@@ -114,6 +114,7 @@ export function settingsOf(
     limits,
     auth: overrides.auth ?? base.auth,
     authInClear: overrides.authInClear ?? base.authInClear,
+    emptyPassword: base.emptyPassword ?? false,
     tls: overrides.tls ?? base.tls,
     newlines: overrides.newlines ?? "strict",
     refuseEarlyTalk: overrides.refuseEarlyTalk ?? base.refuseEarlyTalk,
@@ -128,6 +129,7 @@ export function settingsOf(
 interface RoleDefaults {
   readonly auth: SessionSettings["auth"];
   readonly authInClear: boolean;
+  readonly emptyPassword?: boolean;
   readonly tls: SessionSettings["tls"];
   readonly refuseEarlyTalk: boolean;
   readonly extensions: Partial<Extensions>;
@@ -159,6 +161,7 @@ const ROLE_DEFAULTS: Record<Role, RoleDefaults> = {
   catcher: {
     auth: "optional",
     authInClear: true,
+    emptyPassword: true,
     tls: "optional",
     refuseEarlyTalk: false,
     extensions: { auth: ["PLAIN", "LOGIN"] },

@@ -334,7 +334,7 @@ export class ServerSession {
   #authCommand(command: Extract<Command, { verb: "AUTH" }>): void {
     const refusal = authRefusal(command, this.#state);
     if (refusal !== null) return this.#result(refusal);
-    this.#sasl = new SaslExchange(command.mechanism, this.#nonce);
+    this.#sasl = new SaslExchange(command.mechanism, this.#nonce, this.#settings);
     this.#mode = "sasl";
     this.#lines.limit = this.#settings.limits.authLine;
     this.#saslOutcome(this.#sasl.start(command.initialResponse));

@@ -22,6 +22,12 @@ export interface SessionSettings {
   readonly auth: "none" | "optional" | "required";
   /** Whether AUTH may be used before TLS. Passwords then travel in the clear. */
   readonly authInClear: boolean;
+  /**
+   * Whether PLAIN and LOGIN take an empty password, against RFC 4616 §2. Only for where any password is
+   * right; elsewhere it never reaches whoever checks it, since some (LDAP) take it for no login at all.
+   * Default `false`.
+   */
+  readonly emptyPassword?: boolean;
   /** `required`: MAIL and AUTH are refused with 530 5.7.0 before TLS. */
   readonly tls: "optional" | "required";
   /**

@@ -77,6 +77,26 @@ Deno.test("yizhan dev catches mail in the clear and by STARTTLS with the least p
   assertEquals(await modeOf(`${data}/tls/key.pem`), 0o600);
 });
 
+Deno.test("yizhan dev lets in any user name and password, the empty one too", async () => {
+  await using folder = await Folder.make();
+  const words = ["dev", "--listen", "127.0.0.1:0", "--data", folder.path];
+  const { program, ports: [port = 0] } = await Program.start(words);
+  await using _ = program;
+  const logins = [
+    [`AUTH PLAIN ${btoa("\0me\0")}`],
+    [`AUTH PLAIN ${btoa("someone else\0me\0anything")}`],
+    ["AUTH LOGIN", btoa("me"), ""],
+    ["AUTH LOGIN", btoa("me@example.test"), btoa(" ")],
+  ];
+  for (const lines of logins) {
+    using client = await Client.connect(port);
+    await client.say("EHLO test", 250);
+    for (const line of lines.slice(0, -1)) await client.say(line, 334);
+    assertMatch(await client.say(lines.at(-1)!, 235), /2\.7\.0/);
+    await client.send("a@a.test", "b@b.test", MAIL);
+  }
+});
+
 Deno.test("yizhan dev keeps its certificate, and replaces one that is broken", async () => {
   await using folder = await Folder.make();
   const words = ["dev", "--listen", "127.0.0.1:0", "--data", folder.path];

@@ -12,7 +12,7 @@ import type { ServerEvent } from "../server_event.ts";
 import { formatBase64, parseBase64 } from "./base64.ts";
 import { LoginServer } from "./login.ts";
 import { PlainServer } from "./plain.ts";
-import type { SaslServer, SaslStep } from "./sasl.ts";
+import type { PasswordRules, SaslServer, SaslStep } from "./sasl.ts";
 import { ScramServer, type ScramVerifier } from "./scram.ts";
 
 /** What the session does next. */
@@ -25,8 +25,8 @@ export type SaslOutcome =
 export class SaslExchange {
   readonly #machine: SaslServer;
 
-  constructor(mechanism: string, nonce: () => string) {
-    this.#machine = newServer(mechanism.toUpperCase() as SaslMechanism, nonce);
+  constructor(mechanism: string, nonce: () => string, rules: PasswordRules = {}) {
+    this.#machine = newServer(mechanism.toUpperCase() as SaslMechanism, nonce, rules);
   }
 
   /** Begins; `initial` is the base64 after the mechanism, `null` when there was none. */
@@ -82,12 +82,16 @@ export class SaslExchange {
   }
 }
 
-function newServer(mechanism: SaslMechanism, nonce: () => string): SaslServer {
+function newServer(
+  mechanism: SaslMechanism,
+  nonce: () => string,
+  rules: PasswordRules,
+): SaslServer {
   switch (mechanism) {
     case "PLAIN":
-      return new PlainServer();
+      return new PlainServer(rules);
     case "LOGIN":
-      return new LoginServer();
+      return new LoginServer(rules);
     case "SCRAM-SHA-256":
       return new ScramServer(nonce());
   }

@@ -9,8 +9,15 @@
  */
 
 import { decodeStrict, encode } from "../../bytes.ts";
-import { malformed, MAX_NAME, MAX_PASSWORD, type SaslServer, type SaslStep } from "./sasl.ts";
-import { saslprep } from "./saslprep.ts";
+import {
+  malformed,
+  MAX_NAME,
+  MAX_PASSWORD,
+  type PasswordRules,
+  type SaslServer,
+  type SaslStep,
+} from "./sasl.ts";
+import { prepPassword, saslprep } from "./saslprep.ts";
 
 /**
  * One LOGIN exchange.
@@ -30,7 +37,13 @@ import { saslprep } from "./saslprep.ts";
  */
 export class LoginServer implements SaslServer {
   readonly mechanism = "LOGIN";
+  readonly #rules: PasswordRules;
   #name: string | null = null;
+
+  /** A password must not be empty where the rules do not say so. */
+  constructor(rules: PasswordRules = {}) {
+    this.#rules = rules;
+  }
 
   /** Asks for the name, or takes it from the initial response and asks for the password. */
   start(initial: Uint8Array | null): SaslStep {
@@ -41,12 +54,14 @@ export class LoginServer implements SaslServer {
   /** The name, then the password. */
   respond(data: Uint8Array): SaslStep {
     if (this.#name === null) {
-      const name = read(data, MAX_NAME);
+      const text = read(data, MAX_NAME);
+      const name = text === null ? null : saslprep(text, MAX_NAME);
       if (name === null) return malformed("name is empty, too long or holds control characters");
       this.#name = name;
       return { type: "challenge", data: encode("Password:") };
     }
-    const password = read(data, MAX_PASSWORD);
+    const text = read(data, MAX_PASSWORD);
+    const password = text === null ? null : prepPassword(text, this.#rules);
     if (password === null) return malformed("password cannot be read", this.#name);
     return { type: "credentials", authorize: this.#name, name: this.#name, password };
   }
@@ -54,6 +69,5 @@ export class LoginServer implements SaslServer {
 
 function read(data: Uint8Array, limit: number): string | null {
   // NFKC can shorten a text, so what came may be longer than what is kept, but not without end.
-  const text = data.length > 4 * limit ? null : decodeStrict(data);
-  return text === null ? null : saslprep(text, limit);
+  return data.length > 4 * limit ? null : decodeStrict(data);
 }

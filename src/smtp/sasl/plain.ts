@@ -8,8 +8,15 @@
  */
 
 import { decodeStrict } from "../../bytes.ts";
-import { malformed, MAX_NAME, MAX_PASSWORD, type SaslServer, type SaslStep } from "./sasl.ts";
-import { saslprep } from "./saslprep.ts";
+import {
+  malformed,
+  MAX_NAME,
+  MAX_PASSWORD,
+  type PasswordRules,
+  type SaslServer,
+  type SaslStep,
+} from "./sasl.ts";
+import { prepPassword, saslprep } from "./saslprep.ts";
 
 const NUL = "\0";
 
@@ -32,6 +39,12 @@ const NUL = "\0";
  */
 export class PlainServer implements SaslServer {
   readonly mechanism = "PLAIN";
+  readonly #rules: PasswordRules;
+
+  /** A password must not be empty where the rules do not say so. */
+  constructor(rules: PasswordRules = {}) {
+    this.#rules = rules;
+  }
 
   /** Reads the message, or asks for it with an empty challenge (RFC 4954 §4). */
   start(initial: Uint8Array | null): SaslStep {
@@ -53,7 +66,7 @@ export class PlainServer implements SaslServer {
     if (name === null) return malformed("name is empty, too long or holds control characters");
     const authorize = authzid === "" ? name : saslprep(authzid, MAX_NAME);
     if (authorize === null) return malformed("authorization identity cannot be read", name);
-    const password = saslprep(passwd, MAX_PASSWORD);
+    const password = prepPassword(passwd, this.#rules);
     if (password === null) return malformed("password cannot be read", name);
     return { type: "credentials", authorize, name, password };
   }

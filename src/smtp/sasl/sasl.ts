@@ -55,6 +55,12 @@ export type SaslStep =
     readonly malformed: boolean;
   };
 
+/** What a mechanism that is told passwords takes for one. */
+export interface PasswordRules {
+  /** Whether it may be empty, against RFC 4616 §2. Default `false`. */
+  readonly emptyPassword?: boolean;
+}
+
 /** One exchange on the server's side. Made for one AUTH command and then thrown away. */
 export interface SaslServer {
   /** The name in the registry, such as `PLAIN`. */

@@ -13,6 +13,7 @@
  */
 
 import { encode } from "../../bytes.ts";
+import { MAX_PASSWORD, type PasswordRules } from "./sasl.ts";
 
 const BLANKS = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/gu;
 const VANISHING =
@@ -28,6 +29,11 @@ const REFUSED = new RegExp(
     "]",
   "u",
 );
+
+/** A prepared password, or `null` as {@link saslprep} gives it; empty where the rules have it. */
+export function prepPassword(text: string, rules: PasswordRules): string | null {
+  return text === "" && rules.emptyPassword === true ? "" : saslprep(text, MAX_PASSWORD);
+}
 
 /**
  * The prepared string, or `null` where it holds what cannot be typed, nothing is left, or more than

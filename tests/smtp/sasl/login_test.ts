@@ -39,6 +39,13 @@ Deno.test("LoginServer calls malformed what is empty, not UTF-8, too long or has
   }
 });
 
+Deno.test("LoginServer takes an empty password only where the rules say so", () => {
+  const machine = new LoginServer({ emptyPassword: true });
+  machine.start(encode("tim"));
+  assertEquals(machine.respond(encode("")), { ...CREDENTIALS, password: "" } as SaslStep);
+  assertEquals(new LoginServer({ emptyPassword: true }).start(encode("")).type, "failed");
+});
+
 Deno.test("LoginServer never throws on any octets", () => {
   const octets = fc.uint8Array({ maxLength: 100 });
   fc.assert(fc.property(octets, octets, (name, password) => {

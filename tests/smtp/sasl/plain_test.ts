@@ -53,6 +53,14 @@ Deno.test("PlainServer calls malformed what RFC 4616 §2 does not allow", async 
   }
 });
 
+Deno.test("PlainServer takes an empty password only where the rules say so", () => {
+  const machine = new PlainServer({ emptyPassword: true });
+  const tim = { type: "credentials" as const, authorize: "tim", name: "tim", password: "" };
+  assertEquals(machine.start(encode("\0tim\0")), tim);
+  assertEquals(plain("\0tim\0").type, "failed");
+  assertEquals(new PlainServer({ emptyPassword: true }).start(encode("\0\0x")).type, "failed");
+});
+
 Deno.test("PlainServer takes 255 octets in each part, as RFC 4616 §2 demands", () => {
   const [a, b, c] = ["a".repeat(255), "b".repeat(255), "c".repeat(255)];
   assertEquals(plain(`${a}\0${b}\0${c}`), {
