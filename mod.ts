@@ -85,6 +85,9 @@ export {
 } from "./src/queue/local_delivery.ts";
 export type { Envelope, EnvelopeRecipient } from "./src/queue/entry.ts";
 
+export { senderIdentity, type SenderIdentityOptions } from "./src/policy/sender_identity.ts";
+export { mayRelay } from "./src/policy/relay.ts";
+export { type IpAddress, type Network as IpNetwork, parseNetwork } from "./src/net_address.ts";
 export type {
   BodyObserver,
   Change,

@@ -41,7 +41,9 @@ export class CertificateFiles {
       if (read.status === "bad") {
         const path = paths[read.part];
         const pair = read.part === "key" ? ` (of ${paths.certificate})` : "";
-        throw new CommandError(EXIT.dataError, `${read.part} ${path}${pair} ${read.reason}`);
+        const advice = read.mismatch ? describeMismatch(paths) : "";
+        const reason = `${read.reason}${advice}`;
+        throw new CommandError(EXIT.dataError, `${read.part} ${path}${pair} ${reason}`);
       }
       if (read.expires < now) {
         const day = new Date(read.expires).toISOString().slice(0, 10);
@@ -69,6 +71,12 @@ export class CertificateFiles {
     }));
     return stamps.join("\n");
   }
+}
+
+/** What to do about a pair that is none: both commands print a public key. */
+function describeMismatch({ certificate, key }: CertificatePaths): string {
+  return `: give the key it was made with; of a pair, these print the same: ` +
+    `openssl x509 -noout -pubkey -in ${certificate}; openssl pkey -pubout -in ${key}`;
 }
 
 async function readText(path: string): Promise<string> {

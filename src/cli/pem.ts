@@ -18,7 +18,13 @@ export type PemPair =
     /** The names it is for, as OpenSSL writes them. */
     readonly names: string;
   }
-  | { readonly status: "bad"; readonly part: "certificate" | "key"; readonly reason: string };
+  | {
+    readonly status: "bad";
+    readonly part: "certificate" | "key";
+    readonly reason: string;
+    /** Each is good, but they are not a pair. */
+    readonly mismatch?: true;
+  };
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const KEY = /-----BEGIN ((?:[A-Z]+ )?PRIVATE KEY)-----[^-]+-----END \1-----/;
@@ -41,7 +47,7 @@ export function readPemPair(certificateText: string, keyText: string): PemPair {
   }
   try {
     if (!leaf.checkPrivateKey(createPrivateKey(key))) {
-      return bad("key", "does not belong to the certificate");
+      return { ...bad("key", "does not belong to the certificate"), mismatch: true };
     }
   } catch (error) {
     return bad("key", `cannot be read: ${messageOf(error)}`);
@@ -54,7 +60,7 @@ export function readPemPair(certificateText: string, keyText: string): PemPair {
   };
 }
 
-function bad(part: "certificate" | "key", reason: string): PemPair {
+function bad(part: "certificate" | "key", reason: string): PemPair & { readonly status: "bad" } {
   return { status: "bad", part, reason };
 }
 

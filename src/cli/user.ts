@@ -87,6 +87,7 @@ async function runUser(line: CommandLine, words: readonly string[]): Promise<Exi
     const folder = path.replace(/[^/]*$/, "") || ".";
     const read = [path, `${path}.new`, folder];
     requirePermissions({ read, write: [path, `${path}.new`], listen: [], sys: [] }, words);
+    await demandFolder(folder);
     if (verb !== "add") await demandFile(path);
     await edit(verb, access, address, line);
     return EXIT.ok;
@@ -166,6 +167,20 @@ function readSendAs(text: string): SendAs {
   const right = parseSendAs(text);
   if (right !== null) return right;
   throw new UsageError(`--send-as ${text}: wanted an address or a domain`);
+}
+
+/** @param folder with a slash at its end, or `.`. */
+async function demandFolder(folder: string): Promise<void> {
+  const name = folder.replace(/(?<=.)\/+$/, "");
+  const found = await Deno.stat(name).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  });
+  if (found?.isDirectory) return;
+  const trouble = found === null
+    ? `folder ${name} does not exist; make it first: mkdir -m 700 ${name}`
+    : `${name} is no folder; name a users file that lies in one`;
+  throw new CommandError(EXIT.noInput, trouble);
 }
 
 async function demandFile(path: string): Promise<void> {

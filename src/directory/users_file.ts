@@ -105,7 +105,7 @@ export function parseUsersFile(text: string): UsersFile {
   const lines = text.replace(/^\ufeff/, "").split(/\r?\n/);
   const reader = new Reader();
   if (lines[0]?.trimEnd() !== USERS_HEADER) {
-    const found = lines[0] === "" ? "nothing" : quote(lines[0] ?? "");
+    const found = lines[0] === "" ? "nothing" : quote(lines[0] ?? "", MAX_UNKNOWN);
     reader.report(1, `found ${found}; the first line must be "${USERS_HEADER}"`);
   }
   lines.forEach((line, index) => reader.read(line, index + 1));
@@ -147,7 +147,9 @@ class Reader {
         return this.#readSecret(rest, report);
       default:
         report(
-          `found ${quote(kind)}; a line begins with domain, user, alias, catch-all, secret or #`,
+          `found ${
+            quote(kind, MAX_UNKNOWN)
+          }; a line begins with domain, user, alias, catch-all, secret or #`,
         );
     }
   }
@@ -311,8 +313,11 @@ export function parseSize(text: string): number | null {
   return Number.isSafeInteger(bytes) ? bytes : null;
 }
 
+/** Characters quoted of a line that is none of ours: it may be anything, such as a line of a key. */
+const MAX_UNKNOWN = 20;
+
 /** What was found, in our message: one line, not too long, and no verifier. */
-function quote(text: string): string {
+function quote(text: string, limit = 60): string {
   const line = text.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, "?").replace(/\$.*/, "$...");
-  return `"${line.length > 60 ? `${line.slice(0, 57)}...` : line}"`;
+  return `"${line.length > limit ? `${line.slice(0, limit - 3)}...` : line}"`;
 }

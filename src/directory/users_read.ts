@@ -11,7 +11,7 @@ import { parseUsersFile, type UsersFile } from "./users_file.ts";
 /** Octets of a users file: some 300,000 users. */
 const MAX_SIZE = 64 * 1024 * 1024;
 /** Problems told at once; the first ones make the others, often. */
-const MAX_TOLD = 50;
+const MAX_TOLD = 5;
 
 /** A users file that cannot be used, or an edit that cannot be made. */
 export class UsersFileError extends Error {
@@ -43,6 +43,10 @@ export async function readUsersOctets(files: Files, path: string): Promise<Uint8
   } catch (error) {
     const code = errorCode(error);
     if (code === "ENOENT") throw new UsersFileError([`${path}: no such file`]);
+    if (code === "EISDIR") {
+      const advice = `name a file in it, such as ${path.replace(/\/+$/, "")}/users`;
+      throw new UsersFileError([`${path}: is a folder; ${advice}`]);
+    }
     if (code === "EFBIG") throw new UsersFileError([`${path}: larger than ${MAX_SIZE} octets`]);
     throw error;
   }
@@ -77,6 +81,13 @@ export async function readUsersFile(files: Files, path: string): Promise<UsersTe
 
 /** Parses the text of a users file. @throws {UsersFileError} for everything wrong in it. */
 export function checkUsersText(text: string, path: string): UsersFile {
+  // A key given for a users file by mistake: no line of it may be quoted, least of all in a log.
+  const pem = /^[^\S\n]*-----BEGIN /m.exec(text);
+  if (pem !== null) {
+    const line = text.slice(0, pem.index).split("\n").length;
+    const what = "found a certificate or key in PEM form; name the users file instead";
+    throw new UsersFileError([`${path}:${line}: ${what}`]);
+  }
   const file = parseUsersFile(text);
   if (file.problems.length === 0) return file;
   const told = file.problems.slice(0, MAX_TOLD).map(({ line, text }) => `${path}:${line}: ${text}`);

@@ -132,7 +132,7 @@ Deno.test("yizhan serve takes new certificates and users on SIGHUP, and keeps th
   );
   assertMatch(
     await program.stderrLine(/the certificates stay as they were/),
-    /^warning: the certificates stay as they were: key .*mx\.key .*does not belong to the certificate$/,
+    /^warning: the certificates stay as they were: key .*mx\.key .*does not belong to the certificate: give the key/,
   );
   assertEquals(await trusted("mx.example.test"), true);
 
@@ -211,7 +211,8 @@ const WRONG: readonly {
     spoil: (path) => Deno.writeTextFile(`${path}/mx.key`, otherCertificate.key),
     flags: (site) => site.certificate("mx"),
     code: 65,
-    says: /^yizhan: key .*\/mx\.key \(of .*\/mx\.crt\) does not belong to the certificate\n$/,
+    says:
+      /^yizhan: key .*\/mx\.key \(of .*\/mx\.crt\) does not belong to the certificate: give the key it was made with; of a pair, these print the same: openssl x509 -noout -pubkey -in \S+\/mx\.crt; openssl pkey -pubout -in \S+\/mx\.key\n$/,
   },
   {
     what: "an address this machine does not have",

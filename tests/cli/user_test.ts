@@ -86,6 +86,26 @@ for (const verb of ["list", "passwd", "remove"]) {
   });
 }
 
+for (const verb of ["add", "passwd"]) {
+  Deno.test(`yizhan user ${verb} says which folder is missing, and what to name for one`, async () => {
+    await using folder = await Folder.make();
+    const say = (users: string) =>
+      run(["user", verb, "--users", users, "a@b.test", "--password-stdin"], { stdin: "x" });
+    const none = `${folder.path}/none`;
+    assertEquals(await say(`${none}/users`), {
+      code: 66,
+      stdout: "",
+      stderr: `yizhan: folder ${none} does not exist; make it first: mkdir -m 700 ${none}\n`,
+    });
+    assertEquals(await say(folder.path), {
+      code: 65,
+      stdout: "",
+      stderr:
+        `yizhan: ${folder.path}: is a folder; name a file in it, such as ${folder.path}/users\n`,
+    });
+  });
+}
+
 Deno.test("yizhan user changes nothing in a users file that is broken, and names its lines", async () => {
   await using folder = await Folder.make();
   const users = `${folder.path}/users`;

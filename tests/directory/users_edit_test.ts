@@ -283,11 +283,37 @@ Deno.test("readUsersFile() says where a file is not UTF-8, missing or too large"
   assert(!(error instanceof UsersFileError));
 });
 
-Deno.test("readUsersFile() tells fifty problems and counts the rest", async () => {
+Deno.test("readUsersFile() tells five problems and counts the rest", async () => {
   const { files } = await machine(`# yizhan users 1\n${"nonsense\n".repeat(60)}`);
   const error = await assertRejects(() => readUsersFile(files, PATH), UsersFileError);
-  assertEquals(error.problems.length, 51);
-  assertEquals(error.problems.at(-1), "/users: and 10 more");
+  assertEquals(error.problems.length, 6);
+  assertEquals(error.problems.at(-1), "/users: and 55 more");
+});
+
+Deno.test("readUsersFile() quotes nothing of a key, and little of what it does not know", async () => {
+  const line = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg";
+  const pem = `-----BEGIN PRIVATE KEY-----\n${line}\n-----END PRIVATE KEY-----\n`;
+  for (const [before, at] of [["", 1], ["# yizhan users 1\n", 2]] as const) {
+    const { files } = await machine(before + pem);
+    const error = await assertRejects(() => readUsersFile(files, PATH), UsersFileError);
+    const what = "found a certificate or key in PEM form; name the users file instead";
+    assertEquals(error.problems, [`/users:${at}: ${what}`]);
+  }
+  const { files } = await machine(`${line}\n${line}\n`);
+  const error = await assertRejects(() => readUsersFile(files, PATH), UsersFileError);
+  assertEquals(error.problems.length, 3);
+  for (const problem of error.problems) {
+    assertEquals(problem.includes(line.slice(0, 21)), false, problem);
+  }
+});
+
+Deno.test("readUsersFile() says what to name instead of a folder", async () => {
+  const { files } = await machine();
+  await files.makeDirectory("/folder", 0o700);
+  const error = await assertRejects(() => readUsersFile(files, "/folder/"), UsersFileError);
+  assertEquals(error.problems, [
+    "/folder/: is a folder; name a file in it, such as /folder/users",
+  ]);
 });
 
 Deno.test("formatSize() writes what parseSize() reads", () => {

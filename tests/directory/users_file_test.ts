@@ -61,7 +61,7 @@ Deno.test("parseUsersFile() wants its first line", () => {
   const [problem] = parseUsersFile(text).problems;
   assertEquals(problem, {
     line: 1,
-    text: 'found "user alice@example.org -"; the first line must be "# yizhan users 1"',
+    text: 'found "user alice@exampl..."; the first line must be "# yizhan users 1"',
   });
   assertEquals(parseUsersFile("").problems[0]?.line, 1);
   assertEquals(parseUsersFile("# yizhan users 2\n").problems.length, 1);
