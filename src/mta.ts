@@ -4,7 +4,7 @@
  * @module
  */
 
-import { domainKey, parseAddress } from "./address.ts";
+import { domainKey, parseAddress, parseDomain } from "./address.ts";
 import { maildirDelivery } from "./delivery/maildir/maildir.ts";
 import type { Directory } from "./directory/directory.ts";
 import { describeError, type EventSink, type MtaFact } from "./events.ts";
@@ -18,10 +18,24 @@ import type { LocalDelivery } from "./queue/local_delivery.ts";
 import { SpaceGuard } from "./queue/space_guard.ts";
 import { Router } from "./routing/router.ts";
 import { Deadlines } from "./runtime/deadlines.ts";
-import type { Runtime, SocketAddress, TlsCertificate, TlsServer } from "./runtime/runtime.ts";
+import {
+  errorCode,
+  formatSocketAddress,
+  type Runtime,
+  type SocketAddress,
+  SystemError,
+  type TlsCertificate,
+  type TlsServer,
+} from "./runtime/runtime.ts";
 import { SmtpListener } from "./server/listener.ts";
 import { ReadBuffers } from "./server/read_buffers.ts";
-import { DEFAULT_LIMITS, type Role, type RoleOverrides, settingsOf } from "./server/roles.ts";
+import {
+  DEFAULT_LIMITS,
+  type Role,
+  type RoleOverrides,
+  ROLES,
+  settingsOf,
+} from "./server/roles.ts";
 import type { ConnectionServices, ConnectionSettings } from "./server/smtp_connection.ts";
 
 /** What a station is made of. */
@@ -93,6 +107,7 @@ export interface Mta {
  */
 export async function startMta(options: MtaOptions): Promise<Mta> {
   const { runtime, hostname, directory, onEvent } = options;
+  checkOptions(options);
   const temporary = temporaryFolder(options);
   const { clock, files, random, network } = runtime;
   const emit = (fact: MtaFact) => {
@@ -188,6 +203,23 @@ function newDelivery({ delivery, runtime: { files, clock }, hostname }: MtaOptio
   return maildirDelivery({ files, clock, root: delivery.maildirRoot, hostname });
 }
 
+/** What the type checker would have said to a program that has none, and what it cannot see. */
+function checkOptions({ hostname, listeners, delivery }: MtaOptions): void {
+  if (parseDomain(hostname) === null) {
+    throw new TypeError(`hostname: "${hostname}" is no host name such as mail.example.org`);
+  }
+  if (!Array.isArray(listeners) || listeners.length === 0) {
+    throw new TypeError("listeners: at least one is needed");
+  }
+  for (const { role } of listeners) {
+    if (ROLES.includes(role)) continue;
+    throw new TypeError(`listeners: role "${role}" is none of ${ROLES.join(", ")}`);
+  }
+  if (typeof delivery !== "object" || delivery === null) {
+    throw new TypeError("delivery: say { maildirRoot } or give a LocalDelivery");
+  }
+}
+
 function temporaryFolder({ temporary, delivery }: MtaOptions): string {
   if (temporary !== undefined) return temporary;
   if ("maildirRoot" in delivery) return `${delivery.maildirRoot}/.incoming`;
@@ -215,6 +247,7 @@ function readNetwork(text: string): Network {
   if (network === null) {
     throw new TypeError(`relayFrom: ${text} is not a network such as 10.0.0.0/8`);
   }
+  if (text.endsWith("/0")) throw new TypeError(`relayFrom: ${text} would relay for everybody`);
   return network;
 }
 
@@ -257,7 +290,7 @@ async function listenAll(
         connections: connections ?? 10_000,
         connectionsPerClient: connectionsPerClient ?? 50,
       };
-      const socket = await runtime.network.listen(address);
+      const socket = await runtime.network.listen(address).catch((error) => refuse(address, error));
       open.push(new SmtpListener(socket, services, settings[index]!, limits, nextId));
     }
     return open;
@@ -265,6 +298,14 @@ async function listenAll(
     await closeAll(open);
     throw error;
   }
+}
+
+/** Says which address it was that could not be had. */
+function refuse(address: SocketAddress, error: unknown): never {
+  const code = errorCode(error);
+  if (code === undefined) throw error;
+  const what = `cannot listen on ${formatSocketAddress(address)}`;
+  throw new SystemError(code, `${what}: ${(error as Error).message}`, { cause: error });
 }
 
 async function closeAll(listeners: readonly SmtpListener[]): Promise<void> {

@@ -14,7 +14,7 @@ import type { SessionView } from "./policy.ts";
 export const RELAY_DENIED: Reply = reply(
   550,
   "5.7.1",
-  "that address is not here, and relaying takes a login",
+  "relaying denied: that address is not here",
 );
 
 /**

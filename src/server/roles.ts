@@ -135,6 +135,9 @@ interface RoleDefaults {
   readonly extensions: Partial<Extensions>;
 }
 
+/** All roles. */
+export const ROLES: readonly Role[] = ["mx", "submission", "submissions", "lmtp", "catcher"];
+
 const ROLE_DEFAULTS: Record<Role, RoleDefaults> = {
   mx: { auth: "none", authInClear: false, tls: "optional", refuseEarlyTalk: true, extensions: {} },
   submission: {
