@@ -27,11 +27,14 @@ import { VERSION } from "./version.ts";
 export const dev: Command = {
   name: "dev",
   summary: "catch all mail on this machine, for development",
-  usage: "[--listen ADDR:PORT]... [--data DIR] [--json | --text]",
+  usage: "[--listen ADDR:PORT]... [--data DIR] [--no-tls] [--json | --text]",
   description: [
     "Takes mail for any address, with STARTTLS or without, with any user name and password or none,",
     "and keeps it as Maildirs in DIR/mail/DOMAIN/USER. Nothing is ever sent on. The certificate for",
-    "STARTTLS is made at the first start and kept in DIR/tls.",
+    "STARTTLS is made at the first start and kept in DIR/tls. Clients that check certificates refuse it",
+    "until they are told to trust DIR/tls/certificate.pem; with --no-tls, STARTTLS is not offered.",
+    "",
+    "A message with a bare CR or LF is refused. A mail file with LF line ends wants curl --crlf.",
   ].join("\n"),
   flags: {
     listen: {
@@ -40,12 +43,14 @@ export const dev: Command = {
       help: "Where to listen (default 127.0.0.1:2525)",
     },
     data: { value: "DIR", help: "Where everything is kept (default ./yizhan-data)" },
+    "no-tls": { help: "Do not offer STARTTLS" },
     ...LOG_FLAGS,
   },
   examples: [
     "dev",
     "dev --listen 127.0.0.1:1025 --listen [::1]:1025",
     "dev --data /tmp/mail --json",
+    "dev --no-tls",
   ],
   run: runDev,
 };
@@ -54,15 +59,19 @@ export const dev: Command = {
 interface DevOptions {
   readonly addresses: readonly SocketAddress[];
   readonly data: string;
+  /** Whether STARTTLS is offered. */
+  readonly tls: boolean;
 }
 
 async function runDev(line: CommandLine, words: readonly string[]): Promise<ExitCode> {
-  const { addresses, data } = readOptions(line);
-  const log = new EventLog(Deno.stdout, chooseFormatter(line, `${data}/mail`));
-  await demandPermissions({ addresses, data }, words);
+  const options = readOptions(line);
+  const { addresses, data, tls } = options;
+  const path = `${data}/tls/certificate.pem`;
+  const log = new EventLog(Deno.stdout, chooseFormatter(line, `${data}/mail`, path));
+  await demandPermissions(options, words);
   await makeDataFolder(data);
   const hostname = ownHostname();
-  const certificate = await certificateFor(data, hostname);
+  const certificate = tls ? await certificateFor(data, hostname) : null;
   using signals = new StopSignals();
   const mta = await startStation(addresses, data, hostname, certificate, log);
   for (const address of mta.addresses) {
@@ -107,7 +116,7 @@ function readOptions(line: CommandLine): DevOptions {
   const given = line.values("listen").map((text) => readListenAddress("--listen", text));
   const byDefault: SocketAddress = { transport: "tcp", hostname: "127.0.0.1", port: 2525 };
   const data = (line.value("data") ?? "yizhan-data").replace(/(?<=.)\/+$/, "");
-  return { addresses: given.length > 0 ? given : [byDefault], data };
+  return { addresses: given.length > 0 ? given : [byDefault], data, tls: !line.has("no-tls") };
 }
 
 /** What is needed depends on what is there: a folder that is missing is made in another one. */
@@ -186,14 +195,17 @@ function describeStation(
 /** Commands that work when pasted into a shell. */
 function describeTrial(address: SocketAddress, tls: boolean): string[] {
   const at = formatSocketAddress(reachable(address));
+  // A shell would take the brackets of an IPv6 address for a pattern.
+  const url = at.startsWith("[") ? `'smtp://${at}'` : `smtp://${at}`;
+  const server = at.startsWith("[") ? `'${at}'` : at;
   const mail = String.raw`Subject: Hello\r\n\r\nIt works.\r\n`;
   return [
     "",
     "Try it:",
     "",
-    `  printf '${mail}' | curl smtp://${at} --mail-from me@example.test \\`,
+    `  printf '${mail}' | curl ${url} --mail-from me@example.test \\`,
     "    --mail-rcpt someone@example.test --upload-file -",
-    `  swaks --to someone@example.test --server ${at}${tls ? " -tls" : ""}`,
+    `  swaks --to someone@example.test --server ${server}${tls ? " -tls" : ""}`,
   ];
 }
 

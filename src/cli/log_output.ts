@@ -14,6 +14,7 @@ import type { EventSink, MtaEvent } from "../events.ts";
 import { EventLines, formatEventJson } from "../observe/log.ts";
 import type { CommandLine, Flag } from "./command.ts";
 import { UsageError } from "./exit.ts";
+import { hintAtTrust } from "./trust_hint.ts";
 
 /** The flags that choose the form of the log. */
 export const LOG_FLAGS = {
@@ -24,14 +25,19 @@ export const LOG_FLAGS = {
 /** Turns an event into a line, or `null` for none. */
 export type EventFormatter = (event: MtaEvent) => string | null;
 
-/** Chooses how events are written. Colour is for terminals only, and not with `NO_COLOR` set. */
-export function chooseFormatter(line: CommandLine, maildirRoot: string): EventFormatter {
+/** Chooses how events are written; `certificate` is the path of one that clients may not trust. Colour is for terminals only, and not with `NO_COLOR` set. */
+export function chooseFormatter(
+  line: CommandLine,
+  maildirRoot: string,
+  certificate?: string,
+): EventFormatter {
   if (line.has("json") && line.has("text")) throw new UsageError("give --json or --text, not both");
   const terminal = Deno.stdout.isTerminal();
   if (line.has("json") || (!terminal && !line.has("text"))) return formatEventJson;
   const colour = terminal && !Deno.noColor;
   const lines = new EventLines({ colour, maildirRoot });
-  return (event) => lines.format(event);
+  const format = (event: MtaEvent) => lines.format(event);
+  return certificate === undefined ? format : hintAtTrust(format, certificate);
 }
 
 /** What can be written to, such as `Deno.stdout`. */

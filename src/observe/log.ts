@@ -192,7 +192,7 @@ function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): str
       ]);
     case "delivery.failed":
       return refusal(paint, formatVisible(event.recipient, ADDRESS), event.reply, [
-        formatVisible(event.error, REASON),
+        formatVisible(withoutClass(event.error), REASON),
         paint.dim(formatVisible(event.message, TEXT)),
       ]);
     case "auth.failed":
@@ -205,14 +205,14 @@ function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): str
     case "session.fault":
       return warning(paint, event.client, `${event.kind}: ${event.detail}`);
     case "tls.failed":
-      return warning(paint, event.client, `TLS: ${event.error}`);
+      return warning(paint, event.client, `TLS: ${withoutClass(event.error)}`);
     case "listener.trouble":
-      return warning(paint, event.listener, event.error);
+      return warning(paint, event.listener, withoutClass(event.error));
     case "policy.failed":
       return warning(paint, `policy ${event.policy}`, `${event.stage}: ${event.error}`);
     case "internal.error":
       return `${paint.bad("!")} ${paint.bad(formatVisible(event.where, TEXT))}: ${
-        formatVisible(event.error, REASON)
+        formatVisible(withoutClass(event.error), REASON)
       }`;
     case "listener.started":
     case "listener.stopped":
@@ -222,6 +222,14 @@ function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): str
     case "auth.succeeded":
       return null;
   }
+}
+
+/** What the machine said, without the name of our class for it, which tells a reader nothing. */
+function withoutClass(error: string): string {
+  return error.replace(/^SystemError: /, "").replace(
+    /^TLS handshake failed: /,
+    "handshake failed: ",
+  );
 }
 
 /** `alice@a.test → bob@b.test, carol@c.test +7`; the null sender is `<>`. */

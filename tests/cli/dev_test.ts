@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotMatch, assertRejects } from "@std/assert";
 import { Client, Folder, Program, run } from "./program.ts";
 
 const MAIL =
@@ -75,6 +75,45 @@ Deno.test("yizhan dev catches mail in the clear and by STARTTLS with the least p
   );
   assertEquals(await Promise.all(modes), modes.map(() => 0o700));
   assertEquals(await modeOf(`${data}/tls/key.pem`), 0o600);
+});
+
+Deno.test("yizhan dev says what to do about clients that do not trust its certificate", async () => {
+  await using folder = await Folder.make();
+  const words = ["dev", "--listen", "127.0.0.1:0", "--data", folder.path, "--text"];
+  const { program, ports: [port = 0] } = await Program.start(words);
+  await using _ = program;
+  const hint = `${folder.path}/tls/certificate.pem, or start with --no-tls)`;
+
+  const distrustful = await Deno.connect({ hostname: "127.0.0.1", port });
+  using first = await Client.over(distrustful);
+  await first.say("STARTTLS", 220);
+  await assertRejects(async () => {
+    using secured = await Deno.startTls(distrustful, { hostname: "localhost" });
+    await secured.handshake();
+  });
+  const refused = await program.stdoutLine(/TLS/);
+  assertMatch(
+    refused,
+    /! 127\.0\.0\.1 {2}TLS: (?!SystemError).*alert.* {2}\(the client may not trust/,
+  );
+  assert(refused.endsWith(hint), refused);
+
+  const silent = await Client.connect(port);
+  await silent.startTls(await Deno.readTextFile(`${folder.path}/tls/certificate.pem`));
+  silent[Symbol.dispose]();
+  assert((await program.stdoutLine(/TLS/)).endsWith(hint));
+});
+
+Deno.test("yizhan dev --no-tls offers no STARTTLS and makes no certificate", async () => {
+  await using folder = await Folder.make();
+  const words = ["dev", "--listen", "127.0.0.1:0", "--data", folder.path, "--no-tls"];
+  const { program, ports: [port = 0] } = await Program.start(words);
+  await using _ = program;
+  assertMatch(await program.stderrLine(/STARTTLS/), /not offered$/);
+  using client = await Client.connect(port);
+  assertNotMatch(await client.say("EHLO test", 250), /STARTTLS/);
+  await client.send("a@a.test", "b@b.test", MAIL);
+  await assertRejects(() => Deno.stat(`${folder.path}/tls`), Deno.errors.NotFound);
 });
 
 Deno.test("yizhan dev lets in any user name and password, the empty one too", async () => {

@@ -254,3 +254,12 @@ Deno.test("formatEventJson() writes the same fields in the same order however th
   assertEquals(formatEventJson(reversed), json);
   assertMatch(json, /^\{"time":"2026-11-22T21:31:07\.045Z","type":"message\.accepted"/);
 });
+
+Deno.test("formatEventLine() says what the machine said without the name of an error class", () => {
+  const error = "SystemError: TLS handshake failed: received fatal alert: UnknownCA";
+  const line = formatEventLine(
+    { time: 0, type: "tls.failed", session: "s", client: "192.0.2.7", error },
+    { colour: false },
+  );
+  assertMatch(line!, /! 192\.0\.2\.7 {2}TLS: handshake failed: received fatal alert: UnknownCA$/);
+});
