@@ -14,7 +14,7 @@ import {
   type SocketAddress,
 } from "../runtime/runtime.ts";
 import { CommandError, EXIT } from "./exit.ts";
-import { describeError, explainFailure } from "./trouble.ts";
+import { describeError, explainFailure, isNotCapable } from "./trouble.ts";
 
 /** @param options `outward: false` takes away the means to connect to anything. */
 export function serverRuntime(options: { readonly outward: boolean }): Runtime {
@@ -38,7 +38,14 @@ export function serverRuntime(options: { readonly outward: boolean }): Runtime {
 
 function refuse(address: SocketAddress, error: unknown): never {
   const what = `cannot listen on ${formatSocketAddress(address)}`;
-  if (address.transport === "tcp" && errorCode(error) === "EACCES") {
+  const code = errorCode(error);
+  if (address.transport === "unix" && code === "EADDRINUSE") {
+    const advice =
+      `${address.path} is there already: stop the server it belongs to, or remove it ` +
+      "if it is none's, or choose another path";
+    throw new CommandError(EXIT.unavailable, `${what}: ${advice}`, { cause: error });
+  }
+  if (address.transport === "tcp" && code === "EACCES" && !isNotCapable(error)) {
     const advice = "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another or grant it";
     throw new CommandError(EXIT.noPermission, `${what}: ${describeError(error)}; ${advice}`);
   }

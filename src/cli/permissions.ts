@@ -65,10 +65,16 @@ function listPermissions(needs: Needs): Needed[] {
       const host = hostname.includes(":") ? `[${hostname}]` : hostname;
       return { name: "net" as const, host: `${host}:${port}` };
     }),
+    // Deno wants the path of a socket among the hosts too, and there an absolute one.
+    ...socketPaths.map((path) => ({ name: "net" as const, host: `unix:${absolute(path)}` })),
     ...[...needs.read, ...socketPaths].map((path) => ({ name: "read" as const, path })),
     ...[...needs.write, ...socketPaths].map((path) => ({ name: "write" as const, path })),
     ...needs.sys.map((kind) => ({ name: "sys" as const, kind })),
   ];
+}
+
+function absolute(path: string): string {
+  return path.startsWith("/") ? path : `${Deno.cwd()}/${path.replace(/^(?:\.\/+)+/, "")}`;
 }
 
 function subjectOf(needed: Needed): string {

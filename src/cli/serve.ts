@@ -27,9 +27,10 @@ export const serve: Command = {
   summary: "run a mail server for real users",
   usage: "--hostname NAME --users FILE --mail DIR --mx ADDR:PORT [FLAGS]",
   description: [
-    "Takes mail for the users in FILE and delivers it into Maildirs under DIR. The users file and the",
-    "certificates are read again when they change, or on SIGHUP; what is wrong with them is reported",
-    "and those in force stay. SIGTERM and SIGINT drain: sessions may finish what they are doing.",
+    "Takes mail for the users in FILE (lines of domain, user, alias, catch-all: see help user) and",
+    "delivers it into Maildirs under DIR. A change of FILE is seen within a second or two, one of the",
+    "certificates within a minute, both at once on SIGHUP; what is wrong with them is reported and",
+    "those in force stay. SIGTERM and SIGINT drain: sessions may finish what they are doing.",
   ].join("\n"),
   flags: SERVE_FLAGS,
   examples: [

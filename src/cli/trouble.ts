@@ -37,6 +37,11 @@ export function explainFailure(what: string, error: unknown): CommandError | nul
   if (error instanceof UsersFileError) {
     return new CommandError(EXIT.dataError, error.problems.join("\n"), { cause: error });
   }
+  if (isNotCapable(error)) {
+    // Deno's own words name the flag.
+    const reason = `Deno was not given that permission: ${describeError(error)}`;
+    return new CommandError(EXIT.noPermission, `${what}: ${reason}`, { cause: error });
+  }
   const known = FAILURES[errorCode(error) ?? ""];
   if (known !== undefined) {
     const [exitCode, advice] = known;
@@ -46,6 +51,12 @@ export function explainFailure(what: string, error: unknown): CommandError | nul
   // A TypeError is what the station throws where its options are wrong; it says which.
   if (!(error instanceof TypeError)) return null;
   return new CommandError(EXIT.config, `${what}: ${describeError(error)}`, { cause: error });
+}
+
+/** Whether Deno refused it, not the system: both have the code EACCES. */
+export function isNotCapable(error: unknown): boolean {
+  const refused = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return refused instanceof Deno.errors.NotCapable;
 }
 
 /** By errno: the exit code, and what to do. */

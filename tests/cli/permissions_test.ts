@@ -17,7 +17,7 @@ Deno.test("formatDenoCommand() grants what is needed, quoted for a shell", () =>
   const main = import.meta.resolve("../../src/cli/main.ts").slice("file://".length);
   assertEquals(
     command,
-    "deno run '--allow-net=[::1]:25' '--allow-read=/srv/my mail,users,/run/l.sock' " +
+    "deno run '--allow-net=[::1]:25,unix:/run/l.sock' '--allow-read=/srv/my mail,users,/run/l.sock' " +
       `'--allow-write=/srv/my mail,/run/l.sock' --allow-sys=statfs ${main} ` +
       "serve --mail '/srv/my mail' --users users",
   );

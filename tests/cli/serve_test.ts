@@ -244,3 +244,27 @@ Deno.test("yizhan serve says in one line which port is in use, and lets go of th
   assertMatch(stderr, /^yizhan: cannot listen on 127\.0\.0\.1:\d+: Address already in use.*\n$/);
   assert(stderr.includes(`127.0.0.1:${port}:`), stderr);
 });
+
+Deno.test("yizhan serve runs by the command it prints, with a unix socket by a relative path too", async () => {
+  await using site = await Site.make();
+  const words = site.words("--lmtp", "unix:lmtp.sock");
+  const cwd = await Deno.realPath(site.path);
+  const { code, stderr } = await run(words, { flags: [], cwd });
+  assertEquals(code, 77);
+  assertMatch(stderr, /permission to listen on unix:\/.*\/lmtp\.sock; run: deno run /);
+  const flags = stderr.split(" ").filter((word) => word.startsWith("--allow-"));
+  const program = await Program.spawn(words, { flags, cwd });
+  await using _ = program;
+  await program.stderrLine(/lmtp on unix:/);
+});
+
+Deno.test("yizhan serve says that a path for a socket is taken, and by what path", async () => {
+  await using site = await Site.make();
+  const path = `${site.path}/file`;
+  await Deno.writeTextFile(path, "mine");
+  const { code, stderr } = await run(site.words("--lmtp", `unix:${path}`));
+  assertEquals(code, 69);
+  assertEquals(stderr.trimEnd().split("\n").length, 1, stderr);
+  assert(stderr.includes(`${path} is there already`) && !stderr.includes("port"), stderr);
+  assertEquals(await Deno.readTextFile(path), "mine");
+});

@@ -14,6 +14,16 @@ function problems(...lines: string[]): string[] {
   return parse(...lines).problems.map(({ line, text }) => `${line}: ${text}`);
 }
 
+Deno.test("parseUsersFile() reads the example of the README", async () => {
+  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
+  const example = /### The users file[^]*?```\n([^]*?)```/.exec(readme)?.[1] ?? "";
+  const { table, problems } = parseUsersFile(example);
+  assertEquals(problems, []);
+  assertEquals([...table.users.keys()], ["alice@example.org", "bob@example.org"]);
+  assertEquals([...table.aliases.keys()], ["sales@example.org", "team@example.org"]);
+  assertEquals([...table.catchAll.keys()], ["example.org"]);
+});
+
 Deno.test("parseUsersFile() reads every kind of line", () => {
   const { table, lines, problems } = parse(
     "",
