@@ -18,7 +18,7 @@ import { formatBase64, parseBase64 } from "../smtp/sasl/base64.ts";
 import { MAX_PASSWORD } from "../smtp/sasl/sasl.ts";
 import { saslprep } from "../smtp/sasl/saslprep.ts";
 import { scramKeys, type ScramVerifier } from "../smtp/sasl/scram_verifier.ts";
-import { Gate } from "./gate.ts";
+import { Gate } from "../gate.ts";
 
 /** Iterations of verifiers made here, and the fewest taken from others. */
 export const DEFAULT_ITERATIONS = 100_000;

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertFalse, assertNotEquals, assertRejects } from "@std/assert";
 import { encode } from "../../src/bytes.ts";
-import { BusyError } from "../../src/directory/gate.ts";
+import { BusyError } from "../../src/gate.ts";
 import { makeVerifier } from "../../src/directory/password.ts";
 import {
   PasswordChecker,

@@ -25,6 +25,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "src/runtime/tls_certificates.ts",
     "src/buffer_pool.ts",
     "src/bytes.ts",
+    "src/gate.ts",
     "src/events.ts",
   ],
   ["src/smtp/", "src/message/", "src/address.ts", "src/net_address.ts"],

@@ -19,6 +19,7 @@
  */
 
 import type { Mailbox, Quota } from "../../directory/directory.ts";
+import { Gate } from "../../gate.ts";
 import {
   DeliveryError,
   type LocalDelivery,
@@ -29,7 +30,6 @@ import {
 import { type Clock, errorCode, type FileHandle, type Files } from "../../runtime/runtime.ts";
 import { type Reply, reply } from "../../smtp/reply.ts";
 import { toDeliveryError } from "./delivery_error.ts";
-import { Gate } from "./gate.ts";
 import { mailboxPath } from "./mailbox_path.ts";
 import { MaildirFolders } from "./maildir_folders.ts";
 import { maildirName, MaildirTime, temporaryName } from "./maildir_name.ts";

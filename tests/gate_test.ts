@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { BusyError, Gate } from "../../src/directory/gate.ts";
+import { BusyError, Gate } from "../src/gate.ts";
 
 /** Pieces of work that end when told to. */
 function pieces(count: number) {

@@ -1,6 +1,6 @@
 /**
- * A gate: so many pieces of work at once, so many waiting, the rest turned away at once. It keeps
- * password hashing, which a stranger can ask for, from filling the thread pool that files use too.
+ * A gate: so many pieces of work at once, so many waiting, the rest turned away at once. It keeps what
+ * a stranger can ask for, such as password hashing, from filling the thread pool and the memory.
  *
  * @module
  */
@@ -32,8 +32,8 @@ export class Gate {
   readonly #waiting: (() => void)[] = [];
   #inside = 0;
 
-  /** @param width pieces of work at once. @param line how many may wait. */
-  constructor(width: number, line: number) {
+  /** @param width pieces of work at once. @param line how many may wait; default: any number. */
+  constructor(width: number, line = Infinity) {
     this.#width = width;
     this.#line = line;
   }
@@ -47,7 +47,9 @@ export class Gate {
     if (this.#inside < this.#width) {
       this.#inside++;
     } else {
-      if (this.#waiting.length >= this.#line) throw new BusyError("too many passwords to check");
+      if (this.#waiting.length >= this.#line) {
+        throw new BusyError("too much of this kind of work is waiting");
+      }
       // Whoever leaves hands its place on, so that nobody can slip in between.
       await new Promise<void>((enter) => this.#waiting.push(enter));
     }
