@@ -40,6 +40,7 @@ async function dispatch(words: readonly string[]): Promise<ExitCode> {
     case undefined:
       console.error(formatHelp());
       return EXIT.usage;
+    case "version":
     case "--version":
     case "-V":
       console.log(`${PROGRAM} ${VERSION}`);
@@ -64,7 +65,7 @@ async function dispatch(words: readonly string[]): Promise<ExitCode> {
 function find(name: string): Command {
   const command = COMMANDS.find((one) => one.name === name);
   if (command !== undefined) return command;
-  const names = [...COMMANDS.map((one) => one.name), "help", "--help", "--version"];
+  const names = [...COMMANDS.map((one) => one.name), "help", "version", "--help", "--version"];
   const kind = name.startsWith("-") ? "flag" : "command";
   throw new UsageError(`there is no ${kind} ${name}${hintNearestName(name, names)}`);
 }
@@ -83,6 +84,7 @@ function formatHelp(): string {
     ...formatTable([
       ...COMMANDS.map(({ name, summary }) => [name, capitalize(summary)] as const),
       ["help", "Print this help, or that of a command: help COMMAND"],
+      ["version", "Print the version"],
     ]),
     "",
     "Flags:",

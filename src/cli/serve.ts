@@ -86,24 +86,54 @@ function checkPermissions(options: ServeOptions, words: readonly string[]): void
 }
 
 /** What must be there before a station can start; to make it is the operator's business. */
-async function checkPaths({ users, mail }: ServeOptions): Promise<void> {
-  if (!await isThere("users file", users)) {
+async function checkPaths({ users, mail, temporary }: ServeOptions): Promise<void> {
+  const usersFile = await lookAt("users", users);
+  if (usersFile === null) {
     const advice = `make it with: yizhan user add --users ${users} you@example.org`;
     throw new CommandError(EXIT.noInput, `users file ${users} does not exist; ${advice}`);
   }
-  if (!await isThere("mail folder", mail)) {
+  if (usersFile.isDirectory) {
+    throw new CommandError(EXIT.noInput, `--users ${users} is a folder; give the file in it`);
+  }
+  const mailFolder = await lookAt("mail", mail);
+  if (mailFolder === null) {
     const advice = `make it, for the user this runs as: mkdir -m 700 ${mail}`;
     throw new CommandError(EXIT.noInput, `mail folder ${mail} does not exist; ${advice}`);
   }
+  if (!mailFolder.isDirectory) throw notAFolder("mail", mail);
+  if (temporary !== undefined) await makeTemporary(temporary);
 }
 
-async function isThere(what: string, path: string): Promise<boolean> {
+/** Made when missing: here, where it is known which flag named it. */
+async function makeTemporary(path: string): Promise<void> {
+  const found = await lookAt("temporary", path);
+  if (found !== null && !found.isDirectory) throw notAFolder("temporary", path);
+  if (found !== null) return;
   try {
-    await Deno.stat(path);
-    return true;
+    await Deno.mkdir(path, { recursive: true, mode: 0o700 });
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw new CommandError(EXIT.noInput, `${what} ${path}: ${describeFileError(error)}`);
+    const missing = error instanceof Deno.errors.NotFound;
+    const reason = missing ? "nothing can be made there" : describeFileError(error);
+    const advice = "give a folder in one where the user this runs as may write";
+    throw new CommandError(
+      EXIT.cantCreate,
+      `--temporary ${path} cannot be made: ${reason}; ${advice}`,
+    );
+  }
+}
+
+function notAFolder(flag: string, path: string): CommandError {
+  const advice = "give a folder that belongs to the user this runs as";
+  return new CommandError(EXIT.noInput, `--${flag} ${path} is not a folder; ${advice}`);
+}
+
+/** What is there, or `null` for nothing. */
+async function lookAt(flag: string, path: string): Promise<Deno.FileInfo | null> {
+  try {
+    return await Deno.stat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw new CommandError(EXIT.noInput, `--${flag} ${path}: ${describeFileError(error)}`);
   }
 }
 

@@ -131,7 +131,10 @@ function readDomain(flag: string, text: string, smtputf8: boolean): string {
 }
 
 function readNetwork(text: string): string {
-  if (parseNetwork(text) !== null) return text;
+  if (parseNetwork(text) !== null) {
+    if (!text.endsWith("/0")) return text;
+    throw new UsageError(`--relay-from ${text} would relay for everybody: name your own networks`);
+  }
   throw new UsageError(
     `--relay-from ${text}: wanted a network, such as 192.0.2.0/24 or 2001:db8::/32`,
   );

@@ -16,6 +16,7 @@ export function describeFileError(error: unknown): string {
     return "permission denied; it must be open to the user this runs as";
   }
   if (error instanceof Deno.errors.IsADirectory) return "it is a folder";
+  if (error instanceof Deno.errors.NotADirectory) return "a part of the path is not a folder";
   if (error instanceof Deno.errors.InvalidData) return "it is not UTF-8 text";
   return describeError(error);
 }

@@ -7,7 +7,9 @@
  */
 
 import type { MtaEvent } from "../events.ts";
-import type { EventFormatter } from "./log_output.ts";
+
+/** Turns an event into a line, or `null` for none. */
+type Formatter = (event: MtaEvent) => string | null;
 
 /** Sessions under TLS whose client has not shown itself yet, held at once. */
 const MAX_HELD = 10_000;
@@ -32,7 +34,7 @@ const MAX_HELD = 10_000;
  * );
  * ```
  */
-export function hintAtTrust(format: EventFormatter, certificate: string): EventFormatter {
+export function hintAtTrust(format: Formatter, certificate: string): Formatter {
   const advice =
     `(the client may not trust our self-signed certificate: ${certificate}, or start with --no-tls)`;
   const silent = new Set<string>();

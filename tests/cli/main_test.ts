@@ -4,6 +4,7 @@ import { run } from "./program.ts";
 
 Deno.test("yizhan --version prints the version of the manifest", async () => {
   const { code, stdout, stderr } = await run(["--version"]);
+  assertEquals(await run(["version"]), { code, stdout, stderr });
   assertEquals({ code, stdout, stderr }, {
     code: 0,
     stdout: `yizhan ${manifest.version}\n`,
@@ -73,6 +74,13 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
       ...["--relay-from", "10.1.2.3/8"],
     ],
     /--relay-from 10\.1\.2\.3\/8: wanted a network/,
+  ],
+  [
+    [
+      ...["serve", "--hostname", "h", "--users", "u", "--mail", "m", "--mx", "[::1]:0"],
+      ...["--relay-from", "0.0.0.0/0"],
+    ],
+    /--relay-from 0\.0\.0\.0\/0 would relay for everybody: name your own/,
   ],
   [
     [

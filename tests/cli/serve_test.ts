@@ -187,6 +187,30 @@ const WRONG: readonly {
     says: /^yizhan: mail folder .*\/mail does not exist; make it.*: mkdir -m 700 .*\n$/,
   },
   {
+    what: "a mail folder that is a file",
+    spoil: async (path) => {
+      await Deno.remove(`${path}/mail`);
+      await Deno.writeTextFile(`${path}/mail`, "");
+    },
+    code: 66,
+    says: /^yizhan: --mail .*\/mail is not a folder; give .*\n$/,
+  },
+  {
+    what: "a folder for large mail that is below a file",
+    spoil: () => {},
+    flags: ({ path }) => ["--temporary", `${path}/users/x`],
+    code: 66,
+    says: /^yizhan: --temporary .*\/users\/x: a part of the path is not a folder\n$/,
+  },
+  {
+    what: "a folder for large mail that cannot be made",
+    spoil: () => {},
+    // Nobody makes folders there, root neither.
+    flags: () => ["--temporary", "/proc/self/nowhere"],
+    code: 73,
+    says: /^yizhan: --temporary \/proc\/self\/nowhere cannot be made: .*; give a folder .*\n$/,
+  },
+  {
     what: "a broken users file",
     spoil: (path) => Deno.writeTextFile(`${path}/users`, "# yizhan users 1\nuser alice\n"),
     code: 65,
