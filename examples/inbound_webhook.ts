@@ -100,6 +100,10 @@ if (import.meta.main) {
     delivery: { maildirRoot: "incoming" },
     policies: [handMailTo(postTo(endpoint))],
     onEvent: (event) => event.type === "policy.failed" && console.error(event.error),
+  }).catch((error) => {
+    // Most likely another program has the port.
+    console.error(error.message);
+    Deno.exit(69);
   });
   const [address] = mta.addresses;
   if (address?.transport === "tcp") console.log(`Listening on 127.0.0.1:${address.port}`);

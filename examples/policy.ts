@@ -40,6 +40,10 @@ if (import.meta.main) {
     }],
     delivery: { maildirRoot: "mail" },
     policies: [senderDomainPolicy(["spam.test"])],
+  }).catch((error) => {
+    // Most likely another program has the port.
+    console.error(error.message);
+    Deno.exit(69);
   });
   const [address] = mta.addresses;
   if (address?.transport === "tcp") console.log(`Listening on 127.0.0.1:${address.port}`);

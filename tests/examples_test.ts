@@ -57,6 +57,17 @@ Deno.test("examples/policy.ts refuses mail by the sender's domain and marks the 
   ]);
 });
 
+for (const [name, ...words] of [["policy.ts"], ["inbound_webhook.ts", "http://127.0.0.1/mail"]]) {
+  Deno.test(`examples/${name} says in one line that its port is in use`, async () => {
+    await using folder = await Folder.make();
+    using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = taken.addr as Deno.NetAddr;
+    const ended = await run([...words, `${port}`], await runOptions(name!, folder));
+    assertEquals(ended.code, 69);
+    assertMatch(ended.stderr, /^cannot listen on 127\.0\.0\.1:\d+: Address already in use.*\n$/);
+  });
+}
+
 Deno.test("examples/inbound_webhook.ts posts mail, and makes the sender keep what is not taken", async () => {
   await using folder = await Folder.make();
   const requests: { url: URL; text: string }[] = [];
