@@ -1,6 +1,8 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { CommandError } from "../../src/cli/exit.ts";
 import { formatDenoCommand, requirePermissions } from "../../src/cli/permissions.ts";
+import { explainFailure } from "../../src/cli/trouble.ts";
+import { SystemError } from "../../src/runtime/runtime.ts";
 
 const NEEDS = {
   read: ["/srv/my mail", "users"],
@@ -49,4 +51,16 @@ Deno.test({
       /permission to listen on 0\.0\.0\.0:25; run: deno run --allow-net=0\.0\.0\.0:25 /,
     );
   },
+});
+
+Deno.test("explainFailure() tells what Deno refuses from what the system refuses", () => {
+  const explain = (cause: Error) => {
+    const error = new SystemError("EACCES", cause.message, { cause });
+    return explainFailure("cannot listen", error)?.message ?? "";
+  };
+  assertEquals(
+    explain(new Deno.errors.NotCapable('Requires net access to "unix:/l.sock"')),
+    'cannot listen: Deno was not given that permission: Requires net access to "unix:/l.sock"',
+  );
+  assertMatch(explain(new Deno.errors.PermissionDenied("denied")), /open it to the user/);
 });
