@@ -74,6 +74,7 @@ export type ServerEvent =
 
 /** What a client did wrong. */
 export type FaultKind =
+  | "refused"
   | "early-talk"
   | "unauthorized-pipelining"
   | "syntax"

@@ -10,7 +10,7 @@
 
 import { type Cursor, cursorOver } from "./cursor.ts";
 import { Patience } from "./patience.ts";
-import { type Reply, reply } from "./reply.ts";
+import { describeReply, type Reply, reply } from "./reply.ts";
 import { ReplyQueue } from "./reply_queue.ts";
 import type { FaultKind, ServerEvent } from "./server_event.ts";
 import { type MutableState, newState, type VerbResult } from "./server_state.ts";
@@ -74,8 +74,9 @@ export class SessionCore {
 
   /** What a verb made of a command. */
   result(result: VerbResult): void {
-    if ("ask" in result) this.tell(result.ask);
-    else this.say(result.reply);
+    if ("ask" in result) return this.tell(result.ask);
+    if (result.reply.code >= 400) this.fault("refused", describeReply(result.reply));
+    this.say(result.reply);
   }
 
   /** The same for a command that brings no mail forward: only so many of them. */
