@@ -147,6 +147,7 @@ async function startStation(options: ServeOptions, log: EventLog): Promise<Stati
       ...runtime,
       path: users,
       domains,
+      onChange: () => say("users reloaded"),
       onTrouble: (error) => warn(`the users stay as they were: ${describeTrouble(error)}`),
     });
     const mta = await startMta({

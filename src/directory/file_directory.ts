@@ -39,6 +39,8 @@ export interface FileDirectoryOptions {
   readonly domains?: readonly string[];
   /** Told when a changed file cannot be used and the old users stay. Must not throw. */
   readonly onTrouble?: (error: unknown) => void;
+  /** Told when a changed file has come into force by itself. Must not throw. */
+  readonly onChange?: () => void;
 }
 
 /** Milliseconds between two looks at the file. */
@@ -163,6 +165,7 @@ class WatchedDirectory implements FileDirectory {
       if (table === null) return;
       this.#table.replace(table);
       this.#trouble = null;
+      this.#options.onChange?.();
     } catch (error) {
       // A file that is gone is found gone every second.
       if (this.#trouble === String(error)) return;

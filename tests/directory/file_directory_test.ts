@@ -264,3 +264,22 @@ Deno.test("FileDirectory follows a link whose target is exchanged", async () => 
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("openFileDirectory() tells when a changed file has come into force, once", async () => {
+  const runtime = memoryRuntime();
+  await write(runtime.files, `${HEADER}domain example.org\n`);
+  await runtime.clock.advance(60_000);
+  let changes = 0;
+  const onChange = () => void changes++;
+  const directory = await openFileDirectory({ ...runtime, path: PATH, onChange });
+  await runtime.clock.advance(2000);
+  await directory.isLocalDomain("example.org");
+  assertEquals(changes, 0);
+  await write(runtime.files, `${HEADER}domain example.org\ndomain example.net\n`);
+  await runtime.clock.advance(2000);
+  for (let look = 0; look < 3; look++) {
+    assertEquals(await directory.isLocalDomain("example.net"), true);
+    await runtime.clock.advance(2000);
+  }
+  assertEquals(changes, 1);
+});
