@@ -11,7 +11,7 @@
 
 import { type Address, formatAddress, parseAddress } from "../address.ts";
 import { describeError } from "../events.ts";
-import { type Decision, isPending, type Stage } from "../policy/chain.ts";
+import type { Decision, Stage } from "../policy/chain.ts";
 import type { Policy, PolicyAnswer, SessionView } from "../policy/policy.ts";
 import { mayRelay, RELAY_DENIED } from "../policy/relay.ts";
 import type { Resolution } from "../routing/router.ts";
@@ -232,17 +232,16 @@ export class IntakeSession implements IntakeClient {
     return { code: 250, enhanced: "2.1.5", lines };
   }
 
-  /** The session is over; what was not finished is dropped. */
-  async close(): Promise<void> {
-    await this.#end();
+  /** The session is over: tells the policies, and waits for none of them. */
+  close(): void {
     const { policies } = this.#services;
+    const { view } = this;
     for (const policy of policies.policies) {
-      try {
-        const closed: unknown = policy.close?.(this.view);
-        if (isPending(closed)) await policies.inTime(policy, closed);
-      } catch (error) {
-        this.policyFailed(policy.name, "close", error);
-      }
+      if (policy.close === undefined) continue;
+      // The hook says void, but a promise of it that fails must not end the process.
+      policies.inTime(policy, askClose(policy, view)).catch((error) =>
+        this.policyFailed(policy.name, "close", error)
+      );
     }
   }
 
@@ -360,3 +359,7 @@ const DIRECTORY_DOWN = reply(451, "4.3.0", "cannot look up addresses now: try ag
 const NO_SUCH_USER = reply(550, "5.1.1", "no such user here");
 const NO_RELAY_YET = reply(554, "5.3.3", "this station does not send mail on yet");
 const BROKEN = reply(451, "4.3.0", "cannot take the message now: try again later");
+
+async function askClose(policy: Policy, view: SessionView): Promise<void> {
+  await policy.close?.(view);
+}

@@ -93,7 +93,7 @@ export class PolicyChain {
     try {
       return await Promise.race([answer, late]);
     } finally {
-      stop.abort();
+      stop.abort(null); // a reason of ours: the default one is an exception with a stack
     }
   }
 }

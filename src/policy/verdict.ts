@@ -32,10 +32,16 @@ export function checkVerdict(answer: unknown): Verdict | undefined {
 
 /** The reply, made to mean what the action says whatever code the policy wrote. */
 function checkReply({ action, reply }: Extract<Verdict, { action: "reject" | "defer" }>): Reply {
-  if (typeof reply?.code !== "number" || !Array.isArray(reply.lines)) {
+  const { code, enhanced, lines } = reply ?? {};
+  if (!Number.isInteger(code) || !Array.isArray(lines)) {
     throw new TypeError(`${action} without a reply`);
   }
-  const { code } = reply;
+  if (!lines.every((line) => typeof line === "string")) {
+    throw new TypeError("reply lines must be text");
+  }
+  if (enhanced !== undefined && !ENHANCED.test(enhanced)) {
+    throw new TypeError(`no enhanced status code: ${JSON.stringify(enhanced)}`);
+  }
   if (action === "reject" && (code < 500 || code > 599)) {
     return { ...reply, code: 550, enhanced: "5.7.1" };
   }
@@ -44,6 +50,9 @@ function checkReply({ action, reply }: Extract<Verdict, { action: "reject" | "de
   }
   return reply;
 }
+
+/** RFC 3463 §2. */
+const ENHANCED = /^[245]\.\d{1,3}\.\d{1,3}$/;
 
 function checkChange(change: Change): void {
   if (change.change === "add-field") makeField(change.name, change.value); // throws where it must not be

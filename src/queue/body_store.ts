@@ -233,8 +233,14 @@ class StoredBody implements Body {
 
   /** Moves to a file, and adds what memory had no room for. */
   async #spill(rest: Uint8Array): Promise<void> {
-    this.#file = await this.#store.openFile();
-    for (const block of this.#inMemory()) await this.#file.handle.write(block);
+    const file = await this.#store.openFile();
+    if (this.#disposed) {
+      file.handle.close();
+      await this.#store.removeFile(file.path);
+      throw new Error("the message is gone");
+    }
+    this.#file = file;
+    for (const block of this.#inMemory()) await file.handle.write(block);
     this.#forget();
     await this.#append(rest);
   }

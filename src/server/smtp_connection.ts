@@ -123,7 +123,7 @@ export class SmtpConnection {
       deadlines.delete(this);
       this.#connection.close();
       this.#giveBack();
-      await this.#intake.close();
+      await this.#intake.abort();
       emit({
         type: "session.closed",
         session,
@@ -133,6 +133,7 @@ export class SmtpConnection {
         duration: this.#services.clock.now() - this.#opened,
       });
       ended(this);
+      this.#intake.close();
     }
   }
 
@@ -158,6 +159,7 @@ export class SmtpConnection {
     } else if (this.#reading === null || this.#writing) {
       if (this.#session.waiting !== "closed") this.#reason = "timeout";
       this.#connection.close();
+      this.#giveUp?.(new NoAnswer());
     } else this.#sayLast("timeout", TIMED_OUT);
   }
 
@@ -243,8 +245,11 @@ export class SmtpConnection {
 
   async #write(): Promise<void> {
     this.#writing = true;
-    await this.#connection.write(this.#session.take());
-    this.#writing = false;
+    try {
+      await this.#connection.write(this.#session.take());
+    } finally {
+      this.#writing = false;
+    }
   }
 
   /**
@@ -386,7 +391,7 @@ export class SmtpConnection {
     late.catch(() => {}); // not needed any more; or a broken socket, which the next read will show
     return {
       stop: async () => {
-        waiting.abort();
+        waiting.abort(null); // a reason of ours: the default one is an exception with a stack
         if (this.#writing) await late;
       },
     };

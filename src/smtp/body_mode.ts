@@ -115,7 +115,14 @@ export class BodyMode {
     const { state } = this.#core;
     if (replies.some((each) => each.code < 400)) state.messages++;
     state.transaction = null;
-    for (const each of replies) this.#core.put(each);
+    for (const each of replies.slice(0, -1)) this.#core.put(each);
+    this.#last(replies.at(-1)!, (given) => this.#core.put(given));
+  }
+
+  /** RFC 5321 §3.8: after a 421 the channel closes, whatever it answers. */
+  #last(given: Reply, otherwise: (given: Reply) => void): void {
+    if (given.code === 421) this.#core.close(given);
+    else otherwise(given);
   }
 
   #beginChunk({ size, last }: ChunkHead): void {
@@ -165,7 +172,7 @@ export class BodyMode {
     if (failure.enhanced === "5.5.2") this.#core.fault("bare-newline", "in a message");
     this.#core.state.transaction = null;
     for (let i = 1; i < times; i++) this.#core.put(failure);
-    this.#core.say(failure); // one error, however many replies
+    this.#last(failure, (given) => this.#core.say(given)); // one error, however many replies
   }
 
   /** The message is refused; the transaction ends with its last octet. */

@@ -338,6 +338,9 @@ Deno.test("what is no verdict is answered 451 4.3.0, with an event", async () =>
     { action: "reject" },
     { action: "annotate" },
     { action: "annotate", changes: [{ change: "add-field", name: "no good", value: "x" }] },
+    { action: "reject", reply: { code: 550, lines: [42] } },
+    { action: "reject", reply: { code: NaN, lines: ["x"] } },
+    { action: "reject", reply: { code: 550, enhanced: "5.7.1 x\r\n250 2.1.0", lines: ["x"] } },
     { action: "explode" },
     "reject",
   ];

@@ -447,3 +447,52 @@ Deno.test("an onEvent or close hook that throws ends neither mail nor process", 
   assertEquals((await station.mailbox("alice")).length, 1);
   assertEquals(failed, ["broken"]);
 });
+
+Deno.test("a station gives up an answer that never comes also when the client is gone", async () => {
+  const never = () => new Promise<never>(() => {});
+  await using station = await MemoryStation.start({
+    directory: {
+      ...DIRECTORY,
+      isLocalDomain: () => true,
+      lookup: never,
+      verify: never,
+      maySendAs: never,
+    },
+  });
+  const peer = await station.greeted();
+  await peer.send("MAIL FROM:<a@client.example>\r\nRCPT TO:<alice@example.test>\r\n");
+  peer.close();
+  await station.runtime.clock.advance(12 * MINUTE);
+  assertEquals(station.of("session.closed").length, 1);
+});
+
+Deno.test("stop() does not wait for the close hooks of policies", async () => {
+  const station = await MemoryStation.start({
+    policies: [{ name: "slow", close: () => new Promise(() => {}) }],
+  });
+  const peer = await station.greeted();
+  peer.close();
+  const start = station.runtime.clock.now();
+  await station.runtime.clock.runUntil(station.mta.stop({ grace: 1000 }));
+  assertEquals(station.runtime.clock.now() - start <= 1000, true);
+});
+
+Deno.test("LMTP: a station closes after the 421s of a policy's", async () => {
+  await using station = await MemoryStation.start({
+    listener: { role: "lmtp" },
+    policies: [{
+      name: "away",
+      message: () => ({ action: "defer", reply: reply(421, "4.7.0", "go away") }),
+    }],
+  });
+  const peer = await station.connect();
+  await peer.expect(220);
+  await peer.say("LHLO mta.example", 250);
+  await peer.say("MAIL FROM:<>", 250);
+  await peer.say("RCPT TO:<alice@example.test>", 250);
+  await peer.say("RCPT TO:<bob@example.test>", 250);
+  await peer.say("DATA", 354);
+  await peer.say("Subject: hi\r\n\r\nhi\r\n.", 421, "4.7.0");
+  await peer.expect(421, "4.7.0");
+  assertEquals(await peer.reply(), null);
+});
