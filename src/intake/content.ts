@@ -151,6 +151,7 @@ export class MessageContent {
         if (isPending(seen)) await this.#services.policies.inTime(policy, seen);
       } catch (error) {
         this.#broken.set(policy, error);
+        this.#client.viewsHeld = true;
       }
     }
   }

@@ -38,6 +38,7 @@ export class IntakeSession implements IntakeClient {
   verb: "HELO" | "EHLO" | "LHLO" = "HELO";
   tls: TlsInfo | null = null;
   identity: string | null = null;
+  viewsHeld = false;
 
   readonly #services: IntakeServices;
   #transaction: Transaction | null = null;

@@ -39,9 +39,9 @@ export class ReadBuffers {
     return this.#lent >= this.#most / 2;
   }
 
-  /** Gives a buffer back. */
-  giveBack(buffer: Uint8Array): void {
+  /** Gives a buffer back; one that somebody may still look at is not used again. */
+  giveBack(buffer: Uint8Array, lookedAt: boolean): void {
     this.#lent--;
-    this.#pool.give(buffer);
+    if (!lookedAt) this.#pool.give(buffer);
   }
 }

@@ -233,7 +233,7 @@ export class SmtpConnection {
 
   #giveBack(): void {
     if (this.#large === null) return;
-    this.#services.buffers.giveBack(this.#large);
+    this.#services.buffers.giveBack(this.#large, this.#intake.viewsHeld);
     this.#large = null;
   }
 

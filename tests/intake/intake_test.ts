@@ -472,3 +472,28 @@ Deno.test("a station is not started with a postmaster elsewhere", async () => {
     "admin@elsewhere.example",
   );
 });
+
+Deno.test("octets that a policy did not give back in time never show those of another client", async () => {
+  const kept: Uint8Array[] = [];
+  await using station = await MemoryStation.start({
+    policies: [{
+      name: "slow",
+      timeout: 1000,
+      onFailure: { action: "accept" },
+      body: ({ client }) => ({
+        write(chunk) {
+          if (client !== "198.51.100.7") return;
+          kept.push(chunk);
+          return new Promise(() => {});
+        },
+        end() {},
+      }),
+    }],
+  });
+  const first = await station.greeted("198.51.100.7");
+  await first.mail({ text: `Subject: a\r\n\r\n${"a".repeat(3000)}\r\n` });
+  const second = await station.greeted("203.0.113.5");
+  await second.mail({ text: `Subject: b\r\n\r\n${"SECRET".repeat(500)}\r\n` });
+  assertEquals(kept.length, 1);
+  assert(!new TextDecoder().decode(kept[0]).includes("SECRET"));
+});
