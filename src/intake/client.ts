@@ -24,7 +24,7 @@ export interface IntakeClient extends SessionView, PolicyWatcher {
   /** What policies are shown of it: a value of this moment, which they cannot use to change anything. */
   readonly view: SessionView;
   readonly origin: IntakeOrigin;
-  /** A policy that was too slow may still look at octets it was given: they must not change hands. */
+  /** Somebody too slow may still look at octets it was given: their buffer must not change hands. */
   viewsHeld: boolean;
   /** How the client greeted: tells what it speaks. */
   readonly verb: "HELO" | "EHLO" | "LHLO";

@@ -399,6 +399,7 @@ export class SmtpConnection {
 
   /** Whoever should have answered did not: the client may try again, and is told so. */
   async #sayNoAnswer(): Promise<void> {
+    this.#intake.viewsHeld = true; // whoever did not answer may still be at work on them
     try {
       this.#session.shutDown(NO_ANSWER);
       await this.#flush();

@@ -67,11 +67,6 @@ function cut(octets: Uint8Array): string {
   return decode(octets.subarray(0, end));
 }
 
-/** Whether the reply says "do not try again" (5xx). */
-export function isPermanent(value: Reply): boolean {
-  return value.code >= 500;
-}
-
 /** `550 5.1.1 no such user`, one line, for logs. */
 export function describeReply(value: Reply): string {
   const code = value.enhanced === undefined ? `${value.code}` : `${value.code} ${value.enhanced}`;

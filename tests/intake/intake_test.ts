@@ -106,9 +106,7 @@ Deno.test("intake refuses a head over 256 KiB and goes on", async () => {
 Deno.test("intake puts off a mail whose head finds the memory for heads spent", async () => {
   await using station = await MemoryStation.start({ bodyMemory: 400_000 });
   const hog = await station.greeted();
-  await hog.say("MAIL FROM:<a@client.example>", 250);
-  await hog.say("RCPT TO:<alice@example.test>", 250);
-  await hog.say("DATA", 354);
+  await hog.begin();
   await hog.send(`X-Long: ${"a".repeat(70)}\r\n`.repeat(1200)); // and no end of it
   const peer = await station.greeted();
   const text = `X-Long: ${"a".repeat(70)}\r\n`.repeat(100);

@@ -115,9 +115,7 @@ Deno.test("a station cuts off who goes on and on after the limit of a message", 
     listener: { limits: { messageSize: 10_000 } },
   });
   const peer = await station.greeted();
-  await peer.say("MAIL FROM:<a@client.example>", 250);
-  await peer.say("RCPT TO:<alice@example.test>", 250);
-  await peer.say("DATA", 354);
+  await peer.begin();
   await peer.send(`${"x".repeat(98)}\r\n`.repeat(20_000)).catch(() => {});
   await peer.expect(552, "5.3.4");
   assertEquals(await peer.reply(), null);

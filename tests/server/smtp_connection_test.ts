@@ -48,9 +48,7 @@ Deno.test("a station says 421 4.4.2 and closes when a client is silent for five 
 Deno.test("a station gives up a client that stalls within DATA, and keeps nothing of the mail", async () => {
   await using station = await MemoryStation.start();
   const peer = await station.greeted();
-  await peer.say("MAIL FROM:<a@client.example>", 250);
-  await peer.say("RCPT TO:<alice@example.test>", 250);
-  await peer.say("DATA", 354);
+  await peer.begin();
   await peer.send("Subject: half\r\n\r\nhal");
   await station.runtime.clock.advance(3 * MINUTE + 2000);
   await peer.expect(421, "4.4.2");
@@ -62,9 +60,7 @@ Deno.test("a station bounds how long one message may take, however steadily it d
     listener: { limits: { timeouts: { message: 10 * MINUTE } } },
   });
   const peer = await station.greeted();
-  await peer.say("MAIL FROM:<a@client.example>", 250);
-  await peer.say("RCPT TO:<alice@example.test>", 250);
-  await peer.say("DATA", 354);
+  await peer.begin();
   for (let minute = 0; minute < 10; minute++) {
     await peer.send("x");
     await station.runtime.clock.advance(MINUTE);
@@ -85,9 +81,7 @@ Deno.test("a station gives up a TLS handshake that does not come", async () => {
 Deno.test("a station keeps nothing of a mail whose sender vanishes within DATA", async () => {
   await using station = await MemoryStation.start();
   const peer = await station.greeted();
-  await peer.say("MAIL FROM:<a@client.example>", 250);
-  await peer.say("RCPT TO:<alice@example.test>", 250);
-  await peer.say("DATA", 354);
+  await peer.begin();
   await peer.send("Subject: big\r\n\r\n" + "x".repeat(400_000));
   assertEquals((await station.tree("/mail/.incoming")).length, 1); // over 256 KiB: in a file
   peer.close();
@@ -110,9 +104,7 @@ Deno.test("stop() says 421 to those who are idle and lets a message under way fi
   const station = await MemoryStation.start();
   const idle = await station.greeted();
   const busy = await station.greeted();
-  await busy.say("MAIL FROM:<a@client.example>", 250);
-  await busy.say("RCPT TO:<alice@example.test>", 250);
-  await busy.say("DATA", 354);
+  await busy.begin();
   const stopped = station.mta.stop();
   await idle.expect(421, "4.3.2");
   assertEquals(await idle.reply(), null);
@@ -217,9 +209,7 @@ Deno.test("a station forgets what was said before TLS, and what was sent in its 
 Deno.test("a station answers 452 4.3.1 when the disk fills up within a message", async () => {
   await using station = await MemoryStation.start();
   const peer = await station.greeted();
-  await peer.say("MAIL FROM:<a@client.example>", 250);
-  await peer.say("RCPT TO:<alice@example.test>", 250);
-  await peer.say("DATA", 354);
+  await peer.begin();
   station.runtime.files.fail({ operation: "write", path: /\.body$/, code: "ENOSPC" });
   await peer.send("Subject: big\r\n\r\n" + "x".repeat(400_000));
   await peer.say("\r\n.", 452, "4.3.1");
@@ -342,9 +332,7 @@ Deno.test("a station bounds the time of what it only reads to its end", async ()
     listener: { limits: { timeouts: { message: 5 * MINUTE } } },
   });
   const peer = await station.greeted();
-  await peer.say("MAIL FROM:<a@client.example>", 250);
-  await peer.say("RCPT TO:<alice@example.test>", 250);
-  await peer.say("DATA", 354);
+  await peer.begin();
   await peer.send("a bare\nline feed");
   for (let minute = 0; minute < 5; minute++) {
     await peer.send("x");

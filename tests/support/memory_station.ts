@@ -167,6 +167,13 @@ export class SmtpPeer {
     return await this.expect(code, enhanced);
   }
 
+  /** Opens a transaction for Alice, up to where the text may follow. */
+  async begin(): Promise<void> {
+    await this.say("MAIL FROM:<a@client.example>", 250);
+    await this.say("RCPT TO:<alice@example.test>", 250);
+    await this.say("DATA", 354);
+  }
+
   /** Sends a mail within the session. */
   async mail(
     {
