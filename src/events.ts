@@ -117,19 +117,101 @@ export type MtaFact =
   }
   | {
     readonly type: "delivery.done";
-    readonly session: string;
+    /** Absent when the queue delivered it. */
+    readonly session?: string;
     readonly message: string;
     readonly recipient: string;
-    /** Where it lies, such as `maildir:example.org/alice`. */
+    /** Where it lies, such as `maildir:example.org/alice`, or who has it, `smtp:mx.example.org [192.0.2.7]:25`. */
     readonly destination: string;
+    /** What the next station said. */
+    readonly reply?: string;
+    readonly tls?: string;
+    /** Milliseconds since the message was accepted. */
+    readonly duration?: number;
   }
   | {
     readonly type: "delivery.failed";
-    readonly session: string;
+    /** Absent when it was the queue that tried. */
+    readonly session?: string;
     readonly message: string;
     readonly recipient: string;
     readonly reply: string;
+    /** What went wrong here, where that is more than the reply. */
+    readonly error?: string;
+    /** Who said so. */
+    readonly host?: string;
+  }
+  /** An attempt of the queue that is to be repeated. */
+  | {
+    readonly type: "delivery.deferred";
+    readonly message: string;
+    readonly recipient: string;
+    readonly reply: string;
+    readonly host?: string;
+    readonly attempts: number;
+    /** Epoch milliseconds of the next attempt. */
+    readonly next: number;
+  }
+  /** A message is in the queue: by a notice, a program or a forward; `message.accepted` tells of sessions. */
+  | {
+    readonly type: "message.queued";
+    readonly message: string;
+    readonly sender: string;
+    readonly recipients: readonly string[];
+    readonly size: number;
+    /** The message it is about, where it is a notice (RFC 3464). */
+    readonly about?: string;
+    readonly notice?: string;
+  }
+  /** Nothing of the message is left in the queue. */
+  | {
+    readonly type: "message.done";
+    readonly message: string;
+    readonly delivered: number;
+    readonly failed: number;
+    readonly duration: number;
+  }
+  /** A notice that could not be sent to anybody: a double bounce without a postmaster. */
+  | {
+    readonly type: "notice.dropped";
+    readonly message: string;
+    readonly reason: string;
+  }
+  /** An operator did something to a message in the queue. */
+  | {
+    readonly type: "queue.changed";
+    readonly message: string;
+    readonly action: "retried" | "held" | "released" | "removed" | "bounced";
+  }
+  /** The queue was opened: what was found. */
+  | {
+    readonly type: "queue.opened";
+    readonly path: string;
+    /** Messages that wait. */
+    readonly messages: number;
+    readonly duration: number;
+  }
+  /** Something on the disk is not as it was written: it was set aside, and the rest goes on. */
+  | {
+    readonly type: "queue.damaged";
+    readonly path: string;
+    readonly reason: string;
+    /** Where it lies now. */
+    readonly kept?: string;
+  }
+  /** The queue cannot do what it should, and will try again. */
+  | {
+    readonly type: "queue.trouble";
+    readonly where: string;
     readonly error: string;
+    readonly message?: string;
+  }
+  /** Octets went or came on a connection to another station that had to be given up. */
+  | {
+    readonly type: "relay.trouble";
+    readonly host: string;
+    readonly error: string;
+    readonly message?: string;
   }
   | {
     readonly type: "policy.failed";

@@ -90,7 +90,10 @@ export class EventLines {
   format(event: MtaEvent): string | null {
     if (event.type === "delivery.done" && this.#hold(event)) return null;
     const line = formatEventLine(event, this.#options);
-    if (line === null || !("message" in event)) return line;
+    if (line === null || event.type === "queue.trouble" || event.type === "relay.trouble") {
+      return line;
+    }
+    if (!("message" in event)) return line;
     const destinations = this.#destinations.get(event.message);
     this.#destinations.delete(event.message);
     if (event.type !== "message.accepted" || destinations === undefined) return line;
@@ -192,9 +195,41 @@ function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): str
       ]);
     case "delivery.failed":
       return refusal(paint, formatVisible(event.recipient, ADDRESS), event.reply, [
-        formatVisible(withoutClass(event.error), REASON),
+        formatVisible(withoutClass(event.error ?? event.host ?? ""), REASON),
         paint.dim(formatVisible(event.message, TEXT)),
       ]);
+    case "delivery.deferred": {
+      const reason = formatVisible(event.reply, REASON);
+      const wait = formatWait(event.next - event.time);
+      return joinColumns(`${paint.warning("…")} ${formatVisible(event.recipient, ADDRESS)}`, [
+        paint.warning(`${reason}, again ${wait}`),
+        event.host === undefined ? "" : formatVisible(event.host, TEXT),
+        paint.dim(formatVisible(event.message, TEXT)),
+      ]);
+    }
+    case "message.queued":
+      return joinColumns(`${paint.good("✉")} ${route(event.sender, event.recipients)}`, [
+        event.notice === undefined ? "" : `notice: ${formatVisible(event.notice, TEXT)}`,
+        formatSize(event.size),
+        paint.dim(formatVisible(event.message, TEXT)),
+      ]);
+    case "notice.dropped":
+      return joinColumns(`${paint.warning("∅")} ${formatVisible(event.message, TEXT)}`, [
+        `notice dropped: ${formatVisible(event.reason, REASON)}`,
+      ]);
+    case "queue.changed":
+      return joinColumns(`${paint.dim("⚑")} ${formatVisible(event.message, TEXT)}`, [event.action]);
+    case "queue.opened":
+      return event.messages === 0 ? null : joinColumns(
+        `${paint.dim("≡")} ${formatVisible(event.path, TEXT)}`,
+        [event.messages === 1 ? "1 message waits" : `${event.messages} messages wait`],
+      );
+    case "queue.damaged":
+      return warning(paint, event.path, `damaged: ${event.reason}${keptAt(event.kept)}`);
+    case "queue.trouble":
+      return warning(paint, event.where, withoutClass(event.error));
+    case "relay.trouble":
+      return warning(paint, event.host, withoutClass(event.error));
     case "auth.failed":
       return refusal(paint, `login ${formatVisible(event.identity, ADDRESS)}`, event.reason, [
         formatVisible(event.mechanism, TEXT),
@@ -220,8 +255,20 @@ function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): str
     case "session.closed":
     case "tls.started":
     case "auth.succeeded":
+    case "message.done":
       return null;
   }
+}
+
+/** `in 5 min`, `in 3 h`, `now`. */
+function formatWait(milliseconds: number): string {
+  const minutes = Math.round(milliseconds / 60_000);
+  if (minutes <= 0) return milliseconds <= 0 ? "now" : `in ${Math.ceil(milliseconds / 1000)} s`;
+  return minutes < 120 ? `in ${minutes} min` : `in ${Math.round(minutes / 60)} h`;
+}
+
+function keptAt(path: string | undefined): string {
+  return path === undefined ? "" : `; kept as ${path}`;
 }
 
 /** What the machine said, without the name of our class for it, which tells a reader nothing. */

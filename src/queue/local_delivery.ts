@@ -22,6 +22,12 @@ export interface MessageSource {
   readonly received?: number;
   /** The body, from its start, as often as asked. A chunk is valid until the next is asked for. */
   openBody(): AsyncIterable<Uint8Array>;
+  /**
+   * Moves the body, where it is a file, to another path of the same file system, whole and synced (the
+   * folder is not); `false` when it is no file or the move cannot be done: then it is to be copied. After a
+   * move `openBody` reads it where it went, while it is there.
+   */
+  moveBody?(path: string): Promise<boolean>;
 }
 
 /** One copy to make. */

@@ -10,6 +10,8 @@
 
 import { DenoFiles } from "./deno_files.ts";
 import { DenoNetwork } from "./deno_network.ts";
+import { runProgram } from "./deno_programs.ts";
+import { denoResolver } from "./deno_resolver.ts";
 import type { Clock, Random, Runtime } from "./runtime.ts";
 
 /**
@@ -35,6 +37,8 @@ export function denoRuntime(): Runtime {
   return {
     name: "deno",
     network: new DenoNetwork(),
+    resolver: denoResolver(),
+    programs: { run: runProgram },
     files: new DenoFiles(),
     clock: systemClock,
     random: systemRandom,

@@ -10,7 +10,9 @@ import { MemoryClock } from "./memory_clock.ts";
 import { MemoryDisk, type Unsynced } from "./memory_disk.ts";
 import { MemoryFiles } from "./memory_files.ts";
 import { MemoryNetwork } from "./memory_network.ts";
+import { MemoryPrograms } from "./memory_programs.ts";
 import { MemoryRandom } from "./memory_random.ts";
+import { MemoryResolver } from "./memory_resolver.ts";
 import { MemoryWires } from "./memory_wires.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -20,6 +22,10 @@ export interface MemoryRuntime extends Runtime {
   readonly name: "memory";
   /** Its sockets; `network.wires` is where links are hurt. */
   readonly network: MemoryNetwork;
+  /** The names of its world, as a map of zones. */
+  readonly resolver: MemoryResolver;
+  /** Its programs, as functions. */
+  readonly programs: MemoryPrograms;
   /** Its files; where calls are made to fail. `files.disk` is where room is taken away. */
   readonly files: MemoryFiles;
   /** Stands still until told to go. */
@@ -45,7 +51,7 @@ export interface MemoryRuntimeOptions {
   /** The address it connects from. Default `192.0.2.1`. */
   readonly address?: string;
   /**
-   * Another machine of the same world: clock, randomness and wires are shared, address and disk are
+   * Another machine of the same world: clock, randomness, wires and names are shared, address and disk are
    * its own. `seed` and `now` are not looked at then.
    */
   readonly beside?: MemoryRuntime;
@@ -81,28 +87,33 @@ export function memoryRuntime(options: MemoryRuntimeOptions = {}): MemoryRuntime
   const clock = beside?.clock ?? new MemoryClock(now);
   const random = beside?.random ?? new MemoryRandom(seed);
   const wires = beside?.network.wires ?? new MemoryWires<MemoryNetwork>(clock);
-  return start(clock, random, wires, address, new MemoryDisk(clock, random.fork()));
+  const resolver = beside?.resolver ?? new MemoryResolver();
+  return start(clock, random, wires, resolver, address, new MemoryDisk(clock, random.fork()));
 }
 
 function start(
   clock: MemoryClock,
   random: MemoryRandom,
   wires: MemoryWires<MemoryNetwork>,
+  resolver: MemoryResolver,
   address: string,
   disk: MemoryDisk,
 ): MemoryRuntime {
   const network = new MemoryNetwork(wires, address);
   const files = new MemoryFiles(disk);
+  const programs = new MemoryPrograms();
   return {
     name: "memory",
     clock,
     random,
     network,
+    resolver,
+    programs,
     files,
     reboot(unsynced: Unsynced = "torn"): MemoryRuntime {
       network.shutDown();
       disk.crash(unsynced);
-      return start(clock, random, wires, address, disk);
+      return start(clock, random, wires, resolver, address, disk);
     },
   };
 }

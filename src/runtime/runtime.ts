@@ -1,6 +1,6 @@
 /**
- * The machine, as the rest of the program sees it: sockets, TLS, files, clock and randomness as one
- * injected value. `deno.ts` makes it from Deno, `memory.ts` makes a virtual one for tests and the
+ * The machine, as the rest of the program sees it: sockets, TLS, names, files, programs, clock and
+ * randomness as one injected value. `deno.ts` makes it from Deno, `memory.ts` makes a virtual one for tests and the
  * simulator. Types only, and what is the same for all adapters.
  *
  * What fails: every call that touches the machine may throw. Adapters throw `Error`s whose `code`
@@ -17,8 +17,12 @@ export interface Runtime {
   readonly name: string;
   /** Sockets and TLS. */
   readonly network: Network;
+  /** What DNS says. */
+  readonly resolver: Resolver;
   /** The disk. */
   readonly files: Files;
+  /** Other programs. */
+  readonly programs: Programs;
   /** Time. */
   readonly clock: Clock;
   /** Randomness. */
@@ -54,7 +58,7 @@ export interface Network {
   /** Listens. Port 0 takes a free one; {@link Listener.address} tells which. */
   listen(address: SocketAddress): Promise<Listener>;
   /** Connects; aborting the signal gives up. */
-  connect(address: SocketAddress, options?: { readonly signal?: AbortSignal }): Promise<Connection>;
+  connect(address: SocketAddress, options?: ConnectOptions): Promise<Connection>;
   /**
    * Readies the server's side of TLS.
    *
@@ -62,6 +66,14 @@ export interface Network {
    * says which.
    */
   tlsServer(options: TlsServerOptions): TlsServer;
+}
+
+/** How to connect. */
+export interface ConnectOptions {
+  /** Gives up when aborted. */
+  readonly signal?: AbortSignal;
+  /** The IP address of ours to connect from (TCP only); absent: the system chooses. */
+  readonly source?: string;
 }
 
 /** A listening socket. */
@@ -151,6 +163,70 @@ export interface TlsInfo {
   readonly cipher: string;
   /** The name the client asked for by SNI. */
   readonly serverName?: string;
+}
+
+/**
+ * What DNS says. No method throws: a server that is down or ill is `failed`, which is not at all the same
+ * as a name that does not exist.
+ */
+export interface Resolver {
+  /** The IPv4 addresses of a name, dotted. CNAMEs are followed. */
+  a(name: string, signal?: AbortSignal): Promise<DnsAnswer<string>>;
+  /** The IPv6 addresses of a name. CNAMEs are followed. */
+  aaaa(name: string, signal?: AbortSignal): Promise<DnsAnswer<string>>;
+  /** Who takes mail for a domain (RFC 5321 §5), in no order. A null MX (RFC 7505) is a record of exchange `""`. */
+  mx(name: string, signal?: AbortSignal): Promise<DnsAnswer<MxRecord>>;
+  /** The TXT records of a name, the strings of each joined. */
+  txt(name: string, signal?: AbortSignal): Promise<DnsAnswer<string>>;
+  /** The names of an IP address. */
+  ptr(address: string, signal?: AbortSignal): Promise<DnsAnswer<string>>;
+}
+
+/** One MX record. Names have no dot at the end and are in lower case. */
+export interface MxRecord {
+  /** Lower ones are to be tried first. */
+  readonly preference: number;
+  /** The host; `""` in a null MX. */
+  readonly exchange: string;
+}
+
+/** What became of a question. */
+export type DnsAnswer<T> =
+  | { readonly status: "found"; readonly records: readonly T[] }
+  /** Believed: the rcode was seen. `nxdomain`: no such name. `nodata`: no such record of it. */
+  | { readonly status: "none"; readonly reason: "nxdomain" | "nodata" }
+  /** Nothing is known: SERVFAIL, REFUSED, a time-out, no server at all. To be asked again later. */
+  | { readonly status: "failed"; readonly reason: string };
+
+/** Other programs. */
+export interface Programs {
+  /**
+   * Runs a program, without a shell and with an empty environment but for `environment`; `input` is its
+   * standard input. Aborting the signal kills it.
+   *
+   * @throws `ENOENT` when there is no such program, `EACCES` when it may not be run.
+   */
+  run(command: ProgramCommand, signal?: AbortSignal): Promise<ProgramResult>;
+}
+
+/** What to run. */
+export interface ProgramCommand {
+  /** The path, or a name in the path of the system. */
+  readonly program: string;
+  /** Its arguments, each as it is. */
+  readonly arguments: readonly string[];
+  /** Its whole environment. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** What it reads. It may stop reading before the end. */
+  readonly input: AsyncIterable<Uint8Array>;
+}
+
+/** What became of a program. */
+export interface ProgramResult {
+  /** Its exit code; 128 and the number where a signal ended it. */
+  readonly code: number;
+  /** The beginning of what it wrote on standard output and standard error, at most 4 KiB. */
+  readonly output: string;
 }
 
 /** What kind of thing lies at a path. */

@@ -23,6 +23,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "src/runtime/runtime.ts",
     "src/runtime/deadlines.ts",
     "src/runtime/tls_certificates.ts",
+    "src/runtime/dns_message.ts",
     "src/buffer_pool.ts",
     "src/bytes.ts",
     "src/gate.ts",
@@ -33,7 +34,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["src/policy/", "src/routing/", "src/mailauth/"],
   ["src/intake/", "src/delivery/"],
   ["src/server/"],
-  ["src/mta.ts", "src/config/", "src/admin/"],
+  ["src/mta.ts", "src/send_mail.ts", "src/config/", "src/admin/"],
   ["src/cli/"],
 ];
 

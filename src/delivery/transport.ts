@@ -1,0 +1,32 @@
+/**
+ * A way out: takes a job, gives what became of each recipient. Implemented by `local.ts`, `remote.ts`,
+ * `lmtp.ts` and `pipe.ts`; knows nothing of the queue's bookkeeping.
+ *
+ * @module
+ */
+
+import type { QueueEntry } from "../queue/entry.ts";
+import type { MessageSource } from "../queue/local_delivery.ts";
+import type { Outcome } from "../queue/outcome.ts";
+import type { Route } from "../routing/route.ts";
+
+/** Recipients of one message that go the same way. */
+export interface DeliveryJob {
+  readonly entry: QueueEntry;
+  /** Who: indexes in the entry's recipients, at least one. */
+  readonly recipients: readonly number[];
+  /** Where to. */
+  readonly route: Route;
+  /** The message, as often as asked. @throws when it cannot be read; then the job is deferred. */
+  open(): Promise<MessageSource>;
+}
+
+/** A way out. */
+export interface Transport {
+  /**
+   * One attempt; gives one outcome for each recipient of the job. Must come to an end by itself (every wait
+   * in it is bounded); aborting the signal makes that at once: what is not known then is deferred. What it
+   * throws is a bug: the runner defers all and tells it.
+   */
+  deliver(job: DeliveryJob, signal: AbortSignal): Promise<readonly Outcome[]>;
+}

@@ -1,0 +1,37 @@
+/**
+ * What became of one recipient in one attempt: what a transport gives and `settle.ts` takes.
+ *
+ * @module
+ */
+
+import type { Reply } from "../smtp/reply.ts";
+
+/** One recipient's part of an attempt. */
+export interface Outcome {
+  /** Which one: the index in the entry's recipients. */
+  readonly recipient: number;
+  readonly status:
+    /** The road ends here: mailbox, LMTP, program. */
+    | "delivered"
+    /** The next station has said 250. */
+    | "relayed"
+    /** Not now. */
+    | "deferred"
+    /** Never. */
+    | "failed"
+    /** Waits for something other than time, such as ETRN; counts as no attempt. */
+    | "held";
+  /** The answer that decided it, or our own words. */
+  readonly reply: Reply;
+  /** Who answered, such as `mx.example.org [192.0.2.7]:25`; absent: nobody, the answer is ours. */
+  readonly host?: string;
+  /** What TLS was used, such as `TLSv1.3`. */
+  readonly tls?: string;
+  /** With `relayed`: the next station was told NOTIFY and will report itself (RFC 3461 §5.2.2). */
+  readonly dsnHandedOn?: boolean;
+  /**
+   * With `deferred`: the whole destination is out of reach (no connection, no greeting, 421), so others
+   * waiting for it need not be tried now either.
+   */
+  readonly unreachable?: boolean;
+}

@@ -1,0 +1,125 @@
+/**
+ * The ways a recipient can go, as values. `route_table.ts` finds the one for an address.
+ *
+ * @module
+ */
+
+import type { Network } from "../net_address.ts";
+import type { SocketAddress } from "../runtime/runtime.ts";
+
+/** One way out. */
+export type Route =
+  /** Into a mailbox here. */
+  | { readonly kind: "local" }
+  | MxRoute
+  | SmarthostRoute
+  | LmtpRoute
+  | PipeRoute
+  | HoldRoute;
+
+/** What TLS a next station must give. */
+export type TlsLevel =
+  /** Never asked for. */
+  | "none"
+  /** Used where offered, with any certificate; where it fails, the mail goes in clear. RFC 7435. */
+  | "opportunistic"
+  /** Used with any certificate, else deferred. */
+  | "required"
+  /** Used with a chain that is trusted and a name that fits, else deferred. */
+  | "verified";
+
+/** What ways over the network by SMTP have in common. */
+export interface RelaySettings {
+  /** Default for MX: `opportunistic`; for a smarthost with credentials `verified`, without `opportunistic`. */
+  readonly tls: TlsLevel;
+  /** More roots to trust for `verified`, PEM. */
+  readonly authorities?: readonly string[];
+  /** The addresses of ours to connect from. */
+  readonly source?: { readonly ipv4?: string; readonly ipv6?: string };
+  /** Which to try first, or only. Default `ipv6-first`. */
+  readonly family: "ipv6-first" | "ipv4-first" | "ipv6-only" | "ipv4-only";
+  /** Addresses that may be connected to though they are loopback, link-local or the like. Default none. */
+  readonly allowAddresses: readonly Network[];
+  /** Connections at once; the scheduler stays under it. Default 20. */
+  readonly connections: number;
+  /** What becomes of 8-bit mail where the next station takes none. Default `convert`. */
+  readonly eightBit: "convert" | "bounce";
+}
+
+/** To whoever DNS says takes mail for the domain (RFC 5321 §5). */
+export interface MxRoute extends RelaySettings {
+  readonly kind: "mx";
+  /** The domain, in A-labels or an address literal. */
+  readonly domain: string;
+  /** Default 25. */
+  readonly port: number;
+}
+
+/** To one host, whatever the recipient. */
+export interface SmarthostRoute extends RelaySettings {
+  readonly kind: "smarthost";
+  /** A name (its A and AAAA are asked, not its MX), or an IP address. */
+  readonly host: string;
+  readonly port: number;
+  /** TLS from the first octet (port 465); counts as `required` at least. */
+  readonly implicitTls: boolean;
+  readonly credentials?: Credentials;
+}
+
+/** How to log in to a smarthost. */
+export interface Credentials {
+  readonly user: string;
+  readonly password: string;
+  /** Offers the password though the certificate is not verified. Default `false`. */
+  readonly allowUnverified?: boolean;
+}
+
+/** To an LMTP server (RFC 2033), the end of the road. */
+export interface LmtpRoute {
+  readonly kind: "lmtp";
+  readonly address: SocketAddress;
+  /** Connections at once. Default 10. */
+  readonly connections: number;
+}
+
+/** Into a program, the end of the road; sysexits say what became of it. */
+export interface PipeRoute {
+  readonly kind: "pipe";
+  readonly program: string;
+  /**
+   * Its arguments, each given as it is and never to a shell. In them `{recipient}`, `{user}`, `{tag}`,
+   * `{domain}` and `{sender}` stand for what they say; an argument that would then begin with `-` by what a
+   * stranger chose is refused.
+   */
+  readonly arguments: readonly string[];
+  /** At once. Default 4. */
+  readonly processes: number;
+}
+
+/** Kept until the client for whom it is asks by ETRN (RFC 1985), or an operator says so. */
+export interface HoldRoute {
+  readonly kind: "hold";
+  readonly domain: string;
+  /** The way it goes then. */
+  readonly then: MxRoute | SmarthostRoute | LmtpRoute;
+}
+
+/** What of two routes makes them one destination: connections and concurrency are counted by it. */
+export function destinationOf(route: Route): string {
+  switch (route.kind) {
+    case "local":
+      return "local";
+    case "mx":
+      return `mx:${route.domain}:${route.port}`;
+    case "smarthost":
+      return `smarthost:${route.host}:${route.port}`;
+    case "lmtp":
+      return route.address.transport === "unix"
+        ? `lmtp:unix:${route.address.path}`
+        : `lmtp:${route.address.hostname}:${route.address.port}`;
+    case "pipe":
+      return `pipe:${route.program}`;
+    case "hold":
+      return `hold:${route.domain}`;
+  }
+}
