@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Address } from "../address.ts";
 import type { QueueEntry } from "../queue/entry.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import type { Outcome } from "../queue/outcome.ts";
@@ -13,6 +14,8 @@ import type { Route } from "../routing/route.ts";
 /** Recipients of one message that go the same way. */
 export interface DeliveryJob {
   readonly entry: QueueEntry;
+  /** The reverse-path for these recipients: that of the entry, rewritten where we forward (SRS). */
+  readonly sender: Address | null;
   /** Who: indexes in the entry's recipients, at least one. */
   readonly recipients: readonly number[];
   /** Where to. */
