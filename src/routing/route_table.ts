@@ -1,0 +1,277 @@
+/**
+ * Which way mail for a domain goes when it does not end here: what the operator said for the domain
+ * itself, for the nearest domain above it (`.example.org`), for everything (`*`), and where nothing was said, whoever DNS
+ * names. Built once from options, which it checks; finding a route never fails.
+ *
+ * @module
+ */
+
+import { domainKey, isAddressLiteral, parseAddressLiteral, parseDomain } from "../address.ts";
+import { type Network, parseIp, parseNetwork } from "../net_address.ts";
+import type { SocketAddress } from "../runtime/runtime.ts";
+import type {
+  Credentials,
+  HoldRoute,
+  LmtpRoute,
+  MxRoute,
+  RelaySettings,
+  Route,
+  SmarthostRoute,
+  TlsLevel,
+} from "./route.ts";
+
+/** A rule of the operator's. */
+export interface RouteOptions {
+  /**
+   * For whom: `example.org` for that domain, `.example.org` for all below it, `*` for everything that no
+   * other rule names.
+   */
+  readonly domains: readonly string[];
+  /** The way. */
+  readonly via: ViaOptions;
+  /**
+   * Takes mail for these domains from anybody, as a backup MX does, or a station before another. Not with
+   * `*`, which would be an open relay. Default `false`.
+   */
+  readonly accept?: boolean;
+}
+
+/** A way, where what is usual need not be said. */
+export type ViaOptions = WayOptions | PipeOptions | HoldOptions;
+
+/** A way over the network. */
+export type WayOptions = MxOptions | SmarthostOptions | LmtpOptions;
+
+/** See {@link MxRoute}. */
+export type MxOptions = { readonly kind: "mx"; readonly port?: number } & RelayOptions;
+
+/** See {@link PipeRoute}. */
+export interface PipeOptions {
+  readonly kind: "pipe";
+  readonly program: string;
+  readonly arguments?: readonly string[];
+  readonly processes?: number;
+}
+
+/** See {@link HoldRoute}. */
+export interface HoldOptions {
+  readonly kind: "hold";
+  /** Default: whoever DNS names. */
+  readonly then?: WayOptions;
+}
+
+/** See {@link SmarthostRoute}. */
+export type SmarthostOptions = {
+  readonly kind: "smarthost";
+  readonly host: string;
+  /** Default 587 with credentials, 465 with implicit TLS, else 25. */
+  readonly port?: number;
+  readonly implicitTls?: boolean;
+  readonly credentials?: Credentials;
+} & RelayOptions;
+
+/** See {@link LmtpRoute}. */
+export interface LmtpOptions {
+  readonly kind: "lmtp";
+  readonly address: SocketAddress;
+  readonly connections?: number;
+}
+
+/** {@link RelaySettings}, networks as text (CIDR). */
+export type RelayOptions =
+  & Partial<Omit<RelaySettings, "allowAddresses">>
+  & { readonly allowAddresses?: readonly string[] };
+
+/** A rule ready for use: the domain is filled in when it is asked for. */
+interface Rule {
+  readonly route: (domain: string) => Route;
+  readonly accept: boolean;
+}
+
+/**
+ * The rules of a station.
+ *
+ * @example
+ * ```ts
+ * import { RouteTable } from "./route_table.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const table = new RouteTable([
+ *   { domains: ["*"], via: { kind: "smarthost", host: "smtp.example.net" } },
+ *   { domains: [".example.org"], via: { kind: "mx" }, accept: true },
+ * ]);
+ * assertEquals(table.find("example.com").kind, "smarthost");
+ * assertEquals(table.find("lists.example.org").kind, "mx");
+ * assertEquals(table.accepts("lists.example.org"), true);
+ * assertEquals(table.accepts("example.com"), false);
+ * ```
+ */
+export class RouteTable {
+  readonly #rules = new Map<string, Rule>();
+  readonly #otherwise = routeOf({ kind: "mx" }, "default");
+
+  /** @throws {TypeError} for a rule that cannot be; the message says which and why. */
+  constructor(rules: readonly RouteOptions[] = []) {
+    rules.forEach((rule, index) => this.#add(rule, `routes[${index}]`));
+  }
+
+  /** The way for a domain (or an address literal). */
+  find(domain: string): Route {
+    const key = domainKey(domain);
+    const rule = this.#rule(key) ?? this.#rules.get("*");
+    return (rule?.route ?? this.#otherwise)(key);
+  }
+
+  /** Whether anybody may send mail for the domain through us. */
+  accepts(domain: string): boolean {
+    return this.#rule(domainKey(domain))?.accept ?? false;
+  }
+
+  /** Whether mail for any domain is kept until ETRN. */
+  get holdsAny(): boolean {
+    return [...this.#rules.values()].some(({ route }) => route("example.org").kind === "hold");
+  }
+
+  /** The rule of the domain itself, or of the nearest one above. */
+  #rule(key: string): Rule | undefined {
+    let rule = this.#rules.get(key);
+    if (isAddressLiteral(key)) return rule;
+    for (let at = key.indexOf("."); rule === undefined && at !== -1;) {
+      rule = this.#rules.get(key.slice(at));
+      at = key.indexOf(".", at + 1);
+    }
+    return rule;
+  }
+
+  #add({ domains, via, accept = false }: RouteOptions, where: string): void {
+    if (domains.length === 0) throw new TypeError(`${where}: domains: name at least one, or "*"`);
+    const route = routeOf(via, `${where}.via`);
+    for (const domain of domains) {
+      const key = readPattern(domain, where);
+      if (key === "*" && accept) {
+        throw new TypeError(`${where}: accept with domain "*" would relay for everybody`);
+      }
+      if (this.#rules.has(key)) throw new TypeError(`${where}: ${domain} has a rule already`);
+      this.#rules.set(key, { route, accept });
+    }
+  }
+}
+
+function readPattern(text: string, where: string): string {
+  if (text === "*" || parseAddressLiteral(text) !== null) return text;
+  const [dot, name] = text.startsWith(".") ? [".", text.slice(1)] : ["", text];
+  const domain = parseDomain(name, { smtputf8: true });
+  if (domain !== null) return `${dot}${domainKey(domain)}`;
+  throw new TypeError(`${where}: "${text}" is no domain such as example.org`);
+}
+
+/** Checks a way and gives what makes its route. */
+function routeOf(via: ViaOptions, where: string): (domain: string) => Route {
+  switch (via.kind) {
+    case "hold": {
+      const then = wayOf(via.then ?? { kind: "mx" }, `${where}.then`);
+      return (domain): HoldRoute => ({ kind: "hold", domain, then: then(domain) });
+    }
+    case "pipe": {
+      const { kind, program, arguments: words = [], processes = 4 } = via;
+      if (program === "") throw new TypeError(`${where}: program is empty`);
+      checkCount(processes, `${where}: processes`);
+      return () => ({ kind, program, arguments: words, processes });
+    }
+    default:
+      return wayOf(via, where);
+  }
+}
+
+function wayOf(via: WayOptions, where: string): (domain: string) => HoldRoute["then"] {
+  switch (via.kind) {
+    case "mx": {
+      const settings = relaySettings(via, "opportunistic", where);
+      const port = readPort(via.port ?? 25, where);
+      return (domain): MxRoute => ({ kind: "mx", domain, port, ...settings });
+    }
+    case "smarthost": {
+      const route = smarthost(via, where);
+      return () => route;
+    }
+    case "lmtp": {
+      const { kind, address, connections = 10 } = via;
+      checkCount(connections, `${where}: connections`);
+      const route: LmtpRoute = { kind, address, connections };
+      return () => route;
+    }
+    default:
+      throw new TypeError(`${where}: kind is none of mx, smarthost, lmtp, pipe, hold`);
+  }
+}
+
+function smarthost(via: SmarthostOptions, where: string): SmarthostRoute {
+  const { kind, host, implicitTls = false, credentials } = via;
+  if (parseIp(host) === null && parseDomain(host) === null) {
+    throw new TypeError(`${where}: host "${host}" is neither a name nor an IP address`);
+  }
+  checkCredentials(via, where);
+  const usualPort = implicitTls ? 465 : credentials === undefined ? 25 : 587;
+  const mustEncrypt = implicitTls || credentials !== undefined;
+  const mustVerify = credentials !== undefined && credentials.allowUnverified !== true;
+  const usualTls = mustVerify ? "verified" : mustEncrypt ? "required" : "opportunistic";
+  return {
+    kind,
+    host,
+    port: readPort(via.port ?? usualPort, where),
+    implicitTls,
+    ...(credentials && { credentials }),
+    ...relaySettings(via, usualTls, where),
+  };
+}
+
+/** A password goes to a host known to be the right one, unless somebody says otherwise in so many words. */
+function checkCredentials({ credentials, tls }: SmarthostOptions, where: string): void {
+  if (credentials === undefined || tls === undefined || tls === "verified") return;
+  if (tls !== "required") {
+    throw new TypeError(`${where}: credentials never go in clear: tls "${tls}" cannot be`);
+  }
+  if (credentials.allowUnverified === true) return;
+  throw new TypeError(
+    `${where}: credentials need tls "verified"; ` +
+      "say credentials.allowUnverified to offer the password to whoever answers",
+  );
+}
+
+function relaySettings(
+  relay: RelayOptions,
+  usualTls: TlsLevel,
+  where: string,
+): RelaySettings {
+  const { tls = usualTls, authorities, source, connections = 20 } = relay;
+  checkCount(connections, `${where}: connections`);
+  for (const address of [source?.ipv4, source?.ipv6]) {
+    if (address === undefined || parseIp(address) !== null) continue;
+    throw new TypeError(`${where}: source ${address} is no IP address`);
+  }
+  return {
+    tls,
+    ...(authorities && { authorities }),
+    ...(source && { source }),
+    family: relay.family ?? "ipv6-first",
+    allowAddresses: (relay.allowAddresses ?? []).map((text) => readNetwork(text, where)),
+    connections,
+    eightBit: relay.eightBit ?? "convert",
+  };
+}
+
+function readNetwork(text: string, where: string): Network {
+  const network = parseNetwork(text);
+  if (network !== null) return network;
+  throw new TypeError(`${where}: allowAddresses: ${text} is not a network such as 127.0.0.0/8`);
+}
+
+function readPort(port: number, where: string): number {
+  if (Number.isInteger(port) && port > 0 && port < 65536) return port;
+  throw new TypeError(`${where}: there is no port ${port}`);
+}
+
+function checkCount(count: number, where: string): void {
+  if (Number.isInteger(count) && count > 0) return;
+  throw new TypeError(`${where}: ${count} is no whole number over 0`);
+}
