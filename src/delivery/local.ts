@@ -1,0 +1,129 @@
+/**
+ * The way into mailboxes of this machine, for mail that waited in the queue: one copy for each recipient,
+ * written, synced and shown by a {@link LocalDelivery}. Recipients fare each on their own.
+ *
+ * The time a copy bears is that at which the message was accepted, so that a delivery repeated after a
+ * crash has the name of its twin and replaces it. The message itself stays in the queue: other recipients
+ * may still need it.
+ *
+ * What fails: a `DeliveryError` says by its reply whether to try again; whatever else is thrown is a
+ * trouble of ours, deferred and told as an event. When the signal is aborted, copies not yet shown are
+ * taken back.
+ *
+ * @module
+ */
+
+import { describeError, type MtaFact } from "../events.ts";
+import type { QueueEntry } from "../queue/entry.ts";
+import { DeliveryError, type LocalDelivery, type MessageSource } from "../queue/local_delivery.ts";
+import type { Outcome } from "../queue/outcome.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
+import { failureOf, untilAborted } from "./outcomes.ts";
+import type { DeliveryJob, Transport } from "./transport.ts";
+
+/** How many copies of one message are made at the same time. */
+const AT_ONCE = 16;
+
+/** What local delivery is made of. */
+export interface LocalTransportServices {
+  readonly delivery: LocalDelivery;
+  /** Told what went wrong here, beyond what a reply says. */
+  readonly emit: (fact: MtaFact) => void;
+}
+
+/**
+ * The transport of the route `local`.
+ *
+ * @example
+ * ```ts
+ * import { localTransport } from "./local.ts";
+ * import { maildirDelivery } from "./maildir/maildir.ts";
+ * import { memoryRuntime } from "../runtime/memory.ts";
+ *
+ * const { files, clock } = memoryRuntime();
+ * const delivery = maildirDelivery({ files, clock, root: "/mail", hostname: "mx.example.org" });
+ * const transport = localTransport({ delivery, emit: (fact) => console.log(fact) });
+ * ```
+ */
+export function localTransport(services: LocalTransportServices): Transport {
+  return {
+    async deliver(job, signal) {
+      const outcomes = new Map<number, Outcome>();
+      const work = deliverEach(services, job, signal, (outcome) => {
+        if (!signal.aborted) outcomes.set(outcome.recipient, outcome);
+      });
+      await untilAborted(work, signal);
+      return job.recipients.map((recipient) =>
+        outcomes.get(recipient) ?? { recipient, status: "deferred", reply: STOPPED }
+      );
+    },
+  };
+}
+
+async function deliverEach(
+  services: LocalTransportServices,
+  job: DeliveryJob,
+  signal: AbortSignal,
+  tell: (outcome: Outcome) => void,
+): Promise<void> {
+  const { entry, sender, recipients } = job;
+  let source: MessageSource;
+  try {
+    source = ofEntry(await job.open(), entry);
+  } catch (error) {
+    services.emit(trouble(entry, error));
+    for (const recipient of recipients) {
+      tell({ recipient, status: "deferred", reply: UNREADABLE });
+    }
+    return;
+  }
+  const waiting = recipients[Symbol.iterator]();
+  const worker = async () => {
+    for (const recipient of waiting) {
+      if (signal.aborted) return;
+      tell({ recipient, ...await deliverOne(services, entry, sender, source, recipient, signal) });
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, recipients.length) }, worker));
+}
+
+async function deliverOne(
+  { delivery, emit }: LocalTransportServices,
+  entry: QueueEntry,
+  sender: DeliveryJob["sender"],
+  source: MessageSource,
+  index: number,
+  signal: AbortSignal,
+): Promise<Omit<Outcome, "recipient">> {
+  const recipient = entry.recipients[index];
+  if (recipient?.mailbox === undefined) return { status: "deferred", reply: NO_MAILBOX };
+  const { mailbox, address } = recipient;
+  try {
+    const copy = await delivery.prepare(source, { mailbox, address, sender, messageId: entry.id });
+    if (signal.aborted) {
+      await copy.discard();
+      return { status: "deferred", reply: STOPPED };
+    }
+    await copy.publish();
+    const where = copy.destination ?? "its mailbox";
+    return { status: "delivered", reply: reply(250, "2.1.5", `delivered to ${where}`) };
+  } catch (error) {
+    emit(trouble(entry, error));
+    return failureOf(error instanceof DeliveryError ? error.reply : FAILED);
+  }
+}
+
+/** The message as copies are made of it: with the time it was accepted, and not to be moved away. */
+function ofEntry(source: MessageSource, { received }: QueueEntry): MessageSource {
+  const { head, bodySize } = source;
+  return { head, bodySize, received, openBody: () => source.openBody() };
+}
+
+function trouble({ id: message }: QueueEntry, error: unknown): MtaFact {
+  return { type: "queue.trouble", where: "local delivery", error: describeError(error), message };
+}
+
+const STOPPED: Reply = reply(451, "4.3.2", "delivery was interrupted: will be repeated");
+const UNREADABLE: Reply = reply(451, "4.3.0", "the message cannot be read from the queue now");
+const NO_MAILBOX: Reply = reply(451, "4.3.5", "no mailbox is known for this recipient");
+const FAILED: Reply = reply(451, "4.3.0", "local delivery failed for now");
