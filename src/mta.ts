@@ -134,6 +134,7 @@ export async function startMta(options: MtaOptions): Promise<Mta> {
     delivery: newDelivery(options),
     bodies,
     space: newSpaceGuard(options, temporary),
+    queue: null,
     relayFrom: (options.relayFrom ?? []).map(readNetwork),
     emit,
   };

@@ -17,6 +17,8 @@ export interface IntakeOrigin {
   readonly lmtp: boolean;
   /** What comes in is a submission: it is completed (RFC 6409 §8). */
   readonly submission: boolean;
+  /** The program itself submits: it may send to anybody. Default `false`. */
+  readonly trusted?: boolean;
 }
 
 /** A session, with what only intake needs to know of it. */

@@ -1,6 +1,10 @@
 /**
  * What becomes of a message that is whole: its head is completed, the policies judge it, its copies
- * are made, and only when every copy is safe is there a 2xx reply.
+ * are made or it is queued, and only when every copy is safe is there a 2xx reply.
+ *
+ * Mail that ends here does not queue when it need not: one write less, and a mailbox that refuses is
+ * answered, not bounced. What goes elsewhere, what its sender wants to hear of, and what some mailboxes
+ * could not take just now goes to the queue as a whole.
  *
  * @module
  */
@@ -13,9 +17,10 @@ import { type Reply, reply } from "../smtp/reply.ts";
 import type { IntakeClient } from "./client.ts";
 import type { MessageContent } from "./content.ts";
 import { applyChanges, fixSubmission, MAX_HOPS } from "./head_edits.ts";
-import { deliverTogether } from "./local_copies.ts";
+import { enqueue, needsQueue } from "./enqueue.ts";
+import { type CopiesFailure, deliverTogether } from "./local_copies.ts";
 import { MessageReport } from "./report.ts";
-import type { IntakeServices } from "./services.ts";
+import type { IntakeServices, QueueServices } from "./services.ts";
 import { type AcceptedRecipient, envelopeOf, type Transaction } from "./transaction.ts";
 
 /** What the checks and policies came to. */
@@ -56,8 +61,10 @@ export async function finishMessage(
     : [transaction.recipients];
   const replies: Reply[] = [];
   const made = new Set<string>();
-  for (const group of groups) {
-    replies.push(await deliver(services, transaction, source, group, made, report));
+  for (const [index, group] of groups.entries()) {
+    const id = groups.length === 1 ? transaction.id : `${transaction.id}.${index}`;
+    const message: Message = { services, client, transaction, source, report, made, id };
+    replies.push(await accept(message, group));
   }
   report.finished(judged.fields, source, replies);
   return replies;
@@ -134,27 +141,68 @@ function trace(
   });
 }
 
-/** Makes the copies of some recipients, all or none; what is `made` already is not made again. */
-async function deliver(
-  { delivery }: IntakeServices,
-  transaction: Transaction,
-  source: MessageSource,
-  recipients: readonly AcceptedRecipient[],
-  made: Set<string>,
-  report: MessageReport,
-): Promise<Reply> {
-  const copies = copiesFor(transaction, recipients, made);
-  const outcome = await deliverTogether(delivery, source, [...copies.values()]);
-  if (!Array.isArray(outcome)) {
-    report.notDelivered(recipients, outcome);
-    return outcome.reply;
+/** A message on its last steps. */
+interface Message {
+  readonly services: IntakeServices;
+  readonly client: IntakeClient;
+  readonly transaction: Transaction;
+  readonly source: MessageSource;
+  readonly report: MessageReport;
+  /** Mailboxes that have their copy already. */
+  readonly made: Set<string>;
+  /** What the queue would call it. */
+  readonly id: string;
+}
+
+/** Takes a message for some recipients, all or none: into their mailboxes at once, or into the queue. */
+async function accept(message: Message, recipients: readonly AcceptedRecipient[]): Promise<Reply> {
+  const { services: { queue }, client, transaction, report } = message;
+  const wanted = recipients.filter(({ discard }) => discard === null);
+  let failure: Reply | null = null;
+  if (queue !== null && (wanted.some(needsQueue) || isBinary(transaction))) {
+    failure = await putInQueue(message, queue, wanted);
+  } else {
+    const undelivered = await deliver(message, wanted);
+    // RFC 2033 §5: an LMTP client has a queue of its own, and tries again by itself.
+    const mayQueue = queue !== null && !client.origin.lmtp;
+    if (undelivered !== null && undelivered.reply.code < 500 && mayQueue) {
+      failure = await putInQueue(message, queue, wanted);
+    } else if (undelivered !== null) {
+      report.notDelivered(wanted, undelivered);
+      failure = undelivered.reply;
+    }
   }
-  for (const mailbox of copies.keys()) made.add(mailbox);
-  report.delivered([...copies.values()], outcome);
+  if (failure !== null) return failure;
   for (const { address, discard } of recipients) {
     if (discard !== null) report.discarded(discard, [address]);
   }
   return taken(transaction);
+}
+
+function putInQueue(
+  { services, client, transaction, source, id }: Message,
+  queue: QueueServices,
+  recipients: readonly AcceptedRecipient[],
+): Promise<Reply | null> {
+  return enqueue(services, queue, client, { transaction, source, recipients, id });
+}
+
+/** Makes the copies of some recipients, all or none; what is made already is not made again. */
+async function deliver(
+  { services: { delivery }, transaction, source, made, report }: Message,
+  recipients: readonly AcceptedRecipient[],
+): Promise<CopiesFailure | null> {
+  const copies = copiesFor(transaction, recipients, made);
+  const outcome = await deliverTogether(delivery, source, [...copies.values()]);
+  if (!Array.isArray(outcome)) return outcome;
+  for (const mailbox of copies.keys()) made.add(mailbox);
+  report.delivered([...copies.values()], outcome);
+  return null;
+}
+
+/** A Maildir holds lines, so a message that is none (RFC 3030) is made so by the queue before delivery. */
+function isBinary({ parameters }: Transaction): boolean {
+  return parameters.body === "BINARYMIME";
 }
 
 /** One copy for each mailbox, however many of the recipients lead to it. */
@@ -164,8 +212,7 @@ function copiesFor(
   made: ReadonlySet<string>,
 ): Map<string, LocalRecipient> {
   const copies = new Map<string, LocalRecipient>();
-  for (const { mailboxes, discard } of recipients) {
-    if (discard !== null) continue;
+  for (const { mailboxes } of recipients) {
     for (const { mailbox, address } of mailboxes) {
       const key = `${mailbox.domain}/${mailbox.user}`;
       if (made.has(key) || copies.has(key)) continue;

@@ -9,11 +9,12 @@
  * @module
  */
 
-import { type Address, formatAddress, parseAddress } from "../address.ts";
+import { type Address, formatAddress, parseAddress, parseDomain } from "../address.ts";
 import { describeError } from "../events.ts";
 import type { Decision, Stage } from "../policy/chain.ts";
 import type { Policy, PolicyAnswer, SessionView } from "../policy/policy.ts";
 import { mayRelay, RELAY_DENIED } from "../policy/relay.ts";
+import type { Destinations } from "../routing/expand.ts";
 import type { Resolution } from "../routing/router.ts";
 import type { TlsInfo } from "../runtime/runtime.ts";
 import type { MailParameters, RcptParameters } from "../smtp/parameters.ts";
@@ -145,10 +146,11 @@ export class IntakeSession implements IntakeClient {
     const accepted: AcceptedRecipient = {
       address: recipient,
       parameters,
-      mailboxes: resolution.mailboxes,
+      ...resolution,
       discard: null,
     };
-    if (transaction.copies + accepted.mailboxes.length > MAX_COPIES) {
+    const copies = accepted.mailboxes.length + accepted.remote.length;
+    if (transaction.copies + copies > MAX_COPIES) {
       return this.#refused("recipient", TOO_MANY_COPIES, recipient);
     }
     const decision = await this.#decide(
@@ -163,7 +165,7 @@ export class IntakeSession implements IntakeClient {
     if (decision.action === "accept") transaction.changes.push(...decision.changes);
     const discard = decision.action === "discard" ? decision : null;
     transaction.recipients.push({ ...accepted, discard });
-    transaction.copies += accepted.mailboxes.length;
+    transaction.copies += copies;
     return reply(250, "2.1.5", "recipient OK");
   }
 
@@ -215,6 +217,7 @@ export class IntakeSession implements IntakeClient {
     if (address === null) return reply(252, "2.5.0", "cannot verify that; send the mail and see");
     const resolution = await this.#resolve(address);
     if ("code" in resolution) return resolution;
+    if (resolution.remote.length > 0 && !resolution.forwarded) return WILL_TRY;
     const shown = formatAddress(address);
     // deno-lint-ignore no-control-regex
     return /[^\x00-\x7f]/.test(shown) ? CANNOT_SHOW : reply(250, "2.1.5", `<${shown}>`);
@@ -226,11 +229,32 @@ export class IntakeSession implements IntakeClient {
     if (address === null) return reply(550, "5.1.3", "expected an address");
     const resolution = await this.#resolve(address);
     if ("code" in resolution) return resolution;
-    const lines = resolution.mailboxes.map((each) => `<${formatAddress(each.address)}>`);
+    const addresses = [...resolution.mailboxes.map((each) => each.address), ...resolution.remote];
+    const lines = addresses.map((each) => `<${formatAddress(each)}>`);
     // RFC 6531 §3.7.4.2: UTF-8 goes only to those who said that they take it.
     // deno-lint-ignore no-control-regex
     if (lines.some((line) => /[^\x00-\x7f]/.test(line))) return CANNOT_SHOW;
     return { code: 250, enhanced: "2.1.5", lines };
+  }
+
+  /** ETRN (RFC 1985): somebody wants the mail that waits for a domain sent now. */
+  async etrn(argument: string): Promise<Reply> {
+    const { queue } = this.#services;
+    const domain = parseDomain(argument.replace(/^@/, ""), { smtputf8: true });
+    // RFC 1985 §5.2: `#` names a queue, and we have none but those of domains.
+    if (domain === null) return reply(501, "5.5.4", "expected a domain");
+    if (queue?.routes.find(domain).kind !== "hold") {
+      return reply(459, "4.7.0", "nothing is kept for that domain here");
+    }
+    try {
+      const waiting = await queue.start(domain);
+      return waiting === 0
+        ? reply(251, "2.0.0", "OK, no messages waiting")
+        : reply(253, "2.0.0", `OK, ${waiting} pending messages started`);
+    } catch (error) {
+      this.#internalError("queue", error);
+      return reply(458, "4.3.0", "cannot start the queue now: try again later");
+    }
   }
 
   /** The session is over: tells the policies, and waits for none of them. */
@@ -253,7 +277,7 @@ export class IntakeSession implements IntakeClient {
   }
 
   /** Where mail for an address goes, or why it cannot. */
-  async #resolve(address: Address): Promise<Extract<Resolution, { kind: "local" }> | Reply> {
+  async #resolve(address: Address): Promise<Destinations | Reply> {
     let resolution: Resolution;
     try {
       resolution = await this.#services.router.resolve(address);
@@ -262,28 +286,36 @@ export class IntakeSession implements IntakeClient {
       return DIRECTORY_DOWN;
     }
     switch (resolution.kind) {
-      case "local":
-        return resolution.remote.length > 0 ? NO_RELAY_YET : resolution;
+      case "local": {
+        const { mailboxes, remote } = resolution;
+        if (remote.length > 0 && this.#services.queue === null) return NO_QUEUE;
+        return { mailboxes, remote, forwarded: true };
+      }
       case "unknown":
         return NO_SUCH_USER;
       case "relay":
-        return mayRelay(this, this.#services.relayFrom) ? NO_RELAY_YET : RELAY_DENIED;
+        if (!this.#mayRelay(address)) return RELAY_DENIED;
+        if (this.#services.queue === null) return NO_QUEUE;
+        return { mailboxes: [], remote: [address], forwarded: false };
     }
   }
 
-  async #room(
-    resolution: Extract<Resolution, { kind: "local" }>,
-    size: number,
-  ): Promise<Reply | null> {
+  #mayRelay({ domain }: Address): boolean {
+    const { queue, relayFrom } = this.#services;
+    return this.origin.trusted === true || mayRelay(this, relayFrom) ||
+      queue?.routes.accepts(domain) === true;
+  }
+
+  async #room({ mailboxes, remote }: Destinations, size: number): Promise<Reply | null> {
     const { delivery } = this.#services;
     try {
       const full: Reply[] = [];
-      for (const { mailbox } of resolution.mailboxes) {
+      for (const { mailbox } of mailboxes) {
         const answer = await delivery.checkRoom(mailbox, size);
         if (answer !== null) full.push(answer);
       }
       // While others behind an alias have room, one full mailbox is no reason to give up for good.
-      const some = full.length > 0 && full.length < resolution.mailboxes.length;
+      const some = full.length > 0 && full.length < mailboxes.length + remote.length;
       return some ? SOME_FULL : full[0] ?? null;
     } catch (error) {
       this.#internalError("delivery", error);
@@ -354,11 +386,13 @@ export class IntakeSession implements IntakeClient {
 const MAX_COPIES = 10_000;
 const TOO_MANY_COPIES = reply(452, "4.5.3", "too many mailboxes: send the rest in another message");
 const SOME_FULL = reply(452, "4.2.2", "a mailbox behind this address is full");
+/** RFC 5321 §3.5.3: we would take it, but cannot say whether it exists. */
+const WILL_TRY = reply(252, "2.1.5", "mail for it is sent on; whether it exists is not known here");
 const CANNOT_SHOW = reply(252, "2.5.0", "there is such an address, but it takes UTF-8 to show it");
 const NO_SPACE = reply(452, "4.3.1", "no room on the disk now: try again later");
 const DIRECTORY_DOWN = reply(451, "4.3.0", "cannot look up addresses now: try again later");
 const NO_SUCH_USER = reply(550, "5.1.1", "no such user here");
-const NO_RELAY_YET = reply(554, "5.3.3", "this station does not send mail on yet");
+const NO_QUEUE = reply(554, "5.3.3", "this station does not send mail on");
 const BROKEN = reply(451, "4.3.0", "cannot take the message now: try again later");
 
 async function askClose(policy: Policy, view: SessionView): Promise<void> {

@@ -6,17 +6,15 @@
  */
 
 import type { Address } from "../address.ts";
-import type { Mailbox } from "../directory/directory.ts";
 import type { Change } from "../policy/policy.ts";
 import type { Envelope } from "../queue/entry.ts";
+import type { Destinations } from "../routing/expand.ts";
 import type { MailParameters, RcptParameters } from "../smtp/parameters.ts";
 
 /** A recipient that was accepted, and where its mail goes. */
-export interface AcceptedRecipient {
+export interface AcceptedRecipient extends Destinations {
   readonly address: Address;
   readonly parameters: RcptParameters;
-  /** One for most addresses, several for an alias. */
-  readonly mailboxes: readonly { readonly mailbox: Mailbox; readonly address: Address }[];
   /** A policy wants this copy dropped. */
   readonly discard: DiscardOrder | null;
 }
@@ -35,7 +33,7 @@ export interface Transaction {
   readonly sender: Address | null;
   readonly parameters: MailParameters;
   readonly recipients: AcceptedRecipient[];
-  /** Mailboxes they lead to, in all. */
+  /** Mailboxes and addresses elsewhere that they lead to, in all. */
   copies: number;
   /** What policies want changed in the head, in the order they said so. */
   readonly changes: Change[];

@@ -88,7 +88,9 @@ export class EventLines {
 
   /** The line for an event, or `null` for none. */
   format(event: MtaEvent): string | null {
-    if (event.type === "delivery.done" && this.#hold(event)) return null;
+    if (event.type === "delivery.done" && event.session !== undefined && this.#hold(event)) {
+      return null; // what the queue delivers comes after
+    }
     const line = formatEventLine(event, this.#options);
     if (line === null || event.type === "queue.trouble" || event.type === "relay.trouble") {
       return line;

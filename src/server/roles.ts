@@ -13,7 +13,6 @@
  */
 
 import type { Extensions } from "../smtp/extensions.ts";
-import { type Reply, reply } from "../smtp/reply.ts";
 import type { SessionLimits, SessionSettings, SessionTimeouts } from "../smtp/session_settings.ts";
 
 /** What a listener is for. */
@@ -43,8 +42,6 @@ export interface RoleOverrides {
   readonly greetingDelay?: number;
   /** See {@link SessionSettings.help}. */
   readonly help?: string;
-  /** See {@link SessionSettings.etrn}. */
-  readonly etrn?: Reply;
 }
 
 const MINUTE = 60_000;
@@ -121,7 +118,6 @@ export function settingsOf(
     banner: overrides.banner ?? "ESMTP",
     greetingDelay: overrides.greetingDelay ?? 0,
     help: overrides.help ?? "https://www.rfc-editor.org/rfc/rfc5321",
-    etrn: overrides.etrn ?? reply(458, "4.3.3", "no queue to start here"),
   };
 }
 

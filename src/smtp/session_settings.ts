@@ -6,7 +6,6 @@
  */
 
 import type { Extensions } from "./extensions.ts";
-import type { Reply } from "./reply.ts";
 
 /** Settings of one session. */
 export interface SessionSettings {
@@ -43,8 +42,6 @@ export interface SessionSettings {
   readonly greetingDelay: number;
   /** What HELP answers, a line each. */
   readonly help: string;
-  /** What ETRN answers (RFC 1985 §5). */
-  readonly etrn: Reply;
 }
 
 /** How much one client may do in one session. */

@@ -1,0 +1,86 @@
+/**
+ * Gives a message to the queue: what must go on, what must be told of, and what could not be
+ * delivered just now. A message is queued once, whole, and durable before anybody is told 250.
+ *
+ * What fails: a disk that is full is 452 4.3.1, any other trouble 451 4.3.0, with an event; nothing is
+ * queued then.
+ *
+ * @module
+ */
+
+import { describeError } from "../events.ts";
+import type { QueueEntry } from "../queue/entry.ts";
+import type { MessageSource } from "../queue/local_delivery.ts";
+import { toQueued, withoutTwins } from "../routing/expand.ts";
+import { errorCode } from "../runtime/runtime.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
+import type { IntakeClient } from "./client.ts";
+import type { IntakeServices, QueueServices } from "./services.ts";
+import { type AcceptedRecipient, envelopeOf, type Transaction } from "./transaction.ts";
+
+/** A message and those it is for. */
+export interface Queueing {
+  readonly transaction: Transaction;
+  readonly source: MessageSource;
+  readonly recipients: readonly AcceptedRecipient[];
+  /** Unique for all time. */
+  readonly id: string;
+}
+
+/** Whether a recipient takes a queue: mail goes on from here, or its delivery is to be told of. */
+export function needsQueue({ remote, parameters }: AcceptedRecipient): boolean {
+  return remote.length > 0 || parameters.notify?.includes("SUCCESS") === true;
+}
+
+/** Queues a message; `null` when it is durable, else what to answer. */
+export async function enqueue(
+  { clock, emit }: IntakeServices,
+  { store }: QueueServices,
+  client: IntakeClient,
+  queueing: Queueing,
+): Promise<Reply | null> {
+  const entry = entryOf(client, queueing, clock.now());
+  try {
+    await store.add({ entry, source: queueing.source });
+    return null;
+  } catch (error) {
+    const facts = { where: "queue", error: describeError(error), session: client.id };
+    emit({ type: "internal.error", ...facts });
+    return FULL_DISK.has(errorCode(error) ?? "") ? NO_SPACE : CANNOT_STORE;
+  }
+}
+
+function entryOf(
+  client: IntakeClient,
+  { transaction, source, recipients, id }: Queueing,
+  now: number,
+): QueueEntry {
+  const queued = recipients.flatMap((recipient) => {
+    const { address, parameters: { notify, originalRecipient } } = recipient;
+    const envelope = {
+      address,
+      ...(notify && { notify }),
+      ...(originalRecipient && { originalRecipient }),
+    };
+    return toQueued(envelope, recipient, now);
+  });
+  const { identity } = client;
+  return {
+    ...envelopeOf(transaction),
+    id,
+    received: now,
+    headSize: source.head.length,
+    bodySize: source.bodySize,
+    recipients: withoutTwins(queued),
+    origin: {
+      kind: client.origin.trusted ? "submit" : "session",
+      session: client.id,
+      client: client.client,
+      ...(identity !== null && { identity }),
+    },
+  };
+}
+
+const FULL_DISK: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
+const NO_SPACE = reply(452, "4.3.1", "no room on the disk now: try again later");
+const CANNOT_STORE = reply(451, "4.3.0", "cannot store the message now: try again later");
