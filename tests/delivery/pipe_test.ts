@@ -1,0 +1,130 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import fc from "fast-check";
+import { concat, decode } from "../../src/bytes.ts";
+import { expandArguments, pipeTransport } from "../../src/delivery/pipe.ts";
+import type { MtaFact } from "../../src/events.ts";
+import { memoryRuntime } from "../../src/runtime/memory.ts";
+import type { ProgramCommand, ProgramResult } from "../../src/runtime/runtime.ts";
+import type { PipeRoute } from "../../src/routing/route.ts";
+import { jobFor, type JobSetup, told } from "./support.ts";
+
+const NEVER = new AbortController().signal;
+const ROUTE: PipeRoute = {
+  kind: "pipe",
+  program: "/usr/bin/deliver",
+  arguments: ["-f", "{sender}", "-d", "{recipient}"],
+  processes: 4,
+};
+
+/** A machine with one program, and what the program was run with. */
+function machine(result: ProgramResult | ((signal?: AbortSignal) => Promise<ProgramResult>)) {
+  const { programs, clock } = memoryRuntime();
+  const runs: { command: ProgramCommand; input: string }[] = [];
+  const facts: MtaFact[] = [];
+  programs.installed.set("/usr/bin/deliver", async (command, signal) => {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of command.input) chunks.push(chunk.slice());
+    runs.push({ command, input: decode(concat(chunks)) });
+    return typeof result === "function" ? await result(signal) : result;
+  });
+  const transport = pipeTransport({ programs, clock, emit: (fact) => facts.push(fact) });
+  const deliver = (setup?: JobSetup, route = ROUTE, signal = NEVER) =>
+    transport.deliver(jobFor(route, setup), signal);
+  return { runs, facts, clock, deliver };
+}
+
+Deno.test("pipeTransport() feeds the message with LF, one run a recipient, no shell", async () => {
+  const { runs, deliver, clock } = machine({ code: 0, output: "" });
+  const outcomes = await deliver({
+    to: ["bob@example.org", '"; rm -rf /"@example.org'],
+    body: "one\r\ntwo\r\n",
+    pieces: 5,
+  });
+  assertEquals(told(outcomes), [
+    "0 delivered 250 2.0.0 taken by the program",
+    "1 delivered 250 2.0.0 taken by the program",
+  ]);
+  assertEquals(runs.map(({ command }) => command.arguments), [
+    ["-f", "alice@example.com", "-d", "bob@example.org"],
+    ["-f", "alice@example.com", "-d", '"; rm -rf /"@example.org'],
+  ]);
+  assertEquals(
+    runs[0]!.input,
+    "Return-Path: <alice@example.com>\nDelivered-To: bob@example.org\nSubject: hi\n\none\ntwo\n",
+  );
+  assertEquals(Object.keys(runs[0]!.command.environment ?? {}), ["PATH"]);
+  assertEquals(clock.sleepers, 0);
+});
+
+Deno.test("pipeTransport() reads sysexits", async () => {
+  const cases: readonly [number, string, string][] = [
+    [67, "", "failed 550 5.1.1 user unknown"],
+    [65, "", "failed 550 5.6.0 data format error"],
+    [69, "gone\nfishing", "failed 550 5.3.0 service unavailable: gone fishing"],
+    [77, "", "failed 550 5.7.0 permission denied"],
+    [78, "", "failed 550 5.3.5 local configuration error"],
+    [71, "", "deferred 451 4.3.0 system resource problem"],
+    [74, "", "deferred 451 4.3.0 input or output error"],
+    [75, "", "deferred 451 4.3.0 temporary failure"],
+    [1, "", "deferred 451 4.3.0 the program ended with status 1"],
+    [137, "", "deferred 451 4.3.0 the program was ended by signal 9"],
+    [1, "5.2.2 mailbox full", "failed 550 5.2.2 mailbox full"],
+    [67, "4.2.1 back soon", "deferred 451 4.2.1 back soon"],
+  ];
+  for (const [code, output, expected] of cases) {
+    const { deliver } = machine({ code, output });
+    assertEquals(told(await deliver()), [`0 ${expected}`]);
+  }
+});
+
+Deno.test("pipeTransport() defers when there is no such program, and tells it", async () => {
+  const { deliver, facts } = machine({ code: 0, output: "" });
+  const outcomes = await deliver({}, { ...ROUTE, program: "/usr/bin/missing" });
+  assertEquals(told(outcomes), ["0 deferred 451 4.3.0 the program cannot be run now"]);
+  assertEquals(facts.length, 1);
+});
+
+Deno.test("pipeTransport() ends a program that takes too long", async () => {
+  const { deliver, clock } = machine((signal) =>
+    new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason)))
+  );
+  const outcomes = await clock.runUntil(deliver());
+  assertEquals(told(outcomes), ["0 deferred 451 4.3.0 the program did not end in time"]);
+  assertEquals(clock.now() - Date.UTC(2026, 0, 1), 1_000_000);
+});
+
+Deno.test("pipeTransport() defers when it is aborted, though the program says it is done", async () => {
+  const abort = new AbortController();
+  const { deliver } = machine(() => {
+    abort.abort();
+    return Promise.resolve({ code: 137, output: "5.0.0 killed" });
+  });
+  assertMatch(told(await deliver({}, ROUTE, abort.signal))[0]!, /^0 deferred 451 4\.3\.2/);
+});
+
+Deno.test("expandArguments() fills in one pass, and lets no stranger make an option", () => {
+  const domain = "example.org";
+  const expand = (template: string, local: string, delimiter: string | null = "+") =>
+    expandArguments([template], { local, domain }, null, delimiter)?.[0] ?? null;
+  assertEquals(expand("{tag}", "a+b+c"), "b+c");
+  assertEquals(expand("{tag}", "a"), "");
+  assertEquals(expand("{user}", "a+b", null), "a+b");
+  assertEquals(expand("{sender}", "a"), "");
+  assertEquals(expand("{user}", "{domain}"), "{domain}");
+  assertEquals(expand("{recipient}", "a b"), '"a b"@example.org');
+  assertEquals(expand("{other} {}", "a"), "{other} {}");
+  assertEquals(expand("{user}", "-oQ/tmp"), null);
+  assertEquals(expand("{tag}{user}", "-x"), null);
+  assertEquals(expand("--user={user}", "-x"), "--user=-x");
+});
+
+Deno.test("expandArguments() gives as many arguments as templates, whatever is filled in", () => {
+  fc.assert(fc.property(fc.string(), fc.array(fc.string()), (local, templates) => {
+    const args = expandArguments(templates, { local, domain: "example.org" }, null, "+");
+    if (args === null) return;
+    assertEquals(args.length, templates.length);
+    args.forEach((arg, index) => {
+      if (arg.startsWith("-")) assertEquals(templates[index]!.startsWith("-"), true);
+    });
+  }));
+});
