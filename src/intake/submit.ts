@@ -1,0 +1,159 @@
+/**
+ * Mail from a program in the same process: `mta.submit()`. It goes the same way as mail from a socket (the
+ * same policies, the same completion of the head, the same promise at the end), only that the program is
+ * trusted to send to anybody.
+ *
+ * What fails: a recipient or message that is refused is told with its reply; a body that throws while it is
+ * read aborts the message, and the error goes through.
+ *
+ * @module
+ */
+
+import { type Address, formatAddress, parseAddress } from "../address.ts";
+import { encode } from "../bytes.ts";
+import type { DsnNotify, MailParameters } from "../smtp/parameters.ts";
+import { cursorOver } from "../smtp/cursor.ts";
+import { NewlineNormalizer } from "../smtp/newline_normalizer.ts";
+import { describeReply, type Reply } from "../smtp/reply.ts";
+import { IntakeSession } from "./intake.ts";
+import type { IntakeServices } from "./services.ts";
+
+/** From whom, to whom. */
+export interface SubmitEnvelope {
+  /** The reverse-path, where notices go; `null` for none. */
+  readonly sender: string | null;
+  /** The forward-paths, at least one; with what their sender wants to hear of them (RFC 3461). */
+  readonly recipients: readonly (
+    | string
+    | { readonly address: string; readonly notify?: readonly DsnNotify[] }
+  )[];
+  /** The message must only travel over TLS (RFC 8689). Default `false`. */
+  readonly requireTls?: boolean;
+  /** What a failure notice shall hold (RFC 3461 §4.3). */
+  readonly dsnReturn?: "FULL" | "HDRS";
+  /** The sender's own mark of the envelope, in printable ASCII (RFC 3461 §4.4). */
+  readonly dsnEnvelopeId?: string;
+}
+
+/**
+ * A whole message, header section and body. Line ends may be LF. What a submission may lack (Date,
+ * Message-ID) is added, Bcc is taken out (RFC 6409 §8).
+ */
+export type SubmitMessage = string | Uint8Array | AsyncIterable<Uint8Array>;
+
+/** A message that was taken. */
+export interface Submitted {
+  /** Its id in the log and the queue. */
+  readonly id: string;
+  /** Recipients that were refused, and why; the others will get it, or their sender a notice. */
+  readonly refused: readonly { readonly recipient: string; readonly reply: Reply }[];
+}
+
+/** A message that was not taken for anybody. */
+export class SubmitError extends Error {
+  /** 4xx: may be tried again. 5xx: never. */
+  readonly reply: Reply;
+
+  /** @param what was refused. @param reply why. */
+  constructor(what: string, reply: Reply) {
+    super(`${what}: ${describeReply(reply)}`);
+    this.name = "SubmitError";
+    this.reply = reply;
+  }
+}
+
+/**
+ * Takes a message; resolves when it is durable.
+ *
+ * @param id unique for all time, of the log.
+ * @throws {TypeError} for an address that is none. {@link SubmitError} when it is refused.
+ */
+export async function submitMessage(
+  services: IntakeServices,
+  id: string,
+  envelope: SubmitEnvelope,
+  message: SubmitMessage,
+): Promise<Submitted> {
+  const { sender, recipients, parameters } = readEnvelope(envelope);
+  const intake = new IntakeSession(services, {
+    id,
+    role: "submit",
+    client: "unix",
+    lmtp: false,
+    submission: true,
+    trusted: true,
+  });
+  intake.verb = "EHLO";
+  try {
+    const opened = await intake.sender(sender, parameters);
+    if (opened.code >= 400) throw new SubmitError(`sender ${envelope.sender ?? "<>"}`, opened);
+    const refused: { recipient: string; reply: Reply }[] = [];
+    for (const { address, notify } of recipients) {
+      const answer = await intake.recipient(address, notify ? { notify } : {});
+      if (answer.code >= 400) refused.push({ recipient: formatAddress(address), reply: answer });
+    }
+    if (refused.length === recipients.length) {
+      throw new SubmitError(refused[0]!.recipient, refused[0]!.reply);
+    }
+    const taken = await feed(intake, message);
+    if (taken.code >= 400) throw new SubmitError("message", taken);
+    return { id: `${id}.1`, refused };
+  } finally {
+    await intake.abort();
+    intake.close();
+  }
+}
+
+function readEnvelope(envelope: SubmitEnvelope) {
+  const recipients = envelope.recipients.map((recipient) => {
+    const { address, notify } = typeof recipient === "string"
+      ? { address: recipient, notify: undefined }
+      : recipient;
+    return { address: readAddress("recipient", address), notify };
+  });
+  if (recipients.length === 0) throw new TypeError("recipients: at least one is needed");
+  const sender = envelope.sender === null ? null : readAddress("sender", envelope.sender);
+  const addresses = [sender, ...recipients.map(({ address }) => address)];
+  const international = addresses.some((address) => address !== null && !isAscii(address));
+  const { requireTls, dsnReturn, dsnEnvelopeId } = envelope;
+  const parameters: MailParameters = {
+    body: "8BITMIME",
+    ...(international && { smtputf8: true }),
+    ...(requireTls && { requireTls }),
+    ...(dsnReturn && { dsnReturn }),
+    ...(dsnEnvelopeId !== undefined && { dsnEnvelopeId }),
+  };
+  return { sender, recipients, parameters };
+}
+
+function readAddress(what: string, text: string): Address {
+  const address = parseAddress(text, { smtputf8: true });
+  if (address === null) throw new TypeError(`${what}: "${text}" is not a mail address`);
+  return address;
+}
+
+function isAscii(address: Address): boolean {
+  return !/[\u0080-\uffff]/.test(address.local + address.domain);
+}
+
+/** The message through the same door as one from a socket; gives the reply to its end. */
+async function feed(intake: IntakeSession, message: SubmitMessage): Promise<Reply> {
+  const started = await intake.begin();
+  if (started.code !== 354) return started;
+  const newlines = new NewlineNormalizer();
+  for await (const part of partsOf(message)) {
+    const cursor = cursorOver(part);
+    for (let piece; (piece = newlines.next(cursor)) !== null;) {
+      const refusal = await intake.chunk(piece);
+      if (refusal !== null) return refusal;
+    }
+  }
+  const refusal = await intake.chunk(newlines.finish());
+  if (refusal !== null) return refusal;
+  return (await intake.end())[0]!;
+}
+
+function partsOf(message: SubmitMessage): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+  if (typeof message === "string") return [encode(message)];
+  return message instanceof Uint8Array ? [message] : message;
+}
