@@ -1,0 +1,159 @@
+/**
+ * One message on its way out, as different stations can take it: as it is, re-encoded for 7-bit or 8-bit
+ * transport (RFC 6152 §3, RFC 3030 §4), with or without SMTPUTF8 (RFC 6531 §3.4). What it says is never
+ * changed; where it cannot pass without that, the reply says why.
+ *
+ * What was announced is not always what is there: much mail marked 8BITMIME or SMTPUTF8 is plain ASCII, and
+ * goes to any station. The message is looked through only when a station lacks what was announced, and
+ * only once.
+ *
+ * What fails: reading the message throws; everything else is a reply.
+ *
+ * @module
+ */
+
+import { type Address, toAsciiDomain } from "../address.ts";
+import { transcode, type TranscodeSource } from "../message/transcode.ts";
+import type { QueueEntry } from "../queue/entry.ts";
+import type { MessageSource } from "../queue/local_delivery.ts";
+import type { RelaySettings } from "../routing/route.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
+
+/** What of a station's offers decides the form of a message. */
+export interface TakenForms {
+  /** RFC 6152. */
+  readonly eightBitMime: boolean;
+  /** RFC 3030; counts only together with `chunking`. */
+  readonly binaryMime: boolean;
+  /** RFC 3030. */
+  readonly chunking: boolean;
+  /** RFC 6531. */
+  readonly smtputf8: boolean;
+}
+
+/** A message as a station can take it. */
+export interface FittedMessage {
+  /** What to send. */
+  readonly source: MessageSource;
+  /** What to say of it in MAIL; `7BIT` is not said. */
+  readonly body: "7BIT" | "8BITMIME" | "BINARYMIME";
+  /** Whether to say SMTPUTF8. */
+  readonly smtputf8: boolean;
+}
+
+/** A message, and what has been found out about it. */
+export class OutgoingMessage {
+  readonly #entry: QueueEntry;
+  readonly #source: MessageSource;
+  readonly #eightBit: RelaySettings["eightBit"];
+  #headIs8bit: boolean | null = null;
+  #bodyIs8bit: boolean | null = null;
+  readonly #converted = new Map<"7bit" | "8bit", MessageSource | null>();
+
+  /** @param eightBit what becomes of 8-bit content where a station takes none. */
+  constructor(
+    entry: QueueEntry,
+    source: MessageSource,
+    eightBit: RelaySettings["eightBit"] = "convert",
+  ) {
+    this.#entry = entry;
+    this.#source = source;
+    this.#eightBit = eightBit;
+  }
+
+  /** The message for a station that takes `forms`, or why it cannot be sent there. */
+  async fit(forms: TakenForms): Promise<FittedMessage | Reply> {
+    const smtputf8 = this.#entry.smtputf8 && forms.smtputf8;
+    if (this.#entry.smtputf8 && !smtputf8 && this.#isHead8bit()) return UTF8_HEAD;
+    const fitted = await this.#fitBody(forms);
+    return "code" in fitted ? fitted : { ...fitted, smtputf8 };
+  }
+
+  async #fitBody(
+    { eightBitMime, binaryMime, chunking }: TakenForms,
+  ): Promise<Omit<FittedMessage, "smtputf8"> | Reply> {
+    const { body } = this.#entry;
+    if (body === "BINARYMIME") {
+      if (binaryMime && chunking) return { source: this.#source, body };
+      const source = await this.#convert(eightBitMime ? "8bit" : "7bit");
+      return source === null ? BINARY : { source, body: eightBitMime ? "8BITMIME" : "7BIT" };
+    }
+    if (body === "7BIT" || eightBitMime) return { source: this.#source, body };
+    if (!await this.#is8bit()) return { source: this.#source, body: "7BIT" };
+    const source = this.#eightBit === "convert" ? await this.#convert("7bit") : null;
+    return source === null ? EIGHT_BIT : { source, body: "7BIT" };
+  }
+
+  async #convert(to: "7bit" | "8bit"): Promise<MessageSource | null> {
+    const known = this.#converted.get(to);
+    if (known !== undefined) return known;
+    const source = await transcode(this.#source, to);
+    this.#converted.set(to, source);
+    return source;
+  }
+
+  async #is8bit(): Promise<boolean> {
+    return this.#isHead8bit() || (this.#bodyIs8bit ??= await has8bit(this.#source));
+  }
+
+  #isHead8bit(): boolean {
+    return this.#headIs8bit ??= is8bit(this.#source.head);
+  }
+}
+
+async function has8bit(source: TranscodeSource): Promise<boolean> {
+  for await (const chunk of source.openBody()) if (is8bit(chunk)) return true;
+  return false;
+}
+
+function is8bit(octets: Uint8Array): boolean {
+  for (let i = 0; i < octets.length; i++) if ((octets[i] as number) > 127) return true;
+  return false;
+}
+
+/**
+ * An address as it goes into MAIL or RCPT: where the station does not speak SMTPUTF8, with the domain in
+ * A-labels; `null` where that is not enough, since the local part is beyond ASCII (RFC 6531 §3.2).
+ *
+ * @example
+ * ```ts
+ * import { wireAddress } from "./outgoing_message.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const address = { local: "info", domain: "bücher.example" };
+ * assertEquals(wireAddress(address, true), address);
+ * assertEquals(wireAddress(address, false)?.domain, "xn--bcher-kva.example");
+ * assertEquals(wireAddress({ local: "用户", domain: "example.org" }, false), null);
+ * ```
+ */
+export function wireAddress(address: Address, smtputf8: boolean): Address | null {
+  if (smtputf8 || isAscii(address.local + address.domain)) return address;
+  const domain = toAsciiDomain(address.domain);
+  return domain === null || !isAscii(address.local) ? null : { ...address, domain };
+}
+
+function isAscii(text: string): boolean {
+  return !/[\u0080-\uffff]/.test(text);
+}
+
+/** Why an address cannot be said to a station without SMTPUTF8. */
+export const UTF8_ADDRESS: Reply = reply(
+  553,
+  "5.6.7",
+  "an address is not ASCII, and the next station does not take such (SMTPUTF8)",
+);
+const UTF8_HEAD = reply(
+  554,
+  "5.6.9",
+  "the header section is not ASCII, and the next station does not take such (SMTPUTF8)",
+);
+const EIGHT_BIT = reply(
+  554,
+  "5.6.3",
+  "the message is 8-bit, the next station takes 7-bit only, and conversion is not possible",
+);
+const BINARY = reply(
+  554,
+  "5.6.1",
+  "the message is binary, and the next station does not take such",
+);
