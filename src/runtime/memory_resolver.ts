@@ -1,26 +1,102 @@
 /**
- * Names of a made-up world: a map of zones, with failures.
+ * Names of a made-up world: what {@link DnsZones} has, without sockets and without waiting.
+ *
+ * What fails: what `failures` says; a truncated answer is none here.
  *
  * @module
  */
 
+import {
+  type DnsData,
+  type DnsType,
+  isDnsName,
+  normalizeDnsName,
+  RCODE,
+  reverseDnsName,
+} from "./dns_message.ts";
+import { type DnsFailure, type DnsNameRecords, DnsZones } from "./dns_zones.ts";
 import type { DnsAnswer, MxRecord, Resolver } from "./runtime.ts";
 
-/** Answers from maps; a name that is in none does not exist. */
+/**
+ * Answers from a map; a name that is not in it does not exist.
+ *
+ * @example
+ * ```ts
+ * import { MemoryResolver } from "./memory_resolver.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const resolver = new MemoryResolver();
+ * resolver.set("example.org", { mx: ["10 mx.example.org"] });
+ * resolver.set("mx.example.org", { a: ["192.0.2.25"] });
+ * resolver.failures.set("aaaa mx.example.org", "servfail");
+ * assertEquals(await resolver.mx("example.org"), {
+ *   status: "found",
+ *   records: [{ preference: 10, exchange: "mx.example.org" }],
+ * });
+ * assertEquals((await resolver.aaaa("mx.example.org")).status, "failed");
+ * assertEquals(resolver.questions.get("mx example.org"), 1);
+ * ```
+ */
 export class MemoryResolver implements Resolver {
-  a(_name: string): Promise<DnsAnswer<string>> {
-    return Promise.resolve({ status: "none", reason: "nxdomain" });
+  /** All names. */
+  readonly zones = new DnsZones();
+  /** How often each question was asked, by type and name: `"mx example.org"`. */
+  readonly questions = new Map<string, number>();
+
+  /** What shall fail, by `"NAME"`, or by type and name: `"mx NAME"`. */
+  get failures(): Map<string, DnsFailure> {
+    return this.zones.failures;
   }
-  aaaa(_name: string): Promise<DnsAnswer<string>> {
-    return Promise.resolve({ status: "none", reason: "nxdomain" });
+
+  /** The records of a name from now on; see {@link DnsZones.set}. */
+  set(name: string, records: DnsNameRecords): void {
+    this.zones.set(name, records);
   }
-  mx(_name: string): Promise<DnsAnswer<MxRecord>> {
-    return Promise.resolve({ status: "none", reason: "nxdomain" });
+
+  a(name: string, signal?: AbortSignal): Promise<DnsAnswer<string>> {
+    return this.#ask(name, "A", signal, (data) => data.type === "A" ? data.address : null);
   }
-  txt(_name: string): Promise<DnsAnswer<string>> {
-    return Promise.resolve({ status: "none", reason: "nxdomain" });
+
+  aaaa(name: string, signal?: AbortSignal): Promise<DnsAnswer<string>> {
+    return this.#ask(name, "AAAA", signal, (data) => data.type === "AAAA" ? data.address : null);
   }
-  ptr(_address: string): Promise<DnsAnswer<string>> {
-    return Promise.resolve({ status: "none", reason: "nxdomain" });
+
+  mx(name: string, signal?: AbortSignal): Promise<DnsAnswer<MxRecord>> {
+    return this.#ask(name, "MX", signal, (data) => {
+      if (data.type !== "MX") return null;
+      return { preference: data.preference, exchange: data.exchange };
+    });
+  }
+
+  txt(name: string, signal?: AbortSignal): Promise<DnsAnswer<string>> {
+    return this.#ask(name, "TXT", signal, (data) => data.type === "TXT" ? data.text : null);
+  }
+
+  ptr(address: string, signal?: AbortSignal): Promise<DnsAnswer<string>> {
+    const name = reverseDnsName(address);
+    if (name === null) return Promise.resolve({ status: "none", reason: "nxdomain" });
+    return this.#ask(name, "PTR", signal, (data) => data.type === "PTR" ? data.name : null);
+  }
+
+  // deno-lint-ignore require-await
+  async #ask<T>(
+    name: string,
+    type: DnsType,
+    signal: AbortSignal | undefined,
+    read: (data: DnsData) => T | null,
+  ): Promise<DnsAnswer<T>> {
+    const key = `${type.toLowerCase()} ${normalizeDnsName(name)}`;
+    this.questions.set(key, (this.questions.get(key) ?? 0) + 1);
+    if (signal?.aborted) return { status: "failed", reason: "aborted" };
+    if (!isDnsName(name)) return { status: "none", reason: "nxdomain" };
+    const failure = this.zones.failure(name, type);
+    if (failure !== undefined && failure !== "truncated") {
+      return { status: "failed", reason: failure };
+    }
+    const { records, rcode } = this.zones.lookup(name, type);
+    if (rcode === RCODE.serverFailure) return { status: "failed", reason: "servfail" };
+    const found = records.map((record) => read(record.data)).filter((value) => value !== null);
+    if (found.length > 0) return { status: "found", records: found };
+    return { status: "none", reason: rcode === RCODE.nameError ? "nxdomain" : "nodata" };
   }
 }

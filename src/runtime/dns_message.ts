@@ -1,0 +1,444 @@
+/**
+ * DNS messages, octets to values and back (RFC 1035 §4): the few record types a mail server asks for.
+ * Both ways are here, since a resolver asks and a test's or demo's name server answers. Which answer is
+ * to be believed is the resolver's affair.
+ *
+ * What fails: octets that are no message give `null`, whatever they are; a name that DNS cannot carry makes
+ * the encoder throw, and {@link isDnsName} tells beforehand.
+ *
+ * @module
+ */
+
+import { concat, decode, encode } from "../bytes.ts";
+import { formatIp, parseIp } from "../net_address.ts";
+
+/** The record types known here, and their numbers (RFC 1035 §3.2.2, RFC 3596 §2.1). */
+const TYPES = { A: 1, NS: 2, CNAME: 5, SOA: 6, PTR: 12, MX: 15, TXT: 16, AAAA: 28 } as const;
+
+/** A record type known here. */
+export type DnsType = keyof typeof TYPES;
+
+const TYPE_NAMES: ReadonlyMap<number, DnsType> = new Map(
+  Object.entries(TYPES).map(([name, number]) => [number, name as DnsType]),
+);
+
+/** The answer codes that are told apart (RFC 1035 §4.1.1). */
+export const RCODE = {
+  noError: 0,
+  formatError: 1,
+  serverFailure: 2,
+  nameError: 3,
+  notImplemented: 4,
+  refused: 5,
+} as const;
+
+/** What is asked. */
+export interface DnsQuestion {
+  /** Without the dot at the end, in the case of the message; `""` is the root. */
+  readonly name: string;
+  /** A known type, or the form of RFC 3597 §5 (`"TYPE65"`). */
+  readonly type: string;
+}
+
+/** What a record says. */
+export type DnsData =
+  | { readonly type: "A" | "AAAA"; readonly address: string }
+  | { readonly type: "CNAME" | "NS" | "PTR"; readonly name: string }
+  | { readonly type: "MX"; readonly preference: number; readonly exchange: string }
+  /** The strings of the record, joined. */
+  | { readonly type: "TXT"; readonly text: string }
+  /** Of the start of a zone only how long "no" may be remembered (RFC 2308 §4), in seconds. */
+  | { readonly type: "SOA"; readonly minimum: number };
+
+/** One record of class IN. */
+export interface DnsRecord {
+  /** Whose it is. */
+  readonly name: string;
+  /** How long it may be remembered, in seconds. */
+  readonly ttl: number;
+  /** What it says. */
+  readonly data: DnsData;
+}
+
+/** A question, or an answer to one. */
+export interface DnsMessage {
+  /** What pairs an answer with its question, 0 to 65535. */
+  readonly id: number;
+  /** Whether it is an answer. */
+  readonly response: boolean;
+  /** AA: from a server of the zone itself. */
+  readonly authoritative: boolean;
+  /** TC: there is more than fits; to be asked again by TCP. */
+  readonly truncated: boolean;
+  /** RD: the server shall ask others. */
+  readonly recursionDesired: boolean;
+  /** RA: the server does ask others. */
+  readonly recursionAvailable: boolean;
+  /** One of {@link RCODE}, or another. */
+  readonly rcode: number;
+  /** What is asked; `null` where there is none, or one of another class than IN. */
+  readonly question: DnsQuestion | null;
+  /** Records that answer; those of unknown types are left out. */
+  readonly answers: readonly DnsRecord[];
+  /** Records of the authority section, likewise. */
+  readonly authority: readonly DnsRecord[];
+}
+
+const CLASS_IN = 1;
+const HEADER = 12;
+/** Where the question's name lies in every message: what compression points to. */
+const QUESTION_AT = 0xc000 | HEADER;
+const MAX_LABEL = 63;
+/** The longest name, with the octet of the root (RFC 1035 §2.3.4). */
+const MAX_NAME = 255;
+/** Labels of a name are at most 127, so no honest name needs more jumps. */
+const MAX_JUMPS = 127;
+
+/** Whether DNS can carry a name: labels of 1 to 63 octets, 255 together. `""` is the root. */
+export function isDnsName(name: string): boolean {
+  return nameOctets(name) !== null;
+}
+
+/** Names as they are compared: lower case (RFC 4343), no dot at the end. */
+export function normalizeDnsName(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replace(/(?<!\\)\.$/, "");
+}
+
+/**
+ * Where the names of an address are asked for (RFC 1035 §3.5, RFC 3596 §2.5), or `null` where the text is
+ * no address.
+ *
+ * @example
+ * ```ts
+ * import { reverseDnsName } from "./dns_message.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(reverseDnsName("192.0.2.7"), "7.2.0.192.in-addr.arpa");
+ * ```
+ */
+export function reverseDnsName(address: string): string | null {
+  const octets = parseIp(address);
+  if (octets === null) return null;
+  if (octets.length === 4) return `${[...octets].reverse().join(".")}.in-addr.arpa`;
+  const nibbles = [...octets].flatMap((octet) => [octet >> 4, octet & 15]);
+  return `${nibbles.reverse().map((nibble) => nibble.toString(16)).join(".")}.ip6.arpa`;
+}
+
+/**
+ * The octets of a question to a recursive server.
+ *
+ * @throws {TypeError} where DNS cannot carry the name.
+ */
+export function encodeDnsQuery(id: number, name: string, type: DnsType): Uint8Array {
+  return encodeDnsMessage({
+    id,
+    response: false,
+    authoritative: false,
+    truncated: false,
+    recursionDesired: true,
+    recursionAvailable: false,
+    rcode: RCODE.noError,
+    question: { name, type },
+    answers: [],
+    authority: [],
+  });
+}
+
+/**
+ * The octets of a message. One longer than `limit` is cut down to its question and marked truncated.
+ *
+ * @throws {TypeError} where DNS cannot carry a name or an address is none.
+ */
+export function encodeDnsMessage(message: DnsMessage, limit = 65535): Uint8Array {
+  const { question, answers, authority } = message;
+  const header = new Uint8Array(HEADER);
+  const view = new DataView(header.buffer);
+  view.setUint16(0, message.id);
+  view.setUint16(2, flagsOf(message));
+  view.setUint16(4, question === null ? 0 : 1);
+  view.setUint16(6, answers.length);
+  view.setUint16(8, authority.length);
+  const parts: Uint8Array[] = [header];
+  if (question !== null) {
+    parts.push(encodeName(question.name), uint16(typeNumber(question.type), CLASS_IN));
+  }
+  for (const record of [...answers, ...authority]) parts.push(...encodeRecord(record, question));
+  const octets = concat(parts);
+  if (octets.length <= limit) return octets;
+  return encodeDnsMessage({ ...message, truncated: true, answers: [], authority: [] });
+}
+
+function flagsOf(message: DnsMessage): number {
+  return (message.response ? 0x8000 : 0) | (message.authoritative ? 0x0400 : 0) |
+    (message.truncated ? 0x0200 : 0) | (message.recursionDesired ? 0x0100 : 0) |
+    (message.recursionAvailable ? 0x0080 : 0) | (message.rcode & 15);
+}
+
+function encodeRecord(record: DnsRecord, question: DnsQuestion | null): Uint8Array[] {
+  const asked = question !== null &&
+    normalizeDnsName(record.name) === normalizeDnsName(question.name);
+  const data = encodeData(record.data);
+  return [
+    asked ? uint16(QUESTION_AT) : encodeName(record.name),
+    uint16(TYPES[record.data.type], CLASS_IN, record.ttl >>> 16, record.ttl & 0xffff, data.length),
+    data,
+  ];
+}
+
+function encodeData(data: DnsData): Uint8Array {
+  switch (data.type) {
+    case "A":
+    case "AAAA": {
+      const octets = parseIp(data.address);
+      if (octets?.length === (data.type === "A" ? 4 : 16)) return octets;
+      throw new TypeError(`no address for ${data.type}: ${data.address}`);
+    }
+    case "CNAME":
+    case "NS":
+    case "PTR":
+      return encodeName(data.name);
+    case "MX":
+      return concat([uint16(data.preference), encodeName(data.exchange)]);
+    case "TXT":
+      return encodeStrings(encode(data.text));
+    case "SOA":
+      // Names of server and person: the root; serial, refresh, retry, expire: 0.
+      return concat([
+        new Uint8Array(2 + 4 * 4),
+        uint16(data.minimum >>> 16, data.minimum & 0xffff),
+      ]);
+  }
+}
+
+/** Strings of at most 255 octets, at least one (RFC 1035 §3.3.14). */
+function encodeStrings(text: Uint8Array): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at === 0 || at < text.length; at += 255) {
+    const piece = text.subarray(at, at + 255);
+    parts.push(Uint8Array.of(piece.length), piece);
+  }
+  return concat(parts);
+}
+
+function typeNumber(type: string): number {
+  const known = TYPES[type as DnsType];
+  if (known !== undefined) return known;
+  const number = /^TYPE(\d{1,5})$/.exec(type)?.[1];
+  if (number === undefined) throw new TypeError(`no DNS type: ${type}`);
+  return Number(number) & 0xffff;
+}
+
+function uint16(...values: number[]): Uint8Array {
+  return Uint8Array.from(values.flatMap((value) => [value >> 8, value & 0xff]));
+}
+
+function encodeName(name: string): Uint8Array {
+  const octets = nameOctets(name);
+  if (octets === null) throw new TypeError(`no DNS name: ${JSON.stringify(name.slice(0, 300))}`);
+  return octets;
+}
+
+/** A name on the wire; `\.` and `\046` are octets that are no separators (RFC 1035 §5.1). */
+function nameOctets(name: string): Uint8Array | null {
+  if (name.length > 4 * MAX_NAME) return null;
+  const octets: number[] = [0];
+  let length = 0; // Where the label in work has its length octet.
+  const text = name.replace(/(?<!\\)\.$/, "");
+  if (text === "") return name === "" || name === "." ? Uint8Array.of(0) : null;
+  for (const [piece] of text.matchAll(/\\\d{3}|\\[^]|[^]/g)) {
+    if (piece === ".") {
+      if (!endLabel(octets, length)) return null;
+      length = octets.push(0) - 1;
+      continue;
+    }
+    const octet = octetOf(piece);
+    if (octet === null) return null;
+    octets.push(octet);
+  }
+  if (!endLabel(octets, length)) return null;
+  octets.push(0);
+  return octets.length > MAX_NAME ? null : Uint8Array.from(octets);
+}
+
+function endLabel(octets: number[], at: number): boolean {
+  const length = octets.length - at - 1;
+  octets[at] = length;
+  return length > 0 && length <= MAX_LABEL;
+}
+
+/** The octet a character or an escape stands for. Only ASCII: IDNs come as A-labels. */
+function octetOf(piece: string): number | null {
+  const value = piece.length === 4 ? Number(piece.slice(1)) : piece.charCodeAt(piece.length - 1);
+  return piece === "\\" || value > (piece.length === 4 ? 255 : 0x7f) ? null : value;
+}
+
+/**
+ * Reads a message. Records of other types and classes than known here are skipped, as is the additional
+ * section. One marked truncated may break off anywhere.
+ *
+ * @example
+ * ```ts
+ * import { decodeDnsMessage, encodeDnsQuery } from "./dns_message.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const message = decodeDnsMessage(encodeDnsQuery(7, "example.org", "MX"));
+ * assertEquals(message?.question, { name: "example.org", type: "MX" });
+ * assertEquals(decodeDnsMessage(new Uint8Array(5)), null);
+ * ```
+ */
+export function decodeDnsMessage(octets: Uint8Array): DnsMessage | null {
+  const reader = new Reader(octets);
+  const id = reader.uint16();
+  const flags = reader.uint16();
+  const [questions, answers, authorities] = [reader.uint16(), reader.uint16(), reader.uint16()];
+  reader.uint16(); // How many additional records.
+  const opcode = (flags >> 11) & 15;
+  if (reader.failed || questions > 1 || opcode !== 0) return null;
+  const question = questions === 1 ? reader.question() : null;
+  if (reader.failed) return null;
+  const truncated = (flags & 0x0200) !== 0;
+  const message: DnsMessage = {
+    id,
+    response: (flags & 0x8000) !== 0,
+    authoritative: (flags & 0x0400) !== 0,
+    truncated,
+    recursionDesired: (flags & 0x0100) !== 0,
+    recursionAvailable: (flags & 0x0080) !== 0,
+    rcode: flags & 15,
+    question,
+    answers: reader.records(answers),
+    authority: reader.records(authorities),
+  };
+  return reader.failed && !truncated ? null : message;
+}
+
+/** Reads on until something is not as it must be; from then on all is zero and `failed` says so. */
+class Reader {
+  failed = false;
+  readonly #octets: Uint8Array;
+  #at = 0;
+
+  constructor(octets: Uint8Array) {
+    this.#octets = octets;
+  }
+
+  uint8(): number {
+    const octet = this.#octets[this.#at++];
+    if (octet === undefined) this.failed = true;
+    return octet ?? 0;
+  }
+
+  uint16(): number {
+    return (this.uint8() << 8) | this.uint8();
+  }
+
+  uint32(): number {
+    return this.uint16() * 0x10000 + this.uint16();
+  }
+
+  question(): DnsQuestion | null {
+    const name = this.name();
+    const type = this.uint16();
+    const inClass = this.uint16() === CLASS_IN;
+    return inClass ? { name, type: TYPE_NAMES.get(type) ?? `TYPE${type}` } : null;
+  }
+
+  records(count: number): DnsRecord[] {
+    const records: DnsRecord[] = [];
+    for (let i = 0; i < count && !this.failed; i++) {
+      const record = this.#record();
+      if (record !== null && !this.failed) records.push(record);
+    }
+    return records;
+  }
+
+  #record(): DnsRecord | null {
+    const name = this.name();
+    const type = TYPE_NAMES.get(this.uint16());
+    const inClass = this.uint16() === CLASS_IN;
+    const ttl = this.uint32();
+    const length = this.uint16();
+    const end = this.#at + length;
+    if (this.failed || end > this.#octets.length) {
+      this.failed = true;
+      return null;
+    }
+    const data = type !== undefined && inClass ? this.#data(type, length, end) : null;
+    if (data !== null && this.#at !== end) this.failed = true;
+    this.#at = end;
+    // A TTL with the top bit set counts as 0 (RFC 2181 §8).
+    return data === null ? null : { name, ttl: ttl > 0x7fffffff ? 0 : ttl, data };
+  }
+
+  #data(type: DnsType, length: number, end: number): DnsData {
+    switch (type) {
+      case "A":
+      case "AAAA":
+        if (length !== (type === "A" ? 4 : 16)) this.failed = true;
+        this.#at = end;
+        return { type, address: formatIp(this.#octets.slice(end - length, end)) };
+      case "CNAME":
+      case "NS":
+      case "PTR":
+        return { type, name: this.name() };
+      case "MX":
+        return { type, preference: this.uint16(), exchange: this.name() };
+      case "TXT":
+        return { type, text: this.#strings(end) };
+      case "SOA":
+        this.name();
+        this.name();
+        for (let i = 0; i < 4; i++) this.uint32();
+        return { type, minimum: this.uint32() };
+    }
+  }
+
+  #strings(end: number): string {
+    const parts: Uint8Array[] = [];
+    while (this.#at < end) {
+      const length = this.uint8();
+      if (this.#at + length > end) this.failed = true;
+      parts.push(this.#octets.subarray(this.#at, Math.min(end, this.#at + length)));
+      this.#at += length;
+    }
+    return decode(concat(parts));
+  }
+
+  /** A name, compressed or not (RFC 1035 §4.1.4). Pointers lead backwards only, so they end. */
+  name(): string {
+    const labels: string[] = [];
+    let length = 1;
+    let jumps = 0;
+    let after = -1; // Where reading goes on, once a pointer was followed.
+    for (;;) {
+      const from = this.#at;
+      const size = this.uint8();
+      if (size === 0 || this.failed) break;
+      if (size >= 0xc0) {
+        const target = ((size & 0x3f) << 8) | this.uint8();
+        if (after < 0) after = this.#at;
+        if (target >= from || ++jumps > MAX_JUMPS) this.failed = true;
+        this.#at = target;
+        continue;
+      }
+      length += size + 1;
+      if (size > MAX_LABEL || length > MAX_NAME) this.failed = true;
+      labels.push(this.#label(size));
+    }
+    if (after >= 0) this.#at = after;
+    return labels.join(".");
+  }
+
+  #label(size: number): string {
+    let text = "";
+    for (let i = 0; i < size && !this.failed; i++) text += formatOctet(this.uint8());
+    return text;
+  }
+}
+
+/** Visible ASCII as it is, but for what has a meaning in names; the rest as `\DDD` (RFC 1035 §5.1). */
+function formatOctet(octet: number): string {
+  if (octet === 0x2e || octet === 0x5c) return `\\${String.fromCharCode(octet)}`;
+  if (octet > 0x20 && octet < 0x7f) return String.fromCharCode(octet);
+  return `\\${octet.toString().padStart(3, "0")}`;
+}

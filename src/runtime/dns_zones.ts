@@ -1,0 +1,189 @@
+/**
+ * A made-up world of names, and what a name server that knows all of it would answer. The resolver in
+ * memory and small name servers of tests and demonstrations share it. No sockets here.
+ *
+ * What fails: what `failures` says shall fail. A record that cannot be read makes {@link DnsZones.set}
+ * throw.
+ *
+ * @module
+ */
+
+import {
+  type DnsData,
+  type DnsMessage,
+  type DnsQuestion,
+  type DnsRecord,
+  normalizeDnsName,
+  RCODE,
+} from "./dns_message.ts";
+
+/** The records of one name. All names in them are absolute; a dot at the end may be there. */
+export interface DnsNameRecords {
+  /** IPv4 addresses. */
+  readonly a?: readonly string[];
+  /** IPv6 addresses. */
+  readonly aaaa?: readonly string[];
+  /** As in a zone file: `"10 mx.example.org"`; `"0 ."` is a null MX (RFC 7505). */
+  readonly mx?: readonly string[];
+  /** Texts. */
+  readonly txt?: readonly string[];
+  /** Names, of a name under `in-addr.arpa` or `ip6.arpa`. */
+  readonly ptr?: readonly string[];
+  /** The name this one stands for; nothing else may be there then. */
+  readonly cname?: string;
+}
+
+/** How a question can fail; `timeout` is silence, `truncated` an answer that fits into no datagram. */
+export type DnsFailure = "servfail" | "refused" | "timeout" | "truncated";
+
+/** What a question finds: the records with the CNAMEs that led to them, and the rcode. */
+export interface DnsLookup {
+  readonly records: readonly DnsRecord[];
+  readonly rcode: number;
+}
+
+/** Chains of CNAMEs longer than this are a fault of the zone. */
+const MAX_CNAMES = 8;
+
+/**
+ * Names and their records.
+ *
+ * @example
+ * ```ts
+ * import { DnsZones } from "./dns_zones.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const zones = new DnsZones({
+ *   "example.org": { mx: ["10 mx.example.org"] },
+ *   "mx.example.org": { a: ["192.0.2.25"] },
+ * });
+ * zones.failures.set("mx broken.test", "servfail");
+ * const { records } = zones.lookup("example.org", "MX");
+ * assertEquals(records[0]?.data, { type: "MX", preference: 10, exchange: "mx.example.org" });
+ * ```
+ */
+export class DnsZones {
+  /** What shall fail, by `"NAME"`, or by type and name: `"mx NAME"`. In lower case, without a dot at the end. */
+  readonly failures = new Map<string, DnsFailure>();
+  /** How long answers may be remembered, "no" too, in seconds. */
+  ttl = 300;
+  readonly #names = new Map<string, readonly DnsData[]>();
+
+  /** Begins with some names. */
+  constructor(names: Readonly<Record<string, DnsNameRecords>> = {}) {
+    for (const [name, records] of Object.entries(names)) this.set(name, records);
+  }
+
+  /**
+   * The records of a name from now on; those it had are gone.
+   *
+   * @throws {TypeError} where an MX is not a number and a name.
+   */
+  set(name: string, records: DnsNameRecords): void {
+    this.#names.set(normalizeDnsName(name), dataOf(records));
+  }
+
+  /** From now on there is no such name. */
+  delete(name: string): void {
+    this.#names.delete(normalizeDnsName(name));
+  }
+
+  /** What shall become of a question other than its answer. */
+  failure(name: string, type: string): DnsFailure | undefined {
+    const key = normalizeDnsName(name);
+    return this.failures.get(`${type.toLowerCase()} ${key}`) ?? this.failures.get(key);
+  }
+
+  /** Answers a question as the zones have it, failures aside. CNAMEs are followed. */
+  lookup(name: string, type: string): DnsLookup {
+    const records: DnsRecord[] = [];
+    let owner = normalizeDnsName(name);
+    for (let links = 0; links <= MAX_CNAMES; links++) {
+      const all = this.#names.get(owner);
+      const found = (all ?? []).filter((data) => data.type === type || data.type === "CNAME");
+      for (const data of found) records.push({ name: owner, ttl: this.ttl, data });
+      const link = found.find((data) => data.type === "CNAME");
+      if (link?.type !== "CNAME" || type === "CNAME") {
+        const exists = all !== undefined || this.#hasBelow(owner);
+        return { records, rcode: exists ? RCODE.noError : RCODE.nameError };
+      }
+      owner = normalizeDnsName(link.name);
+    }
+    return { records: [], rcode: RCODE.serverFailure };
+  }
+
+  /** A name exists, empty, where there is one below it (RFC 8020). */
+  #hasBelow(name: string): boolean {
+    for (const other of this.#names.keys()) if (other.endsWith(`.${name}`)) return true;
+    return false;
+  }
+
+  /**
+   * The answer of a recursive name server to a message, or `null` for silence.
+   *
+   * @param query what {@link decodeDnsMessage} made of the octets.
+   * @param stream whether it came by TCP, where nothing is truncated.
+   */
+  answer(query: DnsMessage | null, stream: boolean): DnsMessage | null {
+    if (query === null || query.response) return null;
+    const { question } = query;
+    if (question === null) return respond(query, RCODE.formatError);
+    switch (this.failure(question.name, question.type)) {
+      case "timeout":
+        return null;
+      case "servfail":
+        return respond(query, RCODE.serverFailure);
+      case "refused":
+        return respond(query, RCODE.refused);
+      case "truncated":
+        if (!stream) return { ...respond(query, RCODE.noError), truncated: true };
+        return this.#answer(query, question);
+      case undefined:
+        return this.#answer(query, question);
+    }
+  }
+
+  #answer(query: DnsMessage, question: DnsQuestion): DnsMessage {
+    const { records, rcode } = this.lookup(question.name, question.type);
+    const found = records.some((record) => record.data.type === question.type);
+    const soa: DnsData = { type: "SOA", minimum: this.ttl };
+    return {
+      ...respond(query, rcode),
+      answers: records,
+      authority: found ? [] : [{ name: "", ttl: this.ttl, data: soa }],
+    };
+  }
+}
+
+function respond(query: DnsMessage, rcode: number): DnsMessage {
+  return {
+    ...query,
+    response: true,
+    authoritative: false,
+    truncated: false,
+    recursionAvailable: true,
+    rcode,
+    answers: [],
+    authority: [],
+  };
+}
+
+function dataOf(records: DnsNameRecords): DnsData[] {
+  const { a = [], aaaa = [], mx = [], txt = [], ptr = [], cname } = records;
+  return [
+    ...a.map((address): DnsData => ({ type: "A", address })),
+    ...aaaa.map((address): DnsData => ({ type: "AAAA", address })),
+    ...mx.map(parseMx),
+    ...txt.map((text): DnsData => ({ type: "TXT", text })),
+    ...ptr.map((name): DnsData => ({ type: "PTR", name: normalizeDnsName(name) })),
+    ...(cname === undefined ? [] : [{ type: "CNAME", name: normalizeDnsName(cname) } as const]),
+  ];
+}
+
+function parseMx(text: string): DnsData {
+  const [, preference, exchange] = /^(\d{1,5}) (\S+)$/.exec(text) ?? [];
+  if (preference === undefined || exchange === undefined) {
+    throw new TypeError(`no MX such as "10 mx.example.org": ${text}`);
+  }
+  return { type: "MX", preference: Number(preference), exchange: normalizeDnsName(exchange) };
+}
