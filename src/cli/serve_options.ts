@@ -5,13 +5,14 @@
  */
 
 import { formatAddress, parseAddress, parseDomain } from "../address.ts";
-import { parseNetwork } from "../net_address.ts";
+import { parseIp, parseNetwork } from "../net_address.ts";
 import type { SocketAddress } from "../runtime/runtime.ts";
 import type { Role } from "../server/roles.ts";
 import type { CertificatePaths } from "./certificate_files.ts";
 import type { CommandLine, Flag } from "./command.ts";
 import { UsageError } from "./exit.ts";
 import { LOG_FLAGS } from "./log_output.ts";
+import { ROUTE_HELP } from "./route_text.ts";
 import { readListenAddress, readSize } from "./values.ts";
 
 /** The flags of `serve`. */
@@ -44,6 +45,26 @@ export const SERVE_FLAGS = {
   key: { value: "FILE", multiple: true, help: "The key of each certificate, in the same order" },
   "relay-from": { value: "CIDR", multiple: true, help: "Clients that may relay without AUTH" },
   postmaster: { value: "ADDRESS", help: "Who gets mail for postmaster, where FILE does not say" },
+  queue: {
+    value: "DIR",
+    help: "The queue of mail that goes on (default .queue in the mail folder)",
+  },
+  route: { value: "DOMAIN=WAY", multiple: true, help: ROUTE_HELP },
+  credentials: {
+    value: "FILE",
+    help: "Lines of HOST USER PASSWORD, for the hosts of --route smtp:HOST; not for others to read",
+  },
+  "relay-domain": {
+    value: "DOMAIN",
+    multiple: true,
+    help: "Take mail for DOMAIN from anybody and send it on (backup MX)",
+  },
+  "name-server": {
+    value: "ADDR[:PORT]",
+    multiple: true,
+    help: "Whom to ask for names (default: those in /etc/resolv.conf)",
+  },
+  "retry-for": { value: "DAYS", help: "How long mail is tried before it is returned (default 5)" },
   temporary: { value: "DIR", help: "For mail too big for memory (default in the mail folder)" },
   "max-size": { value: "SIZE", help: "The largest message (default 50M)" },
   ...LOG_FLAGS,
@@ -60,6 +81,15 @@ export interface ServeOptions {
   readonly relayFrom: readonly string[];
   readonly postmaster?: string;
   readonly temporary?: string;
+  /** The folder of the queue. */
+  readonly queue: string;
+  /** As written. */
+  readonly routes: readonly string[];
+  readonly credentials?: string;
+  readonly relayDomains: readonly string[];
+  readonly nameServers: readonly string[];
+  /** Milliseconds. */
+  readonly retryFor?: number;
   /** Octets. */
   readonly maxSize?: number;
 }
@@ -72,13 +102,22 @@ export function readServeOptions(line: CommandLine): ServeOptions {
     throw new UsageError(`serve takes flags only, not ${line.operands[0]}`);
   }
   const temporary = line.value("temporary");
+  const mail = demand(line, "mail");
+  const credentials = line.value("credentials");
+  const retryFor = line.value("retry-for");
   const postmaster = line.value("postmaster");
   const maxSize = line.value("max-size");
   const options: ServeOptions = {
     // In ASCII: it is said in the greeting, before anybody has agreed on anything else.
     hostname: readDomain("--hostname", demand(line, "hostname"), false),
     users: demand(line, "users"),
-    mail: demand(line, "mail"),
+    mail,
+    queue: line.value("queue") ?? `${mail}/.queue`,
+    routes: line.values("route"),
+    ...(credentials === undefined ? {} : { credentials }),
+    relayDomains: line.values("relay-domain"),
+    nameServers: line.values("name-server").map(readNameServer),
+    ...(retryFor === undefined ? {} : { retryFor: readDays("--retry-for", retryFor) }),
     domains: line.values("domain").map((text) => readDomain("--domain", text, true)),
     listeners: readListeners(line),
     certificates: readCertificates(line),
@@ -138,6 +177,19 @@ function readNetwork(text: string): string {
   throw new UsageError(
     `--relay-from ${text}: wanted a network, such as 192.0.2.0/24 or 2001:db8::/32`,
   );
+}
+
+function readNameServer(text: string): string {
+  const bare = /^(?:\[(.+)\]|([\d.]+))(?::\d{1,5})?$/.exec(text);
+  const address = bare?.[1] ?? bare?.[2] ?? text;
+  if (parseIp(address) !== null) return text;
+  throw new UsageError(`--name-server ${text}: wanted ADDR or ADDR:PORT, such as 127.0.0.1:53`);
+}
+
+function readDays(flag: string, text: string): number {
+  const days = Number(text);
+  if (text !== "" && days > 0 && days <= 30) return days * 24 * 60 * 60_000;
+  throw new UsageError(`${flag} ${text}: wanted a number of days, at most 30`);
 }
 
 function readAddress(flag: string, text: string): string {

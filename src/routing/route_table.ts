@@ -211,6 +211,7 @@ function smarthost(via: SmarthostOptions, where: string): SmarthostRoute {
     throw new TypeError(`${where}: host "${host}" is neither a name nor an IP address`);
   }
   checkCredentials(via, where);
+  const relay = withHost(via, host);
   const usualPort = implicitTls ? 465 : credentials === undefined ? 25 : 587;
   const mustEncrypt = implicitTls || credentials !== undefined;
   const mustVerify = credentials !== undefined && credentials.allowUnverified !== true;
@@ -221,8 +222,16 @@ function smarthost(via: SmarthostOptions, where: string): SmarthostRoute {
     port: readPort(via.port ?? usualPort, where),
     implicitTls,
     ...(credentials && { credentials }),
-    ...relaySettings(via, usualTls, where),
+    ...relaySettings(relay, usualTls, where),
   };
+}
+
+/** An address that the operator wrote down is meant, be it loopback or not; what DNS says is another matter. */
+function withHost(relay: RelayOptions, host: string): RelayOptions {
+  const address = parseIp(host);
+  if (address === null) return relay;
+  const allowAddresses = [...relay.allowAddresses ?? [], `${host}/${address.length * 8}`];
+  return { ...relay, allowAddresses };
 }
 
 /** A password goes to a host known to be the right one, unless somebody says otherwise in so many words. */

@@ -1,0 +1,95 @@
+/**
+ * Routes as they are written on a command line: `example.org=smtp:relay.example.net:587`. A station
+ * takes the same as values (`RouteOptions`); here is only the text.
+ *
+ * @module
+ */
+
+import type { Credentials } from "../routing/route.ts";
+import type { RouteOptions, ViaOptions, WayOptions } from "../routing/route_table.ts";
+import { UsageError } from "./exit.ts";
+import { readListenAddress } from "./values.ts";
+
+/** What `--route` takes, for its help. */
+export const ROUTE_HELP =
+  "How mail for DOMAIN (.DOMAIN: all below it; '*': all else) goes: WAY is mx, mx:PORT, " +
+  "smtp:HOST[:PORT], smtps:HOST[:PORT], lmtp:ADDR:PORT, lmtp:unix:PATH, 'pipe:PROGRAM ARG ...' or hold";
+
+/**
+ * Reads `DOMAIN[,DOMAIN]=WAY`.
+ *
+ * @param credentials by host in lower case.
+ * @throws {UsageError} saying what is wanted.
+ *
+ * @example
+ * ```ts
+ * import { readRoute } from "./route_text.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(readRoute("*=smtp:relay.example.net:2525", new Map()), {
+ *   domains: ["*"],
+ *   via: { kind: "smarthost", host: "relay.example.net", port: 2525 },
+ * });
+ * ```
+ */
+export function readRoute(
+  text: string,
+  credentials: ReadonlyMap<string, Credentials>,
+): RouteOptions {
+  const equals = text.indexOf("=");
+  const domains = text.slice(0, Math.max(equals, 0)).split(",").filter((domain) => domain !== "");
+  const via = readVia(text.slice(equals + 1), credentials);
+  if (domains.length > 0 && via !== null) return { domains, via };
+  throw new UsageError(
+    `--route ${text}: wanted DOMAIN=WAY, such as '*=smtp:relay.example.net:587' or example.org=hold`,
+  );
+}
+
+function readVia(text: string, credentials: ReadonlyMap<string, Credentials>): ViaOptions | null {
+  if (text === "hold") return { kind: "hold" };
+  if (text.startsWith("hold:")) {
+    const then = readWay(text.slice("hold:".length), credentials);
+    return then && { kind: "hold", then };
+  }
+  if (!text.startsWith("pipe:")) return readWay(text, credentials);
+  const [program = "", ...words] = text.slice("pipe:".length).split(/\s+/);
+  return program === "" ? null : { kind: "pipe", program, arguments: words };
+}
+
+function readWay(text: string, credentials: ReadonlyMap<string, Credentials>): WayOptions | null {
+  const mx = /^mx(?::(\d{1,5}))?$/.exec(text);
+  if (mx !== null) return { kind: "mx", ...(mx[1] !== undefined && { port: Number(mx[1]) }) };
+  if (text.startsWith("lmtp:")) {
+    return { kind: "lmtp", address: readListenAddress("--route", text.slice("lmtp:".length)) };
+  }
+  const relay = /^(smtps?):(?:\[([\da-fA-F:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(text);
+  const host = relay?.[2] ?? relay?.[3];
+  if (host === undefined) return null;
+  const login = credentials.get(host.toLowerCase());
+  return {
+    kind: "smarthost",
+    host,
+    ...(relay?.[4] !== undefined && { port: Number(relay[4]) }),
+    ...(relay?.[1] === "smtps" && { implicitTls: true }),
+    ...(login && { credentials: login }),
+  };
+}
+
+/**
+ * Reads a file of credentials: lines of `HOST USER PASSWORD`, and comments.
+ *
+ * @throws {UsageError} naming the line; never with what stands in it, which is a secret.
+ */
+export function readCredentialLines(text: string, path: string): Map<string, Credentials> {
+  const credentials = new Map<string, Credentials>();
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    if (/^\s*(#|$)/.test(line)) continue;
+    const words = /^\s*(\S+)\s+(\S+)\s+(.*\S)\s*$/.exec(line);
+    if (words === null) {
+      throw new UsageError(`--credentials ${path}:${index + 1}: wanted HOST USER PASSWORD`);
+    }
+    const [, host = "", user = "", password = ""] = words;
+    credentials.set(host.toLowerCase(), { user, password });
+  }
+  return credentials;
+}

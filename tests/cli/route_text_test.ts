@@ -1,0 +1,54 @@
+/**
+ * @module
+ */
+
+import { assertEquals, assertThrows } from "@std/assert";
+import { UsageError } from "../../src/cli/exit.ts";
+import { readCredentialLines, readRoute } from "../../src/cli/route_text.ts";
+import type { ViaOptions } from "../../src/routing/route_table.ts";
+
+const CREDENTIALS = new Map([["relay.example", { user: "u", password: "p w" }]]);
+
+const WAYS: readonly (readonly [string, ViaOptions])[] = [
+  ["mx", { kind: "mx" }],
+  ["mx:2525", { kind: "mx", port: 2525 }],
+  ["smtp:a.example", { kind: "smarthost", host: "a.example" }],
+  ["smtp:192.0.2.1:2525", { kind: "smarthost", host: "192.0.2.1", port: 2525 }],
+  ["smtp:[2001:db8::1]:26", { kind: "smarthost", host: "2001:db8::1", port: 26 }],
+  ["smtps:Relay.example", {
+    kind: "smarthost",
+    host: "Relay.example",
+    implicitTls: true,
+    credentials: { user: "u", password: "p w" },
+  }],
+  ["lmtp:unix:/run/lmtp", { kind: "lmtp", address: { transport: "unix", path: "/run/lmtp" } }],
+  ["lmtp:127.0.0.1:24", {
+    kind: "lmtp",
+    address: { transport: "tcp", hostname: "127.0.0.1", port: 24 },
+  }],
+  ["pipe:/bin/cat -n {user}", { kind: "pipe", program: "/bin/cat", arguments: ["-n", "{user}"] }],
+  ["hold", { kind: "hold" }],
+  ["hold:smtp:a.example", { kind: "hold", then: { kind: "smarthost", host: "a.example" } }],
+];
+
+for (const [text, via] of WAYS) {
+  Deno.test(`readRoute() reads ${text}`, () => {
+    assertEquals(readRoute(`a.example,.b.example=${text}`, CREDENTIALS), {
+      domains: ["a.example", ".b.example"],
+      via,
+    });
+  });
+}
+
+for (const text of ["", "a.example", "=mx", "a.example=", "a.example=x", "a=pipe:", "a=smtp:a b"]) {
+  Deno.test(`readRoute() says what it wants for "${text}"`, () => {
+    assertThrows(() => readRoute(text, CREDENTIALS), UsageError, "wanted DOMAIN=WAY");
+  });
+}
+
+Deno.test("readCredentialLines() reads lines, and names a wrong one without its secret", () => {
+  const text = "# hosts\nRelay.example u p w \n\n";
+  assertEquals(readCredentialLines(text, "f"), CREDENTIALS);
+  const error = assertThrows(() => readCredentialLines("a b c\nsecret", "f"), UsageError, "f:2:");
+  assertEquals((error as Error).message.includes("secret"), false);
+});
