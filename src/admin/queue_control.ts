@@ -1,0 +1,237 @@
+/**
+ * The queue seen and changed by its operator: list, show, retry, hold, release, remove. It works beside
+ * whoever delivers: every change is made under a claim of its own, so that none is made to an entry while
+ * an attempt runs. Such an entry is waited for, for a few seconds, and then reported as busy.
+ *
+ * Changes of many entries are a stream: each is durable when its line comes, and the stream may be left
+ * at any time. What the store cannot do is the result of that entry; the others go on.
+ *
+ * @module
+ */
+
+import { domainKey } from "../address.ts";
+import { describeError, type MtaFact } from "../events.ts";
+import type { QueuedRecipient, QueueEntry } from "../queue/entry.ts";
+import type { MessageSource } from "../queue/local_delivery.ts";
+import { type Claim, LeaseLostError, type QueueStore } from "../queue/store.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import { changeEntry, type QueueChange } from "./queue_change.ts";
+import { openRecipients, type QueueMatcher, type QueueState } from "./queue_filter.ts";
+import { detail, type QueueDetails, type QueueSummary, summarize } from "./queue_view.ts";
+
+/** What is asked of whoever works on the queue. */
+export interface QueueWorker {
+  /** Whether it has the entry: an attempt runs, or is next in line. */
+  isActive(id: string): boolean;
+  /**
+   * Forgets what it knows of destinations that are out of reach, for these domains (as
+   * {@link domainKey} has them), so that what is due for them is tried now.
+   */
+  retry(domains: ReadonlySet<string>): void;
+  /** Gives the entry back where no attempt for it runs yet. */
+  giveBack?(id: string): void;
+}
+
+/** What the control is made of. */
+export interface QueueControlOptions {
+  readonly store: QueueStore;
+  readonly worker: QueueWorker;
+  readonly clock: Clock;
+  /** Is told of every change. */
+  readonly emit: (fact: MtaFact) => void;
+  /** Milliseconds a request waits for entries that are being worked on; default 5,000. */
+  readonly patience?: number;
+}
+
+/** Which entries. */
+export type QueueSelection = { readonly ids: readonly string[] } | {
+  readonly matcher: QueueMatcher;
+};
+
+/** What became of one entry. */
+export interface ChangeResult {
+  readonly id: string;
+  /**
+   * `unchanged`: it was so already. `refused`: it makes no sense. `busy`: an attempt runs; try again.
+   * `missing`: there is no such entry. `failed`: the store could not.
+   */
+  readonly result: "changed" | "unchanged" | "refused" | "busy" | "missing" | "failed";
+  /** Why, unless changed. */
+  readonly reason?: string;
+}
+
+/** Milliseconds between two looks at an entry that is being worked on. */
+const LOOK_AGAIN = 50;
+
+/** Busy entries that are kept in mind to be tried once more; the active window is no larger. */
+const MAX_BUSY = 10_000;
+
+/** Domains that are kept in mind to be retried; beyond, they come round by themselves. */
+const MAX_DOMAINS = 100_000;
+
+/** The operator's hand in the queue. */
+export class QueueControl {
+  readonly #store: QueueStore;
+  readonly #worker: QueueWorker;
+  readonly #clock: Clock;
+  readonly #emit: (fact: MtaFact) => void;
+  readonly #patience: number;
+
+  /** @param options what it works on and with. */
+  constructor(options: QueueControlOptions) {
+    this.#store = options.store;
+    this.#worker = options.worker;
+    this.#clock = options.clock;
+    this.#emit = options.emit;
+    this.#patience = options.patience ?? 5000;
+  }
+
+  /** The entries that match, in no order; streams, however many there are. */
+  async *list(matcher: QueueMatcher, signal: AbortSignal): AsyncGenerator<QueueSummary> {
+    for await (const entry of this.#store.list()) {
+      signal.throwIfAborted();
+      const state = this.#stateOf(entry);
+      if (matcher.matches(entry, state)) yield summarize(entry, state);
+    }
+  }
+
+  /** One entry in full; `null` when there is none. */
+  async show(id: string): Promise<QueueDetails | null> {
+    const entry = await this.#store.get(id);
+    return entry === null ? null : detail(entry, this.#stateOf(entry));
+  }
+
+  /** The message of an entry. @throws when it is gone or cannot be read. */
+  open(id: string): Promise<MessageSource> {
+    return this.#store.open(id);
+  }
+
+  /** Changes entries, one after the other; each result comes when its change is durable. */
+  async *change(
+    selection: QueueSelection,
+    change: QueueChange,
+    signal: AbortSignal,
+  ): AsyncGenerator<ChangeResult> {
+    const work: Work = {
+      change,
+      concerns: "ids" in selection ? () => true : selection.matcher.matchesRecipient,
+      domains: new Set(),
+    };
+    const busy: string[] = [];
+    try {
+      for await (const id of this.#select(selection)) {
+        signal.throwIfAborted();
+        const result = await this.#change(id, work);
+        if (result.result === "busy" && busy.length < MAX_BUSY) {
+          this.#worker.giveBack?.(id);
+          busy.push(id);
+        } else if (result.result !== "missing" || "ids" in selection) {
+          yield result; // what was listed and is gone has left the queue by itself
+        }
+      }
+      const giveUp = this.#clock.now() + this.#patience;
+      for (const id of busy) yield await this.#waitFor(id, work, giveUp, signal);
+    } finally {
+      if (work.domains.size > 0) this.#worker.retry(work.domains);
+    }
+  }
+
+  async *#select(selection: QueueSelection): AsyncGenerator<string> {
+    if ("ids" in selection) {
+      yield* new Set(selection.ids);
+      return;
+    }
+    for await (const entry of this.#store.list()) {
+      if (selection.matcher.matches(entry, this.#stateOf(entry))) yield entry.id;
+    }
+  }
+
+  /** An entry that was busy at the first look: changed when it is free, given up when time is. */
+  async #waitFor(
+    id: string,
+    work: Work,
+    giveUp: number,
+    signal: AbortSignal,
+  ): Promise<ChangeResult> {
+    for (;;) {
+      const result = await this.#change(id, work);
+      if (result.result !== "busy" || this.#clock.now() >= giveUp) return result;
+      this.#worker.giveBack?.(id);
+      await this.#clock.sleep(LOOK_AGAIN, signal);
+    }
+  }
+
+  /** One try, without waiting. */
+  async #change(id: string, work: Work): Promise<ChangeResult> {
+    const { change } = work;
+    const now = this.#clock.now();
+    let claim: Claim | null = null;
+    try {
+      claim = await this.#store.claimById(id, now);
+      if (claim === null) return explainNoClaim(id, await this.#store.get(id), work);
+      if (change.action === "retry") collectDomains(claim.entry, work);
+      const changed = changeEntry(claim.entry, change, now, work.concerns);
+      if (!("next" in changed)) {
+        this.#store.release(claim, now);
+        return "refused" in changed
+          ? { id, result: "refused", reason: changed.refused }
+          : { id, result: "unchanged", reason: changed.unchanged };
+      }
+      await this.#store.settle(claim, changed.next);
+    } catch (error) {
+      if (error instanceof LeaseLostError) return describeBusy(id);
+      if (claim !== null) this.#store.release(claim, now);
+      return { id, result: "failed", reason: describeError(error) };
+    }
+    this.#emit({ type: "queue.changed", message: id, action: pastTense(change) });
+    return { id, result: "changed" };
+  }
+
+  #stateOf(entry: QueueEntry): QueueState {
+    if (entry.held !== undefined) return "held";
+    return this.#worker.isActive(entry.id) ? "active" : "waiting";
+  }
+}
+
+/** A change of many entries, under way. */
+interface Work {
+  readonly change: QueueChange;
+  /** Which recipients it is for. */
+  readonly concerns: (recipient: QueuedRecipient) => boolean;
+  /** Whose destinations are to be tried again. */
+  readonly domains: Set<string>;
+}
+
+/** Somebody has it, or nobody. Who wants an attempt and finds one under way has what he wants. */
+function explainNoClaim(id: string, entry: QueueEntry | null, work: Work): ChangeResult {
+  if (entry === null) {
+    return { id, result: "missing", reason: "there is no such message in the queue" };
+  }
+  if (work.change.action !== "retry") return describeBusy(id);
+  collectDomains(entry, work);
+  return { id, result: "unchanged", reason: "it is being delivered just now" };
+}
+
+function describeBusy(id: string): ChangeResult {
+  return { id, result: "busy", reason: "it is being delivered just now; try again in a moment" };
+}
+
+function collectDomains(entry: QueueEntry, { concerns, domains }: Work): void {
+  for (const recipient of openRecipients(entry)) {
+    if (domains.size >= MAX_DOMAINS) return;
+    if (concerns(recipient)) domains.add(domainKey(recipient.address.domain));
+  }
+}
+
+function pastTense(change: QueueChange): (MtaFact & { type: "queue.changed" })["action"] {
+  switch (change.action) {
+    case "retry":
+      return "retried";
+    case "hold":
+      return "held";
+    case "release":
+      return "released";
+    case "remove":
+      return change.bounce ? "bounced" : "removed";
+  }
+}

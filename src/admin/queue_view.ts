@@ -1,0 +1,159 @@
+/**
+ * How a message in the queue is shown: the shapes of `yizhan queue --json`, which are stable. Times are
+ * ISO 8601 in UTC, sizes octets, addresses as in SMTP (`""` for the null sender), replies one line.
+ *
+ * @module
+ */
+
+import { type Address, formatAddress } from "../address.ts";
+import {
+  type Attempt,
+  nextAttempt,
+  type QueuedRecipient,
+  type QueueEntry,
+} from "../queue/entry.ts";
+import { describeReply } from "../smtp/reply.ts";
+import { openRecipients, type QueueState } from "./queue_filter.ts";
+
+/** A message in the queue, in short. */
+export interface QueueSummary {
+  readonly id: string;
+  readonly state: QueueState;
+  /** When it was accepted. */
+  readonly received: string;
+  readonly size: number;
+  /** `""` for the null sender. */
+  readonly sender: string;
+  /** Those still to be reached. */
+  readonly recipients: readonly string[];
+  /** Recipients in all. */
+  readonly recipientCount: number;
+  /** The next attempt; `null` while it is held or has only notices left to send. */
+  readonly next: string | null;
+  /** Attempts so far, of the recipient that had most. */
+  readonly attempts: number;
+  /** Why it is held, or else the last answer; `null` for none. */
+  readonly reason: string | null;
+}
+
+/** A message in the queue, with all that became of it. */
+export interface QueueDetails extends Omit<QueueSummary, "recipients"> {
+  readonly headSize: number;
+  readonly bodySize: number;
+  readonly body: QueueEntry["body"];
+  readonly smtputf8: boolean;
+  readonly requireTls: boolean;
+  readonly dsnReturn: string | null;
+  readonly dsnEnvelopeId: string | null;
+  readonly origin: QueueEntry["origin"];
+  readonly held: { readonly since: string; readonly reason: string } | null;
+  readonly recipients: readonly RecipientDetails[];
+}
+
+/** One recipient, with all that became of it. */
+export interface RecipientDetails {
+  readonly address: string;
+  readonly status: QueuedRecipient["status"];
+  /** `null` unless waiting. */
+  readonly next: string | null;
+  readonly attempts: number;
+  /** `DOMAIN/USER` where it is a mailbox here. */
+  readonly mailbox: string | null;
+  readonly forwardedBy: string | null;
+  readonly notify: readonly string[] | null;
+  readonly noticed: readonly string[];
+  /** The last attempts, oldest first. */
+  readonly history: readonly AttemptDetails[];
+}
+
+/** One attempt. */
+export interface AttemptDetails {
+  readonly time: string;
+  readonly reply: string;
+  readonly host: string | null;
+  readonly tls: string | null;
+}
+
+/** An entry in short. */
+export function summarize(entry: QueueEntry, state: QueueState): QueueSummary {
+  const { id, received, headSize, bodySize, sender } = entry;
+  const open = openRecipients(entry);
+  const next = nextAttempt(entry);
+  return {
+    id,
+    state,
+    received: formatTime(received),
+    size: headSize + bodySize,
+    sender: formatSender(sender),
+    recipients: open.map(({ address }) => formatAddress(address)),
+    recipientCount: entry.recipients.length,
+    next: entry.held !== undefined || next === 0 ? null : formatTime(next),
+    attempts: Math.max(0, ...open.map(({ attempts }) => attempts)),
+    reason: entry.held?.reason ?? lastAnswer(open),
+  };
+}
+
+/** An entry in full. */
+export function detail(entry: QueueEntry, state: QueueState): QueueDetails {
+  const { held } = entry;
+  return {
+    ...summarize(entry, state),
+    headSize: entry.headSize,
+    bodySize: entry.bodySize,
+    body: entry.body,
+    smtputf8: entry.smtputf8,
+    requireTls: entry.requireTls,
+    dsnReturn: entry.dsnReturn ?? null,
+    dsnEnvelopeId: entry.dsnEnvelopeId ?? null,
+    origin: entry.origin,
+    held: held === undefined ? null : { since: formatTime(held.since), reason: held.reason },
+    recipients: entry.recipients.map(detailRecipient),
+  };
+}
+
+function detailRecipient(recipient: QueuedRecipient): RecipientDetails {
+  const { address, status, next, attempts, mailbox, forwardedBy, notify, history } = recipient;
+  return {
+    address: formatAddress(address),
+    status,
+    next: status === "waiting" ? formatTime(next) : null,
+    attempts,
+    mailbox: mailbox === undefined ? null : `${mailbox.domain}/${mailbox.user}`,
+    forwardedBy: forwardedBy === undefined ? null : formatAddress(forwardedBy),
+    notify: notify ?? null,
+    noticed: recipient.noticed ?? [],
+    history: history.map(detailAttempt),
+  };
+}
+
+function detailAttempt({ time, reply, host, tls }: Attempt): AttemptDetails {
+  return {
+    time: formatTime(time),
+    reply: describeReply(reply),
+    host: host ?? null,
+    tls: tls ?? null,
+  };
+}
+
+function formatSender(sender: Address | null): string {
+  return sender === null ? "" : formatAddress(sender);
+}
+
+/** The answer of the last attempt of any of them, with who gave it. */
+function lastAnswer(recipients: readonly QueuedRecipient[]): string | null {
+  let last: Attempt | undefined;
+  for (const { history } of recipients) {
+    const attempt = history.at(-1);
+    if (attempt !== undefined && (last === undefined || attempt.time > last.time)) last = attempt;
+  }
+  if (last === undefined) return null;
+  const said = describeReply(last.reply);
+  return last.host === undefined ? said : `${last.host}: ${said}`;
+}
+
+/** The largest time a Date can hold; a wait without an end is stored as some time beyond it. */
+const LATEST = 8_640_000_000_000_000;
+
+function formatTime(time: number): string {
+  return new Date(Math.min(Math.max(time, 0), LATEST)).toISOString();
+}
