@@ -79,16 +79,15 @@ export function noticesOwed(
   scheduleFor: ScheduleFor,
 ): readonly Notice[] {
   const age = now - entry.received;
-  let owed: Map<NoticeKind, number[]> | undefined;
+  const owed = new Map<NoticeKind, number[]>();
   entry.recipients.forEach((recipient, index) => {
     const kind = kindFor(recipient, age, scheduleFor);
     if (kind === null || !isWanted(recipient, kind, entry.sender === null)) return;
-    owed ??= new Map();
     const known = owed.get(kind);
     if (known === undefined) owed.set(kind, [index]);
     else known.push(index);
   });
-  if (owed === undefined) return [];
+  if (owed.size === 0) return [];
   return KINDS.flatMap((kind) => {
     const recipients = owed.get(kind);
     return recipients === undefined ? [] : [{ kind, recipients }];
