@@ -115,11 +115,14 @@ export interface Attempt {
   readonly tls?: string;
 }
 
-/** When the entry has work to do: the earliest attempt of a waiting recipient, or at once (0) where only notices are left. */
+/**
+ * When the entry has work to do: the earliest attempt of a waiting recipient (`Infinity` where all wait for something
+ * other than time), or at once (0) where only notices are left.
+ */
 export function nextAttempt({ recipients }: QueueEntry): number {
-  let next = Infinity;
+  let next: number | null = null;
   for (const { status, next: time } of recipients) {
-    if (status === "waiting" && time < next) next = time;
+    if (status === "waiting" && (next === null || time < next)) next = time;
   }
-  return next === Infinity ? 0 : next;
+  return next ?? 0;
 }
