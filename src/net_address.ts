@@ -181,6 +181,52 @@ export function isLoopback(ip: string): boolean {
 }
 
 /**
+ * What kind of address it is. Only `unicast` ones, private ones (RFC 1918, RFC 4193) among them, can be
+ * the address of another machine; `reserved` are 240.0.0.0/4 with the broadcast address (RFC 1112 §4) and
+ * IPv4 written as `::a.b.c.d` (RFC 4291 §2.5.5.1).
+ */
+export type IpClass =
+  | "unicast"
+  | "unspecified"
+  | "loopback"
+  | "link-local"
+  | "multicast"
+  | "reserved";
+
+const CLASSES: readonly (readonly [IpClass, readonly string[]])[] = [
+  ["loopback", ["127.0.0.0/8", "::1/128"]],
+  ["unspecified", ["0.0.0.0/8", "::/128"]],
+  ["link-local", ["169.254.0.0/16", "fe80::/10"]],
+  ["multicast", ["224.0.0.0/4", "ff00::/8"]],
+  ["reserved", ["240.0.0.0/4", "::/96"]],
+];
+
+const CLASS_NETWORKS = CLASSES.map(([name, networks]) =>
+  [name, networks.map(parseNetwork).filter((network) => network !== null)] as const
+);
+
+/**
+ * What kind of address a text is, `null` where it is none. IPv4-mapped addresses count as IPv4.
+ *
+ * @example
+ * ```ts
+ * import { classifyIp } from "./net_address.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(classifyIp("192.0.2.1"), "unicast");
+ * assertEquals(classifyIp("::ffff:127.0.0.1"), "loopback");
+ * assertEquals(classifyIp("localhost"), null);
+ * ```
+ */
+export function classifyIp(ip: string): IpClass | null {
+  if (parseClient(ip) === null) return null;
+  const found = CLASS_NETWORKS.find(([, networks]) =>
+    networks.some((network) => networkContains(network, ip))
+  );
+  return found?.[0] ?? "unicast";
+}
+
+/**
  * What limits per client count by: the IPv4 address, the /64 of an IPv6 address (one customer has at
  * least that much, RFC 6177), or the text itself where it is no address.
  *

@@ -1,0 +1,287 @@
+/**
+ * Who to connect to: the hosts of a route and their addresses, in the order in which they are to be tried
+ * (RFC 5321 §5.1). Pure but for what the resolver does; connecting, and remembering who was down, is for others.
+ *
+ * Rules beside the order. What only might be so (a name server that is ill) defers; only what was seen to be
+ * so fails. What DNS says is what strangers say: an answer cannot make us connect to this machine, its
+ * links or its own listeners (RFC 5321 §5.1 on loops, and services that trust whoever is local), unless the
+ * route allows the address. Private networks (RFC 1918, RFC 4193) are real networks and are connected to. A
+ * smarthost is the operator's word, so whatever is wrong with it defers: a slip in a setting must not
+ * bounce all mail.
+ *
+ * @module
+ */
+
+import { isAddressLiteral, parseAddressLiteral } from "../address.ts";
+import { canonicalIp, classifyIp, networkContains } from "../net_address.ts";
+import type { MxRoute, RelaySettings, SmarthostRoute } from "../routing/route.ts";
+import type { DnsAnswer, MxRecord, Random, Resolver } from "../runtime/runtime.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
+
+/** A host to hand mail to. */
+export interface MailHost {
+  /** Its name in A-labels, or the address literal; what its certificate must be for. */
+  readonly name: string;
+  /** Of its MX record; 0 where there is none. */
+  readonly preference: number;
+  /** IP addresses, at least one, the first to be tried first. */
+  readonly addresses: readonly string[];
+}
+
+/** What makes a host this station itself. */
+export interface OwnStation {
+  /** The names it answers to. */
+  readonly hostnames: readonly string[];
+  /** The IP addresses it listens on. */
+  readonly addresses: readonly string[];
+}
+
+/** What a search gave. */
+export type HostSearch =
+  /** At least one, the first to be tried first. */
+  | { readonly status: "found"; readonly hosts: readonly MailHost[] }
+  /** Why not, in our own words. */
+  | { readonly status: "deferred" | "failed"; readonly reply: Reply };
+
+/** Hosts looked up for one message: the rest of a longer list is never asked for (a bound of ours). */
+const MAX_HOSTS = 10;
+/** Addresses in all, and of one family of one host: no list of a stranger keeps a delivery busy. */
+const MAX_ADDRESSES = 20;
+const MAX_OF_FAMILY = 4;
+
+/** A host with what was found of it. */
+interface Candidate {
+  readonly host: MxRecord;
+  readonly answer: DnsAnswer<string>;
+}
+
+/**
+ * Finds the hosts of a route. Never throws; an aborted search is deferred.
+ *
+ * @example
+ * ```ts
+ * import { findHosts } from "./mx.ts";
+ * import { memoryRuntime } from "../runtime/memory.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { resolver, random } = memoryRuntime();
+ * resolver.set("example.org", { mx: ["20 b.example.org", "10 a.example.org"] });
+ * resolver.set("a.example.org", { a: ["192.0.2.1"], aaaa: ["2001:db8::1"] });
+ * resolver.set("b.example.org", { a: ["192.0.2.2"] });
+ * const route = {
+ *   kind: "mx",
+ *   domain: "example.org",
+ *   port: 25,
+ *   tls: "opportunistic",
+ *   family: "ipv6-first",
+ *   allowAddresses: [],
+ *   connections: 20,
+ *   eightBit: "convert",
+ * } as const;
+ * const own = { hostnames: ["mail.example.net"], addresses: [] };
+ * assertEquals(await findHosts(resolver, route, own, random), {
+ *   status: "found",
+ *   hosts: [
+ *     { name: "a.example.org", preference: 10, addresses: ["2001:db8::1", "192.0.2.1"] },
+ *     { name: "b.example.org", preference: 20, addresses: ["192.0.2.2"] },
+ *   ],
+ * });
+ * ```
+ */
+export async function findHosts(
+  resolver: Resolver,
+  route: MxRoute | SmarthostRoute,
+  own: OwnStation,
+  random: Random,
+  signal?: AbortSignal,
+): Promise<HostSearch> {
+  if (route.kind === "smarthost") {
+    const name = normalize(route.host);
+    const search = classifyIp(name) === null
+      ? await resolveHosts(resolver, route, own, name, [only(name)], signal)
+      : chooseHosts(route, own, name, [withAddress(name, name)]);
+    return search.status === "failed" ? deferred(search.reply) : search;
+  }
+  const { domain } = route;
+  if (isAddressLiteral(domain)) {
+    const address = parseAddressLiteral(domain)?.replace(/^\[(?:IPv6:)?|\]$/g, "");
+    if (address === undefined) return failed(550, "5.1.2", `${domain} is no address`);
+    return chooseHosts(route, own, domain, [withAddress(domain, address)]);
+  }
+  const answer = await resolver.mx(domain, signal);
+  if (answer.status === "failed") return noAnswer(domain, answer.reason);
+  if (answer.status === "found") {
+    const named = answer.records.filter(({ exchange }) => exchange !== "");
+    // RFC 7505 §3: a null MX stands alone; beside others it says nothing.
+    if (named.length === 0) return failed(556, "5.1.10", `${domain} accepts no mail (null MX)`);
+    return await resolveHosts(resolver, route, own, domain, orderHosts(named, random), signal);
+  }
+  if (answer.reason === "nxdomain") return failed(550, "5.1.2", `there is no domain ${domain}`);
+  // RFC 5321 §5.1: no MX at all means that the domain is its own mail host.
+  const search = await resolveHosts(resolver, route, own, domain, [only(domain)], signal);
+  if (search.status !== "failed" || search.reply.enhanced !== "5.4.4") return search;
+  if (route.family.endsWith("-only")) return search;
+  return failed(550, "5.1.2", `${domain} accepts no mail: it has neither MX nor address records`);
+}
+
+function only(exchange: string): MxRecord {
+  return { preference: 0, exchange };
+}
+
+function withAddress(name: string, address: string): Candidate {
+  return { host: only(name), answer: { status: "found", records: [canonicalIp(address)] } };
+}
+
+/** Lower preferences first, equal ones in any order (RFC 5321 §5.1), each host once. */
+function orderHosts(records: readonly MxRecord[], random: Random): MxRecord[] {
+  const hosts = records.map(({ preference, exchange }) => ({
+    preference,
+    exchange: normalize(exchange),
+  }));
+  for (let last = hosts.length - 1; last > 0; last--) {
+    const other = Math.floor(random.float() * (last + 1));
+    [hosts[last], hosts[other]] = [hosts[other]!, hosts[last]!];
+  }
+  const seen = new Set<string>();
+  return hosts
+    .sort((a, b) => a.preference - b.preference)
+    .filter(({ exchange }) => !seen.has(exchange) && seen.add(exchange));
+}
+
+/** Looks the hosts up, as far as they come before ourselves by name. */
+async function resolveHosts(
+  resolver: Resolver,
+  settings: RelaySettings,
+  own: OwnStation,
+  domain: string,
+  hosts: readonly MxRecord[],
+  signal: AbortSignal | undefined,
+): Promise<HostSearch> {
+  const ownNames = new Set(own.hostnames.map(normalize));
+  const others = before(hosts, ({ exchange }) => ownNames.has(exchange), (host) => host);
+  const candidates = others.slice(0, MAX_HOSTS).map(async (host): Promise<Candidate> => ({
+    host,
+    answer: await findAddresses(resolver, host.exchange, settings.family, signal),
+  }));
+  return chooseHosts(settings, own, domain, await Promise.all(candidates));
+}
+
+/** Keeps what comes before ourselves by address, and of that what may be connected to. */
+function chooseHosts(
+  settings: RelaySettings,
+  own: OwnStation,
+  domain: string,
+  candidates: readonly Candidate[],
+): HostSearch {
+  const ownAddresses = new Set(own.addresses.map(canonicalIp));
+  const isOurs = (address: string) => ownAddresses.has(address) && !isAllowed(settings, address);
+  const others = before(
+    candidates,
+    ({ answer }) => answer.status === "found" && answer.records.some(isOurs),
+    ({ host }) => host,
+  );
+  if (others.length === 0) {
+    return failed(550, "5.4.6", `mail for ${domain} would come back: its host is this server`);
+  }
+  const hosts = usableHosts(others, settings);
+  return hosts.length > 0 ? { status: "found", hosts } : explain(domain, others);
+}
+
+/**
+ * What is preferred to the first that is ourselves. Its equals go too: else two stations of equal
+ * preference would pass a mail to and fro (RFC 5321 §5.1).
+ */
+function before<T>(
+  list: readonly T[],
+  isOurs: (item: T) => boolean,
+  hostOf: (item: T) => MxRecord,
+): readonly T[] {
+  const ours = list.filter(isOurs).map((item) => hostOf(item).preference);
+  const limit = Math.min(Infinity, ...ours);
+  return list.filter((item) => hostOf(item).preference < limit);
+}
+
+/** The addresses of a host in the order of the route. */
+async function findAddresses(
+  resolver: Resolver,
+  name: string,
+  family: RelaySettings["family"],
+  signal: AbortSignal | undefined,
+): Promise<DnsAnswer<string>> {
+  const asks = {
+    "ipv6-first": ["aaaa", "a"],
+    "ipv4-first": ["a", "aaaa"],
+    "ipv6-only": ["aaaa"],
+    "ipv4-only": ["a"],
+  } as const;
+  const answers = await Promise.all(asks[family].map((type) => resolver[type](name, signal)));
+  const records = answers.flatMap((answer) => answer.status === "found" ? answer.records : []);
+  // One family that is known will do; what the other would have been is learnt another time.
+  if (records.length > 0) return { status: "found", records: records.map(canonicalIp) };
+  return answers.find(({ status }) => status === "failed") ?? answers[0]!;
+}
+
+function usableHosts(candidates: readonly Candidate[], settings: RelaySettings): MailHost[] {
+  const hosts: MailHost[] = [];
+  let left = MAX_ADDRESSES;
+  for (const { host, answer } of candidates) {
+    if (answer.status !== "found" || left === 0) continue;
+    const usable = [...new Set(answer.records)].filter((address) => mayConnect(settings, address));
+    const addresses = usable
+      .filter((address, index) => countFamily(usable.slice(0, index), address) < MAX_OF_FAMILY)
+      .slice(0, left);
+    if (addresses.length === 0) continue;
+    left -= addresses.length;
+    hosts.push({ name: host.exchange, preference: host.preference, addresses });
+  }
+  return hosts;
+}
+
+function countFamily(addresses: readonly string[], like: string): number {
+  return addresses.filter((address) => address.includes(":") === like.includes(":")).length;
+}
+
+function mayConnect(settings: RelaySettings, address: string): boolean {
+  const family = address.includes(":") ? "ipv4-only" : "ipv6-only";
+  if (settings.family === family) return false;
+  return classifyIp(address) === "unicast" || isAllowed(settings, address);
+}
+
+function isAllowed(settings: RelaySettings, address: string): boolean {
+  return settings.allowAddresses.some((network) => networkContains(network, address));
+}
+
+/** Why no host is left. */
+function explain(domain: string, candidates: readonly Candidate[]): HostSearch {
+  for (const { host, answer } of candidates) {
+    if (answer.status === "failed") return noAnswer(host.exchange, answer.reason);
+  }
+  const found = candidates.flatMap(({ answer }) => answer.status === "found" ? answer.records : []);
+  const local = found.find((address) => classifyIp(address) !== "unicast");
+  if (local !== undefined) {
+    return failed(
+      550,
+      "5.4.6",
+      `mail for ${domain} would not leave this machine: its host has the address ${local}`,
+    );
+  }
+  return failed(550, "5.4.4", `no mail host of ${domain} has an address that can be connected to`);
+}
+
+function noAnswer(name: string, reason: string): HostSearch {
+  return deferred(reply(451, "4.4.3", `DNS gives no answer about ${name}: ${reason}`));
+}
+
+function failed(code: number, enhanced: string, text: string): HostSearch {
+  return { status: "failed", reply: reply(code, enhanced, text) };
+}
+
+/** Not now: a permanent reply becomes the temporary one of its kind. */
+function deferred(why: Reply): HostSearch {
+  const enhanced = why.enhanced?.replace(/^5/, "4");
+  return { status: "deferred", reply: { ...why, code: 451, enhanced } };
+}
+
+function normalize(name: string): string {
+  return name.toLowerCase().replace(/\.$/, "");
+}
