@@ -28,7 +28,7 @@ export interface QueueSummary {
   readonly recipients: readonly string[];
   /** Recipients in all. */
   readonly recipientCount: number;
-  /** The next attempt; `null` while it is held or has only notices left to send. */
+  /** The next attempt; `null` while it is held, or waits for something other than time, such as ETRN. */
   readonly next: string | null;
   /** Attempts so far, of the recipient that had most. */
   readonly attempts: number;
@@ -54,7 +54,7 @@ export interface QueueDetails extends Omit<QueueSummary, "recipients"> {
 export interface RecipientDetails {
   readonly address: string;
   readonly status: QueuedRecipient["status"];
-  /** `null` unless waiting. */
+  /** `null` unless it waits, and for a time. */
   readonly next: string | null;
   readonly attempts: number;
   /** `DOMAIN/USER` where it is a mailbox here. */
@@ -87,7 +87,8 @@ export function summarize(entry: QueueEntry, state: QueueState): QueueSummary {
     sender: formatSender(sender),
     recipients: open.map(({ address }) => formatAddress(address)),
     recipientCount: entry.recipients.length,
-    next: entry.held !== undefined || next === 0 ? null : formatTime(next),
+    // Where only notices are left it is due since it came.
+    next: entry.held === undefined && next < Infinity ? formatTime(Math.max(next, received)) : null,
     attempts: Math.max(0, ...open.map(({ attempts }) => attempts)),
     reason: entry.held?.reason ?? lastAnswer(open),
   };
@@ -116,7 +117,7 @@ function detailRecipient(recipient: QueuedRecipient): RecipientDetails {
   return {
     address: formatAddress(address),
     status,
-    next: status === "waiting" ? formatTime(next) : null,
+    next: status === "waiting" && next < Infinity ? formatTime(next) : null,
     attempts,
     mailbox: mailbox === undefined ? null : `${mailbox.domain}/${mailbox.user}`,
     forwardedBy: forwardedBy === undefined ? null : formatAddress(forwardedBy),
@@ -151,9 +152,6 @@ function lastAnswer(recipients: readonly QueuedRecipient[]): string | null {
   return last.host === undefined ? said : `${last.host}: ${said}`;
 }
 
-/** The largest time a Date can hold; a wait without an end is stored as some time beyond it. */
-const LATEST = 8_640_000_000_000_000;
-
 function formatTime(time: number): string {
-  return new Date(Math.min(Math.max(time, 0), LATEST)).toISOString();
+  return new Date(time).toISOString();
 }

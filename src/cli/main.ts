@@ -8,6 +8,7 @@ import { type Command, formatCommandHelp, formatTable, parseCommandLine } from "
 import { dev } from "./dev.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { hintNearestName } from "./nearest_name.ts";
+import { queue } from "./queue.ts";
 import { serve } from "./serve.ts";
 import { complain } from "./terminal.ts";
 import { describeError } from "./trouble.ts";
@@ -16,7 +17,7 @@ import { VERSION } from "./version.ts";
 
 const PROGRAM = "yizhan";
 
-const COMMANDS: readonly Command[] = [dev, serve, user];
+const COMMANDS: readonly Command[] = [dev, serve, queue, user];
 
 /** Runs the program; resolves with what the process shall exit with. */
 export async function main(words: readonly string[]): Promise<ExitCode> {

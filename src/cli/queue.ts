@@ -1,0 +1,249 @@
+/**
+ * `yizhan queue`: the mail that waits, seen and changed. It asks the running server over its control
+ * socket; nothing is read from or written to the disk here.
+ *
+ * @module
+ */
+
+import { askControl } from "../admin/control_client.ts";
+import { ControlError, type ControlLine, type JsonObject } from "../admin/control_protocol.ts";
+import type { QueueDetails, QueueSummary } from "../admin/queue_view.ts";
+import { concat, decode, encode } from "../bytes.ts";
+import { escapeJson, formatVisible } from "../observe/visible_text.ts";
+import { denoRuntime } from "../runtime/deno.ts";
+import type { Command, CommandLine } from "./command.ts";
+import { CommandError, EXIT, type ExitCode } from "./exit.ts";
+import { requirePermissions } from "./permissions.ts";
+import {
+  QUEUE_FLAGS,
+  type QueueChoice,
+  type QueueOptions,
+  readQueueOptions,
+} from "./queue_options.ts";
+import {
+  formatQueueDetails,
+  formatQueueSummary,
+  formatTotals,
+  type QueueTextOptions,
+} from "./queue_text.ts";
+import { formatTextLine, MessagePrinter, StandardOutput } from "./standard_output.ts";
+import { say } from "./terminal.ts";
+import { explainFailure } from "./trouble.ts";
+
+/** The command. */
+export const queue: Command = {
+  name: "queue",
+  summary: "see and change the mail that waits to be delivered",
+  usage: "list|show|retry|hold|release|remove --data DIR [ID]... [FLAGS]",
+  description: [
+    "list        the mail in the queue: id, age, size, sender and recipients, and what it waits for",
+    "show ID     one message: its envelope, what became of each recipient, its head",
+    "retry       try now, and forget which hosts were out of reach",
+    "hold        no attempts until it is released",
+    "release     the end of a hold",
+    "remove      out of the queue for good; the sender is told only with --bounce",
+    "",
+    "The last four take ids, or a choice by --to, --from and --state, or --all. A message that is being",
+    "delivered at the moment is waited for, for some seconds. They ask the running server, over",
+    "DIR/control.sock; only the user it runs as, and root, may.",
+    "",
+    "Exit codes: 0 done, 64 wrong command line, 65 it makes no sense for a message, 66 no such message,",
+    "69 no server runs there, 74 the server could not, 75 it is being delivered: try again.",
+  ].join("\n"),
+  flags: QUEUE_FLAGS,
+  examples: [
+    "queue list --data /var/lib/yizhan",
+    "queue list --data /var/lib/yizhan --to example.org --json",
+    "queue show --data /var/lib/yizhan kx3f9a01b2c3.1.1 --message >mail.eml",
+    "queue retry --data /var/lib/yizhan --to example.org",
+    "queue remove --data /var/lib/yizhan kx3f9a01b2c3.1.1 --bounce",
+  ],
+  run: runQueue,
+};
+
+/** Ids in one request; more are asked for in several. */
+const IDS_AT_ONCE = 500;
+
+async function runQueue(line: CommandLine, words: readonly string[]): Promise<ExitCode> {
+  const options = readQueueOptions(line);
+  const { socket } = options;
+  requirePermissions(
+    { read: [], write: [], listen: [{ transport: "unix", path: socket }], sys: [] },
+    words,
+  );
+  const output = new StandardOutput();
+  try {
+    return await perform(options, output);
+  } catch (error) {
+    if (output.gone) return EXIT.ok; // such as `| head`: who reads has enough
+    if (error instanceof ControlError) throw explainControlError(error, socket);
+    throw explainFailure(socket, error) ?? error;
+  }
+}
+
+async function perform(options: QueueOptions, output: StandardOutput): Promise<ExitCode> {
+  switch (options.verb) {
+    case "list":
+      return await list(options, output);
+    case "show":
+      return await show(options, output);
+    case "hold":
+      return await change(options, { reason: options.reason }, output);
+    case "remove":
+      return await change(options, { bounce: options.bounce }, output);
+    case "retry":
+    case "release":
+      return await change(options, {}, output);
+  }
+}
+
+async function list(
+  { socket, json, filter, limit }: QueueOptions & { verb: "list" },
+  output: StandardOutput,
+): Promise<ExitCode> {
+  const look = howToLook();
+  const end = await ask(socket, { do: "list", filter, limit }, (line) => {
+    const entry = line as unknown as QueueSummary;
+    output.print(json ? toJson(line) : formatQueueSummary(entry, look));
+  });
+  if (json) return EXIT.ok;
+  const { shown, octets, limited } = end as { shown: number; octets: number; limited: boolean };
+  if (shown > 0) say(`${formatTotals(shown, octets)}${limited ? "; there may be more" : ""}`);
+  else {say(
+      Object.keys(filter).length === 0 ? "the queue is empty" : "no mail in the queue is such",
+    );}
+  return EXIT.ok;
+}
+
+async function show(
+  { socket, json, id, message }: QueueOptions & { verb: "show" },
+  output: StandardOutput,
+): Promise<ExitCode> {
+  const look = howToLook();
+  const printer = new MessagePrinter(output);
+  await ask(
+    socket,
+    { do: "show", id, message: message ? "whole" : json ? "none" : "head" },
+    (line) => {
+      if (line.type !== "entry") {
+        const octets = Uint8Array.fromBase64(String(line.data));
+        if (message) {
+          printer.write(
+            line.type === "head" ? concat([octets, encode("\r\n")]) : octets,
+          );
+        } else {decode(octets).trimEnd().split("\n").forEach((one) =>
+            output.print(formatTextLine(one))
+          );}
+      } else if (!message) {
+        const details = line as unknown as QueueDetails;
+        output.print(json ? toJson(line) : `${formatQueueDetails(details, look)}\n`);
+      }
+    },
+  );
+  printer.end();
+  return EXIT.ok;
+}
+
+async function change(
+  { socket, json, verb, which }: QueueOptions & { which: QueueChoice },
+  details: JsonObject,
+  output: StandardOutput,
+): Promise<ExitCode> {
+  const counts: Record<string, number> = {};
+  for (const part of inParts(which)) {
+    await ask(socket, { do: verb, ...part, ...details }, (line) => {
+      counts[line.type] = (counts[line.type] ?? 0) + 1;
+      output.print(json ? toJson(line) : describeResult(verb, line));
+    });
+  }
+  const { changed = 0, failed = 0, busy = 0, missing = 0, refused = 0 } = counts;
+  const byId = "ids" in which;
+  if (!json && !byId) say(`${formatTotals(changed, 0)} ${PAST[verb]}`);
+  if (failed > 0) return EXIT.ioError;
+  if (busy > 0) return EXIT.temporary;
+  if (missing > 0) return EXIT.noInput;
+  // Of those that a filter found, some may well be of the wrong kind.
+  return refused > 0 && byId ? EXIT.dataError : EXIT.ok;
+}
+
+function inParts(which: QueueChoice): QueueChoice[] {
+  if (!("ids" in which)) return [which];
+  const parts: QueueChoice[] = [];
+  for (let at = 0; at < which.ids.length; at += IDS_AT_ONCE) {
+    parts.push({ ids: which.ids.slice(at, at + IDS_AT_ONCE) });
+  }
+  return parts;
+}
+
+/** Asks, and gives every line of the answer to `each`; resolves with what its end says. */
+async function ask(
+  socket: string,
+  request: JsonObject,
+  each: (line: ControlLine) => void,
+): Promise<JsonObject> {
+  const answer = askControl(denoRuntime().network, socket, request);
+  try {
+    for (;;) {
+      const { done, value } = await answer.next();
+      if (done) return value;
+      each(value);
+    }
+  } finally {
+    await answer.return({});
+  }
+}
+
+const PAST: Readonly<Record<string, string>> = {
+  retry: "to be tried now",
+  hold: "held",
+  release: "released",
+  remove: "removed",
+};
+
+function describeResult(verb: string, { type, id, reason }: ControlLine): string {
+  const what = type === "changed"
+    ? PAST[verb]!
+    : `${type === "unchanged" ? "" : "NOT "}${PAST[verb]!}: ${reason}`;
+  return `${formatVisible(String(id), 100)}  ${formatVisible(what, 1000)}`;
+}
+
+/** A line of an answer as a line of JSON that can do no harm on a terminal. */
+function toJson(line: ControlLine): string {
+  return escapeJson(JSON.stringify(line));
+}
+
+function howToLook(): QueueTextOptions {
+  const terminal = Deno.stdout.isTerminal();
+  return {
+    now: Date.now(),
+    width: terminal ? columnsOfTerminal() : Infinity,
+    colour: terminal && !Deno.noColor,
+  };
+}
+
+function columnsOfTerminal(): number {
+  try {
+    return Deno.consoleSize().columns;
+  } catch {
+    return 80; // standard input and error are none
+  }
+}
+
+/** As an exit code and a line that says what to do. */
+function explainControlError({ code, message }: ControlError, socket: string): CommandError {
+  switch (code) {
+    case "unavailable": {
+      const advice = "start it (yizhan serve), or name its data folder with --data DIR";
+      return new CommandError(EXIT.unavailable, `${message}: ${advice}`);
+    }
+    case "not-found":
+      return new CommandError(EXIT.noInput, `${message}; yizhan queue list shows what is`);
+    case "busy":
+    case "stopping":
+      return new CommandError(EXIT.temporary, `${socket}: ${message}`);
+    case "version":
+      return new CommandError(EXIT.unavailable, `${socket}: ${message}`);
+    default:
+      return new CommandError(EXIT.ioError, `${socket}: ${message}`);
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * The queue as text for people. Half of it was chosen by strangers: every string is made harmless, and what
+ * is too long for the line is cut.
+ *
+ * @module
+ */
+
+import type { QueueDetails, QueueSummary, RecipientDetails } from "../admin/queue_view.ts";
+import { formatSize, formatVisible } from "../observe/visible_text.ts";
+
+/** How it looks. */
+export interface QueueTextOptions {
+  /** Milliseconds since the epoch: ages and waits count from here. */
+  readonly now: number;
+  /** Columns of a line; `Infinity` where nothing is cut. */
+  readonly width: number;
+  /** Whether to use ANSI colours. */
+  readonly colour: boolean;
+}
+
+/** Recipients named in a list; the rest are counted. */
+const NAMED = 3;
+
+const INDENT = "    ";
+
+/**
+ * A message in a list, in two lines: id, age, size, and who sends to whom; then what it waits for.
+ *
+ * @example
+ * ```ts
+ * import { formatQueueSummary } from "./queue_text.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const text = formatQueueSummary({
+ *   id: "kx3f.1",
+ *   state: "waiting",
+ *   received: "2026-01-01T10:00:00.000Z",
+ *   size: 1229,
+ *   sender: "alice@a.test",
+ *   recipients: ["bob@b.test"],
+ *   recipientCount: 1,
+ *   next: "2026-01-01T12:05:00.000Z",
+ *   attempts: 3,
+ *   reason: "mx.b.test [192.0.2.1]:25: 451 4.7.1 Greylisted",
+ * }, { now: Date.UTC(2026, 0, 1, 12), width: Infinity, colour: false });
+ * assertEquals(text, [
+ *   "kx3f.1                  2 h   1.2 KB  alice@a.test → bob@b.test",
+ *   "    in 5 min, after 3 attempts: mx.b.test [192.0.2.1]:25: 451 4.7.1 Greylisted",
+ * ].join("\n"));
+ * ```
+ */
+export function formatQueueSummary(entry: QueueSummary, options: QueueTextOptions): string {
+  const paint = options.colour ? ANSI : PLAIN;
+  const age = formatSpan(options.now - Date.parse(entry.received));
+  const start = [
+    formatVisible(entry.id, 100).padEnd(20),
+    age.padStart(6),
+    formatSize(entry.size).padStart(7),
+  ].join(" ");
+  const route = fit(formatRoute(entry), options.width - start.length - 2);
+  const doing = fit(formatDoing(entry, options.now), options.width - INDENT.length);
+  const shade = entry.state === "held" ? paint.warning : paint.dim;
+  return `${start}  ${route}\n${INDENT}${shade(doing)}`;
+}
+
+/** A message in full, without its head and body. */
+export function formatQueueDetails(entry: QueueDetails, options: QueueTextOptions): string {
+  const { now } = options;
+  const age = formatSpan(now - Date.parse(entry.received));
+  const flags = [
+    entry.body === "7BIT" ? "" : entry.body,
+    entry.smtputf8 ? "SMTPUTF8" : "",
+    entry.requireTls ? "REQUIRETLS" : "",
+    entry.dsnReturn === null ? "" : `RET=${entry.dsnReturn}`,
+    entry.dsnEnvelopeId === null ? "" : `ENVID=${entry.dsnEnvelopeId}`,
+  ].filter((flag) => flag !== "");
+  const state = entry.state === "held" && entry.held !== null
+    ? `held since ${formatMoment(entry.held.since)}: ${entry.held.reason}`
+    : entry.state === "active"
+    ? "being delivered just now"
+    : entry.next === null
+    ? "waits until it is asked for"
+    : `waits; next attempt ${formatWait(entry.next, now)}`;
+  const rows: [string, string][] = [
+    ["Message", entry.id],
+    ["State", state],
+    ["Received", `${formatMoment(entry.received)}, ${age} ago${formatOrigin(entry)}`],
+    ["Size", `${formatSize(entry.headSize)} head, ${formatSize(entry.bodySize)} body`],
+    ...(flags.length === 0 ? [] : [["Asked for", flags.join(", ")] as [string, string]]),
+    ["Sender", entry.sender === "" ? "<>" : entry.sender],
+  ];
+  return [
+    ...rows.map(([name, value]) => `${name.padEnd(10)} ${formatVisible(value, 1000)}`),
+    ...entry.recipients.flatMap((one) => formatRecipient(one, options)),
+  ].join("\n");
+}
+
+/** `3 messages, 12 KB`. */
+export function formatTotals(messages: number, octets: number): string {
+  const size = messages === 0 ? "" : `, ${formatSize(octets)}`;
+  return `${messages} ${messages === 1 ? "message" : "messages"}${size}`;
+}
+
+function formatRecipient(recipient: RecipientDetails, { now, colour }: QueueTextOptions): string[] {
+  const { address, status, next, attempts, history } = recipient;
+  const paint = colour ? ANSI : PLAIN;
+  const wait = next === null ? "" : `, next attempt ${formatWait(next, now)}`;
+  const count = attempts === 0 ? "" : `, ${formatCount(attempts, "attempt")} so far`;
+  const notes = [
+    recipient.forwardedBy === null ? "" : `forwarded by ${recipient.forwardedBy}`,
+    recipient.mailbox === null ? "" : `mailbox ${recipient.mailbox}`,
+    recipient.notify === null ? "" : `NOTIFY=${recipient.notify.join(",")}`,
+    recipient.noticed.length === 0 ? "" : `sender told: ${recipient.noticed.join(", ")}`,
+  ].filter((note) => note !== "").map((note) => `${INDENT}${formatVisible(note, 1000)}`);
+  const shade = status === "failed" ? paint.bad : status === "waiting" ? paint.warning : paint.good;
+  return [
+    `${"Recipient".padEnd(10)} ${formatVisible(address, 330)}  ${shade(status)}${wait}${count}`,
+    ...notes,
+    ...history.map(({ time, reply, host, tls }) => {
+      const parts = [formatMoment(time), host ?? "", tls ?? "", reply].filter((part) =>
+        part !== ""
+      );
+      return `${INDENT}${paint.dim(formatVisible(parts.join("  "), 1000))}`;
+    }),
+  ];
+}
+
+function formatRoute({ sender, recipients, recipientCount }: QueueSummary): string {
+  const named = recipients.slice(0, NAMED).map((one) => formatVisible(one, 330));
+  const more = recipients.length - named.length;
+  const done = recipientCount - recipients.length;
+  return [
+    `${sender === "" ? "<>" : formatVisible(sender, 330)} → ${named.join(", ")}`,
+    more > 0 ? `and ${more} more` : "",
+    done > 0 ? `(${done} done)` : "",
+  ].filter((part) => part !== "").join(" ");
+}
+
+function formatDoing({ state, next, attempts, reason }: QueueSummary, now: number): string {
+  const why = reason === null ? "" : `: ${formatVisible(reason, 1000)}`;
+  if (state === "held") return `held${why}`;
+  const after = attempts === 0 ? "" : `, after ${formatCount(attempts, "attempt")}`;
+  if (state === "active") return `being delivered just now${after}${why}`;
+  if (next === null) return `until it is asked for${why}`;
+  return `${formatWait(next, now)}${after}${why}`;
+}
+
+function formatOrigin({ origin: { kind, session, client, identity } }: QueueDetails): string {
+  switch (kind) {
+    case "session":
+      return [
+        client === undefined ? "" : `, from ${client}`,
+        identity === undefined ? "" : ` as ${identity}`,
+        session === undefined ? "" : `, session ${session}`,
+      ].join("");
+    case "submit":
+      return ", from a program";
+    case "notice":
+      return `, a notice${session === undefined ? "" : ` about ${session}`}`;
+  }
+}
+
+function formatCount(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+function formatWait(next: string, now: number): string {
+  const wait = Date.parse(next) - now;
+  return wait <= 0 ? "due now" : `in ${formatSpan(wait)}`;
+}
+
+/** `12 s`, `5 min`, `3 h`, `2 d`. */
+function formatSpan(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 120) return `${minutes} min`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} d`;
+}
+
+/** `2026-11-22 20:10:05`, local time. */
+function formatMoment(time: string): string {
+  const at = new Date(Date.parse(time));
+  const two = (value: number) => `${value}`.padStart(2, "0");
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+}
+
+/** Cut to the columns there are, but never to nothing: a terminal too narrow may wrap. */
+function fit(text: string, columns: number): string {
+  const room = Math.max(20, columns);
+  const characters = [...text];
+  return characters.length <= room ? text : `${characters.slice(0, room - 1).join("")}…`;
+}
+
+interface Paint {
+  good(text: string): string;
+  bad(text: string): string;
+  warning(text: string): string;
+  dim(text: string): string;
+}
+
+const PLAIN: Paint = {
+  good: (text) => text,
+  bad: (text) => text,
+  warning: (text) => text,
+  dim: (text) => text,
+};
+
+const ANSI: Paint = {
+  good: (text) => `\x1b[32m${text}\x1b[39m`,
+  bad: (text) => `\x1b[31m${text}\x1b[39m`,
+  warning: (text) => `\x1b[33m${text}\x1b[39m`,
+  dim: (text) => `\x1b[2m${text}\x1b[22m`,
+};
