@@ -62,6 +62,10 @@ async function connect(network: Network, path: string): Promise<Connection> {
     return await network.connect({ transport: "unix", path });
   } catch (error) {
     const code = errorCode(error);
+    if (code === "EACCES" || code === "EPERM") {
+      const message = `${path} is only for the user the server runs as, and for root`;
+      throw new ControlError("forbidden", message, { cause: error });
+    }
     if (code !== "ENOENT" && code !== "ECONNREFUSED") throw error;
     const message = `no server listens on ${path}`;
     throw new ControlError("unavailable", message, { cause: error });

@@ -39,6 +39,8 @@ export type ControlErrorCode =
   | "failed"
   /** The client's: nobody listens there. */
   | "unavailable"
+  /** The client's: it may not connect. */
+  | "forbidden"
   /** The client's: what came is no answer, or ended too early. */
   | "garbled";
 

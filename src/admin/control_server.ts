@@ -215,31 +215,15 @@ function explain(error: unknown): { code: string; message: string } {
   return { code: "failed", message: describeError(error) };
 }
 
-async function listen({ network, files, path }: ControlServerOptions): Promise<Listener> {
+async function listen({ network, path }: ControlServerOptions): Promise<Listener> {
   const size = encode(path).length;
   if (size > PATH_LIMIT) {
     const message =
       `the path of a socket has at most ${PATH_LIMIT} octets, this has ${size}: ${path}`;
     throw new SystemError("ENAMETOOLONG", message);
   }
-  try {
-    return await network.listen({ transport: "unix", path });
-  } catch (error) {
-    if (errorCode(error) !== "EADDRINUSE" || !await isStale(network, files, path)) throw error;
-    await files.remove(path);
-    return await network.listen({ transport: "unix", path });
-  }
-}
-
-/** Whether a socket lies there that nobody listens on: a process was killed. */
-async function isStale(network: Network, files: Files, path: string): Promise<boolean> {
-  if ((await files.stat(path))?.kind !== "other") return false;
-  try {
-    (await network.connect({ transport: "unix", path })).close();
-    return false;
-  } catch (error) {
-    return errorCode(error) === "ECONNREFUSED";
-  }
+  // A socket that a dead process left is replaced, that of a living one is EADDRINUSE.
+  return await network.listen({ transport: "unix", path });
 }
 
 /** Mode 0600, by way of a file that has it. */

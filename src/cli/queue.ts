@@ -34,7 +34,7 @@ import { explainFailure } from "./trouble.ts";
 export const queue: Command = {
   name: "queue",
   summary: "see and change the mail that waits to be delivered",
-  usage: "list|show|retry|hold|release|remove --data DIR [ID]... [FLAGS]",
+  usage: "list|show|retry|hold|release|remove --mail DIR [ID]... [FLAGS]",
   description: [
     "list        the mail in the queue: id, age, size, sender and recipients, and what it waits for",
     "show ID     one message: its envelope, what became of each recipient, its head",
@@ -44,19 +44,19 @@ export const queue: Command = {
     "remove      out of the queue for good; the sender is told only with --bounce",
     "",
     "The last four take ids, or a choice by --to, --from and --state, or --all. A message that is being",
-    "delivered at the moment is waited for, for some seconds. They ask the running server, over",
-    "DIR/control.sock; only the user it runs as, and root, may.",
+    "delivered at the moment is waited for, for some seconds. All of them ask the running server; only",
+    "the user it runs as, and root, may.",
     "",
     "Exit codes: 0 done, 64 wrong command line, 65 it makes no sense for a message, 66 no such message,",
     "69 no server runs there, 74 the server could not, 75 it is being delivered: try again.",
   ].join("\n"),
   flags: QUEUE_FLAGS,
   examples: [
-    "queue list --data /var/lib/yizhan",
-    "queue list --data /var/lib/yizhan --to example.org --json",
-    "queue show --data /var/lib/yizhan kx3f9a01b2c3.1.1 --message >mail.eml",
-    "queue retry --data /var/lib/yizhan --to example.org",
-    "queue remove --data /var/lib/yizhan kx3f9a01b2c3.1.1 --bounce",
+    "queue list --mail mail",
+    "queue list --mail mail --to example.org --json",
+    "queue show --mail mail kx3f9a01b2c3.1.1 --message >mail.eml",
+    "queue retry --mail mail --to example.org",
+    "queue remove --mail mail kx3f9a01b2c3.1.1 --bounce",
   ],
   run: runQueue,
 };
@@ -233,11 +233,13 @@ function columnsOfTerminal(): number {
 function explainControlError({ code, message }: ControlError, socket: string): CommandError {
   switch (code) {
     case "unavailable": {
-      const advice = "start it (yizhan serve), or name its data folder with --data DIR";
+      const advice = "start it (yizhan serve), or name its mail folder with --mail DIR";
       return new CommandError(EXIT.unavailable, `${message}: ${advice}`);
     }
     case "not-found":
       return new CommandError(EXIT.noInput, `${message}; yizhan queue list shows what is`);
+    case "forbidden":
+      return new CommandError(EXIT.noPermission, message);
     case "busy":
     case "stopping":
       return new CommandError(EXIT.temporary, `${socket}: ${message}`);

@@ -12,8 +12,12 @@ import { hintNearestName } from "./nearest_name.ts";
 
 /** The flags of `queue`. */
 export const QUEUE_FLAGS = {
-  data: { value: "DIR", help: "The data folder of the server; its socket is DIR/control.sock" },
-  socket: { value: "PATH", help: "The control socket, where it lies elsewhere" },
+  mail: { value: "DIR", help: "The mail folder of the server, as serve was told" },
+  queue: { value: "DIR", help: "Its queue, where serve was told of another than .queue in DIR" },
+  socket: {
+    value: "PATH",
+    help: "Its control socket, where that is not control.sock in the queue",
+  },
   to: { value: "ADDRESS|DOMAIN", help: "Mail that is still to reach it" },
   from: { value: "ADDRESS|DOMAIN", help: "Mail with this sender; '<>' for notices" },
   state: { value: "STATE", help: `Mail in this state: ${QUEUE_STATES.join(", ")}` },
@@ -44,7 +48,7 @@ export type QueueTask =
 export type QueueChoice = { readonly ids: readonly string[] } | { readonly filter: QueueFilter };
 
 const FILTERS = ["to", "from", "state"] as const;
-const COMMON = ["data", "socket", "json"] as const;
+const COMMON = ["mail", "queue", "socket", "json"] as const;
 
 /** The verbs, and which flags each of them takes beside the common ones. */
 const VERBS = {
@@ -98,16 +102,14 @@ function readTask(verb: Verb, line: CommandLine): QueueTask {
   }
 }
 
+/** The most exact of what was said. */
 function readSocket(line: CommandLine): string {
-  const data = line.value("data");
   const socket = line.value("socket");
-  if (socket !== undefined && data === undefined) return socket;
-  if (data !== undefined && socket === undefined) return `${data.replace(/\/+$/, "")}/control.sock`;
-  throw new UsageError(
-    data === undefined
-      ? "which server? give --data DIR, its data folder"
-      : "give --data or --socket, not both",
-  );
+  if (socket !== undefined) return socket;
+  const mail = line.value("mail");
+  const queue = line.value("queue") ?? (mail && `${mail.replace(/\/+$/, "")}/.queue`);
+  if (queue !== undefined) return `${queue.replace(/\/+$/, "")}/control.sock`;
+  throw new UsageError("which server? give --mail DIR, its mail folder");
 }
 
 function readFilter(line: CommandLine): QueueFilter {
