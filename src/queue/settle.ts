@@ -127,7 +127,7 @@ export function postpone(
       next = Math.max(until, Math.round(now + wait * (1 + jitter * (2 * random() - 1))));
       const late = now >= expiryOf(entry, recipient, scheduleFor);
       if (recipient.history.length === 0 || late) {
-        const attempt: Attempt = { time: now, reply, ...(host !== undefined && { host }) };
+        const attempt: Attempt = { time: now, ...(host !== undefined && { host }), reply };
         recipient = { ...recipient, history: remember(recipient.history, attempt) };
       }
     }
@@ -163,9 +163,25 @@ function attemptOf({ host, reply, tls }: Outcome, time: number): Attempt {
   return {
     time,
     ...(host !== undefined && { host }),
-    reply,
+    reply: shorten(reply),
     ...(tls !== undefined && { tls }),
   };
+}
+
+/** Characters of an answer that are remembered: ten for each of a thousand recipients must stay small. */
+const WORDS = 1000;
+
+function shorten(answer: Reply): Reply {
+  let room = WORDS;
+  if (answer.lines.every((line) => (room -= line.length + 1) >= 0)) return answer;
+  room = WORDS;
+  const lines: string[] = [];
+  for (const line of answer.lines) {
+    lines.push(line.length <= room ? line : `${line.slice(0, room).toWellFormed()}…`);
+    room -= line.length + 1;
+    if (room <= 0) break;
+  }
+  return { ...answer, lines };
 }
 
 function remember(history: readonly Attempt[], attempt: Attempt): readonly Attempt[] {

@@ -1,0 +1,53 @@
+/**
+ * Domains whose held mail may go, because their client asked for it (ETRN, RFC 1985) or an operator did. A
+ * release stays open until no mail has gone by it for half an hour, six hours at most: mail that comes in
+ * meanwhile goes too, and what is put off then has had its try.
+ *
+ * @module
+ */
+
+import { domainKey } from "../address.ts";
+
+interface Release {
+  /** When it ends if nothing more goes by it. */
+  until: number;
+  readonly atMost: number;
+}
+
+const QUIET = 30 * 60_000;
+const LONGEST = 6 * 3_600_000;
+/** Releases at once; the oldest goes. */
+const MOST = 10_000;
+
+/** Whether a domain is meant by `example.org`, or with all below it by `@example.org` (RFC 1985 §5.2). */
+export function isMeantBy(pattern: string, domain: string): boolean {
+  const key = domainKey(domain);
+  if (!pattern.startsWith("@")) return key === domainKey(pattern);
+  const top = domainKey(pattern.slice(1));
+  return key === top || key.endsWith(`.${top}`);
+}
+
+/** The domains that are released now. */
+export class ReleasedDomains {
+  readonly #releases = new Map<string, Release>();
+
+  /** Releases a domain, or with `@` it and all below. */
+  open(pattern: string, now: number): void {
+    this.#releases.delete(pattern);
+    const [oldest] = this.#releases.keys();
+    if (this.#releases.size >= MOST && oldest !== undefined) this.#releases.delete(oldest);
+    this.#releases.set(pattern, { until: now + QUIET, atMost: now + LONGEST });
+  }
+
+  /** Whether mail for this domain may go; if so, that it does keeps the release open. */
+  pass(domain: string, now: number): boolean {
+    for (const [pattern, release] of this.#releases) {
+      if (now >= release.until) this.#releases.delete(pattern);
+      else if (isMeantBy(pattern, domain)) {
+        release.until = Math.min(now + QUIET, release.atMost);
+        return true;
+      }
+    }
+    return false;
+  }
+}
