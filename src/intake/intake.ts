@@ -293,6 +293,9 @@ export class IntakeSession implements IntakeClient {
       }
       case "unknown":
         return NO_SUCH_USER;
+      case "returned":
+        if (this.#services.queue === null) return NO_QUEUE;
+        return { mailboxes: [], remote: [resolution.address], forwarded: false };
       case "relay":
         if (!this.#mayRelay(address)) return RELAY_DENIED;
         if (this.#services.queue === null) return NO_QUEUE;

@@ -9,6 +9,8 @@
  *  4. the catch-all of the domain;
  *  5. for `postmaster`, a mailbox of that name: mail to it is never refused (RFC 5321 §4.5.1).
  *
+ * An address of ours that SRS made is none of these: it goes back to the sender it stands for.
+ *
  * Ours are the directory's local domains, our own host name, our own address literals, and no domain at
  * all (`<Postmaster>`, RFC 5321 §4.1.1.3). The host name and the literals have no addresses of their own
  * but `postmaster`, unless the directory calls them local.
@@ -35,6 +37,8 @@ export type Resolution =
   }
   /** Not ours. Whether it may pass is for `policy/relay.ts` to say. */
   | { readonly kind: "relay" }
+  /** A sender that we rewrote when we sent its mail on (SRS): a bounce on its way back to it. */
+  | { readonly kind: "returned"; readonly address: Address }
   /** Ours, but nobody has this address: 550 5.1.1. */
   | { readonly kind: "unknown" };
 
@@ -46,6 +50,8 @@ export interface RouterOptions {
   readonly subaddressDelimiter?: string | null;
   /** Where mail for `postmaster` goes in domains that have none of their own. */
   readonly postmaster?: Address;
+  /** Whom an address made by SRS stands for, if we made it; absent: nobody. */
+  readonly restoreSender?: (address: Address) => Address | null;
   /** Our own address literals, with brackets, such as `[192.0.2.1]`. */
   readonly literals?: readonly string[];
 }
@@ -82,6 +88,9 @@ export class Router {
   /** Where mail for the address goes. */
   async resolve(address: Address): Promise<Resolution> {
     if (!await this.#isOurs(address.domain)) return { kind: "relay" };
+    // Before everything else: no catch-all may catch it.
+    const sender = this.#options.restoreSender?.(address) ?? null;
+    if (sender !== null) return { kind: "returned", address: sender };
     const { mailboxes, remote } = await expandAliases(address, (one) => this.#find(one));
     if (mailboxes.length > 0 || remote.length > 0) return { kind: "local", mailboxes, remote };
     if (!isPostmaster(address)) return { kind: "unknown" };

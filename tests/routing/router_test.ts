@@ -180,3 +180,19 @@ Deno.test("Router.resolve() throws what the directory throws", async () => {
   const down: Directory = { ...DIRECTORY, lookup: () => Promise.reject(new Error("down")) };
   await assertRejects(() => resolve("alice@example.org", {}, down), Error, "down");
 });
+
+Deno.test("Router.resolve() sends what SRS made back to the sender, past any catch-all", async () => {
+  const directory = mapDirectory({
+    accounts: { "alice@example.org": {} },
+    catchAll: { "example.org": ["alice@example.org"] },
+  });
+  const sender = { local: "bob", domain: "a.example" };
+  const router = new Router(directory, {
+    hostname: "mx.example.org",
+    restoreSender: ({ local }) => local === "SRS0=good" ? sender : null,
+  });
+  const good = { local: "SRS0=good", domain: "example.org" };
+  assertEquals(await router.resolve(good), { kind: "returned", address: sender });
+  assertEquals((await router.resolve({ ...good, domain: "else.example" })).kind, "relay");
+  assertEquals((await router.resolve({ ...good, local: "SRS0=bad" })).kind, "local");
+});
