@@ -23,6 +23,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "src/runtime/runtime.ts",
     "src/runtime/deadlines.ts",
     "src/runtime/tls_certificates.ts",
+    "src/runtime/dns_answer.ts",
     "src/runtime/dns_cache.ts",
     "src/runtime/dns_message.ts",
     "src/runtime/dns_zones.ts",

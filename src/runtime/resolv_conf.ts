@@ -1,0 +1,65 @@
+/**
+ * Name servers as text: `/etc/resolv.conf` (resolv.conf(5)) and `address:port`. Reading the file is for
+ * others.
+ *
+ * Both are total: what is no name server is passed over, or `null`.
+ *
+ * @module
+ */
+
+import { formatIp, parseIp } from "../net_address.ts";
+
+/** Where a name server answers. */
+export interface NameServer {
+  /** An IP address. */
+  readonly address: string;
+  /** By UDP and TCP alike. */
+  readonly port: number;
+}
+
+/** The port of DNS (RFC 1035 §4.2). */
+const DNS_PORT = 53;
+
+/** The most that resolv.conf(5) lets count (MAXNS). */
+const MAX_SERVERS = 3;
+
+/**
+ * The name servers of a resolv.conf, in its order. Other settings have no meaning here: mail domains are
+ * never completed from a search list.
+ *
+ * @example
+ * ```ts
+ * import { parseResolvConf } from "./resolv_conf.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(parseResolvConf("search example.org\nnameserver 192.0.2.53\n"), [
+ *   { address: "192.0.2.53", port: 53 },
+ * ]);
+ * ```
+ */
+export function parseResolvConf(text: string): NameServer[] {
+  return text
+    .split("\n")
+    .map((line) => parseIp(/^nameserver[ \t]+([^\s#;]+)/.exec(line)?.[1] ?? ""))
+    .filter((address) => address !== null)
+    .map((address) => ({ address: formatIp(address), port: DNS_PORT }))
+    .slice(0, MAX_SERVERS);
+}
+
+/**
+ * One name server: `192.0.2.53`, `192.0.2.53:5353`, `2001:db8::53` or `[2001:db8::53]:5353`; `null` where it
+ * is none.
+ */
+export function parseNameServer(text: string): NameServer | null {
+  const bare = parseIp(text);
+  if (bare !== null) return { address: formatIp(bare), port: DNS_PORT };
+  const match = /^(?:\[([^\]]*:[^\]]*)\]|([^:[\]]+)):([1-9]\d{0,4})$/.exec(text);
+  const address = parseIp(match?.[1] ?? match?.[2] ?? "");
+  const port = Number(match?.[3]);
+  return address === null || port > 65535 ? null : { address: formatIp(address), port };
+}
+
+/** `192.0.2.53:53`, `[2001:db8::53]:53`. */
+export function formatNameServer({ address, port }: NameServer): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
