@@ -23,6 +23,14 @@ export interface Body {
   finish(): Promise<void>;
   /** The octets from the start, as often as asked. */
   open(): AsyncIterable<Uint8Array>;
+  /**
+   * Moves the file of a finished body to another path of the same file system, whole and synced (the folder is
+   * not); `false` when the body is in memory, was moved before, or cannot be moved: it is to be copied then.
+   * The file belongs to whoever has it moved: `open` reads it there while it is there, `dispose` leaves it.
+   *
+   * @throws what the disk says when the file cannot be synced.
+   */
+  move(path: string): Promise<boolean>;
   /** Frees memory and file. Harmless twice. */
   dispose(): Promise<void>;
 }
@@ -136,6 +144,23 @@ export class BodyStore {
     await this.#files.remove(path);
   }
 
+  /** Gives a body's file away, synced; `false` when it stays. */
+  async giveFile(path: string, to: string): Promise<boolean> {
+    const handle = await this.#files.open(path, { write: true });
+    try {
+      await handle.sync();
+    } finally {
+      handle.close();
+    }
+    try {
+      await this.#files.rename(path, to);
+    } catch {
+      return false; // another file system, or no such folder: copying will tell
+    }
+    this.#inFiles--;
+    return true;
+  }
+
   /** Opens a body's file for reading. */
   openToRead(path: string): Promise<FileHandle> {
     return this.#files.open(path, { read: true });
@@ -155,6 +180,8 @@ class StoredBody implements Body {
   /** Octets used of the last block. */
   #filled = 0;
   #file: { readonly path: string; readonly handle: FileHandle } | null = null;
+  /** The file is somebody else's now. */
+  #moved = false;
   #size = 0;
   #disposed = false;
   /** Those who read it and have not come to the end: a policy that hangs may never do so. */
@@ -177,6 +204,23 @@ class StoredBody implements Body {
   finish(): Promise<void> {
     this.#file?.handle.close();
     return Promise.resolve();
+  }
+
+  async move(path: string): Promise<boolean> {
+    if (this.#file === null || this.#moved || this.#disposed) return false;
+    const from = this.#file.path;
+    // At once: of two who ask at the same time one must copy.
+    this.#moved = true;
+    try {
+      this.#moved = await this.#store.giveFile(from, path);
+    } catch (error) {
+      this.#moved = false;
+      throw error;
+    } finally {
+      if (this.#moved) this.#file = { ...this.#file, path };
+      else if (this.#disposed) await this.#store.removeFile(from);
+    }
+    return this.#moved;
   }
 
   async *open(): AsyncGenerator<Uint8Array> {
@@ -208,7 +252,7 @@ class StoredBody implements Body {
     this.#forget();
     if (this.#file === null) return;
     this.#file.handle.close();
-    await this.#store.removeFile(this.#file.path);
+    if (!this.#moved) await this.#store.removeFile(this.#file.path);
   }
 
   /** Copies into memory what there is room for; gives how much. */

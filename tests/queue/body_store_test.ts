@@ -127,3 +127,49 @@ Deno.test("prepare() makes the folder and removes what an earlier process left",
   await store.prepare();
   assertEquals(await names(), ["keep.txt"]);
 });
+
+Deno.test("move() gives the file away, synced, and reads it where it went", async () => {
+  const { files, random, reboot } = memoryRuntime();
+  const store = new BodyStore({ files, random, directory: "/incoming", memory: 0, openFiles: 1 });
+  await store.prepare();
+  await files.makeDirectory("/kept", 0o700);
+  await files.syncDirectory("/");
+  const body = store.create()!;
+  const bytes = octets(100 * KIB);
+  await write(body, bytes, 4096);
+  assertEquals(await body.move("/kept/1.msg"), true);
+  assertEquals(await read(body), bytes);
+  for await (const { name } of files.list("/incoming")) assertEquals(name, null);
+  // The next owner's copy must not be taken from the first.
+  assertEquals(await body.move("/kept/2.msg"), false);
+  assertEquals(store.create() === null, false); // it is not counted any more
+  await body.dispose();
+  await files.syncDirectory("/kept");
+  assertEquals(await reboot("lost").files.readFile("/kept/1.msg"), bytes);
+});
+
+Deno.test("move() gives false for a body in memory and where the file cannot go", async () => {
+  const { files, store, names } = await newStore();
+  const small = store.create()!;
+  await write(small, octets(10), 10);
+  assertEquals(await small.move("/spool/small.msg"), false);
+  const large = store.create()!;
+  await write(large, octets(300 * KIB), 4096);
+  files.fail({ operation: "rename", code: "EXDEV" });
+  assertEquals(await large.move("/spool/large.msg"), false);
+  assertEquals(await read(large), octets(300 * KIB));
+  await large.dispose();
+  assertEquals(await large.move("/spool/large.msg"), false);
+  assertEquals(await names(), []);
+});
+
+Deno.test("move() fails when the file cannot be synced, and the body stays", async () => {
+  const { files, store, names } = await newStore({ memory: 0 });
+  const body = store.create()!;
+  await write(body, octets(10), 10);
+  files.fail({ operation: "sync", code: "EIO" });
+  await assertRejects(() => body.move("/spool/1.msg"), Error, "sync");
+  assertEquals((await names()).length, 1);
+  await body.dispose();
+  assertEquals(await names(), []);
+});
