@@ -21,10 +21,21 @@ const MOST = 10_000;
 
 /** Whether a domain is meant by `example.org`, or with all below it by `@example.org` (RFC 1985 §5.2). */
 export function isMeantBy(pattern: string, domain: string): boolean {
+  return namesOf(domain).includes(patternKey(pattern));
+}
+
+function patternKey(pattern: string): string {
+  return pattern.startsWith("@") ? `@${domainKey(pattern.slice(1))}` : domainKey(pattern);
+}
+
+/** All patterns that mean a domain. */
+function namesOf(domain: string): string[] {
   const key = domainKey(domain);
-  if (!pattern.startsWith("@")) return key === domainKey(pattern);
-  const top = domainKey(pattern.slice(1));
-  return key === top || key.endsWith(`.${top}`);
+  const names = [key, `@${key}`];
+  for (let dot = key.indexOf("."); dot >= 0; dot = key.indexOf(".", dot + 1)) {
+    names.push(`@${key.slice(dot + 1)}`);
+  }
+  return names;
 }
 
 /** The domains that are released now. */
@@ -33,20 +44,24 @@ export class ReleasedDomains {
 
   /** Releases a domain, or with `@` it and all below. */
   open(pattern: string, now: number): void {
-    this.#releases.delete(pattern);
+    const key = patternKey(pattern);
+    this.#releases.delete(key);
     const [oldest] = this.#releases.keys();
     if (this.#releases.size >= MOST && oldest !== undefined) this.#releases.delete(oldest);
-    this.#releases.set(pattern, { until: now + QUIET, atMost: now + LONGEST });
+    this.#releases.set(key, { until: now + QUIET, atMost: now + LONGEST });
   }
 
   /** Whether mail for this domain may go; if so, that it does keeps the release open. */
   pass(domain: string, now: number): boolean {
-    for (const [pattern, release] of this.#releases) {
-      if (now >= release.until) this.#releases.delete(pattern);
-      else if (isMeantBy(pattern, domain)) {
+    if (this.#releases.size === 0) return false;
+    for (const name of namesOf(domain)) {
+      const release = this.#releases.get(name);
+      if (release === undefined) continue;
+      if (now < release.until) {
         release.until = Math.min(now + QUIET, release.atMost);
         return true;
       }
+      this.#releases.delete(name);
     }
     return false;
   }

@@ -120,18 +120,20 @@ export function postpone(
   for (const index of indexes) {
     let recipient = recipients[index];
     if (recipient?.status !== "waiting") continue;
-    let next = until;
-    if (reply !== undefined) {
+    if (reply === undefined) {
+      // It must not end for want of a place: it has its last attempt then.
+      recipients[index] = { ...recipient, next: until };
+    } else {
       const { longest, jitter } = scheduleFor(recipient);
       const wait = Math.min((now - entry.received) / 2, longest);
-      next = Math.max(until, Math.round(now + wait * (1 + jitter * (2 * random() - 1))));
+      const next = Math.max(until, Math.round(now + wait * (1 + jitter * (2 * random() - 1))));
       const late = now >= expiryOf(entry, recipient, scheduleFor);
       if (recipient.history.length === 0 || late) {
         const attempt: Attempt = { time: now, ...(host !== undefined && { host }), reply };
         recipient = { ...recipient, history: remember(recipient.history, attempt) };
       }
+      recipients[index] = waitUntil(entry, recipient, next, now, scheduleFor);
     }
-    recipients[index] = waitUntil(entry, recipient, next, now, scheduleFor);
   }
   return { ...entry, recipients };
 }

@@ -1,0 +1,443 @@
+/**
+ * Drives the queue: claims what is due, finds the ways, lets the scheduler say which job is next, hands
+ * jobs to the transports, and sees each message's round to its end.
+ *
+ *     store.claim → Round ─ route each recipient ─ jobs ─► Scheduler ─► Transport.deliver
+ *                     ▲                                                       │
+ *                     └── settle · postpone · conclude ◄──── outcomes ◄───────┘
+ *
+ * Leases are renewed at a third of their length. What fails: a router, a transport or a rewriting of
+ * senders that throws puts the recipients off with 451 4.3.0 and an event (`internal.error`). A queue that
+ * cannot be read or written is an event (`queue.trouble`) and is tried again; until a record is written
+ * nothing new starts. Nothing here throws but {@link Runner.retryNow}, and that only what `list()` throws.
+ *
+ * @module
+ */
+
+import { describeError, type MtaFact } from "../events.ts";
+import { isUntold, type NoticeMaker } from "../queue/notice.ts";
+import type { Outcome } from "../queue/outcome.ts";
+import type { ScheduleFor } from "../queue/retry.ts";
+import type { Claim, QueueStore } from "../queue/store.ts";
+import { destinationOf } from "../routing/route.ts";
+import type { Clock, Random } from "../runtime/runtime.ts";
+import type { Downtime, Feedback } from "./destination.ts";
+import {
+  completeOutcomes,
+  deferred,
+  feedbackOf,
+  type JobPlan,
+  limitOf,
+  type OpenRoute,
+  planJobs,
+} from "./jobs.ts";
+import { makeDue, type OrderServices, type Selection } from "./orders.ts";
+import { isMeantBy, ReleasedDomains } from "./released_domains.ts";
+import { Round, type RoundServices } from "./round.ts";
+import { Scheduler, type SchedulerLimits, type Started } from "./scheduler.ts";
+import type { Transport } from "./transport.ts";
+import { type FindRoute, findWays, nameTaker, type SenderFor } from "./ways.ts";
+
+/** How much, and how long. Times in milliseconds. */
+export interface RunnerLimits extends SchedulerLimits {
+  /** Messages claimed in one go. Default 256. */
+  readonly batch: number;
+  /** Recipients that come due so soon after are tried along. Default 30 seconds. */
+  readonly slack: number;
+  /** Recipients of one job. RFC 5321 §4.5.3.1.8 lets a station count on 100. Default 100. */
+  readonly jobRecipients: number;
+  /** Jobs at once into mailboxes of this machine. Default 32. */
+  readonly localJobs: number;
+}
+
+/** What a runner is made of. */
+export interface RunnerOptions {
+  readonly store: QueueStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The way of each recipient. */
+  readonly route: FindRoute;
+  readonly senderFor: SenderFor;
+  /** The ways out, by kind of route. One that is missing puts its mail off. */
+  readonly transports: Readonly<Partial<Record<OpenRoute["kind"], Transport>>>;
+  readonly notices: NoticeMaker;
+  readonly scheduleFor: ScheduleFor;
+  readonly emit: (fact: MtaFact) => void;
+  readonly limits?: Partial<RunnerLimits>;
+}
+
+/** What became of an order to try one message now. */
+export type AttemptAnswer =
+  /** It is under way. */
+  | "started"
+  /** It is being worked on already. */
+  | "busy"
+  /** An operator holds it: it is to be released first. */
+  | "held"
+  /** There is no such message (any more). */
+  | "gone";
+
+/** A job: a part of a round. */
+interface Job {
+  readonly round: Round;
+  readonly plan: JobPlan;
+}
+
+/** Milliseconds between two tries to claim while the queue cannot be read. */
+const CLAIM_PAUSE = 5000;
+/** The longest that new work is waited for without a look, and the shortest after a look that found none. */
+const LONGEST_WAIT = 60_000;
+const SHORTEST_WAIT = 1000;
+/** Milliseconds after which what was broken off is tried again. */
+const BROKEN_OFF = 60_000;
+/** Milliseconds that transports have to end after their signal was aborted, and records to be written. */
+const LAST_WORDS = 5000;
+/** Leases are looked at once an hour at least, and not more often than ten times a second. */
+const LONGEST_LEASE_SLEEP = 3_600_000;
+const SHORTEST_LEASE_SLEEP = 100;
+
+/**
+ * Drives one queue.
+ *
+ * To try something at once there are three orders, all of them for people or for ETRN:
+ * `attemptNow(id)` for one message, `retryNow(select)` for many, `attemptDomain(domain)` for all of a domain.
+ * Each forgets that the destinations were down, and takes mail that is held for ETRN along. Mail that an
+ * operator holds stays held.
+ */
+export class Runner {
+  readonly #options: RunnerOptions;
+  readonly #limits: Omit<RunnerLimits, keyof SchedulerLimits>;
+  readonly #scheduler: Scheduler<Job>;
+  readonly #rounds = new Set<Round>();
+  readonly #services: RoundServices;
+  readonly #released = new ReleasedDomains();
+  /** Orders for domains under way, so that one asked for twice is done once. */
+  readonly #orders = new Map<string, Promise<number>>();
+  readonly #stopping = new AbortController();
+  readonly #giveUp = new AbortController();
+  /** Rounds whose record cannot be written. */
+  #troubles = 0;
+  #wake: (() => void) | null = null;
+  #pumping = false;
+  #renewing = false;
+  #stopped: Promise<void> | null = null;
+
+  /** Nothing runs before {@link run}. */
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    const { batch = 256, slack = 30_000, jobRecipients = 100, localJobs = 32, ...scheduler } =
+      options.limits ?? {};
+    this.#limits = { batch, slack, jobRecipients, localJobs };
+    this.#scheduler = new Scheduler(scheduler);
+    const { store, clock, random, scheduleFor, notices, emit } = options;
+    this.#services = {
+      ...{ store, clock, random, scheduleFor, notices, emit },
+      onTrouble: (begins) => this.#onTrouble(begins),
+      onEnd: (round) => this.#onEnd(round),
+      giveUp: this.#giveUp.signal,
+    };
+  }
+
+  /** What goes on, for people. */
+  get state(): {
+    /** Messages in the window. */
+    readonly messages: number;
+    /** Jobs that wait for their turn. */
+    readonly waiting: number;
+    /** Jobs under way. */
+    readonly running: number;
+    /** Whether nothing new starts because the queue cannot be written. */
+    readonly troubled: boolean;
+  } {
+    const { size, running } = this.#scheduler;
+    return {
+      messages: this.#rounds.size,
+      waiting: size - running,
+      running,
+      troubled: this.#troubles > 0,
+    };
+  }
+
+  /** Destinations that are left alone because they are down. */
+  down(): Iterable<Downtime & { readonly destination: string }> {
+    return this.#scheduler.down(this.#options.clock.now());
+  }
+
+  /**
+   * Works until it is stopped; resolves when all has ended.
+   *
+   * @param signal aborted: stops without grace.
+   */
+  async run(signal?: AbortSignal): Promise<void> {
+    const onAbort = () => void this.stop({ grace: 0 });
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      while (!this.#stopping.signal.aborted) await this.#turn();
+      await this.stop();
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /**
+   * Starts nothing new, lets what is under way go on for `grace` milliseconds (default ten seconds), then
+   * breaks it off: what is not known then is tried again a minute later, by whoever has the queue. Resolves
+   * when the last record is written, or a few seconds later where that cannot be done.
+   */
+  stop({ grace = 10_000 }: { readonly grace?: number } = {}): Promise<void> {
+    return this.#stopped ??= this.#stop(grace);
+  }
+
+  async #stop(grace: number): Promise<void> {
+    this.#stopping.abort();
+    this.#wake?.();
+    // Their recipients are as they were: nothing of these is recorded, the claims are given back.
+    for (const { round } of this.#scheduler.withdraw()) round.close();
+    if (!await this.#ends(grace)) {
+      for (const round of this.#rounds) round.abort();
+      await this.#ends(LAST_WORDS);
+    }
+    this.#giveUp.abort();
+  }
+
+  /** Whether all rounds end within so many milliseconds. */
+  async #ends(ms: number): Promise<boolean> {
+    if (this.#rounds.size === 0) return true;
+    const ended = new AbortController();
+    this.#wake = () => this.#rounds.size === 0 && ended.abort();
+    await this.#options.clock.sleep(ms, ended.signal).catch(() => {});
+    return this.#rounds.size === 0;
+  }
+
+  /**
+   * Tries a message now, whatever its time, all recipients that wait: also those held for ETRN, and those
+   * whose destination was down.
+   */
+  async attemptNow(id: string): Promise<AttemptAnswer> {
+    const { store, clock } = this.#options;
+    if (this.#stopping.signal.aborted) return "busy";
+    const claim = await store.claimById(id, clock.now());
+    if (claim === null) return await store.get(id) === null ? "gone" : "busy";
+    if (claim.entry.held !== undefined) {
+      store.release(claim, clock.now());
+      return "held";
+    }
+    this.#options.emit({ type: "queue.changed", message: id, action: "retried" });
+    this.#begin(claim, true);
+    return "started";
+  }
+
+  /**
+   * Makes all mail for a domain due, `example.org`, or with all below it `@example.org`, and lets what is
+   * held for ETRN (RFC 1985) go for a while: see {@link ReleasedDomains}. Gives the number of messages made
+   * due; asked again while it is at it, it does it once.
+   *
+   * @throws what the store's `list()` throws.
+   */
+  attemptDomain(domain: string): Promise<number> {
+    this.#released.open(domain, this.#options.clock.now());
+    const order = this.#orders.get(domain) ??
+      this.retryNow((_, { address }) => isMeantBy(domain, address.domain))
+        .finally(() => this.#orders.delete(domain));
+    this.#orders.set(domain, order);
+    return order;
+  }
+
+  /**
+   * Makes recipients due that wait: each message is changed in the queue, and goes its usual way from there,
+   * within the limits. Gives the number of messages. Those being worked on, and those an operator
+   * holds, are passed over.
+   *
+   * @param select which recipients; all by default.
+   * @throws what the store's `list()` throws.
+   */
+  retryNow(select: Selection = () => true): Promise<number> {
+    const { store, clock, emit, route } = this.#options;
+    const forgive: OrderServices["forgive"] = async (entry, index) => {
+      try {
+        const way = await route(entry, index);
+        if ("reply" in way) return;
+        this.#scheduler.forget(destinationOf(way.kind === "hold" ? way.then : way));
+      } catch {
+        // The attempt will meet the same trouble, and tell it.
+      }
+    };
+    return makeDue({ store, clock, emit, forgive, signal: this.#stopping.signal }, select);
+  }
+
+  /** Forgets that a destination was down (`mx:example.org:25`, as `down()` names it); without a name, that any was. */
+  forget(destination?: string): void {
+    this.#scheduler.forget(destination);
+    this.#pump();
+  }
+
+  // The loop: claim while there is room, else wait.
+
+  async #turn(): Promise<void> {
+    const { store, clock } = this.#options;
+    const { signal } = this.#stopping;
+    try {
+      const room = await this.#waitForRoom();
+      if (signal.aborted) return;
+      const now = clock.now();
+      const claims = await store.claim(now, Math.min(room, this.#limits.batch));
+      for (const claim of claims) {
+        if (signal.aborted) store.release(claim, now);
+        else this.#begin(claim, false);
+      }
+      if (claims.length > 0 || signal.aborted) return;
+      // A store may name a time too early: it is not asked again at once.
+      const due = Math.max(store.nextDue(), now + SHORTEST_WAIT);
+      await store.wait(Math.min(due, now + LONGEST_WAIT), signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#options.emit({ type: "queue.trouble", where: "claim", error: describeError(error) });
+      await clock.sleep(CLAIM_PAUSE, signal).catch(() => {});
+    }
+  }
+
+  /** Resolves with the number of messages there is room for, when it is worth a claim; at the end with 0. */
+  async #waitForRoom(): Promise<number> {
+    // A full window is not refilled one by one.
+    const enough = Math.min(this.#limits.batch, Math.ceil(this.#scheduler.room(0) / 8));
+    for (;;) {
+      const room = this.#troubles > 0 ? 0 : this.#scheduler.room(this.#rounds.size);
+      if (this.#stopping.signal.aborted) return 0;
+      if (room > 0 && (room >= enough || this.#rounds.size === 0)) return room;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+  }
+
+  #onEnd(round: Round): void {
+    this.#rounds.delete(round);
+    this.#wake?.();
+  }
+
+  #onTrouble(begins: boolean): void {
+    this.#troubles += begins ? 1 : -1;
+    if (this.#troubles > 0) return;
+    this.#wake?.();
+    this.#pump();
+  }
+
+  /** Begins with the first claim, which tells how long a lease is. */
+  async #renewLeases(lease: number): Promise<void> {
+    const { clock } = this.#options;
+    const pause = Math.max(SHORTEST_LEASE_SLEEP, Math.min(lease / 3, LONGEST_LEASE_SLEEP));
+    try {
+      for (;;) {
+        await clock.sleep(pause, this.#giveUp.signal);
+        const now = clock.now();
+        for (const round of this.#rounds) round.renew(now);
+      }
+    } catch {
+      // Only the sleep throws, and only at the end.
+    }
+  }
+
+  // One message: its ways, its jobs.
+
+  async #begin(claim: Claim, forced: boolean): Promise<void> {
+    const round = new Round(this.#services, claim, forced);
+    this.#rounds.add(round);
+    if (!this.#renewing) {
+      this.#renewing = true;
+      this.#renewLeases(claim.expires - this.#options.clock.now());
+    }
+    try {
+      await this.#plan(round);
+    } catch (error) {
+      this.#tellFault("runner", error);
+    }
+    round.close();
+  }
+
+  async #plan(round: Round): Promise<void> {
+    const { entry, forced } = round;
+    // What a crash kept from being told is told first.
+    if (isUntold(entry)) return;
+    const now = this.#options.clock.now();
+    const latest = forced ? Infinity : now + this.#limits.slack;
+    const due: number[] = [];
+    entry.recipients.forEach(({ status, next }, index) => {
+      if (status === "waiting" && next <= latest) due.push(index);
+    });
+    const mayPass = (domain: string) => forced || this.#released.pass(domain, now);
+    const { ways, outcomes } = await findWays(this.#options, entry, due, mayPass);
+    round.settle(outcomes, () => "");
+    for (const plan of planJobs(ways, this.#limits.jobRecipients)) this.#enter({ round, plan });
+    this.#pump();
+  }
+
+  #enter(job: Job): void {
+    if (this.#stopping.signal.aborted) return;
+    const { round, plan: { destination, recipients, route } } = job;
+    if (round.forced) this.#scheduler.forget(destination);
+    const limit = limitOf(route, this.#limits.localJobs);
+    const fresh = recipients.every((index) => round.entry.recipients[index]!.attempts === 0);
+    const now = this.#options.clock.now();
+    const refusal = this.#scheduler.enter(job, { destination, limit, fresh }, now);
+    if (refusal === null) round.open();
+    else round.postpone(recipients, refusal);
+  }
+
+  // One job.
+
+  /** Starts all that may start. */
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    while (this.#troubles === 0 && !this.#stopping.signal.aborted) {
+      const started = this.#scheduler.next(this.#options.clock.now());
+      if (started === null) break;
+      this.#deliver(started);
+    }
+    this.#pumping = false;
+  }
+
+  /** Never throws: a transport that does is deferred. */
+  async #deliver(started: Started<Job>): Promise<void> {
+    const { round, plan } = started.job;
+    const feedback = round.lost ? UNKNOWN : await this.#attempt(round, plan);
+    const { clock } = this.#options;
+    const dropped = this.#scheduler.finish(started, feedback, clock.now());
+    for (const { round, plan: { recipients, destination } } of dropped) {
+      const downtime = this.#scheduler.downtime(destination, clock.now());
+      if (downtime !== null) round.postpone(recipients, downtime);
+      round.close();
+    }
+    round.close();
+    this.#pump();
+  }
+
+  async #attempt(round: Round, { route, sender, recipients }: JobPlan): Promise<Feedback> {
+    const { store, transports, clock } = this.#options;
+    const { entry, signal } = round;
+    const transport = transports[route.kind];
+    let outcomes: readonly Outcome[];
+    let feedback: Feedback = UNKNOWN;
+    try {
+      if (transport === undefined) throw new Error(`no transport for ${route.kind}`);
+      const open = () => store.open(entry.id);
+      const given = await transport.deliver({ entry, sender, recipients, route, open }, signal);
+      outcomes = completeOutcomes(recipients, given);
+      if (!signal.aborted) feedback = feedbackOf(outcomes);
+    } catch (error) {
+      this.#tellFault(`transport ${route.kind}`, error);
+      outcomes = recipients.map((recipient) =>
+        deferred(recipient, "a local fault: to be repeated")
+      );
+    }
+    round.settle(outcomes, (outcome, recipient) => nameTaker(route, outcome, recipient));
+    // Broken off by us: nobody has said that it should wait.
+    if (signal.aborted) round.postpone(recipients, { until: clock.now() + BROKEN_OFF });
+    return feedback;
+  }
+
+  #tellFault(where: string, error: unknown): void {
+    this.#options.emit({ type: "internal.error", where, error: describeError(error) });
+  }
+}
+
+const UNKNOWN: Feedback = { kind: "unknown" };
