@@ -1,0 +1,117 @@
+/**
+ * Who works on which entry, and until when; and which entries were given back for later. In memory only: a
+ * process that dies loses its claims, as it should. Pure.
+ *
+ * A lease that is over, but whose entry nobody else has taken, is still good: what was done is better
+ * recorded than done again.
+ *
+ * @module
+ */
+
+import type { QueueEntry } from "../entry.ts";
+import { type Claim, LeaseLostError } from "../store.ts";
+
+/** A claim, and when it ends. */
+class Lease implements Claim {
+  readonly entry: QueueEntry;
+  expires: number;
+  /** Its outcome is being recorded: nobody else gets the entry, however long that takes. */
+  recording = false;
+
+  constructor(entry: QueueEntry, expires: number) {
+    this.entry = entry;
+    this.expires = expires;
+  }
+}
+
+/** The leases of one store. */
+export class Leases {
+  readonly #duration: number;
+  readonly #held = new Map<string, Lease>();
+  readonly #postponed = new Map<string, number>();
+  /** No lease ends, and nothing postponed is due, before this. */
+  #earliest = Infinity;
+
+  /** @param duration of a lease in milliseconds. */
+  constructor(duration: number) {
+    this.#duration = duration;
+  }
+
+  /** Whether somebody has the entry, or had and it is not known to be free again. */
+  isClaimed(id: string): boolean {
+    return this.#held.has(id);
+  }
+
+  /** Whether the entry is not to be given out now. */
+  isTaken(id: string): boolean {
+    return this.#held.has(id) || this.#postponed.has(id);
+  }
+
+  /** Claims an entry that nobody has. */
+  grant(entry: QueueEntry, now: number): Claim {
+    const lease = new Lease(entry, now + this.#duration);
+    this.#held.set(entry.id, lease);
+    this.#postponed.delete(entry.id);
+    this.#earliest = Math.min(this.#earliest, lease.expires);
+    return lease;
+  }
+
+  /** Makes a lease longer; `false` when it is lost. */
+  renew(claim: Claim, now: number): boolean {
+    const lease = this.#held.get(claim.entry.id);
+    if (lease !== claim) return false;
+    lease.expires = now + this.#duration;
+    return true;
+  }
+
+  /** Begins to record what was done; nothing ends the lease until {@link finish}. @throws {LeaseLostError} */
+  begin(claim: Claim): void {
+    const lease = this.#held.get(claim.entry.id);
+    if (lease !== claim || lease.recording) throw new LeaseLostError(claim.entry.id);
+    lease.recording = true;
+  }
+
+  /** The record is made, or failed. */
+  finish(claim: Claim): void {
+    const lease = this.#held.get(claim.entry.id);
+    if (lease === claim) lease.recording = false;
+  }
+
+  /** Puts another claim in place of one that was good. */
+  replace(claim: Claim, entry: QueueEntry): Claim {
+    return this.grant(entry, claim.expires - this.#duration);
+  }
+
+  /** Ends a lease. `false` when it was lost. */
+  end(claim: Claim): boolean {
+    return this.#held.get(claim.entry.id) === claim && this.#held.delete(claim.entry.id);
+  }
+
+  /** An entry is not given out before `until`. */
+  postpone(id: string, until: number): void {
+    this.#postponed.set(id, until);
+    this.#earliest = Math.min(this.#earliest, until);
+  }
+
+  /** When the next entry may be free again; maybe too early, never too late. */
+  nextFree(): number {
+    return this.#earliest;
+  }
+
+  /** Frees what is free at `now`; gives the ids. */
+  expire(now: number): string[] {
+    if (this.#earliest > now) return [];
+    const free: string[] = [];
+    this.#earliest = Infinity;
+    for (const [id, { expires, recording }] of this.#held) {
+      if (!recording && expires <= now) free.push(id);
+      else this.#earliest = Math.min(this.#earliest, Math.max(expires, now + 1));
+    }
+    for (const id of free) this.#held.delete(id);
+    for (const [id, until] of this.#postponed) {
+      if (until <= now) this.#postponed.delete(id);
+      else this.#earliest = Math.min(this.#earliest, until);
+    }
+    return free;
+  }
+}

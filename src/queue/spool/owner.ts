@@ -1,0 +1,132 @@
+/**
+ * One process owns a spool: it listens on `owner.sock` in the folder, and tells whoever connects who it is.
+ * Where nobody answers, the owner is gone, however it ended, and the spool is taken over. The folder is of
+ * mode 0700: nobody else can connect, or take the socket's place.
+ *
+ * What fails: {@link SpoolBusyError} when the spool has an owner; and what the system says, such as `EACCES`
+ * or, since the path of a socket has at most 107 octets, an error about its length.
+ *
+ * @module
+ */
+
+import { decode, encode } from "../../bytes.ts";
+import {
+  type Clock,
+  errorCode,
+  type Files,
+  type Network,
+  type Random,
+  type SocketAddress,
+} from "../../runtime/runtime.ts";
+
+/** Another process owns the spool. */
+export class SpoolBusyError extends Error {
+  /** Its number, `null` where it did not say. */
+  readonly pid: number | null;
+
+  /** @param directory of the spool. @param pid of its owner. */
+  constructor(directory: string, pid: number | null) {
+    super(`${directory} is in use by ${pid === null ? "another process" : `process ${pid}`}`);
+    this.name = "SpoolBusyError";
+    this.pid = pid;
+  }
+}
+
+/** What owning takes. */
+export interface OwnerOptions {
+  readonly files: Files;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The folder of the spool, which is there. */
+  readonly directory: string;
+  /** The number of this process, told to whoever asks; absent: it is not told. */
+  readonly pid?: number;
+}
+
+/** The ownership of a spool. */
+export interface Owner {
+  /** Gives it up. Harmless twice. */
+  close(): void;
+}
+
+/** Milliseconds an owner has to say who it is. */
+const PATIENCE = 1000;
+
+/** Milliseconds after which two that took over the same socket at the same moment see who has it. */
+const SETTLING = 100;
+
+const ANSWER = /^yizhan (\d{1,10}|-) ([0-9a-f]{32})\n/;
+
+/**
+ * Takes the ownership.
+ *
+ * @throws {SpoolBusyError} when somebody has it.
+ */
+export async function ownSpool(options: OwnerOptions): Promise<Owner> {
+  const { files, network, random, directory, pid } = options;
+  const address: SocketAddress = { transport: "unix", path: `${directory}/owner.sock` };
+  const stale = await files.stat(address.path) !== null;
+  const before = await askOwner(options, address);
+  if (before !== null) throw new SpoolBusyError(directory, before.pid);
+  const token = random.bytes(16).toHex();
+  const listener = await network.listen(address).catch(async (error) => {
+    if (errorCode(error) !== "EADDRINUSE") throw error;
+    throw new SpoolBusyError(directory, (await askOwner(options, address))?.pid ?? null);
+  });
+  void (async () => {
+    for (let peer; (peer = await listener.accept()) !== null;) {
+      const connection = peer;
+      connection.write(encode(`yizhan ${pid ?? "-"} ${token}\n`))
+        .catch(() => {})
+        .finally(() => connection.close());
+    }
+  })();
+  if (stale) await checkAlone(options, address, token);
+  return { close: () => listener.close() };
+}
+
+/** Two processes can find the same stale socket; the later one then has the path, and the other must see it. */
+async function checkAlone(
+  options: OwnerOptions,
+  address: SocketAddress,
+  token: string,
+): Promise<void> {
+  await options.clock.sleep(SETTLING);
+  const owner = await askOwner(options, address);
+  if (owner?.token === token) return;
+  // Our listener stays: to close it would remove the path, which is the other's now.
+  throw new SpoolBusyError(options.directory, owner?.pid ?? null);
+}
+
+/** Who owns the spool; `null` when nobody does. */
+async function askOwner(
+  { network, clock }: OwnerOptions,
+  address: SocketAddress,
+): Promise<{ readonly pid: number | null; readonly token: string | null } | null> {
+  const connection = await network.connect(address).catch((error) => {
+    const code = errorCode(error);
+    if (code === "ECONNREFUSED" || code === "ENOENT") return null;
+    throw error;
+  });
+  if (connection === null) return null;
+  const done = new AbortController();
+  // One that does not answer is an owner all the same.
+  clock.sleep(PATIENCE, done.signal).then(() => connection.close(), () => {});
+  let text = "";
+  try {
+    const buffer = new Uint8Array(128);
+    while (text.length < 128 && !text.includes("\n")) {
+      const length = await connection.read(buffer);
+      if (length === null) break;
+      text += decode(buffer.subarray(0, length));
+    }
+  } catch {
+    // It said nothing, or not enough.
+  } finally {
+    done.abort();
+    connection.close();
+  }
+  const [, pid, token = null] = ANSWER.exec(text) ?? [];
+  return { pid: pid === undefined || pid === "-" ? null : Number(pid), token };
+}
