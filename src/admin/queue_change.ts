@@ -28,6 +28,9 @@ export type ChangedEntry =
   /** It cannot be done, and why. */
   | { readonly refused: string };
 
+/** Why an entry is not retried. */
+export const HELD = "it is held; release it first";
+
 /** What a bounce by an operator says to the sender (RFC 3463 §3.8: 5.7.0, a matter of policy). */
 export const REMOVED: Reply = reply(
   554,
@@ -66,7 +69,7 @@ function retry(
   now: number,
   concerns: (recipient: QueuedRecipient) => boolean,
 ): ChangedEntry {
-  if (entry.held !== undefined) return { refused: "it is held; release it first" };
+  if (entry.held !== undefined) return { refused: HELD };
   const due = (recipient: QueuedRecipient) =>
     recipient.status === "waiting" && concerns(recipient) && recipient.next > now;
   if (!entry.recipients.some(due)) return { unchanged: "it is due already" };

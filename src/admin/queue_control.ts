@@ -15,7 +15,7 @@ import type { QueuedRecipient, QueueEntry } from "../queue/entry.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import { type Claim, LeaseLostError, type QueueStore } from "../queue/store.ts";
 import type { Clock } from "../runtime/runtime.ts";
-import { changeEntry, type QueueChange } from "./queue_change.ts";
+import { changeEntry, HELD, type QueueChange } from "./queue_change.ts";
 import { openRecipients, type QueueMatcher, type QueueState } from "./queue_filter.ts";
 import { detail, type QueueDetails, type QueueSummary, summarize } from "./queue_view.ts";
 
@@ -24,10 +24,15 @@ export interface QueueWorker {
   /** Whether it has the entry: an attempt runs, or is next in line. */
   isActive(id: string): boolean;
   /**
-   * Forgets what it knows of destinations that are out of reach, for these domains (as
-   * {@link domainKey} has them), so that what is due for them is tried now.
+   * Tries an entry now, all its recipients that wait, and tells of it (`queue.changed`). `held`: an operator
+   * stopped it.
    */
-  retry(domains: ReadonlySet<string>): void;
+  attemptNow(id: string): Promise<"started" | "busy" | "held" | "gone">;
+  /**
+   * What comes due for a domain (as {@link domainKey} has it) is tried without delay: that its destination
+   * was out of reach is forgotten, and what waits for ETRN may go.
+   */
+  makeWay(domain: string): void;
   /** Gives the entry back where no attempt for it runs yet. */
   giveBack?(id: string): void;
 }
@@ -66,8 +71,8 @@ const LOOK_AGAIN = 50;
 /** Busy entries that are kept in mind to be tried once more; the active window is no larger. */
 const MAX_BUSY = 10_000;
 
-/** Domains that are kept in mind to be retried; beyond, they come round by themselves. */
-const MAX_DOMAINS = 100_000;
+/** Domains that way is made for in one request; beyond, they come round by themselves. */
+const MAX_DOMAINS = 10_000;
 
 /** The operator's hand in the queue. */
 export class QueueControl {
@@ -114,26 +119,22 @@ export class QueueControl {
   ): AsyncGenerator<ChangeResult> {
     const work: Work = {
       change,
-      concerns: "ids" in selection ? () => true : selection.matcher.matchesRecipient,
+      concerns: "ids" in selection ? null : selection.matcher.matchesRecipient,
       domains: new Set(),
     };
     const busy: string[] = [];
-    try {
-      for await (const id of this.#select(selection)) {
-        signal.throwIfAborted();
-        const result = await this.#change(id, work);
-        if (result.result === "busy" && busy.length < MAX_BUSY) {
-          this.#worker.giveBack?.(id);
-          busy.push(id);
-        } else if (result.result !== "missing" || "ids" in selection) {
-          yield result; // what was listed and is gone has left the queue by itself
-        }
+    for await (const id of this.#select(selection)) {
+      signal.throwIfAborted();
+      const result = await this.#change(id, work);
+      if (result.result === "busy" && busy.length < MAX_BUSY) {
+        this.#worker.giveBack?.(id);
+        busy.push(id);
+      } else if (result.result !== "missing" || "ids" in selection) {
+        yield result; // what was listed and is gone has left the queue by itself
       }
-      const giveUp = this.#clock.now() + this.#patience;
-      for (const id of busy) yield await this.#waitFor(id, work, giveUp, signal);
-    } finally {
-      if (work.domains.size > 0) this.#worker.retry(work.domains);
     }
+    const giveUp = this.#clock.now() + this.#patience;
+    for (const id of busy) yield await this.#waitFor(id, work, giveUp, signal);
   }
 
   async *#select(selection: QueueSelection): AsyncGenerator<string> {
@@ -162,15 +163,30 @@ export class QueueControl {
   }
 
   /** One try, without waiting. */
-  async #change(id: string, work: Work): Promise<ChangeResult> {
+  #change(id: string, work: Work): Promise<ChangeResult> {
+    // An entry that was named is tried at once. Many go their usual way, within the limits of the worker.
+    return work.change.action === "retry" && work.concerns === null
+      ? this.#attempt(id)
+      : this.#edit(id, work);
+  }
+
+  async #attempt(id: string): Promise<ChangeResult> {
+    try {
+      return ATTEMPTS[await this.#worker.attemptNow(id)](id);
+    } catch (error) {
+      return { id, result: "failed", reason: describeError(error) };
+    }
+  }
+
+  async #edit(id: string, work: Work): Promise<ChangeResult> {
     const { change } = work;
     const now = this.#clock.now();
     let claim: Claim | null = null;
     try {
       claim = await this.#store.claimById(id, now);
-      if (claim === null) return explainNoClaim(id, await this.#store.get(id), work);
-      if (change.action === "retry") collectDomains(claim.entry, work);
-      const changed = changeEntry(claim.entry, change, now, work.concerns);
+      if (claim === null) return explainNoClaim(id, await this.#store.get(id), change);
+      if (change.action === "retry") this.#makeWay(claim.entry, work);
+      const changed = changeEntry(claim.entry, change, now, work.concerns ?? undefined);
       if (!("next" in changed)) {
         this.#store.release(claim, now);
         return "refused" in changed
@@ -187,6 +203,17 @@ export class QueueControl {
     return { id, result: "changed" };
   }
 
+  /** Before the entry is due: it may be taken up at once. */
+  #makeWay(entry: QueueEntry, { concerns, domains }: Work): void {
+    for (const recipient of openRecipients(entry)) {
+      if (domains.size >= MAX_DOMAINS) return;
+      const domain = domainKey(recipient.address.domain);
+      if (concerns?.(recipient) === false || domains.has(domain)) continue;
+      domains.add(domain);
+      this.#worker.makeWay(domain);
+    }
+  }
+
   #stateOf(entry: QueueEntry): QueueState {
     if (entry.held !== undefined) return "held";
     return this.#worker.isActive(entry.id) ? "active" : "waiting";
@@ -196,31 +223,40 @@ export class QueueControl {
 /** A change of many entries, under way. */
 interface Work {
   readonly change: QueueChange;
-  /** Which recipients it is for. */
-  readonly concerns: (recipient: QueuedRecipient) => boolean;
-  /** Whose destinations are to be tried again. */
+  /** Which recipients it is for; `null`: all, of entries that were named. */
+  readonly concerns: ((recipient: QueuedRecipient) => boolean) | null;
+  /** Those that way was made for. */
   readonly domains: Set<string>;
 }
 
 /** Somebody has it, or nobody. Who wants an attempt and finds one under way has what he wants. */
-function explainNoClaim(id: string, entry: QueueEntry | null, work: Work): ChangeResult {
-  if (entry === null) {
-    return { id, result: "missing", reason: "there is no such message in the queue" };
-  }
-  if (work.change.action !== "retry") return describeBusy(id);
-  collectDomains(entry, work);
+function explainNoClaim(
+  id: string,
+  entry: QueueEntry | null,
+  { action }: QueueChange,
+): ChangeResult {
+  if (entry === null) return describeMissing(id);
+  return action === "retry" ? describeUnderWay(id) : describeBusy(id);
+}
+
+/** What the answers to an order mean. */
+const ATTEMPTS = {
+  started: (id: string): ChangeResult => ({ id, result: "changed" }),
+  busy: describeUnderWay,
+  held: (id: string): ChangeResult => ({ id, result: "refused", reason: HELD }),
+  gone: describeMissing,
+};
+
+function describeMissing(id: string): ChangeResult {
+  return { id, result: "missing", reason: "there is no such message in the queue" };
+}
+
+function describeUnderWay(id: string): ChangeResult {
   return { id, result: "unchanged", reason: "it is being delivered just now" };
 }
 
 function describeBusy(id: string): ChangeResult {
   return { id, result: "busy", reason: "it is being delivered just now; try again in a moment" };
-}
-
-function collectDomains(entry: QueueEntry, { concerns, domains }: Work): void {
-  for (const recipient of openRecipients(entry)) {
-    if (domains.size >= MAX_DOMAINS) return;
-    if (concerns(recipient)) domains.add(domainKey(recipient.address.domain));
-  }
 }
 
 function pastTense(change: QueueChange): (MtaFact & { type: "queue.changed" })["action"] {

@@ -1,5 +1,6 @@
 /**
- * Entries for the tests of the queue's control, and a worker who does nothing but tell what it was asked.
+ * Entries for the tests of the queue's control, a queue that holds them, and a worker
+ * who only tells what it was asked.
  *
  * @module
  */
@@ -8,7 +9,8 @@ import { parseAddress } from "../../src/address.ts";
 import type { QueueWorker } from "../../src/admin/queue_control.ts";
 import { encode } from "../../src/bytes.ts";
 import type { QueuedRecipient, QueueEntry } from "../../src/queue/entry.ts";
-import type { NewMessage } from "../../src/queue/store.ts";
+import type { MessageSource } from "../../src/queue/local_delivery.ts";
+import type { Claim, QueueStore } from "../../src/queue/store.ts";
 import { reply } from "../../src/smtp/reply.ts";
 
 /** 2026-01-01T00:00:00Z, when the clock of a machine in memory begins. */
@@ -60,39 +62,99 @@ const BODY = encode("Hello \x1b[31mworld\r\nwith octets: \u00fc\r\n");
 /** The message of every entry here, whole. */
 export const MESSAGE = `${new TextDecoder().decode(HEAD)}\r\n${new TextDecoder().decode(BODY)}`;
 
-/** An entry with its message, for a store. */
-export function message(value: QueueEntry): NewMessage {
-  return {
-    entry: value,
-    source: {
-      head: HEAD,
-      bodySize: BODY.length,
-      async *openBody() {
-        yield BODY.subarray(0, 5);
-        yield BODY.subarray(5);
-      },
-    },
-  };
-}
-
-/** A worker who does nothing. */
+/** A worker who does nothing but tell what it was asked. */
 export class IdleWorker implements QueueWorker {
   /** The entries it says it has. */
   readonly active = new Set<string>();
-  /** The domains it was asked to retry, each request in order. */
-  readonly retried: string[][] = [];
-  /** The entries it was asked to give back. */
-  readonly givenBack: string[] = [];
+  /** What it answers to an order for one entry. */
+  answer: "started" | "busy" | "held" | "gone" = "started";
+  /** What it was asked, in order. */
+  readonly orders: string[] = [];
 
   isActive(id: string): boolean {
     return this.active.has(id);
   }
 
-  retry(domains: ReadonlySet<string>): void {
-    this.retried.push([...domains].sort());
+  attemptNow(id: string) {
+    this.orders.push(`attempt ${id}`);
+    return Promise.resolve(this.answer);
+  }
+
+  makeWay(domain: string): void {
+    this.orders.push(`make way ${domain}`);
   }
 
   giveBack(id: string): void {
-    this.givenBack.push(id);
+    this.orders.push(`give back ${id}`);
   }
+}
+
+/** A queue in memory with the least that the control needs; `claims` says who is worked on. */
+export class PlainStore implements QueueStore {
+  readonly entries = new Map<string, QueueEntry>();
+  readonly claims = new Set<string>();
+  /** What the next settlement throws. */
+  fault: Error | null = null;
+  /** How many entries `list` has given. */
+  listed = 0;
+
+  constructor(...entries: readonly QueueEntry[]) {
+    for (const one of entries) this.entries.set(one.id, one);
+  }
+
+  claimById(id: string, now: number): Promise<Claim | null> {
+    const found = this.entries.get(id);
+    if (found === undefined || this.claims.has(id)) return Promise.resolve(null);
+    this.claims.add(id);
+    return Promise.resolve({ entry: found, expires: now + 60_000 });
+  }
+
+  settle(claim: Claim, next: QueueEntry | null): Promise<void> {
+    const { fault } = this;
+    this.fault = null;
+    if (fault !== null) return Promise.reject(fault);
+    if (next === null) this.entries.delete(claim.entry.id);
+    else this.entries.set(next.id, next);
+    this.claims.delete(claim.entry.id);
+    return Promise.resolve();
+  }
+
+  release(claim: Claim): void {
+    this.claims.delete(claim.entry.id);
+  }
+
+  get(id: string): Promise<QueueEntry | null> {
+    return Promise.resolve(this.entries.get(id) ?? null);
+  }
+
+  async *list(): AsyncGenerator<QueueEntry> {
+    for (const one of this.entries.values()) {
+      this.listed++;
+      yield await Promise.resolve(one);
+    }
+  }
+
+  open(id: string): Promise<MessageSource> {
+    if (!this.entries.has(id)) return Promise.reject(new Error("it is gone"));
+    return Promise.resolve({
+      head: HEAD,
+      bodySize: BODY.length,
+      async *openBody() {
+        yield BODY.subarray(0, 5);
+        yield await Promise.resolve(BODY.subarray(5));
+      },
+    });
+  }
+
+  add = unused;
+  claim = unused;
+  update = unused;
+  wait = unused;
+  close = unused;
+  renew = unused;
+  nextDue = unused;
+}
+
+function unused(): never {
+  throw new Error("the control has no need of this");
 }
