@@ -1,0 +1,245 @@
+/**
+ * The queue in memory: for tests, and for programs that want no disk. What is in it is gone with the process, so a
+ * server that must not lose mail uses `spool/`.
+ *
+ * @module
+ */
+
+import { concat } from "../bytes.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import { nextAttempt, type QueueEntry } from "./entry.ts";
+import type { MessageSource } from "./local_delivery.ts";
+import { type Claim, LeaseLostError, type NewMessage, type QueueStore } from "./store.ts";
+
+/** What a {@link MemoryStore} is made of. */
+export interface MemoryStoreOptions {
+  readonly clock: Clock;
+  /** How long a claim lasts unless it is renewed, in milliseconds. Default five minutes. */
+  readonly lease?: number;
+}
+
+/** The right of one claim, whatever became of the entry since. */
+interface Lease {
+  expires: number;
+}
+
+/** One message. */
+interface Item {
+  entry: QueueEntry;
+  readonly head: Uint8Array;
+  readonly body: Uint8Array;
+  lease: Lease | null;
+  /** Not to be given out before. */
+  notBefore: number;
+}
+
+/** Somebody in {@link MemoryStore.wait}. */
+interface Waiter {
+  readonly until: number;
+  readonly wake: () => void;
+}
+
+/**
+ * Messages in memory.
+ *
+ * @example
+ * ```ts
+ * import { MemoryStore } from "./memory_store.ts";
+ * import { MemoryClock } from "../runtime/memory_clock.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const clock = new MemoryClock(Date.UTC(2026, 0, 1));
+ * const store = new MemoryStore({ clock });
+ * assertEquals(await store.claim(clock.now(), 10), []);
+ * assertEquals(store.nextDue(), Infinity);
+ * ```
+ */
+export class MemoryStore implements QueueStore {
+  readonly #clock: Clock;
+  readonly #lease: number;
+  readonly #items = new Map<string, Item>();
+  readonly #leases = new WeakMap<Claim, Lease>();
+  readonly #waiters = new Set<Waiter>();
+
+  constructor({ clock, lease = 5 * 60_000 }: MemoryStoreOptions) {
+    this.#clock = clock;
+    this.#lease = lease;
+  }
+
+  async add(...messages: readonly NewMessage[]): Promise<void> {
+    const items: Item[] = [];
+    for (const { entry, source } of messages) {
+      if (!this.#items.has(entry.id)) items.push(await readItem(entry, source));
+    }
+    for (const item of items) {
+      const { entry } = item;
+      if (this.#items.has(entry.id)) continue; // added by somebody else meanwhile, or twice here
+      this.#items.set(entry.id, item);
+      this.#wake(nextAttempt(entry));
+    }
+  }
+
+  claim(now: number, limit: number): Promise<Claim[]> {
+    const due = [...this.#items.values()].filter((item) =>
+      item.entry.held === undefined && isFree(item, now) && dueTime(item) <= now
+    );
+    due.sort(byUrgency);
+    return Promise.resolve(due.slice(0, limit).map((item) => this.#claim(item, now)));
+  }
+
+  claimById(id: string, now: number): Promise<Claim | null> {
+    const item = this.#items.get(id);
+    const free = item !== undefined && isFree(item, now);
+    return Promise.resolve(free ? this.#claim(item, now) : null);
+  }
+
+  renew(claim: Claim, now: number): boolean {
+    const item = this.#find(claim, now);
+    if (item === null) return false;
+    item.lease!.expires = now + this.#lease;
+    return true;
+  }
+
+  open(id: string): Promise<MessageSource> {
+    const item = this.#items.get(id);
+    if (item === undefined) return Promise.reject(new Error(`no message ${id} in the queue`));
+    const { head, body, entry: { received } } = item;
+    return Promise.resolve({
+      head,
+      bodySize: body.length,
+      received,
+      async *openBody() {
+        if (body.length > 0) yield body.slice();
+      },
+    });
+  }
+
+  // deno-lint-ignore require-await
+  async update(claim: Claim, entry: QueueEntry): Promise<Claim> {
+    const item = this.#get(claim);
+    item.entry = entry;
+    return this.#grant(item);
+  }
+
+  async settle(
+    claim: Claim,
+    next: QueueEntry | null,
+    born: readonly NewMessage[] = [],
+  ): Promise<void> {
+    this.#get(claim);
+    await this.add(...born);
+    const item = this.#get(claim);
+    if (next === null) {
+      this.#items.delete(item.entry.id);
+      return;
+    }
+    item.entry = next;
+    item.lease = null;
+    this.#wake(dueTime(item));
+  }
+
+  release(claim: Claim, notBefore: number): void {
+    const item = this.#find(claim, this.#clock.now());
+    if (item === null) return;
+    item.lease = null;
+    item.notBefore = notBefore;
+    this.#wake(dueTime(item));
+  }
+
+  async wait(until: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const timer = new AbortController();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiter = { until, wake: resolve };
+    const abort = () => reject(signal.reason);
+    this.#waiters.add(waiter);
+    signal.addEventListener("abort", abort, { once: true });
+    this.#clock.sleep(until - this.#clock.now(), timer.signal).then(resolve, () => {});
+    try {
+      await promise;
+    } finally {
+      timer.abort();
+      signal.removeEventListener("abort", abort);
+      this.#waiters.delete(waiter);
+    }
+  }
+
+  nextDue(): number {
+    let next = Infinity;
+    for (const item of this.#items.values()) {
+      if (item.entry.held === undefined) {
+        next = Math.min(next, Math.max(dueTime(item), item.lease?.expires ?? 0));
+      }
+    }
+    return next;
+  }
+
+  get(id: string): Promise<QueueEntry | null> {
+    return Promise.resolve(this.#items.get(id)?.entry ?? null);
+  }
+
+  async *list(): AsyncGenerator<QueueEntry> {
+    for (const { entry } of this.#items.values()) yield entry;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #claim(item: Item, now: number): Claim {
+    item.lease = { expires: now + this.#lease };
+    item.notBefore = 0;
+    return this.#grant(item);
+  }
+
+  /** What the holder of the lease is given. */
+  #grant(item: Item): Claim {
+    const claim = { entry: item.entry, expires: item.lease!.expires };
+    this.#leases.set(claim, item.lease!);
+    return claim;
+  }
+
+  /** The message of a claim, `null` when the lease is over. */
+  #find(claim: Claim, now: number): Item | null {
+    const item = this.#items.get(claim.entry.id);
+    if (item === undefined || isFree(item, now)) return null;
+    return item.lease === this.#leases.get(claim) ? item : null;
+  }
+
+  /** The message of a claim. @throws {LeaseLostError} */
+  #get(claim: Claim): Item {
+    const item = this.#find(claim, this.#clock.now());
+    if (item === null) throw new LeaseLostError(claim.entry.id);
+    return item;
+  }
+
+  #wake(time: number): void {
+    for (const { until, wake } of this.#waiters) if (time < until) wake();
+  }
+}
+
+async function readItem(entry: QueueEntry, source: MessageSource): Promise<Item> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of source.openBody()) chunks.push(chunk.slice());
+  const body = concat(chunks);
+  return { entry, head: source.head.slice(), body, lease: null, notBefore: 0 };
+}
+
+/** Whether nobody has it. */
+function isFree({ lease }: Item, now: number): boolean {
+  return lease === null || lease.expires <= now;
+}
+
+/** When it may be given out. */
+function dueTime({ entry, notBefore }: Item): number {
+  return Math.max(nextAttempt(entry), notBefore);
+}
+
+/** What was never tried comes first, then the most overdue. */
+function byUrgency(a: Item, b: Item): number {
+  return Number(isFresh(b)) - Number(isFresh(a)) || dueTime(a) - dueTime(b);
+}
+
+function isFresh({ entry }: Item): boolean {
+  return entry.recipients.every(({ attempts }) => attempts === 0);
+}
