@@ -9,7 +9,7 @@ import { askControl } from "../admin/control_client.ts";
 import { ControlError, type ControlLine, type JsonObject } from "../admin/control_protocol.ts";
 import type { QueueDetails, QueueSummary } from "../admin/queue_view.ts";
 import { concat, decode, encode } from "../bytes.ts";
-import { escapeJson, formatVisible } from "../observe/visible_text.ts";
+import { escapeJson, formatSize, formatVisible } from "../observe/visible_text.ts";
 import { denoRuntime } from "../runtime/deno.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { CommandError, EXIT, type ExitCode } from "./exit.ts";
@@ -21,9 +21,9 @@ import {
   readQueueOptions,
 } from "./queue_options.ts";
 import {
+  formatMessages,
   formatQueueDetails,
   formatQueueSummary,
-  formatTotals,
   type QueueTextOptions,
 } from "./queue_text.ts";
 import { formatTextLine, MessagePrinter, StandardOutput } from "./standard_output.ts";
@@ -108,8 +108,9 @@ async function list(
   });
   if (json) return EXIT.ok;
   const { shown, octets, limited } = end as { shown: number; octets: number; limited: boolean };
-  if (shown > 0) say(`${formatTotals(shown, octets)}${limited ? "; there may be more" : ""}`);
-  else {say(
+  if (shown > 0) {
+    say(`${formatMessages(shown)}, ${formatSize(octets)}${limited ? "; there may be more" : ""}`);
+  } else {say(
       Object.keys(filter).length === 0 ? "the queue is empty" : "no mail in the queue is such",
     );}
   return EXIT.ok;
@@ -158,7 +159,7 @@ async function change(
   }
   const { changed = 0, failed = 0, busy = 0, missing = 0, refused = 0 } = counts;
   const byId = "ids" in which;
-  if (!json && !byId) say(`${formatTotals(changed, 0)} ${PAST[verb]}`);
+  if (!json && !byId) say(`${formatMessages(changed)} ${PAST[verb]}`);
   if (failed > 0) return EXIT.ioError;
   if (busy > 0) return EXIT.temporary;
   if (missing > 0) return EXIT.noInput;

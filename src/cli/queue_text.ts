@@ -95,10 +95,9 @@ export function formatQueueDetails(entry: QueueDetails, options: QueueTextOption
   ].join("\n");
 }
 
-/** `3 messages, 12 KB`. */
-export function formatTotals(messages: number, octets: number): string {
-  const size = messages === 0 ? "" : `, ${formatSize(octets)}`;
-  return `${messages} ${messages === 1 ? "message" : "messages"}${size}`;
+/** `3 messages`, `1 message`. */
+export function formatMessages(count: number): string {
+  return formatCount(count, "message");
 }
 
 function formatRecipient(recipient: RecipientDetails, { now, colour }: QueueTextOptions): string[] {
