@@ -44,7 +44,7 @@ const INDENT = "    ";
  *   reason: "mx.b.test [192.0.2.1]:25: 451 4.7.1 Greylisted",
  * }, { now: Date.UTC(2026, 0, 1, 12), width: Infinity, colour: false });
  * assertEquals(text, [
- *   "kx3f.1                  2 h   1.2 KB  alice@a.test → bob@b.test",
+ *   "kx3f.1                  2 h  1.2 KB  alice@a.test → bob@b.test",
  *   "    in 5 min, after 3 attempts: mx.b.test [192.0.2.1]:25: 451 4.7.1 Greylisted",
  * ].join("\n"));
  * ```
