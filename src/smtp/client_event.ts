@@ -66,7 +66,7 @@ export interface RecipientOutcome {
 export type ClientFailure =
   /** The greeting turned us away: `reply`. */
   | "greeting"
-  /** EHLO, and HELO too, or RSET was refused: `reply`. */
+  /** Refused, and no way on: EHLO and HELO too, RSET, or a message in its middle: `reply`. */
   | "refused"
   /** The peer said 421, whenever: `reply`. */
   | "shutting-down"

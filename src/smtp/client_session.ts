@@ -11,13 +11,35 @@
  * - `tls`: secure the socket, then `tlsStarted()`;
  * - `closed`: write what `take()` gives and close.
  *
+ * Read also while writing the message, or at least before a failed write is taken for the end: a server that
+ * stops a message says why first.
+ *
+ * It leaves to the driver: time, sockets, TLS, the derivation of keys, when to use TLS and whom to trust. Nothing
+ * a peer sends makes it throw; calling it out of turn is a bug and does.
+ *
  * @module
  */
 
+import {
+  CLIENT_MECHANISMS,
+  ClientAuth,
+  type ClientCredentials,
+  type ClientMechanism,
+} from "./client_auth.ts";
+import { ClientCore } from "./client_core.ts";
 import type { ClientEvent, Transaction } from "./client_event.ts";
 import type { ClientSettings } from "./client_settings.ts";
-import type { PeerExtensions } from "./peer_extensions.ts";
-import type { Reply } from "./reply.ts";
+import { ClientTransaction } from "./client_transaction.ts";
+import { cursorOver } from "./cursor.ts";
+import {
+  parsePeerExtensions,
+  type PeerExtensions,
+  peerWithoutExtensions,
+} from "./peer_extensions.ts";
+import { type Reply, reply } from "./reply.ts";
+import { boundReply, ReplyDecoder } from "./reply_decoder.ts";
+
+export type { ClientCredentials, ClientMechanism } from "./client_auth.ts";
 
 /** What a session needs beside its settings. */
 export interface ClientContext {
@@ -30,110 +52,312 @@ export interface ClientContext {
 /** What the session waits for. */
 export type ClientWaiting = "reply" | "intent" | "body" | "derive" | "tls" | "closed";
 
-/** Who to log in as. */
-export interface ClientCredentials {
-  readonly user: string;
-  readonly password: string;
-}
-
-/** A SASL mechanism a client can use, strongest first in {@link CLIENT_MECHANISMS}. */
-export type ClientMechanism = "SCRAM-SHA-256" | "PLAIN" | "LOGIN";
-
-/** One session; its peer has just been connected to. */
+/**
+ * One session; its peer has just been connected to.
+ *
+ * @example
+ * ```ts
+ * import { ClientSession } from "./client_session.ts";
+ * import { clientSettings } from "./client_settings.ts";
+ * import { decode, encode } from "../bytes.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const session = new ClientSession(clientSettings("mta.example"), { nonce: () => "n" });
+ * session.receive(encode("220 mx.example ESMTP\r\n"));
+ * assertEquals(decode(session.take()), "EHLO mta.example\r\n");
+ * session.receive(encode("250-mx.example\r\n250 PIPELINING\r\n"));
+ * assertEquals(session.next()?.type, "ready");
+ * assertEquals([session.waiting, session.peer?.pipelining], ["intent", true]);
+ * ```
+ */
 export class ClientSession {
-  constructor(_settings: ClientSettings, _context: ClientContext) {}
+  readonly #core: ClientCore;
+  readonly #auth: ClientAuth;
+  readonly #decoder: ReplyDecoder;
+  readonly #nonce: () => string;
+  #transaction: ClientTransaction | null = null;
+  #tls = false;
+  #injected = false;
+  #messages = 0;
+  #greeting: Reply | null = null;
+
+  /** A session that waits for the greeting. */
+  constructor(settings: ClientSettings, context: ClientContext) {
+    this.#core = new ClientCore(settings, context.secure ?? false);
+    this.#auth = new ClientAuth(this.#core);
+    this.#decoder = new ReplyDecoder(settings.limits);
+    this.#nonce = context.nonce;
+    const { greeting } = settings.timeouts;
+    this.#core.expect("greeting", greeting, (given) => this.#onGreeting(given));
+  }
 
   /** What must happen now that `next()` gave `null`. */
   get waiting(): ClientWaiting {
-    throw new Error("not yet");
+    const core = this.#core;
+    if (core.closed) return "closed";
+    if (this.#tls) return "tls";
+    if (this.#auth.deriving) return "derive";
+    if (core.transaction?.inBody) return "body";
+    return core.outstanding > 0 ? "reply" : "intent";
   }
+
   /** How long this wait may last, in milliseconds; `Infinity` where nothing of the peer's is awaited. */
   get timeout(): number {
-    throw new Error("not yet");
+    const { timeouts } = this.#core.settings;
+    switch (this.waiting) {
+      case "reply":
+        return this.#core.awaited!.timeout;
+      case "tls":
+        return timeouts.handshake;
+      case "body":
+        return timeouts.block;
+      default:
+        return Infinity;
+    }
   }
+
   /** What the peer offers; `null` before it has said. */
   get peer(): PeerExtensions | null {
-    throw new Error("not yet");
+    return this.#core.peer;
   }
+
   /** Whether the socket is secured. */
   get secure(): boolean {
-    throw new Error("not yet");
+    return this.#core.secure;
   }
-  /** Recipients that `send()` takes. */
+
+  /** Recipients that `send()` takes: what the peer says (RFC 9422), else what we are set to. */
   get recipientLimit(): number {
-    throw new Error("not yet");
+    return this.peer?.limits.rcptMax ?? this.#core.settings.limits.recipients;
   }
-  /** How many more messages the session can carry. */
+
+  /** How many more messages the session can carry (RFC 9422, and our own limit). */
   get messagesLeft(): number {
-    throw new Error("not yet");
+    const { messages } = this.#core.settings.limits;
+    return Math.max(0, Math.min(this.peer?.limits.mailMax ?? messages, messages) - this.#messages);
   }
 
   /** Octets from the peer; used up when it returns. May be called whatever is awaited. */
-  receive(_bytes: Uint8Array): void {
-    throw new Error("not yet");
+  receive(bytes: Uint8Array): void {
+    const cursor = cursorOver(bytes);
+    while (cursor.at < cursor.end && !this.#core.closed) {
+      if (this.#tls) return this.#dropInjected();
+      const result = this.#decoder.next(cursor);
+      if (result === null) return;
+      if (result.type === "garbage") this.#core.garbage(result.why);
+      else this.#core.receive(result.reply);
+    }
   }
+
   /** The peer closed, or the connection broke. */
   receiveEnd(): void {
-    throw new Error("not yet");
+    const { where } = this.#core;
+    if (where === "QUIT") return this.#quitted();
+    this.#core.fail("closed", reply(451, "4.4.2", `the connection ended, ${at(where)}`), false);
   }
+
   /** The wait took longer than `timeout`. */
   receiveTimeout(): void {
-    throw new Error("not yet");
+    const { where } = this.#core;
+    if (where === "QUIT") return this.#quitted();
+    this.#core.fail("timeout", reply(451, "4.4.2", `the server is silent, ${at(where)}`), false);
   }
+
   /** What happened next, or `null`: see {@link waiting}. */
   next(): ClientEvent | null {
-    throw new Error("not yet");
+    return this.#core.events.shift() ?? null;
   }
+
   /** The octets to write now; they are the caller's. */
   take(): Uint8Array {
-    throw new Error("not yet");
+    return this.#core.take();
   }
 
   /** Asks for TLS: `start-tls` or `tls-refused`. */
   startTls(): void {
-    throw new Error("not yet");
+    this.#intend("startTls");
+    if (!this.#core.peer!.startTls) {
+      return this.#core.tell({ type: "tls-refused", reply: NO_STARTTLS, remote: false });
+    }
+    this.#say("STARTTLS", (given) => this.#onStartTls(given));
   }
+
   /** TLS is on: what was learnt is forgotten, and EHLO said again (RFC 3207 §4.2). */
   tlsStarted(): void {
-    throw new Error("not yet");
+    if (!this.#tls) throw new Error("tlsStarted() without STARTTLS");
+    this.#tls = false;
+    this.#core.secure = true;
+    this.#core.peer = null;
+    this.#decoder.reset();
+    this.#sayHello();
   }
-  /** Logs in with the strongest of `mechanisms` (default all) that is offered: `authenticated` or `auth-failed`. */
+
+  /**
+   * Logs in with the strongest of `mechanisms` (default all) that is offered: `authenticated` or
+   * `auth-failed`. Over a socket that is not secured only where the settings say so.
+   */
   authenticate(
-    _credentials: ClientCredentials,
-    _options: { readonly mechanisms?: readonly ClientMechanism[] } = {},
+    credentials: ClientCredentials,
+    options: { readonly mechanisms?: readonly ClientMechanism[] } = {},
   ): void {
-    throw new Error("not yet");
+    this.#intend("authenticate");
+    this.#auth.begin(credentials, options.mechanisms ?? CLIENT_MECHANISMS, this.#nonce);
   }
-  /** The answer to `derive`: 32 octets. */
-  derived(_key: Uint8Array): void {
-    throw new Error("not yet");
+
+  /** The answer to `derive`: 32 octets. Of no use, and harmless, when the session has failed meanwhile. */
+  derived(key: Uint8Array): void {
+    if (!this.#core.closed) this.#auth.derived(key);
   }
-  /** Sends a message: `body` (perhaps) and `outcomes`. */
-  send(_transaction: Transaction): void {
-    throw new Error("not yet");
+
+  /**
+   * Sends a message: `body` where somebody is to get it, and `outcomes` in any case.
+   *
+   * @throws {RangeError} when there are no recipients, or more than {@link recipientLimit}, or no
+   * {@link messagesLeft}.
+   */
+  send(transaction: Transaction): void {
+    this.#intend("send");
+    const { length } = transaction.recipients;
+    if (length === 0 || length > this.recipientLimit) {
+      throw new RangeError(
+        `${length} recipients: between 1 and ${this.recipientLimit} can be sent`,
+      );
+    }
+    if (this.messagesLeft === 0) throw new RangeError("the session can carry no more messages");
+    this.#transaction = new ClientTransaction(this.#core, transaction, this.#core.peer!);
+    this.#core.transaction = this.#transaction;
+    if (this.#transaction.start()) this.#messages++;
   }
-  /** A piece of the message, its head and body in order. */
-  writeBody(_bytes: Uint8Array): void {
-    throw new Error("not yet");
+
+  /** A piece of the message, its head and body in order. Copied or used up when it returns. */
+  writeBody(bytes: Uint8Array): void {
+    this.#body("writeBody").write(bytes);
   }
+
   /** The message is whole. */
   endBody(): void {
-    throw new Error("not yet");
+    this.#body("endBody").end();
   }
-  /** The message cannot be gone on with; `why` becomes the outcome. With DATA this ends the session. */
-  abandonBody(_why: Reply): void {
-    throw new Error("not yet");
+
+  /**
+   * The message cannot be gone on with; `why` becomes the outcome. Within DATA that ends the session without a
+   * word, since anything said would be part of the message.
+   */
+  abandonBody(why: Reply): void {
+    this.#body("abandonBody").abandon(why);
   }
+
   /** RSET: `done`. */
   reset(): void {
-    throw new Error("not yet");
+    this.#simple("RSET");
   }
+
   /** NOOP: `done`. */
   noop(): void {
-    throw new Error("not yet");
+    this.#simple("NOOP");
   }
+
   /** QUIT: `quit`. */
   quit(): void {
-    throw new Error("not yet");
+    this.#intend("quit");
+    const { quit } = this.#core.settings.timeouts;
+    this.#core.say("QUIT", "QUIT", quit, () => this.#quitted());
+  }
+
+  #intend(what: string): void {
+    const { waiting } = this;
+    if (waiting !== "intent") throw new Error(`${what}() while waiting for "${waiting}"`);
+  }
+
+  #body(what: string): ClientTransaction {
+    const { waiting } = this;
+    if (waiting !== "body") throw new Error(`${what}() while waiting for "${waiting}"`);
+    return this.#transaction!;
+  }
+
+  #say(line: string, onReply: (given: Reply) => void): void {
+    const command = line.split(" ", 1)[0]!;
+    this.#core.say(line, command, this.#core.settings.timeouts.command, onReply);
+  }
+
+  #simple(command: "RSET" | "NOOP"): void {
+    this.#intend(command);
+    this.#say(command, (given) => {
+      if (given.code >= 300 && given.code < 400) return this.#core.outOfPlace(given, command);
+      if (command === "RSET" && given.code < 300) this.#core.needsReset = false;
+      this.#core.tell({ type: "done", command, reply: boundReply(given) });
+    });
+  }
+
+  /** RFC 5321 §3.1: a client that is turned away says QUIT. */
+  #turnedAway(kind: "greeting" | "refused", given: Reply): void {
+    this.#core.fail(kind, boundReply(given), true);
+    this.#core.sayLast("QUIT");
+  }
+
+  #onGreeting(given: Reply): void {
+    if (given.code >= 400) return this.#turnedAway("greeting", given);
+    if (given.code !== 220) return this.#core.outOfPlace(given, "the connection");
+    this.#greeting = boundReply(given);
+    this.#sayHello();
+  }
+
+  #sayHello(): void {
+    const { hostname, protocol } = this.#core.settings;
+    const verb = protocol === "lmtp" ? "LHLO" : "EHLO";
+    this.#say(`${verb} ${hostname}`, (given) => this.#onHello(verb, given));
+  }
+
+  #onHello(verb: "EHLO" | "HELO" | "LHLO", given: Reply): void {
+    const { settings, secure } = this.#core;
+    if (given.code >= 500 && verb === "EHLO") { // RFC 5321 §3.2
+      return this.#say(`HELO ${settings.hostname}`, (next) => this.#onHello("HELO", next));
+    }
+    if (given.code >= 400) return this.#turnedAway("refused", given);
+    if (given.code !== 250) return this.#core.outOfPlace(given, verb);
+    const peer = verb === "HELO"
+      ? peerWithoutExtensions(given)
+      : parsePeerExtensions(given, { secure, ignored: settings.ignoredKeywords });
+    this.#core.peer = peer;
+    this.#core.tell({ type: "ready", hello: verb, greeting: this.#greeting!, peer });
+  }
+
+  #onStartTls(given: Reply): void {
+    if (given.code >= 400) {
+      return this.#core.tell({ type: "tls-refused", reply: boundReply(given), remote: true });
+    }
+    if (given.code !== 220) return this.#core.outOfPlace(given, "STARTTLS");
+    this.#tls = true;
+    this.#core.tell({ type: "start-tls", reply: boundReply(given) });
+  }
+
+  /** What comes in clear behind 220 would be read as if it had come over TLS (response injection). */
+  #dropInjected(): void {
+    if (this.#injected) return;
+    this.#injected = true;
+    this.#core.tell({ type: "fault", kind: "plaintext-after-starttls" });
+  }
+
+  #quitted(): void {
+    this.#core.close();
+    this.#core.tell({ type: "quit" });
   }
 }
+
+/** Where something happened, for people. */
+function at(where: string): string {
+  switch (where) {
+    case "greeting":
+      return "before the greeting";
+    case "message":
+      return "while the message was sent";
+    case "end":
+      return "after the message was sent and before it was answered";
+    case "idle":
+      return "between messages";
+    default:
+      return `before the reply to ${where}`;
+  }
+}
+
+const NO_STARTTLS = reply(502, "5.7.4", "the server does not offer TLS");

@@ -1,0 +1,145 @@
+/**
+ * What a client says of a message: the lines of MAIL and RCPT with the parameters that the peer takes, and
+ * why a message or a recipient is not even begun with. Pure: a transaction and an offer in, text or a reply out.
+ *
+ * An address goes out only when what would be written reads back as that path and nothing more: no CR, LF,
+ * space or `>` in it can begin a parameter or another command. Parameters that are wishes (DSN) are left
+ * out where they are not offered or would be malformed; what the message cannot do without (SMTPUTF8,
+ * 8BITMIME, BINARYMIME, REQUIRETLS) is refused instead, in our own words.
+ *
+ * @module
+ */
+
+import type { Address } from "../address.ts";
+import type { Transaction, TransactionRecipient } from "./client_event.ts";
+import type { OriginalRecipient } from "./parameters.ts";
+import { formatPath, parsePath } from "./path.ts";
+import type { PeerExtensions } from "./peer_extensions.ts";
+import { type Reply, reply } from "./reply.ts";
+import { encodeUnitext, encodeXtext } from "./xtext.ts";
+
+/**
+ * MAIL for a transaction that {@link refuseTransaction} lets pass, without CRLF.
+ *
+ * @example
+ * ```ts
+ * import { mailCommand } from "./client_commands.ts";
+ * import { parsePeerExtensions } from "./peer_extensions.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const transaction = {
+ *   sender: { local: "a", domain: "a.example" },
+ *   recipients: [],
+ *   body: "8BITMIME",
+ *   size: 1000,
+ *   smtputf8: false,
+ *   requireTls: false,
+ * } as const;
+ * const peer = parsePeerExtensions(
+ *   { code: 250, lines: ["mx", "SIZE", "8BITMIME"] },
+ *   { secure: false },
+ * );
+ * assertEquals(mailCommand(transaction, peer), "MAIL FROM:<a@a.example> SIZE=1000 BODY=8BITMIME");
+ * ```
+ */
+export function mailCommand(transaction: Transaction, peer: PeerExtensions): string {
+  const { size, body, smtputf8, requireTls, dsnReturn, dsnEnvelopeId } = transaction;
+  let line = `MAIL FROM:${formatPath(transaction.sender)}`;
+  if (size !== undefined && peer.size !== false) line += ` SIZE=${Math.max(0, Math.ceil(size))}`;
+  if (body !== "7BIT") line += ` BODY=${body}`;
+  if (smtputf8) line += " SMTPUTF8";
+  if (requireTls) line += " REQUIRETLS";
+  if (!peer.dsn) return line;
+  if (dsnReturn !== undefined) line += ` RET=${dsnReturn}`;
+  const envelopeId = dsnEnvelopeId === undefined ? null : formatEnvelopeId(dsnEnvelopeId);
+  return envelopeId === null ? line : `${line} ENVID=${envelopeId}`;
+}
+
+/** RCPT for a recipient that {@link refuseRecipient} lets pass, without CRLF. */
+export function rcptCommand(recipient: TransactionRecipient, peer: PeerExtensions): string {
+  const { address, notify, originalRecipient } = recipient;
+  let line = `RCPT TO:${formatPath(address)}`;
+  if (!peer.dsn) return line;
+  if (notify !== undefined && notify.length > 0) line += ` NOTIFY=${notify.join(",")}`;
+  const original = originalRecipient === undefined ? null : formatOriginal(originalRecipient);
+  return original === null ? line : `${line} ORCPT=${original}`;
+}
+
+/** RFC 3461 §4.4: graphic ASCII and space, at most 100 characters once encoded. */
+function formatEnvelopeId(text: string): string | null {
+  const encoded = encodeXtext(text);
+  return /^[ -~]+$/.test(text) && encoded.length <= 100 ? encoded : null;
+}
+
+/** RFC 3461 §4.2, at most 500 characters; RFC 6533 §3 for `utf-8`, in its form that is all ASCII. */
+function formatOriginal({ type, address }: OriginalRecipient): string | null {
+  if (!/^[A-Za-z0-9-]+$/.test(type) || address === "" || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(address)) {
+    return null;
+  }
+  const encoded = type.toLowerCase() === "utf-8" ? encodeUnitext(address) : encodeXtext(address);
+  const value = `${type};${encoded}`;
+  return value.length <= 500 ? value : null;
+}
+
+/** Why a message cannot be sent to this peer, whoever its recipients are; `null` when it can. */
+export function refuseTransaction(transaction: Transaction, peer: PeerExtensions): Reply | null {
+  const { sender, size, body, smtputf8, requireTls } = transaction;
+  if (requireTls && !peer.requireTls) return NO_REQUIRETLS;
+  if (smtputf8 && !peer.smtputf8) {
+    const plain = [sender, ...transaction.recipients.map(({ address }) => address)].every(isAscii);
+    return plain ? NO_SMTPUTF8_HEADERS : NO_SMTPUTF8;
+  }
+  if (sender !== null && !isSayable(sender)) return BAD_SENDER;
+  if (!isAscii(sender) && !smtputf8) return NO_SMTPUTF8;
+  if (body === "8BITMIME" && !peer.eightBitMime) return NO_8BITMIME;
+  if (body === "BINARYMIME" && !peer.binaryMime) return NO_BINARYMIME;
+  if (size !== undefined && peer.size !== false && peer.size > 0 && size > peer.size) {
+    return reply(
+      552,
+      "5.3.4",
+      `the message has ${size} octets, and ${peer.name} takes at most ${peer.size}`,
+    );
+  }
+  return null;
+}
+
+/** Why a recipient cannot be said to the peer; `null` when it can. */
+export function refuseRecipient(address: Address, smtputf8: boolean): Reply | null {
+  if (!isSayable(address)) return BAD_RECIPIENT;
+  return smtputf8 || isAscii(address) ? null : NO_SMTPUTF8;
+}
+
+/** Whether what would be written is read as this address and nothing else. */
+function isSayable(address: Address): boolean {
+  const path = formatPath(address);
+  // A recipient may be somebody's reverse-path: those pass 64 octets, so both are read by its rule.
+  const kind = address.domain === "" ? "forward" : "reverse";
+  const read = parsePath(path, kind, { smtputf8: true });
+  return "path" in read && read.rest === "" && read.path?.local === address.local;
+}
+
+function isAscii(address: Address | null): boolean {
+  return address === null || !/[\u0080-\uffff]/.test(address.local + address.domain);
+}
+
+/** RFC 8689 §4.2. */
+const NO_REQUIRETLS = reply(
+  550,
+  "5.7.30",
+  "the sender requires TLS all the way (REQUIRETLS), and the next station does not promise it",
+);
+/** RFC 6531 §3.5. */
+const NO_SMTPUTF8 = reply(
+  553,
+  "5.6.7",
+  "an address is not ASCII, and the next station does not take such (SMTPUTF8)",
+);
+const NO_SMTPUTF8_HEADERS = reply(
+  554,
+  "5.6.9",
+  "the header section is not ASCII, and the next station does not take such (SMTPUTF8)",
+);
+const NO_8BITMIME = reply(554, "5.6.3", "the message is 8-bit, and the next station takes 7-bit");
+const NO_BINARYMIME = reply(554, "5.6.1", "the message is binary; the next station takes text");
+const BAD_SENDER = reply(553, "5.1.7", "the sender's address cannot be written as SMTP wants it");
+const BAD_RECIPIENT = reply(553, "5.1.3", "the address cannot be written as SMTP wants it");

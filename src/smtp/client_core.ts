@@ -1,0 +1,164 @@
+/**
+ * What all parts of a client session share: octets and events on their way out, the replies that are awaited,
+ * in order, and the one way in which a session fails. A part talks to the peer and to the driver only through
+ * here; it does not know the session, and no part knows another.
+ *
+ * @module
+ */
+
+import { concat, encode } from "../bytes.ts";
+import type { ClientEvent, ClientFailure } from "./client_event.ts";
+import type { ClientSettings } from "./client_settings.ts";
+import type { PeerExtensions } from "./peer_extensions.ts";
+import { type Reply, reply } from "./reply.ts";
+import { boundReply } from "./reply_decoder.ts";
+
+/** A reply that is awaited. */
+export interface Awaited {
+  /** What it answers: `greeting`, a verb, or `end` for the end of a message. */
+  readonly command: string;
+  /** How long it may take, in milliseconds. */
+  readonly timeout: number;
+  /** Takes it; never 1xx, never 421. */
+  onReply(given: Reply): void;
+}
+
+/** What a session that fails in the middle of a transaction must do first. */
+export interface Losable {
+  /** Whether the transaction awaits octets of the message and no reply. */
+  readonly inBody: boolean;
+  /** A reply that answers nothing: `true` when the transaction can make sense of it. */
+  early(given: Reply): boolean;
+  /** Tells the outcomes; gives whether the message may have been delivered. */
+  lost(why: Reply, remote: boolean): boolean;
+}
+
+/** The common ground of one session's parts. */
+export class ClientCore {
+  readonly settings: ClientSettings;
+  /** What the driver has not yet been told. */
+  readonly events: ClientEvent[] = [];
+  /** Whether the socket is secured. */
+  secure: boolean;
+  /** What the peer offers; `null` until it has said. */
+  peer: PeerExtensions | null = null;
+  /** The transaction that goes on. */
+  transaction: Losable | null = null;
+  /** A transaction was left half-way: RSET must come before the next one. */
+  needsReset = false;
+  #closed = false;
+  #awaited: Awaited[] = [];
+  #parts: Uint8Array[] = [];
+  #commands = "";
+
+  constructor(settings: ClientSettings, secure: boolean) {
+    this.settings = settings;
+    this.secure = secure;
+  }
+
+  /** Whether the session is over. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** The first reply that is awaited. */
+  get awaited(): Awaited | null {
+    return this.#awaited[0] ?? null;
+  }
+
+  /** How many replies are awaited. */
+  get outstanding(): number {
+    return this.#awaited.length;
+  }
+
+  /** Whether octets wait to be taken. */
+  get pending(): boolean {
+    return this.#commands !== "" || this.#parts.length > 0;
+  }
+
+  /** What the driver is to hear. */
+  tell(event: ClientEvent): void {
+    this.events.push(event);
+  }
+
+  /** A command, without its CRLF, and who takes the reply. */
+  say(line: string, command: string, timeout: number, onReply: (given: Reply) => void): void {
+    this.#commands += `${line}\r\n`;
+    this.expect(command, timeout, onReply);
+  }
+
+  /** One more reply is awaited. */
+  expect(command: string, timeout: number, onReply: (given: Reply) => void): void {
+    this.#awaited.push({ command, timeout, onReply });
+  }
+
+  /** Octets that are no command. They are not copied. */
+  write(octets: Uint8Array): void {
+    this.#flush();
+    this.#parts.push(octets);
+  }
+
+  /** A line that nobody awaits an answer to. */
+  sayLast(line: string): void {
+    this.#commands += `${line}\r\n`;
+  }
+
+  /** All octets to write, which then wait no more. */
+  take(): Uint8Array {
+    this.#flush();
+    const octets = this.#parts.length === 1 ? this.#parts[0]! : concat(this.#parts);
+    this.#parts = [];
+    return octets;
+  }
+
+  #flush(): void {
+    if (this.#commands === "") return;
+    this.#parts.push(encode(this.#commands));
+    this.#commands = "";
+  }
+
+  /** A reply came. */
+  receive(given: Reply): void {
+    if (given.code < 200) return this.garbage(`a ${given.code} reply, which SMTP does not have`);
+    const quitting = this.awaited?.command === "QUIT";
+    // RFC 5321 §3.8: to any command, and to none.
+    if (given.code === 421 && !quitting) return this.fail("shutting-down", boundReply(given), true);
+    const awaited = this.#awaited.shift();
+    if (awaited !== undefined) return awaited.onReply(given);
+    if (this.transaction?.early(given)) return;
+    this.garbage(`a ${given.code} reply to nothing`);
+  }
+
+  /** What came makes no sense. */
+  garbage(why: string): void {
+    this.fail("garbage", reply(451, "4.5.0", `the server sent ${why}`), false);
+  }
+
+  /** A reply has a code that its command cannot have. */
+  outOfPlace(given: Reply, command: string): void {
+    this.garbage(`${given.code} to ${command}, which is no answer to it`);
+  }
+
+  /** Ends the session on account of something. To be followed by nothing but `take()`. */
+  fail(kind: ClientFailure, why: Reply, remote: boolean): void {
+    if (this.#closed) return;
+    const where = this.where;
+    const maybeDelivered = this.transaction?.lost(why, remote) ?? false;
+    this.close();
+    this.tell({ type: "failed", kind, reply: why, remote, where, maybeDelivered });
+  }
+
+  /** Ends the session. */
+  close(): void {
+    this.#closed = true;
+    this.#awaited = [];
+    this.transaction = null;
+  }
+
+  /** What is awaited, for people. */
+  get where(): string {
+    const { awaited } = this;
+    if (awaited !== null) return awaited.command;
+    return this.transaction?.inBody ? "message" : "idle";
+  }
+}
