@@ -1,9 +1,6 @@
 /**
  * Who works on which entry, and until when; and which entries were given back for later. In memory only: a
- * process that dies loses its claims, as it should. Pure.
- *
- * A lease that is over, but whose entry nobody else has taken, is still good: what was done is better
- * recorded than done again.
+ * process that dies loses its claims, as it should. Pure; the time is told.
  *
  * @module
  */
@@ -37,12 +34,12 @@ export class Leases {
     this.#duration = duration;
   }
 
-  /** Whether somebody has the entry, or had and it is not known to be free again. */
-  isClaimed(id: string): boolean {
+  /** Whether somebody has the entry. What is over counts until {@link expire} has been called. */
+  isHeld(id: string): boolean {
     return this.#held.has(id);
   }
 
-  /** Whether the entry is not to be given out now. */
+  /** Whether the entry is not to be given out now: somebody has it, or it was given back for later. */
   isTaken(id: string): boolean {
     return this.#held.has(id) || this.#postponed.has(id);
   }
@@ -58,33 +55,32 @@ export class Leases {
 
   /** Makes a lease longer; `false` when it is lost. */
   renew(claim: Claim, now: number): boolean {
-    const lease = this.#held.get(claim.entry.id);
-    if (lease !== claim) return false;
+    const lease = this.#find(claim, now);
+    if (lease === null) return false;
     lease.expires = now + this.#duration;
     return true;
   }
 
-  /** Begins to record what was done; nothing ends the lease until {@link finish}. @throws {LeaseLostError} */
-  begin(claim: Claim): void {
-    const lease = this.#held.get(claim.entry.id);
-    if (lease !== claim || lease.recording) throw new LeaseLostError(claim.entry.id);
+  /**
+   * Before what was done is recorded: nothing ends the lease until {@link finish}, {@link grant} or {@link end}.
+   *
+   * @throws {LeaseLostError}
+   */
+  begin(claim: Claim, now: number): void {
+    const lease = this.#find(claim, now);
+    if (lease === null || lease.recording) throw new LeaseLostError(claim.entry.id);
     lease.recording = true;
   }
 
-  /** The record is made, or failed. */
+  /** The record could not be made. */
   finish(claim: Claim): void {
     const lease = this.#held.get(claim.entry.id);
     if (lease === claim) lease.recording = false;
   }
 
-  /** Puts another claim in place of one that was good. */
-  replace(claim: Claim, entry: QueueEntry): Claim {
-    return this.grant(entry, claim.expires - this.#duration);
-  }
-
-  /** Ends a lease. `false` when it was lost. */
-  end(claim: Claim): boolean {
-    return this.#held.get(claim.entry.id) === claim && this.#held.delete(claim.entry.id);
+  /** Ends a lease; `false` when it is lost. */
+  end(claim: Claim, now: number): boolean {
+    return this.#find(claim, now) !== null && this.#held.delete(claim.entry.id);
   }
 
   /** An entry is not given out before `until`. */
@@ -113,5 +109,10 @@ export class Leases {
       else this.#earliest = Math.min(this.#earliest, until);
     }
     return free;
+  }
+
+  #find(claim: Claim, now: number): Lease | null {
+    const lease = this.#held.get(claim.entry.id);
+    return lease === claim && (lease.recording || lease.expires > now) ? lease : null;
   }
 }
