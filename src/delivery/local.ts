@@ -18,7 +18,7 @@ import type { QueueEntry } from "../queue/entry.ts";
 import { DeliveryError, type LocalDelivery, type MessageSource } from "../queue/local_delivery.ts";
 import type { Outcome } from "../queue/outcome.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
-import { failureOf, untilAborted } from "./outcomes.ts";
+import { failureOf, STOPPED, untilAborted } from "./outcomes.ts";
 import type { DeliveryJob, Transport } from "./transport.ts";
 
 /** How many copies of one message are made at the same time. */
@@ -105,8 +105,12 @@ async function deliverOne(
       return { status: "deferred", reply: STOPPED };
     }
     await copy.publish();
-    const where = copy.destination ?? "its mailbox";
-    return { status: "delivered", reply: reply(250, "2.1.5", `delivered to ${where}`) };
+    const { destination } = copy;
+    return {
+      status: "delivered",
+      reply: DELIVERED,
+      ...(destination !== undefined && { host: destination }),
+    };
   } catch (error) {
     emit(trouble(entry, error));
     return failureOf(error instanceof DeliveryError ? error.reply : FAILED);
@@ -123,7 +127,7 @@ function trouble({ id: message }: QueueEntry, error: unknown): MtaFact {
   return { type: "queue.trouble", where: "local delivery", error: describeError(error), message };
 }
 
-const STOPPED: Reply = reply(451, "4.3.2", "delivery was interrupted: will be repeated");
+const DELIVERED: Reply = reply(250, "2.1.5", "delivered");
 const UNREADABLE: Reply = reply(451, "4.3.0", "the message cannot be read from the queue now");
 const NO_MAILBOX: Reply = reply(451, "4.3.5", "no mailbox is known for this recipient");
 const FAILED: Reply = reply(451, "4.3.0", "local delivery failed for now");

@@ -6,7 +6,7 @@
  */
 
 import type { Outcome } from "../queue/outcome.ts";
-import type { Reply } from "../smtp/reply.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
 
 /** The outcome of a refusal: 5xx is for ever, all else for now (RFC 5321 §4.2.1). */
 export function failureOf(reply: Reply): Pick<Outcome, "status" | "reply"> {
@@ -31,3 +31,11 @@ export async function untilAborted(work: Promise<void>, signal: AbortSignal): Pr
     work.catch(() => {});
   }
 }
+
+/** Recipients that are put off. */
+export function putOff(recipients: readonly number[], why: Reply): Outcome[] {
+  return recipients.map((recipient) => ({ recipient, status: "deferred", reply: why }));
+}
+
+/** Why an attempt that was aborted is to be repeated. */
+export const STOPPED: Reply = reply(451, "4.3.2", "delivery was interrupted: will be repeated");

@@ -25,7 +25,7 @@ import type { Clock, ProgramResult, Programs } from "../runtime/runtime.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { UnixLineEncoder } from "./maildir/unix_line_encoder.ts";
 import { storedHead } from "./maildir/stored_head.ts";
-import { failureOf } from "./outcomes.ts";
+import { failureOf, STOPPED } from "./outcomes.ts";
 import type { DeliveryJob, Transport } from "./transport.ts";
 
 /** How long a program may run, in milliseconds: as long as Postfix lets it. */
@@ -231,7 +231,6 @@ function trouble({ program }: PipeRoute, { id: message }: QueueEntry, error: unk
 /** A script needs its interpreter found; nothing else of ours is a program's business. */
 const ENVIRONMENT = { PATH: "/usr/local/bin:/usr/bin:/bin" };
 
-const STOPPED: Reply = reply(451, "4.3.2", "delivery was interrupted: will be repeated");
 const NO_PROGRAM: Reply = reply(451, "4.3.5", "no program is known for this recipient");
 const NOT_RUN: Reply = reply(451, "4.3.0", "the program cannot be run now");
 const TOO_LONG: Reply = reply(451, "4.3.0", "the program did not end in time");

@@ -65,7 +65,7 @@ export interface ExchangeTarget {
 export interface OpeningFailure {
   readonly status: "failed";
   /** What was being done. */
-  readonly stage: "connect" | "session" | "tls" | "login";
+  readonly stage: "connect" | "greeting" | "hello" | "tls" | "login";
   /** What the peer said, or our own words. */
   readonly reply: Reply;
   /** Whether the reply is the peer's. */
@@ -235,14 +235,13 @@ export class SmtpExchange implements DeadlineMember {
 
   /**
    * Rests between two messages. A peer that speaks or closes meanwhile has ended the session, and so has
-   * `until`, in epoch milliseconds: then `onGone` is told once, and this is closed or about to be.
+   * `until`, in epoch milliseconds: then `onGone` is told, once, and should {@link quit}.
    */
   rest(until: number, onGone: () => void): void {
     const gone = () => {
       if (this.#onIdle !== gone) return;
       this.#onIdle = null;
       onGone();
-      this.quit();
     };
     this.#onIdle = gone;
     this.deadline = until;
@@ -367,10 +366,10 @@ export class SmtpExchange implements DeadlineMember {
   }
 
   #sessionFailed({ kind, reply: given, remote, where }: Failed): OpeningFailure {
-    const unreachable = !remote || given.code < 500 || kind === "shutting-down";
-    if (remote) return { ...ours("session", given, { unreachable }), remote, ...this.#tlsField() };
-    const told = about(this.label, given, ` (while waiting for ${where})`);
-    return { ...ours("session", told, { unreachable }), ...this.#tlsField() };
+    const stage = kind === "greeting" ? "greeting" : "hello";
+    const unreachable = kind !== "refused" || given.code < 500;
+    const told = remote ? given : about(this.label, given, ` (while waiting for ${where})`);
+    return { ...ours(stage, told, { unreachable }), remote, ...this.#tlsField() };
   }
 
   #tlsField(): { readonly tls?: string } {

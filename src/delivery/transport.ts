@@ -33,3 +33,11 @@ export interface Transport {
    */
   deliver(job: DeliveryJob, signal: AbortSignal): Promise<readonly Outcome[]>;
 }
+
+/** A transport that keeps connections open for the next message. */
+export interface KeepingTransport extends Transport {
+  /** Connections that rest now. */
+  readonly resting: number;
+  /** Ends them; jobs under way are ended by their signals. Takes two seconds at most. */
+  stop(): Promise<void>;
+}

@@ -1,0 +1,182 @@
+/**
+ * One attempt to hand a message to one of several stations: they are tried in order until every recipient
+ * is decided or none is left. Shared by SMTP and LMTP.
+ *
+ * Who decides when no station took the message: a recipient fails only when every one said so for good;
+ * while one might do another time, it is put off. A greeting of 5xx is taken for a passing one (as Postfix
+ * does: hosts that are blocked or ill greet so), but for 521 and 556, which mean that no mail is ever taken
+ * (RFC 7504). So is a login refused: a password can be put right, mail that was sent back cannot.
+ *
+ * What fails: nothing is thrown; a message that cannot be read is put off and told as an event.
+ *
+ * @module
+ */
+
+import { describeError, type MtaFact } from "../events.ts";
+import type { Outcome } from "../queue/outcome.ts";
+import type { RelaySettings } from "../routing/route.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
+import { type ConnectionPool, targetKey } from "./connection_pool.ts";
+import { type HandedOver, handOver, type HandOverJob, type HostTrouble } from "./hand_over.ts";
+import { putOff, STOPPED } from "./outcomes.ts";
+import { OutgoingMessage } from "./outgoing_message.ts";
+import {
+  type ExchangeServices,
+  type ExchangeTarget,
+  openExchange,
+  type OpeningFailure,
+  SmtpExchange,
+} from "./smtp_exchange.ts";
+import type { DeliveryJob } from "./transport.ts";
+
+/** What attempts are made with. */
+export interface AttemptServices extends ExchangeServices {
+  readonly pool: ConnectionPool;
+  readonly emit: (fact: MtaFact) => void;
+}
+
+/** What is attempted. */
+export interface AttemptPlan {
+  readonly job: DeliveryJob;
+  /** Whom to try, in this order. */
+  readonly targets: Iterable<ExchangeTarget>;
+  /** What a recipient is when a station has taken the message. */
+  readonly taken: "relayed" | "delivered";
+  /** What becomes of 8-bit mail where a station takes none. Default `convert`. */
+  readonly eightBit?: RelaySettings["eightBit"];
+}
+
+/** Makes an attempt; gives an outcome for each recipient of the job. Never throws. */
+export async function attempt(
+  services: AttemptServices,
+  plan: AttemptPlan,
+  signal: AbortSignal,
+): Promise<readonly Outcome[]> {
+  return await new Attempt(services, plan, signal).run();
+}
+
+class Attempt {
+  readonly #services: AttemptServices;
+  readonly #plan: AttemptPlan;
+  readonly #signal: AbortSignal;
+  readonly #outcomes: Outcome[] = [];
+  /** Undecided recipients, and what stations said of each. */
+  readonly #troubles: Map<number, HostTrouble[]>;
+
+  constructor(services: AttemptServices, plan: AttemptPlan, signal: AbortSignal) {
+    this.#services = services;
+    this.#plan = plan;
+    this.#signal = signal;
+    this.#troubles = new Map(plan.job.recipients.map((recipient) => [recipient, []]));
+  }
+
+  async run(): Promise<readonly Outcome[]> {
+    const { emit } = this.#services;
+    const { job, targets, taken, eightBit } = this.#plan;
+    const { entry, sender } = job;
+    try {
+      const message = new OutgoingMessage(entry, await job.open(), eightBit);
+      const order: HandOverJob = { entry, sender, message, taken, emit };
+      for (const target of targets) {
+        if (this.#signal.aborted || this.#troubles.size === 0) break;
+        await this.#try(target, order);
+      }
+    } catch (error) {
+      const { id: message } = entry;
+      emit({ type: "queue.trouble", where: "relay", error: describeError(error), message });
+      return [...this.#outcomes, ...putOff([...this.#troubles.keys()], UNREADABLE)];
+    }
+    return [...this.#outcomes, ...this.#undecided()];
+  }
+
+  /** One address, over as many connections as its limits ask for. */
+  async #try(target: ExchangeTarget, order: HandOverJob): Promise<void> {
+    const key = targetKey(target);
+    let pending: readonly number[] = [...this.#troubles.keys()];
+    while (pending.length > 0 && !this.#signal.aborted) {
+      const kept = this.#services.pool.take(key);
+      const opened = kept ?? await this.#open(target);
+      if (!(opened instanceof SmtpExchange)) return this.#failed(opened, target, pending);
+      let handed: HandedOver;
+      try {
+        handed = await handOver(opened, order, pending, this.#signal);
+      } finally {
+        this.#services.pool.give(key, opened);
+      }
+      for (const outcome of handed.outcomes) {
+        this.#outcomes.push(outcome);
+        this.#troubles.delete(outcome.recipient);
+      }
+      for (const [recipient, trouble] of handed.troubles) {
+        this.#troubles.get(recipient)!.push(trouble);
+      }
+      // A fresh connection that brought nobody forward would not do so again.
+      if (kept === null && handed.unasked.length === pending.length) return;
+      pending = handed.unasked;
+    }
+  }
+
+  /** Opens a connection; after TLS that failed and need not be, a fresh one in clear. */
+  async #open(target: ExchangeTarget): Promise<SmtpExchange | OpeningFailure> {
+    const opened = await openExchange(this.#services, target, this.#signal);
+    if (opened instanceof SmtpExchange || opened.clear !== true) return opened;
+    this.#services.emit({
+      type: "relay.trouble",
+      host: target.label,
+      error: `${opened.reply.lines.join(" ")}: goes on in clear`,
+      message: this.#plan.job.entry.id,
+    });
+    const inClear = { ...target, tls: { ...target.tls, start: "never" } } as const;
+    return await openExchange(this.#services, inClear, this.#signal);
+  }
+
+  #failed(
+    { stage, reply: given, remote, unreachable, tls }: OpeningFailure,
+    { label }: ExchangeTarget,
+    pending: readonly number[],
+  ): void {
+    const trouble: HostTrouble = {
+      reply: given,
+      permanent: remote && isForEver(stage, given),
+      unreachable,
+      ...(remote && { host: label }),
+      ...(tls !== undefined && { tls }),
+    };
+    for (const recipient of pending) this.#troubles.get(recipient)!.push(trouble);
+  }
+
+  /** Of the recipients that no host decided. */
+  #undecided(): Outcome[] {
+    return [...this.#troubles].map(([recipient, troubles]): Outcome => {
+      if (this.#signal.aborted) return { recipient, status: "deferred", reply: STOPPED };
+      const hopeful = troubles.filter(({ permanent }) => !permanent);
+      const told = hopeful.at(-1) ?? troubles.at(-1);
+      if (told === undefined) return { recipient, status: "deferred", reply: NO_HOST };
+      const { reply: given, host, tls } = told;
+      const unreachable = troubles.every((trouble) => trouble.unreachable);
+      return {
+        recipient,
+        status: hopeful.length === 0 ? "failed" : "deferred",
+        reply: given,
+        ...(host !== undefined && { host }),
+        ...(tls !== undefined && { tls }),
+        ...(unreachable && { unreachable }),
+      };
+    });
+  }
+}
+
+/** Whether a refusal before the first message means that no message will ever be taken. */
+function isForEver(stage: OpeningFailure["stage"], { code }: Reply): boolean {
+  switch (stage) {
+    case "greeting":
+      return code === 521 || code === 556;
+    case "hello":
+      return code >= 500;
+    default:
+      return false;
+  }
+}
+
+const UNREADABLE: Reply = reply(451, "4.3.0", "the message cannot be read from the queue now");
+const NO_HOST: Reply = reply(451, "4.4.1", "no host could be asked");

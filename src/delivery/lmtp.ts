@@ -1,0 +1,51 @@
+/**
+ * The way to an LMTP server (RFC 2033), over TCP or a unix socket: the end of the road, with one answer
+ * for each recipient. In clear: such a server is next door.
+ *
+ * @module
+ */
+
+import type { MtaFact } from "../events.ts";
+import type { LmtpRoute } from "../routing/route.ts";
+import { formatSocketAddress } from "../runtime/runtime.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
+import { attempt } from "./attempt.ts";
+import { ConnectionPool, type PoolLimits } from "./connection_pool.ts";
+import { putOff } from "./outcomes.ts";
+import type { ExchangeServices, ExchangeTarget } from "./smtp_exchange.ts";
+import type { KeepingTransport } from "./transport.ts";
+
+/** What LMTP delivery is made of. */
+export interface LmtpServices extends ExchangeServices {
+  readonly emit: (fact: MtaFact) => void;
+  readonly pool?: PoolLimits;
+}
+
+/** The transport of routes `lmtp`. */
+export function lmtpTransport(services: LmtpServices): KeepingTransport {
+  const pool = new ConnectionPool(services.clock, services.pool);
+  const shared = { ...services, pool };
+  return {
+    get resting() {
+      return pool.size;
+    },
+    async deliver(job, signal) {
+      const { route, recipients } = job;
+      if (route.kind !== "lmtp") return putOff(recipients, NO_SERVER);
+      return await attempt(shared, { job, targets: [targetOf(route)], taken: "delivered" }, signal);
+    },
+    stop: () => pool.stop(),
+  };
+}
+
+function targetOf({ address }: LmtpRoute): ExchangeTarget {
+  return {
+    address,
+    serverName: "",
+    label: formatSocketAddress(address),
+    protocol: "lmtp",
+    tls: { start: "never", mandatory: false, verify: false, requireTls: false },
+  };
+}
+
+const NO_SERVER: Reply = reply(451, "4.3.5", "no LMTP server is known for this recipient");

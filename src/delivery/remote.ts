@@ -1,0 +1,89 @@
+/**
+ * The way to other stations by SMTP: to the hosts of a domain (RFC 5321 §5) or to a smarthost, their
+ * addresses in order, over connections that are kept for a moment.
+ *
+ * What it leaves to others: who the hosts are (`mx.ts`), what decides a recipient (`attempt.ts`,
+ * `hand_over.ts`), TLS (`tls_policy.ts`), when to try again (the queue).
+ *
+ * @module
+ */
+
+import type { MtaFact } from "../events.ts";
+import type { MxRoute, SmarthostRoute } from "../routing/route.ts";
+import type { Random, Resolver } from "../runtime/runtime.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
+import { attempt } from "./attempt.ts";
+import { ConnectionPool, type PoolLimits } from "./connection_pool.ts";
+import { findHosts, type MailHost, type OwnStation } from "./mx.ts";
+import { failureOf, putOff } from "./outcomes.ts";
+import type { ExchangeServices, ExchangeTarget } from "./smtp_exchange.ts";
+import { tlsPlan } from "./tls_policy.ts";
+import type { KeepingTransport } from "./transport.ts";
+
+/** What remote delivery is made of. */
+export interface RemoteServices extends ExchangeServices {
+  readonly resolver: Resolver;
+  readonly random: Random;
+  /** What makes a host ourselves; asked anew for each job. */
+  readonly own: () => OwnStation;
+  readonly emit: (fact: MtaFact) => void;
+  readonly pool?: PoolLimits;
+}
+
+/** Addresses that one attempt tries: each may cost minutes. */
+const MAX_ADDRESSES = 10;
+
+/** The transport of the routes `mx` and `smarthost`. */
+export function remoteTransport(services: RemoteServices): KeepingTransport {
+  const { resolver, own, random } = services;
+  const pool = new ConnectionPool(services.clock, services.pool);
+  const shared = { ...services, pool };
+  return {
+    get resting() {
+      return pool.size;
+    },
+    async deliver(job, signal) {
+      const { route, entry, recipients } = job;
+      if (route.kind !== "mx" && route.kind !== "smarthost") return putOff(recipients, NOT_REMOTE);
+      const search = await findHosts(resolver, route, own(), random, signal);
+      if (search.status !== "found") {
+        return recipients.map((recipient) => ({ recipient, ...failureOf(search.reply) }));
+      }
+      const targets = targetsOf(route, search.hosts, entry.requireTls);
+      const plan = { job, targets, taken: "relayed", eightBit: route.eightBit } as const;
+      return await attempt(shared, plan, signal);
+    },
+    stop: () => pool.stop(),
+  };
+}
+
+function* targetsOf(
+  route: MxRoute | SmarthostRoute,
+  hosts: readonly MailHost[],
+  requireTls: boolean,
+): Iterable<ExchangeTarget> {
+  const { port, source: sources, authorities } = route;
+  // Never to a host that DNS named.
+  const credentials = route.kind === "smarthost" ? route.credentials : undefined;
+  const tls = tlsPlan(route, requireTls);
+  let left = MAX_ADDRESSES;
+  for (const { name, addresses } of hosts) {
+    const serverName = name.replace(/^\[(?:IPv6:)?|\]$/g, "");
+    for (const ip of addresses) {
+      if (left-- <= 0) return;
+      const source = ip.includes(":") ? sources?.ipv6 : sources?.ipv4;
+      yield {
+        address: { transport: "tcp", hostname: ip, port },
+        serverName,
+        label: serverName === ip ? `[${ip}]:${port}` : `${name} [${ip}]:${port}`,
+        protocol: "smtp",
+        tls,
+        ...(source !== undefined && { source }),
+        ...(authorities !== undefined && { authorities }),
+        ...(credentials !== undefined && { credentials }),
+      };
+    }
+  }
+}
+
+const NOT_REMOTE: Reply = reply(451, "4.3.5", "no remote route is known for this recipient");
