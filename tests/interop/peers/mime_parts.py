@@ -2,7 +2,7 @@
 
 Request: {"messages": [base64, ...], "strict": bool (parse with the modern policy and tell defects)}.
 Answer: for each message {"parts": [{"type", "octets": base64}, ...] (those with content, in order),
-"headers": [[name, value], ...], "defects": [text, ...]}
+"children": [type, ...] (of a multipart), "headers": [[name, value], ...], "defects": [text, ...]}
 """
 
 import base64
@@ -32,7 +32,13 @@ def describe(octets, strict):
             }
         )
     headers = [[name, str(value)] for name, value in message.items()]
-    return {"parts": parts, "headers": headers, "defects": defects}
+    children = message.get_payload() if message.is_multipart() else []
+    return {
+        "parts": parts,
+        "children": [child.get_content_type() for child in children],
+        "headers": headers,
+        "defects": defects,
+    }
 
 
 request = json.load(sys.stdin)
