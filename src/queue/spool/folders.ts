@@ -34,8 +34,22 @@ export class Folders {
       if (errorCode(error) !== "EEXIST") throw error;
     }
     // Also where it was there: whoever made it may have died before this.
-    await this.sync(folder.slice(0, folder.lastIndexOf("/")));
+    await this.sync(parentOf(folder));
     this.#made.add(folder);
+  }
+
+  /** Makes a folder and its parents where they are missing, for good. */
+  async makeAll(folder: string): Promise<void> {
+    if ((await this.#files.stat(folder, { follow: true })) === null) {
+      await this.makeAll(parentOf(folder));
+      await this.make(folder);
+      return;
+    }
+    try {
+      await this.sync(parentOf(folder));
+    } catch {
+      // Somebody else's folder, which we may pass through but not open: it was there before us.
+    }
   }
 
   /** Resolves when all names the folder has now are durable. */
@@ -80,4 +94,9 @@ export class Folders {
     done.then(end, end);
     return done;
   }
+}
+
+function parentOf(folder: string): string {
+  const end = folder.lastIndexOf("/");
+  return end === -1 ? "." : folder.slice(0, end) || "/";
 }

@@ -22,7 +22,6 @@
 
 import type { EventSink } from "../../events.ts";
 import { type Clock, type Files, SystemError } from "../../runtime/runtime.ts";
-import { makeDirectories } from "../body_store.ts";
 import type { QueueEntry } from "../entry.ts";
 import type { MessageSource } from "../local_delivery.ts";
 import type { NewMessage } from "../store.ts";
@@ -96,7 +95,7 @@ export class MessageFiles {
 
   /** Makes the folders, ends what a crash left half done, reads the names of folders. Before anything else. */
   async prepare(): Promise<void> {
-    await makeDirectories(this.#files, this.#directory);
+    await this.#folders.makeAll(this.#directory);
     await this.#bodies.prepare();
     await this.#transit.prepare();
     await this.#entries.prepare();
