@@ -12,7 +12,7 @@
  * @module
  */
 
-import { describeError, type MtaFact } from "../events.ts";
+import { describeError } from "../events.ts";
 import type { Outcome } from "../queue/outcome.ts";
 import type { RelaySettings } from "../routing/route.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
@@ -32,7 +32,6 @@ import type { DeliveryJob } from "./transport.ts";
 /** What attempts are made with. */
 export interface AttemptServices extends ExchangeServices {
   readonly pool: ConnectionPool;
-  readonly emit: (fact: MtaFact) => void;
 }
 
 /** What is attempted. */

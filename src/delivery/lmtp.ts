@@ -5,7 +5,6 @@
  * @module
  */
 
-import type { MtaFact } from "../events.ts";
 import type { LmtpRoute } from "../routing/route.ts";
 import { formatSocketAddress } from "../runtime/runtime.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
@@ -17,7 +16,6 @@ import type { KeepingTransport } from "./transport.ts";
 
 /** What LMTP delivery is made of. */
 export interface LmtpServices extends ExchangeServices {
-  readonly emit: (fact: MtaFact) => void;
   readonly pool?: PoolLimits;
 }
 

@@ -8,7 +8,6 @@
  * @module
  */
 
-import type { MtaFact } from "../events.ts";
 import type { MxRoute, SmarthostRoute } from "../routing/route.ts";
 import type { Random, Resolver } from "../runtime/runtime.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
@@ -26,7 +25,6 @@ export interface RemoteServices extends ExchangeServices {
   readonly random: Random;
   /** What makes a host ourselves; asked anew for each job. */
   readonly own: () => OwnStation;
-  readonly emit: (fact: MtaFact) => void;
   readonly pool?: PoolLimits;
 }
 

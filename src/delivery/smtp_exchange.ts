@@ -12,6 +12,7 @@
  */
 
 import { pbkdf2 } from "node:crypto";
+import type { MtaFact } from "../events.ts";
 import { Gate } from "../gate.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import type { Credentials } from "../routing/route.ts";
@@ -32,6 +33,7 @@ export interface ExchangeServices {
   readonly network: Network;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
+  readonly emit: (fact: MtaFact) => void;
   /** Fresh and unguessable, for SCRAM. */
   readonly nonce: () => string;
   /** Of the session: limits and time-outs. */
@@ -365,10 +367,10 @@ export class SmtpExchange implements DeadlineMember {
     return null;
   }
 
-  #sessionFailed({ kind, reply: given, remote, where }: Failed): OpeningFailure {
+  #sessionFailed({ kind, reply: given, remote }: Failed): OpeningFailure {
     const stage = kind === "greeting" ? "greeting" : "hello";
     const unreachable = kind !== "refused" || given.code < 500;
-    const told = remote ? given : about(this.label, given, ` (while waiting for ${where})`);
+    const told = remote ? given : about(this.label, given);
     return { ...ours(stage, told, { unreachable }), remote, ...this.#tlsField() };
   }
 
@@ -416,7 +418,10 @@ export class SmtpExchange implements DeadlineMember {
   async #next(): Promise<ClientEvent | null> {
     for (;;) {
       const event = this.#events.shift() ?? this.#session.next();
-      if (event?.type === "derive") {
+      if (event?.type === "fault") {
+        const error = "octets in clear after STARTTLS: somebody injects, they are dropped";
+        this.#services.emit({ type: "relay.trouble", host: this.label, error });
+      } else if (event?.type === "derive") {
         this.#session.derived(await (this.#services.derive ?? derive)(event));
       } else if (event !== null) {
         return event;
@@ -488,8 +493,8 @@ function ours(
 }
 
 /** Our own words, saying whom they are about. */
-function about(label: string, given: Reply, more = ""): Reply {
-  return { ...given, lines: [`${label}: ${given.lines.join(" ")}${more}`] };
+function about(label: string, given: Reply): Reply {
+  return { ...given, lines: [`${label}: ${given.lines.join(" ")}`] };
 }
 
 function messageOf(error: unknown): string {
