@@ -1,12 +1,124 @@
 /**
- * Other programs, by `Deno.Command`.
+ * Other programs, by `Deno.Command`: no shell, no environment but the one given.
+ *
+ * What fails: a program that cannot be started rejects with an errno `code`; so does, once the program is
+ * dead, an input that fails (a program must not take half a message for a whole one) and an aborted signal
+ * (with its reason). A program that stops reading its input, or fails, is a result.
  *
  * @module
  */
 
-import { type ProgramCommand, type ProgramResult, SystemError } from "./runtime.ts";
+import { decode } from "../bytes.ts";
+import { withErrorCode } from "./deno_errors.ts";
+import { errorCode, type ProgramCommand, type ProgramResult } from "./runtime.ts";
 
-/** Runs a program. */
-export function runProgram(command: ProgramCommand, _signal?: AbortSignal): Promise<ProgramResult> {
-  return Promise.reject(new SystemError("ENOSYS", `cannot run ${command.program}`));
+/** Octets kept of what a program writes; it may write more, which is read and forgotten. */
+const MAX_OUTPUT = 4096;
+
+/**
+ * Milliseconds for input and output of a program that has ended: what it started may hold its output open,
+ * and an input may be long in coming.
+ */
+const LAST_WAIT = 1000;
+
+/** Runs a program; see {@link Programs.run}. */
+export async function runProgram(
+  command: ProgramCommand,
+  signal?: AbortSignal,
+): Promise<ProgramResult> {
+  signal?.throwIfAborted();
+  const child = start(command);
+  const kill = () => {
+    try {
+      child.kill("SIGKILL");
+    } catch { /* it has ended already */ }
+  };
+  signal?.addEventListener("abort", kill, { once: true });
+  const output = new Output();
+  const streams = [child.stdout, child.stderr].map((stream) => stream.getReader());
+  const reading = Promise.all(streams.map((stream) => output.gather(stream)));
+  const feeding = feed(child, command.input, kill).then(() => null, (error) => ({ error }));
+  const { code } = await child.status;
+  signal?.removeEventListener("abort", kill);
+  const { promise: late, resolve: giveUp } = Promise.withResolvers<null>();
+  const timer = setTimeout(() => {
+    giveUp(null);
+    streams.forEach((stream) => void stream.cancel());
+  }, LAST_WAIT);
+  const [fault] = await Promise.all([Promise.race([feeding, late]), reading]);
+  clearTimeout(timer);
+  signal?.throwIfAborted();
+  if (fault !== null) throw fault.error;
+  return { code, output: output.text() };
+}
+
+function start(command: ProgramCommand): Deno.ChildProcess {
+  try {
+    return new Deno.Command(command.program, {
+      args: [...command.arguments],
+      clearEnv: true,
+      env: { ...command.environment },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  } catch (error) {
+    throw withErrorCode(error);
+  }
+}
+
+/**
+ * Writes the input as far as it is read. Where the input fails, the program is dead before the pipe is closed:
+ * the end of it would say that the message is whole.
+ *
+ * @throws what the input throws.
+ */
+async function feed(
+  child: Deno.ChildProcess,
+  input: AsyncIterable<Uint8Array>,
+  kill: () => void,
+): Promise<void> {
+  const writer = child.stdin.getWriter();
+  const ended = child.status.then(() => false);
+  try {
+    for await (const chunk of input) {
+      const written = writer.write(chunk as Uint8Array<ArrayBuffer>).then(() => true, isOpen);
+      // What the program started may hold the pipe open, unread, when the program is gone.
+      if (!await Promise.race([written, ended])) return;
+    }
+    await Promise.race([writer.close().catch(isOpen), ended]);
+  } catch (error) {
+    kill();
+    await ended;
+    throw error;
+  } finally {
+    writer.abort().catch(() => {});
+  }
+}
+
+/** For a failed write: the program reads no more. */
+function isOpen(error: unknown): false {
+  const code = errorCode(withErrorCode(error));
+  if (code === "EPIPE" || code === "EBADF" || code === "ECANCELED") return false;
+  throw error;
+}
+
+/** The beginning of what comes on several streams. */
+class Output {
+  readonly #octets = new Uint8Array(MAX_OUTPUT);
+  #length = 0;
+
+  async gather(stream: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+    for (;;) {
+      const { done, value } = await stream.read();
+      if (done) return;
+      const kept = value.subarray(0, MAX_OUTPUT - this.#length);
+      this.#octets.set(kept, this.#length);
+      this.#length += kept.length;
+    }
+  }
+
+  text(): string {
+    return decode(this.#octets.subarray(0, this.#length));
+  }
 }

@@ -1,0 +1,119 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { encode } from "../../src/bytes.ts";
+import { runProgram } from "../../src/runtime/deno_programs.ts";
+import type { ProgramCommand, ProgramResult } from "../../src/runtime/runtime.ts";
+import { codeOf } from "../support/connections.ts";
+
+/** A script of the shell: the tests need programs that misbehave, the adapter knows no shell. */
+function sh(
+  script: string,
+  input: Iterable<Uint8Array> | AsyncIterable<Uint8Array> = [],
+  more: Partial<ProgramCommand> = {},
+  signal?: AbortSignal,
+): Promise<ProgramResult> {
+  const given = (async function* () {
+    yield* input;
+  })();
+  return runProgram(
+    { program: "/bin/sh", arguments: ["-c", script, "sh"], input: given, ...more },
+    signal,
+  );
+}
+
+/** More than any pipe holds. */
+const MUCH = Array.from({ length: 40 }, () => new Uint8Array(65536).fill(0x78));
+
+Deno.test("runProgram() streams the input and gives the output", async () => {
+  const result = await sh("cat", [encode("first "), encode("second")]);
+  assertEquals(result, { code: 0, output: "first second" });
+  assertEquals((await sh("wc -c", MUCH)).output.trim(), `${40 * 65536}`);
+});
+
+Deno.test("runProgram() hands arguments and environment over as they are", async () => {
+  const strange = ["a b", "$HOME", "`id`", "'\"\\", "*", "", "-n"];
+  const result = await runProgram({
+    program: "printf",
+    arguments: ["[%s]", ...strange],
+    input: (async function* () {})(),
+  });
+  assertEquals(result.output, strange.map((text) => `[${text}]`).join(""));
+  const environment = { SENDER: "a'b $(id)@example.test" };
+  assertEquals((await sh('printf %s "$SENDER"', [], { environment })).output, environment.SENDER);
+  const inherited = await runProgram({
+    program: "printenv",
+    arguments: [],
+    environment: { ONLY: "this" },
+    input: (async function* () {})(),
+  });
+  assertEquals(inherited.output, "ONLY=this\n");
+});
+
+Deno.test("runProgram() gives the exit code, 128 and the number of a signal", async () => {
+  assertEquals((await sh("exit 75")).code, 75);
+  assertEquals((await sh("kill -TERM $$")).code, 128 + 15);
+});
+
+Deno.test("runProgram() keeps the beginning of both outputs", async () => {
+  const both = await sh("printf out; printf err >&2");
+  assertEquals([...both.output].sort(), [..."outerr"].sort());
+  const much = await sh("head -c 1000000 /dev/zero | tr '\\0' x; exit 3");
+  assertEquals([much.code, much.output], [3, "x".repeat(4096)]);
+});
+
+Deno.test("runProgram() takes a program that stops reading as it is", async () => {
+  assertEquals((await sh("exit 0", MUCH)).code, 0);
+  assertEquals((await sh("head -c 1 >/dev/null; exit 67", MUCH)).code, 67);
+  assertEquals((await sh("exec <&-; exit 0", MUCH)).code, 0);
+});
+
+Deno.test("runProgram() does not wait for what a program left behind", async () => {
+  // The sleeper holds all three streams open; its pid lets us end it.
+  const result = await sh("sleep 600 & echo $!; exit 0", MUCH);
+  assertEquals(result.code, 0);
+  Deno.kill(Number(result.output), "SIGKILL");
+});
+
+Deno.test("runProgram() kills the program when its signal is aborted", async () => {
+  const giveUp = new AbortController();
+  const reason = new Error("too long");
+  const endless = (async function* () {
+    yield encode("x");
+    giveUp.abort(reason);
+    for (;;) yield new Uint8Array(65536);
+  })();
+  const error = await assertRejects(() => sh("exec sleep 600", endless, {}, giveUp.signal));
+  assertEquals(error, reason);
+  assertEquals(await assertRejects(() => sh("exit 0", [], {}, giveUp.signal)), reason);
+});
+
+Deno.test("runProgram() does not wait for an input that nobody reads any more", async () => {
+  const endless = (async function* () {
+    yield encode("x");
+    await new Promise(() => {});
+  })();
+  assertEquals((await sh("exit 69", endless)).code, 69);
+});
+
+Deno.test("runProgram() kills the program when the input fails, before it sees an end", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "yizhan-" });
+  const broken = (async function* () {
+    yield encode("half");
+    await Promise.resolve();
+    throw new Error("the disk is gone");
+  })();
+  const script = `cat >${folder}/taken; echo whole >${folder}/whole`;
+  const error = await assertRejects(() => sh(script, broken));
+  assert(error instanceof Error && error.message === "the disk is gone");
+  assertEquals(await codeOf(Deno.readFile(`${folder}/whole`)), "ENOENT");
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("runProgram() fails where there is no such program", async () => {
+  const run = (program: string) =>
+    runProgram({ program, arguments: [], input: (async function* () {})() });
+  assertEquals(await codeOf(run("/nonexistent/program")), "ENOENT");
+  assertEquals(await codeOf(run("yizhan-no-such-program")), "ENOENT");
+  const file = await Deno.makeTempFile({ prefix: "yizhan-" });
+  assertEquals(await codeOf(run(file)), "EACCES");
+  await Deno.remove(file);
+});
