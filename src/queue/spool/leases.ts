@@ -91,6 +91,7 @@ export class Leases {
 
   /** When the next entry may be free again; maybe too early, never too late. */
   nextFree(): number {
+    if (this.#held.size + this.#postponed.size === 0) this.#earliest = Infinity;
     return this.#earliest;
   }
 

@@ -46,8 +46,8 @@ export interface OwnerOptions {
 
 /** The ownership of a spool. */
 export interface Owner {
-  /** Gives it up. Harmless twice. */
-  close(): void;
+  /** Gives it up: whoever asks after this finds nobody. Harmless twice. */
+  close(): Promise<void>;
 }
 
 /** Milliseconds an owner has to say who it is. */
@@ -74,7 +74,7 @@ export async function ownSpool(options: OwnerOptions): Promise<Owner> {
     if (errorCode(error) !== "EADDRINUSE") throw error;
     throw new SpoolBusyError(directory, (await askOwner(options, address))?.pid ?? null);
   });
-  void (async () => {
+  const accepting = (async () => {
     for (let peer; (peer = await listener.accept()) !== null;) {
       const connection = peer;
       connection.write(encode(`yizhan ${pid ?? "-"} ${token}\n`))
@@ -83,7 +83,11 @@ export async function ownSpool(options: OwnerOptions): Promise<Owner> {
     }
   })();
   if (stale) await checkAlone(options, address, token);
-  return { close: () => listener.close() };
+  const close = async () => {
+    listener.close();
+    await accepting;
+  };
+  return { close };
 }
 
 /** Two processes can find the same stale socket; the later one then has the path, and the other must see it. */
@@ -106,7 +110,8 @@ async function askOwner(
 ): Promise<{ readonly pid: number | null; readonly token: string | null } | null> {
   const connection = await network.connect(address).catch((error) => {
     const code = errorCode(error);
-    if (code === "ECONNREFUSED" || code === "ENOENT") return null;
+    // Reset: its owner ended at this moment.
+    if (code === "ECONNREFUSED" || code === "ENOENT" || code === "ECONNRESET") return null;
     throw error;
   });
   if (connection === null) return null;

@@ -121,7 +121,7 @@ export async function openSpool(options: SpoolOptions): Promise<QueueStore> {
     emit({ type: "queue.opened", time, path: directory, messages, duration: time - start });
     return store;
   } catch (error) {
-    owner.close();
+    await owner.close();
     throw error;
   }
 }
@@ -324,7 +324,10 @@ class SpoolStore implements QueueStore {
   }
 
   nextDue(): number {
+    let busy = Infinity;
+    for (const id of this.#busy) busy = Math.min(busy, this.#fresh.get(id)?.due ?? Infinity);
     return Math.min(
+      busy,
       this.#due.next(),
       this.#leases.nextFree(),
       this.#messages.nextDue(this.#skip),
@@ -357,7 +360,7 @@ class SpoolStore implements QueueStore {
     await this.#turns.idle();
     await this.#segments.close();
     await this.#messages.close();
-    this.#owner.close();
+    await this.#owner.close();
     this.#waiters.wake(-Infinity);
   }
 
