@@ -10,7 +10,7 @@ import type { QueueWorker } from "../../src/admin/queue_control.ts";
 import { encode } from "../../src/bytes.ts";
 import type { QueuedRecipient, QueueEntry } from "../../src/queue/entry.ts";
 import type { MessageSource } from "../../src/queue/local_delivery.ts";
-import type { Claim, QueueStore } from "../../src/queue/store.ts";
+import type { Claim, NewMessage, QueueStore } from "../../src/queue/store.ts";
 import { reply } from "../../src/smtp/reply.ts";
 
 /** 2026-01-01T00:00:00Z, when the clock of a machine in memory begins. */
@@ -59,8 +59,22 @@ export function entry(
 const HEAD = encode("Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nFrom: alice@a.test\r\n");
 const BODY = encode("Hello \x1b[31mworld\r\nwith octets: \u00fc\r\n");
 
+const SOURCE: MessageSource = {
+  head: HEAD,
+  bodySize: BODY.length,
+  async *openBody() {
+    yield BODY.subarray(0, 5);
+    yield await Promise.resolve(BODY.subarray(5));
+  },
+};
+
 /** The message of every entry here, whole. */
 export const MESSAGE = `${new TextDecoder().decode(HEAD)}\r\n${new TextDecoder().decode(BODY)}`;
+
+/** An entry with its message, to be put in a queue. */
+export function message(value: QueueEntry): NewMessage {
+  return { entry: value, source: SOURCE };
+}
 
 /** A worker who does nothing but tell what it was asked. */
 export class IdleWorker implements QueueWorker {
@@ -136,14 +150,7 @@ export class PlainStore implements QueueStore {
 
   open(id: string): Promise<MessageSource> {
     if (!this.entries.has(id)) return Promise.reject(new Error("it is gone"));
-    return Promise.resolve({
-      head: HEAD,
-      bodySize: BODY.length,
-      async *openBody() {
-        yield BODY.subarray(0, 5);
-        yield await Promise.resolve(BODY.subarray(5));
-      },
-    });
+    return Promise.resolve(SOURCE);
   }
 
   add = unused;
