@@ -4,19 +4,37 @@
  * @module
  */
 
-import { domainKey, parseAddress, parseDomain } from "./address.ts";
+import { type Address, domainKey, parseAddress, parseDomain } from "./address.ts";
+import type { QueueControl } from "./admin/queue_control.ts";
+import type { OwnStation } from "./delivery/mx.ts";
 import { maildirDelivery } from "./delivery/maildir/maildir.ts";
 import type { Directory } from "./directory/directory.ts";
 import { describeError, type EventSink, type MtaFact } from "./events.ts";
 import type { IntakeServices } from "./intake/services.ts";
-import { type Network, parseNetwork } from "./net_address.ts";
+import {
+  type SubmitEnvelope,
+  type SubmitMessage,
+  submitMessage,
+  type Submitted,
+} from "./intake/submit.ts";
+import {
+  type OpenQueue,
+  openQueue,
+  queueFolder,
+  type QueueOptions,
+  queueServices,
+  StationQueue,
+} from "./mta_queue.ts";
+import { type Network, parseIp, parseNetwork } from "./net_address.ts";
 import { PolicyChain } from "./policy/chain.ts";
 import type { Policy } from "./policy/policy.ts";
 import { senderIdentity } from "./policy/sender_identity.ts";
 import { BodyStore } from "./queue/body_store.ts";
 import type { LocalDelivery } from "./queue/local_delivery.ts";
 import { SpaceGuard } from "./queue/space_guard.ts";
+import { type RouteOptions, RouteTable } from "./routing/route_table.ts";
 import { Router } from "./routing/router.ts";
+import { restoreSender } from "./routing/srs.ts";
 import { Deadlines } from "./runtime/deadlines.ts";
 import {
   errorCode,
@@ -37,6 +55,7 @@ import {
   settingsOf,
 } from "./server/roles.ts";
 import type { ConnectionServices, ConnectionSettings } from "./server/smtp_connection.ts";
+import type { Extensions } from "./smtp/extensions.ts";
 
 /** What a station is made of. */
 export interface MtaOptions {
@@ -52,7 +71,8 @@ export interface MtaOptions {
   readonly delivery: { readonly maildirRoot: string } | LocalDelivery;
   /**
    * A folder for messages too large for memory; made when missing, emptied at start, of this station
-   * alone. Default `.incoming` in the Maildir root; must be given where there is none.
+   * alone. Default `incoming` in the folder of the queue, else `.incoming` in the Maildir root; must be given
+   * where there is neither.
    */
   readonly temporary?: string;
   /** Certificates for STARTTLS and implicit TLS, chosen by SNI; none: no TLS. */
@@ -65,8 +85,18 @@ export interface MtaOptions {
   readonly relayFrom?: readonly string[];
   /** Between user and tag (`user+tag`); `null` for none. Default `+`. */
   readonly subaddressDelimiter?: string | null;
-  /** Where mail for `postmaster` goes when the directory does not say, as an address. */
+  /**
+   * Where mail for `postmaster` goes when the directory does not say, as an address; also who is told of mail
+   * that can neither be delivered nor returned. Of a local domain, unless there is a queue.
+   */
   readonly postmaster?: string;
+  /**
+   * Where mail waits that goes on from here. Without it mail only ends here, and what is for elsewhere is
+   * refused. With it DSN, REQUIRETLS and BINARYMIME are offered.
+   */
+  readonly queue?: QueueOptions;
+  /** How mail for other domains goes; what is not named goes to whoever DNS names. */
+  readonly routes?: readonly RouteOptions[];
   /** Octets of message bodies held in memory at once; default 64 MiB. */
   readonly bodyMemory?: number;
 }
@@ -89,6 +119,15 @@ export interface ListenerOptions extends RoleOverrides {
 export interface Mta {
   /** Where it listens, with real ports, in the order of the options. */
   readonly addresses: readonly SocketAddress[];
+  /** The queue, seen and changed; `null` where there is none. */
+  readonly queue: QueueControl | null;
+  /**
+   * Takes a message from the program itself, for anybody; resolves when it is durable: delivered, or in
+   * the queue.
+   *
+   * @throws {TypeError} for an address that is none; {@link SubmitError} when it is refused.
+   */
+  submit(envelope: SubmitEnvelope, message: SubmitMessage): Promise<Submitted>;
   /** New certificates for handshakes from now on. */
   replaceCertificates(certificates: readonly TlsCertificate[]): void;
   /**
@@ -106,59 +145,85 @@ export interface Mta {
  * certificate is wrong; the message says which.
  */
 export async function startMta(options: MtaOptions): Promise<Mta> {
-  const { runtime, hostname, directory, onEvent } = options;
+  const { runtime, onEvent } = options;
   checkOptions(options);
-  const temporary = temporaryFolder(options);
-  const { clock, files, random, network } = runtime;
+  const routes = new RouteTable(options.routes);
+  const certificates = options.certificates ?? [];
+  const tls = certificates.length === 0 ? null : runtime.network.tlsServer({ certificates });
+  const settings = options.listeners.map((listener) =>
+    connectionSettings(listener, options, routes, tls)
+  );
   const emit = (fact: MtaFact) => {
     try {
-      onEvent?.({ time: clock.now(), ...fact });
+      onEvent?.({ time: runtime.clock.now(), ...fact });
     } catch {
       // Who only watches must not change what becomes of a mail, nor end the process.
     }
   };
+  const open = options.queue === undefined ? null : await openQueue(options.queue, runtime, emit);
+  try {
+    return await startStation(options, { routes, tls, settings, open, emit });
+  } catch (error) {
+    await open?.store.close();
+    throw error;
+  }
+}
 
-  const bodies = new BodyStore({
-    files,
-    random,
-    directory: temporary,
-    ...(options.bodyMemory !== undefined && { memory: options.bodyMemory }),
-  });
+/** What is made of the options before anything starts. */
+interface Prepared {
+  readonly routes: RouteTable;
+  readonly tls: TlsServer | null;
+  readonly settings: readonly ConnectionSettings[];
+  readonly open: OpenQueue | null;
+  readonly emit: (fact: MtaFact) => void;
+}
+
+async function startStation(
+  options: MtaOptions,
+  { routes, tls, settings, open, emit }: Prepared,
+): Promise<Mta> {
+  const { runtime, hostname, directory } = options;
+  const { clock, random } = runtime;
+  const postmaster = await readPostmaster(options);
+  const router = newRouter(options, postmaster, open);
+  const delivery = newDelivery(options);
+  const bodies = newBodyStore(options);
+  let queue: StationQueue | null = null;
   const intake: IntakeServices = {
-    hostname,
-    clock,
-    random,
-    directory,
-    router: await newRouter(options),
+    ...{ hostname, clock, random, directory, router, delivery, bodies, emit },
     policies: new PolicyChain([newSenderIdentity(options), ...options.policies ?? []], clock),
-    delivery: newDelivery(options),
-    bodies,
-    space: newSpaceGuard(options, temporary),
-    queue: null,
+    space: newSpaceGuard(options),
+    queue: open && queueServices(open, routes, () => queue),
     relayFrom: (options.relayFrom ?? []).map(readNetwork),
-    emit,
   };
+  const deadlines = new Deadlines(clock, (error) => emit(internalError("deadlines", error)));
   const services: ConnectionServices = {
-    intake,
-    deadlines: new Deadlines(clock, (error) => emit(internalError("deadlines", error))),
+    ...{ intake, deadlines, clock, emit },
     buffers: new ReadBuffers(),
-    clock,
     nonce: () => random.bytes(18).toBase64(),
-    emit,
   };
-  const certificates = options.certificates ?? [];
-  const tls = certificates.length === 0 ? null : network.tlsServer({ certificates });
-  const settings = options.listeners.map((listener) => connectionSettings(listener, options, tls));
+  const nextId = sessionIds(runtime);
 
   // Listening comes first: who cannot have the port must not touch the folder of the one who has it.
-  const listeners = await listenAll(options, services, settings);
-  await bodies.prepare().catch(async (error) => {
+  const listeners = await listenAll(options, services, settings, nextId);
+  try {
+    await bodies.prepare();
+    queue = open && await StationQueue.start(options.queue!, open, {
+      ...{ runtime, hostname, router, routes, delivery, deadlines, emit },
+      own: ownStation(hostname, listeners),
+      ...(postmaster && { postmaster }),
+      ...pick(options, "subaddressDelimiter"),
+    });
+  } catch (error) {
     await closeAll(listeners);
+    deadlines.stop();
     throw error;
-  });
+  }
   const running = listeners.map((listener) => listener.run());
   return {
     addresses: listeners.map((listener) => listener.address),
+    queue: queue?.control ?? null,
+    submit: (envelope, message) => submitMessage(intake, nextId(), envelope, message),
     replaceCertificates(replacement) {
       if (tls === null) throw new TypeError("this station was started without certificates");
       tls.replace(replacement);
@@ -167,28 +232,67 @@ export async function startMta(options: MtaOptions): Promise<Mta> {
       const giveUp = new AbortController();
       const stopped = new AbortController();
       clock.sleep(grace, stopped.signal).then(() => giveUp.abort(), () => {});
+      const until = clock.now() + grace;
       await Promise.all(listeners.map((listener) => listener.stop(giveUp.signal)));
       await Promise.all(running);
       stopped.abort();
-      services.deadlines.stop();
+      await queue?.stop(Math.max(0, until - clock.now()));
+      deadlines.stop();
     },
   };
 }
 
-async function newRouter(options: MtaOptions): Promise<Router> {
-  const { directory, hostname, subaddressDelimiter, postmaster } = options;
-  const address = postmaster === undefined
-    ? undefined
-    : parseAddress(postmaster, { smtputf8: true });
+/** An option where it is given, for options that must not be there as `undefined`. */
+function pick<K extends keyof MtaOptions>(
+  options: MtaOptions,
+  name: K,
+): Partial<Pick<MtaOptions, K>> {
+  const value = options[name];
+  return value === undefined ? {} : { [name]: value } as Pick<MtaOptions, K>;
+}
+
+/** What an MX record must not lead us to. */
+function ownStation(hostname: string, listeners: readonly SmtpListener[]): OwnStation {
+  const addresses = listeners.flatMap(({ address }) =>
+    address.transport === "tcp" && parseIp(address.hostname) !== null ? [address.hostname] : []
+  );
+  return { hostnames: [hostname], addresses };
+}
+
+function newBodyStore(options: MtaOptions): BodyStore {
+  const { runtime: { files, random }, bodyMemory } = options;
+  return new BodyStore({
+    files,
+    random,
+    directory: temporaryFolder(options),
+    ...(bodyMemory !== undefined && { memory: bodyMemory }),
+  });
+}
+
+async function readPostmaster({ postmaster, directory, queue }: MtaOptions) {
+  if (postmaster === undefined) return undefined;
+  const address = parseAddress(postmaster, { smtputf8: true });
   if (address === null) throw new TypeError(`postmaster: ${postmaster} is not a mail address`);
-  // Mail for postmaster must never be refused (RFC 5321 §4.5.1), and we cannot send it on.
-  if (address !== undefined && !await directory.isLocalDomain(domainKey(address.domain))) {
+  // Mail for postmaster must never be refused (RFC 5321 §4.5.1), and without a queue we cannot send it on.
+  if (queue === undefined && !await directory.isLocalDomain(domainKey(address.domain))) {
     throw new TypeError(`postmaster: ${postmaster} must be an address of a local domain`);
   }
+  return address;
+}
+
+function newRouter(
+  { directory, hostname, runtime: { clock }, ...options }: MtaOptions,
+  postmaster: Address | undefined,
+  open: OpenQueue | null,
+): Router {
+  const { subaddressDelimiter } = options;
   return new Router(directory, {
     hostname,
     ...(subaddressDelimiter !== undefined && { subaddressDelimiter }),
-    ...(address !== undefined && { postmaster: address }),
+    ...(postmaster && { postmaster }),
+    ...(open && {
+      restoreSender: (address) => restoreSender(address, [open.srsSecret], clock.now()),
+    }),
   });
 }
 
@@ -221,8 +325,11 @@ function checkOptions({ hostname, listeners, delivery }: MtaOptions): void {
   }
 }
 
-function temporaryFolder({ temporary, delivery }: MtaOptions): string {
+function temporaryFolder({ temporary, delivery, queue }: MtaOptions): string {
   if (temporary !== undefined) return temporary;
+  const folder = queueFolder(queue);
+  // Beside the queue, so that a large message gets there by a rename.
+  if (folder !== null) return `${folder}/incoming`;
   if ("maildirRoot" in delivery) return `${delivery.maildirRoot}/.incoming`;
   throw new TypeError(
     "temporary: a folder for large messages is needed with a delivery of your own",
@@ -230,16 +337,17 @@ function temporaryFolder({ temporary, delivery }: MtaOptions): string {
 }
 
 /** Twice the largest message, and 256 MiB at least, stay free for what is already here. */
-function newSpaceGuard(
-  { runtime, listeners, delivery }: MtaOptions,
-  temporary: string,
-): SpaceGuard {
+function newSpaceGuard(options: MtaOptions): SpaceGuard {
+  const { runtime, listeners, delivery, queue } = options;
   const largest = Math.max(
     ...listeners.map(({ limits }) => limits?.messageSize ?? DEFAULT_LIMITS.messageSize),
   );
   const { files, clock } = runtime;
   const bytes = Math.max(2 * largest, 256 * 1024 * 1024);
-  const paths = "maildirRoot" in delivery ? [temporary, delivery.maildirRoot] : [temporary];
+  const paths = [temporaryFolder(options)];
+  if ("maildirRoot" in delivery) paths.push(delivery.maildirRoot);
+  const folder = queueFolder(queue);
+  if (folder !== null) paths.push(folder);
   return new SpaceGuard({ files, clock, paths, bytes });
 }
 
@@ -255,12 +363,17 @@ function readNetwork(text: string): Network {
 /** What a listener offers, from its role, the overrides, and what the station can do. */
 function connectionSettings(
   listener: ListenerOptions,
-  { hostname, directory }: MtaOptions,
+  { hostname, directory, queue }: MtaOptions,
+  routes: RouteTable,
   tls: TlsServer | null,
 ): ConnectionSettings {
   const { role } = listener;
   const name = listener.name ?? role;
-  const session = settingsOf(role, hostname, listener);
+  const offered = queue === undefined ? {} : queueExtensions(role, routes);
+  const session = settingsOf(role, hostname, {
+    ...listener,
+    extensions: { ...offered, ...listener.extensions },
+  });
   const implicitTls = role === "submissions";
   if (tls === null && (implicitTls || session.tls === "required")) {
     throw new TypeError(`listener ${name}: role ${role} needs a certificate`);
@@ -278,12 +391,19 @@ function connectionSettings(
   };
 }
 
+/** What only a station with a queue can promise. LMTP and the catcher end the road. */
+function queueExtensions(role: Role, routes: RouteTable): Partial<Extensions> {
+  if (role === "lmtp" || role === "catcher") return {};
+  const promised = { dsn: true, requireTls: true, binaryMime: true };
+  return role === "mx" ? { ...promised, etrn: routes.holdsAny } : promised;
+}
+
 async function listenAll(
   { runtime, listeners }: MtaOptions,
   services: ConnectionServices,
   settings: readonly ConnectionSettings[],
+  nextId: () => string,
 ): Promise<SmtpListener[]> {
-  const nextId = sessionIds(runtime);
   const open: SmtpListener[] = [];
   try {
     for (const [index, { address, connections, connectionsPerClient }] of listeners.entries()) {

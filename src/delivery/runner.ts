@@ -109,6 +109,8 @@ export class Runner {
   readonly #limits: Omit<RunnerLimits, keyof SchedulerLimits>;
   readonly #scheduler: Scheduler<Job>;
   readonly #rounds = new Set<Round>();
+  /** The ids of their entries. */
+  readonly #active = new Set<string>();
   readonly #services: RoundServices;
   readonly #released = new ReleasedDomains();
   /** Orders for domains under way, so that one asked for twice is done once. */
@@ -156,6 +158,11 @@ export class Runner {
       running,
       troubled: this.#troubles > 0,
     };
+  }
+
+  /** Whether a message is being worked on, or is next in line. */
+  isActive(id: string): boolean {
+    return this.#active.has(id);
   }
 
   /** Destinations that are left alone because they are down. */
@@ -266,6 +273,11 @@ export class Runner {
     return makeDue({ store, clock, emit, forgive, signal: this.#stopping.signal }, select);
   }
 
+  /** Lets what is held for ETRN go for a while, where it is for the domain: see {@link ReleasedDomains}. */
+  letPass(domain: string): void {
+    this.#released.open(domain, this.#options.clock.now());
+  }
+
   /** Forgets that a destination was down (`mx:example.org:25`, as `down()` names it); without a name, that any was. */
   forget(destination?: string): void {
     this.#scheduler.forget(destination);
@@ -311,6 +323,7 @@ export class Runner {
 
   #onEnd(round: Round): void {
     this.#rounds.delete(round);
+    this.#active.delete(round.entry.id);
     this.#wake?.();
   }
 
@@ -341,6 +354,7 @@ export class Runner {
   async #begin(claim: Claim, forced: boolean): Promise<void> {
     const round = new Round(this.#services, claim, forced);
     this.#rounds.add(round);
+    this.#active.add(claim.entry.id);
     if (!this.#renewing) {
       this.#renewing = true;
       this.#renewLeases(claim.expires - this.#options.clock.now());

@@ -1,0 +1,37 @@
+/**
+ * The secret that rewritten senders are signed with: made once and kept in a file, since bounces come back
+ * for weeks. Removing the file makes a new one; bounces to older mail are then refused.
+ *
+ * @module
+ */
+
+import { decode, encode } from "../bytes.ts";
+import { errorCode, type Files, type Random } from "../runtime/runtime.ts";
+
+/** The secret in the file; made, durably and for nobody else to read, where there is none. */
+export async function keepSrsSecret(files: Files, random: Random, path: string): Promise<string> {
+  const known = await readSecret(files, path);
+  if (known !== null) return known;
+  const secret = random.bytes(24).toHex();
+  const temporary = `${path}.new`;
+  const file = await files.open(temporary, { write: true, create: true, truncate: true });
+  try {
+    await file.write(encode(`${secret}\n`));
+    await file.sync();
+  } finally {
+    file.close();
+  }
+  await files.rename(temporary, path);
+  await files.syncDirectory(path.slice(0, path.lastIndexOf("/")));
+  return secret;
+}
+
+async function readSecret(files: Files, path: string): Promise<string | null> {
+  try {
+    const secret = decode(await files.readFile(path, 4096)).trim();
+    return secret.length >= 16 ? secret : null;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return null;
+    throw error;
+  }
+}
