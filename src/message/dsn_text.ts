@@ -8,7 +8,7 @@
  * @module
  */
 
-import { formatAddress } from "../address.ts";
+import { type Address, formatAddress } from "../address.ts";
 import { describeReply } from "../smtp/reply.ts";
 import { formatDate } from "./date.ts";
 import type { DsnFacts, DsnRecipient } from "./dsn_facts.ts";
@@ -17,6 +17,8 @@ import { statusOf } from "./dsn_status.ts";
 const COLUMNS = 76;
 /** Characters of a server's answer that are quoted. */
 const QUOTED = 1000;
+/** Characters of an address: it may have 320. */
+const ADDRESS = 320;
 /** Recipients that are named; the machine part names all. */
 const NAMED = 100;
 
@@ -36,8 +38,9 @@ export function formatDsnText(facts: DsnFacts): string {
   }
   paragraphs.push(wrap(closing(facts)));
   if (postmaster !== undefined && kind !== "delivered" && kind !== "relayed") {
-    const whom = clean(formatAddress(postmaster));
-    paragraphs.push(wrap(`If you need help, write to ${whom} and enclose this notice.`));
+    paragraphs.push(
+      wrap(`If you need help, write to ${shown(postmaster)} and enclose this notice.`),
+    );
   }
   return paragraphs.filter((lines) => lines.length > 0).map((lines) =>
     lines.map((line) => `${line}\r\n`).join("")
@@ -49,7 +52,7 @@ function opening({ kind, recipients, audience, sender }: DsnFacts): string {
   if (audience === "postmaster") {
     const from = sender === null
       ? "A notice or other mail without a sender"
-      : `Mail of <${clean(formatAddress(sender))}>`;
+      : `Mail of <${shown(sender)}>`;
     return `${from} could not be delivered to ${whom}, and there is nobody else to tell. It is given up:`;
   }
   switch (kind) {
@@ -91,7 +94,7 @@ function subjectLines({ subject, arrived }: DsnFacts): string[] {
 
 function describeRecipient(facts: DsnFacts, recipient: DsnRecipient): string[] {
   const { kind } = facts;
-  const lines = [`  <${clean(formatAddress(recipient.address))}>`];
+  const lines = [`  <${shown(recipient.address)}>`];
   if (recipient.forwarded) lines.push(...wrap("sent on from there to another address", "    "));
   if (kind === "delivered") return lines;
   const who = recipient.host === undefined
@@ -143,6 +146,10 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
 function adviceFor(status: string, { audience }: DsnFacts): string {
   if (audience === "postmaster") return "";
   return ADVICE.find(([pattern]) => pattern.test(status))?.[1] ?? "";
+}
+
+function shown(address: Address): string {
+  return cut(clean(formatAddress(address)), ADDRESS);
 }
 
 /** One line without anything that could end it. */
