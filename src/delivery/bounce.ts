@@ -36,6 +36,7 @@ import { type Reply, reply } from "../smtp/reply.ts";
 export interface NoticeServices {
   /** Our name. */
   readonly hostname: string;
+  /** Dates the notices. */
   readonly clock: Pick<Clock, "now">;
   /** Who is told where no sender can be. */
   readonly postmaster?: Address;
@@ -47,6 +48,7 @@ export interface NoticeServices {
   expiryOf?(entry: QueueEntry, recipient: QueuedRecipient): number;
   /** Octets of a body that is returned whole; more is returned as header section. Default 128 KiB. */
   readonly fullLimit?: number;
+  /** Is told of each notice, made or dropped. */
   readonly emit: (fact: MtaFact) => void;
 }
 

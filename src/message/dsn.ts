@@ -30,6 +30,7 @@ import { formatQuotedPrintableLine } from "./transfer_encoding.ts";
 export interface DsnMessage {
   /** The header section, without the empty line. */
   readonly head: Uint8Array;
+  /** The body. */
   readonly body: Uint8Array;
   /** Whether the body has octets beyond ASCII: 8BITMIME. */
   readonly eightBit: boolean;
