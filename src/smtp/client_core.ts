@@ -48,6 +48,8 @@ export class ClientCore {
   needsReset = false;
   #closed = false;
   #awaited: Awaited[] = [];
+  /** What the reply at hand answers. */
+  #answering: string | null = null;
   #parts: Uint8Array[] = [];
   #commands = "";
 
@@ -124,7 +126,12 @@ export class ClientCore {
     // RFC 5321 §3.8: to any command, and to none.
     if (given.code === 421 && !quitting) return this.fail("shutting-down", boundReply(given), true);
     const awaited = this.#awaited.shift();
-    if (awaited !== undefined) return awaited.onReply(given);
+    if (awaited !== undefined) {
+      this.#answering = awaited.command;
+      awaited.onReply(given);
+      this.#answering = null;
+      return;
+    }
     if (this.transaction?.early(given)) return;
     this.garbage(`a ${given.code} reply to nothing`);
   }
@@ -157,8 +164,8 @@ export class ClientCore {
 
   /** What is awaited, for people. */
   get where(): string {
-    const { awaited } = this;
-    if (awaited !== null) return awaited.command;
+    const command = this.#answering ?? this.awaited?.command;
+    if (command !== undefined) return command;
     return this.transaction?.inBody ? "message" : "idle";
   }
 }
