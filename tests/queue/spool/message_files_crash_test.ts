@@ -77,8 +77,12 @@ const SCRIPT: readonly Step[] = [
 /** What may be there: for each id all that it may be. */
 type Expectation = Map<string, (QueueEntry | null)[]>;
 
-/** Works through the script until the machine stops; gives what may be there then. */
-async function work(runtime: MemoryRuntime, stop: () => boolean): Promise<Expectation> {
+/** Works through a script until the machine stops; gives what may be there then. */
+async function work(
+  runtime: MemoryRuntime,
+  stop: () => boolean,
+  script: readonly Step[] = SCRIPT,
+): Promise<Expectation> {
   const { files } = runtime;
   const expected: Expectation = new Map();
   files.onCall = () => {
@@ -86,7 +90,7 @@ async function work(runtime: MemoryRuntime, stop: () => boolean): Promise<Expect
   };
   try {
     const { spool } = await openFiles(runtime);
-    for (const { run, after } of SCRIPT) {
+    for (const { run, after } of script) {
       const changes = Object.entries(after);
       for (const [id, entry] of changes) {
         const before = expected.get(id) ?? [null];
@@ -136,6 +140,21 @@ async function check(runtime: MemoryRuntime, expected: Expectation, what: string
   assertEquals(events, [], what);
 }
 
+/** Starts, and lets the machine stop before a call to the disk; gives how it is then, `null` if it did not. */
+async function startAndStop(
+  runtime: MemoryRuntime,
+  call: number,
+  unsynced: Unsynced,
+): Promise<MemoryRuntime | null> {
+  let next: MemoryRuntime | null = null;
+  const stop = countdown(call, () => next = runtime.reboot(unsynced));
+  runtime.files.onCall = () => {
+    if (stop()) throw new SystemError("EIO", "the machine stops");
+  };
+  await openFiles(runtime).catch((error) => assert(error instanceof SystemError, `${error}`));
+  return next;
+}
+
 async function crashEverywhere(unsynced: Unsynced, seeds: readonly number[]): Promise<number> {
   let calls = 0;
   for (const seed of seeds) {
@@ -146,16 +165,8 @@ async function crashEverywhere(unsynced: Unsynced, seeds: readonly number[]): Pr
       const expected = await work(runtime, stop);
       if (next === null) break;
       calls++;
-      let started: MemoryRuntime = next;
       // And again while it starts, at a place that wanders with the first.
-      let again: MemoryRuntime | null = null;
-      started.files.onCall = () => {};
-      const stopAgain = countdown(at % 61, () => again = started.reboot(unsynced));
-      started.files.onCall = () => {
-        if (stopAgain()) throw new SystemError("EIO", "the machine stops");
-      };
-      await openFiles(started).catch((error) => assert(error instanceof SystemError, `${error}`));
-      if (again !== null) started = again;
+      const started = await startAndStop(next, at % 61, unsynced) ?? next;
       await check(started, expected, `${unsynced}, seed ${seed}, call ${at}`);
     }
   }
@@ -170,3 +181,29 @@ for (const unsynced of ["kept", "lost", "torn"] as const) {
     assert(calls > 150, `${calls} calls`);
   });
 }
+
+Deno.test("what a killed process left half done is ended so that a power cut does no harm", async () => {
+  const script = [put(waiting("a", NOW), waiting("b", NOW)), remove("a"), remove("b")];
+  let starts = 0;
+  let found = true;
+  for (let at = 0; found; at++) {
+    for (let call = 0;; call++) {
+      const runtime = memoryRuntime({ now: NOW });
+      let next: MemoryRuntime | null = null;
+      const stop = countdown(at, () => next = runtime.reboot("kept"));
+      const expected = await work(runtime, stop, script);
+      if (next === null) {
+        found = false;
+        break;
+      }
+      const { files } = next as MemoryRuntime;
+      if ((await files.stat("/spool/transit")) === null) break;
+      if ((await allFiles(files, "/spool/transit")).length === 0) break;
+      const cut = await startAndStop(next, call, "lost");
+      if (cut === null) break;
+      starts++;
+      await check(cut, expected, `killed at call ${at}, cut at call ${call} of the start`);
+    }
+  }
+  assert(starts > 300, `${starts} starts`);
+});
