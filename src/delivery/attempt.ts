@@ -18,7 +18,7 @@ import type { RelaySettings } from "../routing/route.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { type ConnectionPool, targetKey } from "./connection_pool.ts";
 import { type HandedOver, handOver, type HandOverJob, type HostTrouble } from "./hand_over.ts";
-import { putOff, STOPPED } from "./outcomes.ts";
+import { putOff, STOPPED, UNREADABLE } from "./outcomes.ts";
 import { OutgoingMessage } from "./outgoing_message.ts";
 import {
   type ExchangeServices,
@@ -177,5 +177,4 @@ function isForEver(stage: OpeningFailure["stage"], { code }: Reply): boolean {
   }
 }
 
-const UNREADABLE: Reply = reply(451, "4.3.0", "the message cannot be read from the queue now");
 const NO_HOST: Reply = reply(451, "4.4.1", "no host could be asked");

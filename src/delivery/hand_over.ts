@@ -18,7 +18,7 @@ import type { Outcome } from "../queue/outcome.ts";
 import type { RecipientOutcome, Transaction } from "../smtp/client_event.ts";
 import type { PeerExtensions } from "../smtp/peer_extensions.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
-import { failureOf, STOPPED } from "./outcomes.ts";
+import { failureOf, putOff, STOPPED, UNREADABLE } from "./outcomes.ts";
 import {
   type FittedMessage,
   type OutgoingMessage,
@@ -59,7 +59,7 @@ export interface HandedOver {
   readonly unasked: readonly number[];
 }
 
-/** Hands a message over for some recipients. Throws what reading the message throws. */
+/** Hands a message over for some recipients. @throws what re-encoding it for the station throws. */
 export async function handOver(
   exchange: SmtpExchange,
   job: HandOverJob,
@@ -101,6 +101,7 @@ class HandOver {
         break;
       }
       this.#settle(group, sent, signal);
+      if (sent.unread !== null) this.#unreadable(sent.unread);
     }
     return { outcomes: this.#outcomes, troubles: this.#troubles, unasked: this.#pending };
   }
@@ -189,6 +190,15 @@ class HandOver {
     return outcomes.every(({ stage, accepted, remote, reply }) =>
       stage === "mail" && !accepted && (!remote || reply.code === 421)
     );
+  }
+
+  /** Nobody else will be handed what cannot be read. */
+  #unreadable(error: string): void {
+    const { entry: { id: message }, emit } = this.#job;
+    emit({ type: "queue.trouble", where: "relay", error, message });
+    this.#outcomes.push(...putOff([...this.#pending, ...this.#troubles.keys()], UNREADABLE));
+    this.#pending = [];
+    this.#troubles.clear();
   }
 
   #settle(group: readonly number[], { outcomes, failure }: Sent, signal: AbortSignal): void {

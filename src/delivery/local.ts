@@ -18,7 +18,7 @@ import type { QueueEntry } from "../queue/entry.ts";
 import { DeliveryError, type LocalDelivery, type MessageSource } from "../queue/local_delivery.ts";
 import type { Outcome } from "../queue/outcome.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
-import { failureOf, STOPPED, untilAborted } from "./outcomes.ts";
+import { failureOf, STOPPED, UNREADABLE, untilAborted } from "./outcomes.ts";
 import type { DeliveryJob, Transport } from "./transport.ts";
 
 /** How many copies of one message are made at the same time. */
@@ -128,6 +128,5 @@ function trouble({ id: message }: QueueEntry, error: unknown): MtaFact {
 }
 
 const DELIVERED: Reply = reply(250, "2.1.5", "delivered");
-const UNREADABLE: Reply = reply(451, "4.3.0", "the message cannot be read from the queue now");
 const NO_MAILBOX: Reply = reply(451, "4.3.5", "no mailbox is known for this recipient");
 const FAILED: Reply = reply(451, "4.3.0", "local delivery failed for now");

@@ -39,3 +39,9 @@ export function putOff(recipients: readonly number[], why: Reply): Outcome[] {
 
 /** Why an attempt that was aborted is to be repeated. */
 export const STOPPED: Reply = reply(451, "4.3.2", "delivery was interrupted: will be repeated");
+/** Why a message that cannot be read from the queue waits on. */
+export const UNREADABLE: Reply = reply(
+  451,
+  "4.3.0",
+  "the message cannot be read from the queue now",
+);

@@ -23,6 +23,7 @@ import { ClientSession } from "../smtp/client_session.ts";
 import { type ClientOptions, clientSettings } from "../smtp/client_settings.ts";
 import type { PeerExtensions } from "../smtp/peer_extensions.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
+import { UNREADABLE } from "./outcomes.ts";
 import { writeMessage } from "./message_writer.ts";
 import { afterTlsTrouble, type TlsPlan, type TlsTrouble } from "./tls_policy.ts";
 
@@ -84,7 +85,9 @@ export interface Sent {
   /** One for each recipient of the transaction. */
   readonly outcomes: readonly RecipientOutcome[];
   /** How the session ended, where it did. */
-  readonly failure: Extract<ClientEvent, { type: "failed" }> | null;
+  readonly failure: Failed | null;
+  /** Why the message could not be read to its end, where that was so: no fault of the peer's. */
+  readonly unread: string | null;
 }
 
 /** A failed session, as told by it. */
@@ -157,6 +160,7 @@ export class SmtpExchange implements DeadlineMember {
   #arrived = false;
   /** Told by the session while the message was being written. */
   readonly #events: ClientEvent[] = [];
+  #unread: string | null = null;
   #timedOut = false;
   /** Nothing can be written any more. */
   #broken = false;
@@ -223,6 +227,7 @@ export class SmtpExchange implements DeadlineMember {
     this.messages++;
     let outcomes: readonly RecipientOutcome[] = [];
     let failure: Failed | null = null;
+    this.#unread = null;
     await this.#abortable(signal, async () => {
       this.#session.send(transaction);
       for (let event; (event = await this.#next()) !== null;) {
@@ -232,7 +237,7 @@ export class SmtpExchange implements DeadlineMember {
       }
     });
     if (failure !== null) this.close();
-    return { outcomes, failure };
+    return { outcomes, failure, unread: this.#unread };
   }
 
   /**
@@ -393,8 +398,8 @@ export class SmtpExchange implements DeadlineMember {
       });
     } catch (error) {
       if (!wanted()) return;
-      const text = `the message cannot be read: ${messageOf(error)}`;
-      this.#session.abandonBody(reply(451, "4.3.0", text));
+      this.#unread = messageOf(error);
+      this.#session.abandonBody(UNREADABLE);
     }
     // A socket that takes no more may still have brought the peer's last words.
     while (this.#session.waiting === "body" && this.#broken) await this.#read();
