@@ -3,7 +3,8 @@
  * import this and hand it down; nothing else may.
  *
  * Needs `--allow-net` for what is listened on and connected to, `--allow-read` and `--allow-write`
- * for the folders, and `--allow-sys=statfs` for `space`.
+ * for the folders, and `--allow-sys=statfs` for `space`. Names need `--allow-read=/etc/resolv.conf` and
+ * `--allow-net` for port 53 of the servers, programs `--allow-run`.
  *
  * @module
  */
@@ -12,10 +13,22 @@ import { DenoFiles } from "./deno_files.ts";
 import { DenoNetwork } from "./deno_network.ts";
 import { runProgram } from "./deno_programs.ts";
 import { denoResolver } from "./deno_resolver.ts";
+import { parseNameServer } from "./resolv_conf.ts";
 import type { Clock, Random, Runtime } from "./runtime.ts";
+
+/** What of the machine is chosen. */
+export interface DenoRuntimeOptions {
+  /**
+   * Who is asked for names: `192.0.2.53`, `127.0.0.1:5353`, `[2001:db8::53]:53`, the first first. Default: those
+   * of `/etc/resolv.conf`.
+   */
+  readonly nameServers?: readonly string[];
+}
 
 /**
  * The machine this process runs on.
+ *
+ * @throws {TypeError} where a name server is not an IP address with or without a port.
  *
  * @example
  * ```ts
@@ -33,11 +46,16 @@ import type { Clock, Random, Runtime } from "./runtime.ts";
  * listener.close();
  * ```
  */
-export function denoRuntime(): Runtime {
+export function denoRuntime(options: DenoRuntimeOptions = {}): Runtime {
+  const servers = options.nameServers?.map((text) => {
+    const server = parseNameServer(text);
+    if (server === null) throw new TypeError(`no name server such as "192.0.2.53:53": ${text}`);
+    return server;
+  });
   return {
     name: "deno",
     network: new DenoNetwork(),
-    resolver: denoResolver(),
+    resolver: denoResolver({ servers, clock: systemClock }),
     programs: { run: runProgram },
     files: new DenoFiles(),
     clock: systemClock,

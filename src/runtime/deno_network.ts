@@ -10,9 +10,11 @@
 
 import { DenoConnection, socketAddress } from "./deno_connection.ts";
 import { rethrow, withErrorCode } from "./deno_errors.ts";
+import { connectFrom } from "./node_connection.ts";
 import { NodeTlsServer } from "./node_tls_server.ts";
 import {
   type Connection,
+  type ConnectOptions,
   errorCode,
   type Listener,
   type Network,
@@ -50,14 +52,13 @@ export class DenoNetwork implements Network {
     }
   }
 
-  async connect(
-    address: SocketAddress,
-    options: { readonly signal?: AbortSignal } = {},
-  ): Promise<Connection> {
-    const { signal } = options;
+  async connect(address: SocketAddress, options: ConnectOptions = {}): Promise<Connection> {
+    const { signal, source } = options;
     signal?.throwIfAborted();
     try {
       if (address.transport === "unix") return await connectUnix(address.path, signal);
+      // Deno's own connect has no way to choose the address of this end.
+      if (source !== undefined) return await connectFrom(source, address, signal);
       const { hostname, port } = address;
       return new DenoConnection(await Deno.connect({ hostname, port, signal }));
     } catch (error) {

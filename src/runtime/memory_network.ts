@@ -13,6 +13,7 @@ import { MemoryTlsServer } from "./memory_tls.ts";
 import { delayOf, type MemoryWires } from "./memory_wires.ts";
 import {
   type Connection,
+  type ConnectOptions,
   formatSocketAddress,
   type Listener,
   type Network,
@@ -58,15 +59,12 @@ export class MemoryNetwork implements Network {
     return listener;
   }
 
-  async connect(
-    address: SocketAddress,
-    options: { readonly signal?: AbortSignal } = {},
-  ): Promise<Connection> {
-    const { signal } = options;
+  async connect(address: SocketAddress, options: ConnectOptions = {}): Promise<Connection> {
+    const { signal, source } = options;
     signal?.throwIfAborted();
     this.#checkUp();
     const server = withLiteral(address);
-    const client = this.#clientAddress(server);
+    const client = this.#clientAddress(server, source);
     const conditions = this.wires.conditions(client, server);
     if (conditions.connect === "ignore") await never(signal);
     const delay = delayOf(conditions);
@@ -124,8 +122,15 @@ export class MemoryNetwork implements Network {
     return local.port === 0 ? this.#withFreePort(local.hostname) : local;
   }
 
-  #clientAddress(server: SocketAddress): SocketAddress {
+  #clientAddress(server: SocketAddress, source?: string): SocketAddress {
     if (server.transport === "unix") return { transport: "unix", path: "" };
+    if (source !== undefined) {
+      if (source.includes(":") !== server.hostname.includes(":")) {
+        throw new SystemError("EADDRNOTAVAIL", `cannot connect from ${source}`);
+      }
+      if (!isLoopback(source)) this.#claim(source);
+      return this.#withFreePort(source);
+    }
     return this.#withFreePort(isLoopback(server.hostname) ? server.hostname : this.address);
   }
 

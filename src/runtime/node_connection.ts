@@ -1,0 +1,158 @@
+/**
+ * A plaintext socket of `node:net` as a {@link Connection}: for what a runtime's own sockets cannot do, which
+ * in Deno is to connect from a chosen address. It reads ahead as far as the stream does (64 KiB at most).
+ *
+ * What fails: as every connection; `connectFrom` with EADDRNOTAVAIL where the address is not ours, or of
+ * the other family.
+ *
+ * @module
+ */
+
+import { connect, type Socket } from "node:net";
+import { secureClient, secureServer } from "./node_tls.ts";
+import {
+  type Connection,
+  errorCode,
+  type SocketAddress,
+  SystemError,
+  type TlsClientOptions,
+  type TlsServer,
+} from "./runtime.ts";
+
+/** Connects by TCP from an address of ours. */
+export function connectFrom(
+  source: string,
+  address: { readonly hostname: string; readonly port: number },
+  signal?: AbortSignal,
+): Promise<Connection> {
+  if (signal?.aborted) return Promise.reject(signal.reason);
+  const { promise, resolve, reject } = Promise.withResolvers<Connection>();
+  const { hostname: host, port } = address;
+  const socket = connect({ host, port, localAddress: source, allowHalfOpen: true, noDelay: true });
+  const onAbort = () => {
+    socket.destroy();
+    reject(signal!.reason);
+  };
+  const onError = (error: Error) => {
+    socket.destroy();
+    reject(sourceError(error, source));
+  };
+  signal?.addEventListener("abort", onAbort, { once: true });
+  socket.once("error", onError);
+  socket.once("connect", () => {
+    socket.off("error", onError);
+    resolve(new NodeConnection(socket));
+  });
+  return promise.finally(() => signal?.removeEventListener("abort", onAbort));
+}
+
+/** The kernel's words for an address that is not ours, or of the wrong family, differ by the way there. */
+function sourceError(error: Error, source: string): Error {
+  const code = errorCode(error);
+  if (code !== "EINVAL" && code !== "EAFNOSUPPORT") return error;
+  return new SystemError("EADDRNOTAVAIL", `cannot connect from ${source}`, { cause: error });
+}
+
+/** A TCP socket, in the clear. */
+export class NodeConnection implements Connection {
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  readonly tls = null;
+  readonly #socket: Socket;
+  #ended = false;
+  #closed = false;
+  #failure: unknown = null;
+  #wakeRead: (() => void) | null = null;
+  #failWrite: (() => void) | null = null;
+
+  /** Takes a connected socket over: `socket` must not be used elsewhere any more. */
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.local = tcp(socket.localAddress, socket.localPort);
+    this.remote = tcp(socket.remoteAddress, socket.remotePort);
+    socket.on("readable", () => this.#wakeRead?.());
+    socket.on("end", () => {
+      this.#ended = true;
+      this.#wakeRead?.();
+    });
+    socket.on("error", (error) => this.#fail(error));
+    socket.on("close", () => this.#fail(new SystemError("ECONNRESET", "the connection was reset")));
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    if (this.#closed) throw badDescriptor();
+    for (;;) {
+      if (this.#failure !== null && !this.#ended) throw this.#failure;
+      const chunk = this.#take(into.length);
+      if (chunk !== null) {
+        into.set(chunk);
+        return chunk.length;
+      }
+      if (this.#ended) return null;
+      await new Promise<void>((resolve) => this.#wakeRead = resolve);
+      this.#wakeRead = null;
+    }
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return this.#whileOpen((done) => this.#socket.write(bytes, done));
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#whileOpen((done) => this.#socket.end(() => done()));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#ended = false;
+    this.#failure = new SystemError("ECANCELED", "woken by close");
+    this.#socket.destroy();
+    this.#wakeRead?.();
+    this.#failWrite?.();
+  }
+
+  startTlsServer(server: TlsServer, received?: Uint8Array): Promise<Connection> {
+    if (this.#closed) return Promise.reject(badDescriptor());
+    return secureServer(this, server, received);
+  }
+
+  startTlsClient(options: TlsClientOptions): Promise<Connection> {
+    if (this.#closed) return Promise.reject(badDescriptor());
+    return secureClient(this, options);
+  }
+
+  /** What the stream has, at most so much; asks it for more where it has nothing. */
+  #take(limit: number): Uint8Array | null {
+    const length = Math.min(limit, this.#socket.readableLength);
+    const chunk = this.#socket.read(length);
+    return length === 0 ? null : chunk;
+  }
+
+  /** One call of the socket with a callback; rejects, too, when the socket ends without calling. */
+  #whileOpen(call: (done: (error?: Error | null) => void) => void): Promise<void> {
+    if (this.#closed) return Promise.reject(badDescriptor());
+    return new Promise((resolve, reject) => {
+      this.#failWrite = () => reject(this.#failure);
+      call((error) => {
+        this.#failWrite = null;
+        if (error) reject(this.#failure ?? error);
+        else resolve();
+      });
+    });
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#wakeRead?.();
+    this.#failWrite?.();
+  }
+}
+
+function tcp(hostname = "", port = 0): SocketAddress {
+  return { transport: "tcp", hostname, port };
+}
+
+function badDescriptor(): SystemError {
+  return new SystemError("EBADF", "the connection is closed");
+}
