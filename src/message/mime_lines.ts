@@ -44,7 +44,7 @@ export class LineSplitter {
   #kept: Uint8Array = new Uint8Array();
   #atStart = true;
 
-  /** @param sink gets the pieces, in order, none of them empty. */
+  /** A splitter for one body. @param sink gets the pieces, in order, none of them empty. */
   constructor(sink: PieceSink) {
     this.#sink = sink;
   }

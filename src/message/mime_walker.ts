@@ -82,7 +82,7 @@ export class MimeWalker {
   #depth = 0;
   #count = 0;
 
-  /** @param head the message's header section, without the empty line. */
+  /** A walk that begins. @param head the message's header section, without the empty line. */
   constructor(head: Uint8Array, handler: MimeHandler) {
     this.#handler = handler;
     this.#begin(head);

@@ -136,7 +136,7 @@ class Rewriter implements MimeHandler {
   begin(entity: Entity, raw: Uint8Array): void {
     const plan = this.#plans[entity.index];
     this.#label = plan?.label ?? null;
-    this.#base64 = new Base64Encoder();
+    if (this.#label === "base64") this.#base64 = new Base64Encoder();
     this.#lineOpen = false;
     if (entity.index === 0) return; // written already
     this.#out.push(this.#label === null ? raw : formatFields(relabel(entity.fields, plan)));
@@ -144,14 +144,14 @@ class Rewriter implements MimeHandler {
 
   content(octets: Uint8Array): void {
     this.#lineOpen = true;
-    if (this.#label === "base64") this.#out.push(this.#base64.write(octets));
+    if (this.#label === "base64") this.#put(this.#base64.write(octets));
     else if (this.#label !== "quoted-printable") this.#out.push(octets.slice());
     else this.#out.push(formatQuotedPrintableLine(octets)); // whole: longer lines are binary
   }
 
   newline(): void {
     this.#lineOpen = false;
-    this.#out.push(this.#label === "base64" ? this.#base64.write(CRLF) : CRLF);
+    this.#put(this.#label === "base64" ? this.#base64.write(CRLF) : CRLF);
   }
 
   end(final: boolean): void {
@@ -161,6 +161,10 @@ class Rewriter implements MimeHandler {
     } else if (this.#label === "quoted-printable" && final && this.#lineOpen) {
       this.#out.push(encode("=\r\n")); // a line end that was not there
     }
+  }
+
+  #put(octets: Uint8Array): void {
+    if (octets.length > 0) this.#out.push(octets);
   }
 
   /** Blotted, and cut where it is too long: a line end put in could make a boundary. */

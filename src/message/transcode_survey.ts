@@ -42,7 +42,7 @@ export class Survey implements MimeHandler {
   #entity: Entity | null = null;
   #traits = new Traits(false);
 
-  /** @param to what the next station takes. */
+  /** A survey that begins. @param to what the next station takes. */
   constructor(to: Transport) {
     this.#to = to;
   }

@@ -18,7 +18,6 @@ const EQUALS = 0x3d;
 const CR = 0x0d;
 const LF = 0x0a;
 const HEX = encode("0123456789ABCDEF");
-const CRLF = encode("\r\n");
 
 /**
  * One line of text, without its line end, in quoted-printable; soft line breaks where it becomes longer
@@ -71,31 +70,35 @@ export function formatQuotedPrintableLine(line: Uint8Array): Uint8Array {
  * ```
  */
 export class Base64Encoder {
-  #kept: Uint8Array = new Uint8Array();
+  /** Whole lines of it, collected. */
+  readonly #block = new Uint8Array(GROUP * 64);
+  #length = 0;
   #begun = false;
 
-  /** The lines that are complete with these octets. */
+  /** Takes the next octets; gives lines that are complete, perhaps none yet. */
   write(octets: Uint8Array): Uint8Array {
-    const all = this.#kept.length === 0 ? octets : concat([this.#kept, octets]);
-    const whole = all.length - all.length % GROUP;
-    this.#kept = all.slice(whole);
-    return this.#lines(all.subarray(0, whole));
-  }
-
-  /** The last line. */
-  end(): Uint8Array {
-    const rest = this.#kept;
-    this.#kept = new Uint8Array();
-    return this.#lines(rest);
-  }
-
-  #lines(octets: Uint8Array): Uint8Array {
+    const block = this.#block;
     const parts: Uint8Array[] = [];
-    for (let at = 0; at < octets.length; at += GROUP) {
-      if (this.#begun) parts.push(CRLF);
-      this.#begun = true;
-      parts.push(encode(octets.subarray(at, at + GROUP).toBase64()));
+    for (let at = 0; at < octets.length;) {
+      const part = octets.subarray(at, at + block.length - this.#length);
+      block.set(part, this.#length);
+      this.#length += part.length;
+      at += part.length;
+      if (this.#length === block.length) parts.push(this.end());
     }
-    return concat(parts);
+    return parts.length === 1 ? parts[0]! : concat(parts);
+  }
+
+  /** Gives the lines that are left. */
+  end(): Uint8Array {
+    if (this.#length === 0) return new Uint8Array();
+    const text = this.#block.subarray(0, this.#length).toBase64();
+    let lines = this.#begun ? "\r\n" : "";
+    this.#begun = true;
+    this.#length = 0;
+    for (let at = 0; at < text.length; at += LINE) {
+      lines += at === 0 ? text.slice(0, LINE) : `\r\n${text.slice(at, at + LINE)}`;
+    }
+    return encode(lines);
   }
 }
