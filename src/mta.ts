@@ -5,7 +5,7 @@
  */
 
 import { type Address, domainKey, parseAddress, parseDomain } from "./address.ts";
-import type { QueueControl } from "./admin/queue_control.ts";
+import type { QueueControl } from "./queue/operator/queue_control.ts";
 import type { OwnStation } from "./delivery/mx.ts";
 import { maildirDelivery } from "./delivery/maildir/maildir.ts";
 import type { Directory } from "./directory/directory.ts";
@@ -208,7 +208,7 @@ async function startStation(
   const listeners = await listenAll(options, services, settings, nextId);
   try {
     await bodies.prepare();
-    queue = open && await StationQueue.start(options.queue!, open, {
+    queue = open && new StationQueue(options.queue!, open, {
       ...{ runtime, hostname, router, routes, delivery, deadlines, emit },
       own: ownStation(hostname, listeners),
       ...(postmaster && { postmaster }),

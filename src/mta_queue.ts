@@ -5,13 +5,11 @@
  */
 
 import type { Address } from "./address.ts";
-import { ControlServer } from "./admin/control_server.ts";
-import { QueueControl } from "./admin/queue_control.ts";
-import { queueCommands } from "./admin/queue_requests.ts";
+import { QueueControl } from "./queue/operator/queue_control.ts";
 import type { OwnStation } from "./delivery/mx.ts";
 import { Outbound } from "./delivery/outbound.ts";
 import type { RunnerLimits } from "./delivery/runner.ts";
-import { describeError, type MtaFact } from "./events.ts";
+import type { MtaFact } from "./events.ts";
 import type { QueueServices } from "./intake/services.ts";
 import type { LocalDelivery } from "./queue/local_delivery.ts";
 import type { RetryOptions } from "./queue/retry.ts";
@@ -23,17 +21,21 @@ import { keepSrsSecret } from "./routing/srs_secret.ts";
 import type { Deadlines } from "./runtime/deadlines.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
-/** Where mail waits that goes on. */
-export interface QueueOptions {
-  /** A folder of this station alone (made when missing, mode 0700), or a store of your own. */
-  readonly store: string | QueueStore;
-  /** The number of this process, told to another one that wants the same folder. */
-  readonly pid?: number;
-  /**
-   * Where the control socket listens, over which `yizhan queue` asks; `null` for none. Default `control.sock`
-   * in the folder, none for a store of your own.
-   */
-  readonly controlSocket?: string | null;
+/** Where mail waits that goes on: in a folder, or in a store of your own. */
+export type QueueOptions =
+  & (
+    /** A folder of this station alone; made when missing, with mode 0700. */
+    | {
+      readonly directory: string;
+      /** The number of this process, told to another one that wants the same folder. */
+      readonly pid?: number;
+    }
+    | { readonly store: QueueStore }
+  )
+  & QueueSettings;
+
+/** How the queue works. */
+export interface QueueSettings {
   /** When mail is tried again, and for how long. */
   readonly retry?: RetryOptions;
   /** How much at once. */
@@ -67,7 +69,7 @@ export interface QueueSurroundings {
 
 /** The folder of the queue, where it has one. */
 export function queueFolder(options: QueueOptions | undefined): string | null {
-  return typeof options?.store === "string" ? options.store : null;
+  return options !== undefined && "directory" in options ? options.directory : null;
 }
 
 /**
@@ -80,23 +82,21 @@ export async function openQueue(
   { files, network, clock, random }: Runtime,
   emit: (fact: MtaFact) => void,
 ): Promise<OpenQueue> {
-  const { store, srsSecret, pid } = options;
+  const { srsSecret } = options;
   if (srsSecret !== undefined && srsSecret.length < 16) {
     throw new TypeError("queue: srsSecret must have 16 characters at least");
   }
-  if (typeof store !== "string") {
-    return { store, srsSecret: srsSecret ?? random.bytes(24).toHex() };
+  if ("store" in options) {
+    return { store: options.store, srsSecret: srsSecret ?? random.bytes(24).toHex() };
   }
-  const spool = await openSpool({
-    ...{ files, network, clock, random, emit },
-    directory: store,
-    ...(pid !== undefined && { pid }),
-  });
+  const { directory, pid } = options;
+  const services = { files, network, clock, random, emit };
+  const store = await openSpool({ ...services, directory, ...(pid !== undefined && { pid }) });
   try {
-    const secret = srsSecret ?? await keepSrsSecret(files, random, `${store}/srs.key`);
-    return { store: spool, srsSecret: secret };
+    const secret = srsSecret ?? await keepSrsSecret(files, random, `${directory}/srs.key`);
+    return { store, srsSecret: secret };
   } catch (error) {
-    await spool.close();
+    await store.close();
     throw error;
   }
 }
@@ -104,32 +104,17 @@ export async function openQueue(
 /** The queue of a running station. */
 export class StationQueue {
   readonly #outbound: Outbound;
-  readonly #server: ControlServer | null;
   readonly #store: QueueStore;
   /** The operator's hand in it. */
   readonly control: QueueControl;
 
-  private constructor(
-    outbound: Outbound,
-    server: ControlServer | null,
-    store: QueueStore,
-    control: QueueControl,
-  ) {
-    this.#outbound = outbound;
-    this.#server = server;
-    this.#store = store;
-    this.control = control;
-  }
-
-  /** Starts mail out, and the control socket. Fails with nothing started. */
-  static async start(
-    options: QueueOptions,
+  /** Starts mail out. @throws {RangeError} for a retry schedule that cannot be. */
+  constructor(
+    { retry, limits }: QueueSettings,
     { store, srsSecret }: OpenQueue,
     surroundings: QueueSurroundings,
-  ): Promise<StationQueue> {
-    const { runtime, emit, own } = surroundings;
-    const { files, network, clock } = runtime;
-    const { retry, limits } = options;
+  ) {
+    const { runtime: { clock }, emit, own } = surroundings;
     const outbound = new Outbound({
       ...surroundings,
       own: () => own,
@@ -137,7 +122,9 @@ export class StationQueue {
       ...(retry && { retry }),
       ...(limits && { limits }),
     });
-    const control = new QueueControl({
+    this.#outbound = outbound;
+    this.#store = store;
+    this.control = new QueueControl({
       ...{ store, clock, emit },
       worker: {
         isActive: (id) => outbound.runner.isActive(id),
@@ -145,19 +132,6 @@ export class StationQueue {
         makeWay: (domain) => outbound.makeWay(domain),
       },
     });
-    try {
-      const path = controlSocket(options);
-      const onFault = (error: unknown) =>
-        emit({ type: "internal.error", where: "control socket", error: describeError(error) });
-      const commands = queueCommands(control);
-      const server = path === null
-        ? null
-        : await ControlServer.start({ network, files, clock, path, commands, onFault });
-      return new StationQueue(outbound, server, store, control);
-    } catch (error) {
-      await outbound.stop(0);
-      throw error;
-    }
   }
 
   /** Lets go what is held for ETRN (RFC 1985); gives how many messages that is. */
@@ -167,16 +141,9 @@ export class StationQueue {
 
   /** Lets what is under way go on for `grace` milliseconds; then the queue is closed. */
   async stop(grace: number): Promise<void> {
-    await this.#server?.stop();
     await this.#outbound.stop(grace);
     await this.#store.close();
   }
-}
-
-function controlSocket(options: QueueOptions): string | null {
-  if (options.controlSocket !== undefined) return options.controlSocket;
-  const folder = queueFolder(options);
-  return folder === null ? null : `${folder}/control.sock`;
 }
 
 /** What intake is given of a queue that mail out is not started for yet. */

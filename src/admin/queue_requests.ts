@@ -14,9 +14,14 @@
 
 import { ControlError, type ControlLine, type JsonObject } from "./control_protocol.ts";
 import type { ControlCommand } from "./control_server.ts";
-import type { QueueChange } from "./queue_change.ts";
-import type { QueueControl, QueueSelection } from "./queue_control.ts";
-import { QUEUE_STATES, type QueueMatcher, queueMatcher, type QueueState } from "./queue_filter.ts";
+import type { QueueChange } from "../queue/operator/queue_change.ts";
+import type { QueueControl, QueueSelection } from "../queue/operator/queue_control.ts";
+import {
+  QUEUE_STATES,
+  type QueueMatcher,
+  queueMatcher,
+  type QueueState,
+} from "../queue/operator/queue_filter.ts";
 
 /** Characters of a reason at most. */
 const MAX_REASON = 500;

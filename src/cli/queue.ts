@@ -7,7 +7,7 @@
 
 import { askControl } from "../admin/control_client.ts";
 import { ControlError, type ControlLine, type JsonObject } from "../admin/control_protocol.ts";
-import type { QueueDetails, QueueSummary } from "../admin/queue_view.ts";
+import type { QueueDetails, QueueSummary } from "../queue/operator/queue_view.ts";
 import { concat, decode, encode } from "../bytes.ts";
 import { escapeJson, formatSize, formatVisible } from "../observe/visible_text.ts";
 import { denoRuntime } from "../runtime/deno.ts";

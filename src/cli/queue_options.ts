@@ -4,8 +4,8 @@
  * @module
  */
 
-import { type QueueFilter, queueMatcher, type QueueState } from "../admin/queue_filter.ts";
-import { QUEUE_STATES } from "../admin/queue_filter.ts";
+import { type QueueFilter, queueMatcher, type QueueState } from "../queue/operator/queue_filter.ts";
+import { QUEUE_STATES } from "../queue/operator/queue_filter.ts";
 import type { CommandLine, Flag } from "./command.ts";
 import { UsageError } from "./exit.ts";
 import { hintNearestName } from "./nearest_name.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { QueueDetails, QueueSummary, RecipientDetails } from "../admin/queue_view.ts";
+import type { QueueDetails, QueueSummary, RecipientDetails } from "../queue/operator/queue_view.ts";
 import { formatSize, formatVisible } from "../observe/visible_text.ts";
 
 /** How it looks. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import type { QueueChange } from "../../src/admin/queue_change.ts";
-import { QueueControl, type QueueSelection } from "../../src/admin/queue_control.ts";
-import { queueMatcher } from "../../src/admin/queue_filter.ts";
+import type { QueueChange } from "../../src/queue/operator/queue_change.ts";
+import { QueueControl, type QueueSelection } from "../../src/queue/operator/queue_control.ts";
+import { queueMatcher } from "../../src/queue/operator/queue_filter.ts";
 import { Runner } from "../../src/delivery/runner.ts";
 import type { DeliveryJob } from "../../src/delivery/transport.ts";
 import type { MtaFact } from "../../src/events.ts";

@@ -6,7 +6,7 @@
  */
 
 import { parseAddress } from "../../src/address.ts";
-import type { QueueWorker } from "../../src/admin/queue_control.ts";
+import type { QueueWorker } from "../../src/queue/operator/queue_control.ts";
 import { encode } from "../../src/bytes.ts";
 import type { QueuedRecipient, QueueEntry } from "../../src/queue/entry.ts";
 import type { MessageSource } from "../../src/queue/local_delivery.ts";

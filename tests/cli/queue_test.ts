@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ControlServer } from "../../src/admin/control_server.ts";
-import { QueueControl } from "../../src/admin/queue_control.ts";
+import { QueueControl } from "../../src/queue/operator/queue_control.ts";
 import { queueCommands } from "../../src/admin/queue_requests.ts";
 import { formatQueueSummary } from "../../src/cli/queue_text.ts";
 import type { QueueEntry } from "../../src/queue/entry.ts";

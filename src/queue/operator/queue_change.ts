@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { QueuedRecipient, QueueEntry } from "../queue/entry.ts";
-import { type Reply, reply } from "../smtp/reply.ts";
+import type { QueuedRecipient, QueueEntry } from "../entry.ts";
+import { type Reply, reply } from "../../smtp/reply.ts";
 
 /** What to do. */
 export type QueueChange =

@@ -5,14 +5,9 @@
  * @module
  */
 
-import { type Address, formatAddress } from "../address.ts";
-import {
-  type Attempt,
-  nextAttempt,
-  type QueuedRecipient,
-  type QueueEntry,
-} from "../queue/entry.ts";
-import { describeReply } from "../smtp/reply.ts";
+import { type Address, formatAddress } from "../../address.ts";
+import { type Attempt, nextAttempt, type QueuedRecipient, type QueueEntry } from "../entry.ts";
+import { describeReply } from "../../smtp/reply.ts";
 import { openRecipients, type QueueState } from "./queue_filter.ts";
 
 /** A message in the queue, in short. */

@@ -9,12 +9,12 @@
  * @module
  */
 
-import { domainKey } from "../address.ts";
-import { describeError, type MtaFact } from "../events.ts";
-import type { QueuedRecipient, QueueEntry } from "../queue/entry.ts";
-import type { MessageSource } from "../queue/local_delivery.ts";
-import { type Claim, LeaseLostError, type QueueStore } from "../queue/store.ts";
-import type { Clock } from "../runtime/runtime.ts";
+import { domainKey } from "../../address.ts";
+import { describeError, type MtaFact } from "../../events.ts";
+import type { QueuedRecipient, QueueEntry } from "../entry.ts";
+import type { MessageSource } from "../local_delivery.ts";
+import { type Claim, LeaseLostError, type QueueStore } from "../store.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { changeEntry, HELD, type QueueChange } from "./queue_change.ts";
 import { openRecipients, type QueueMatcher, type QueueState } from "./queue_filter.ts";
 import { detail, type QueueDetails, type QueueSummary, summarize } from "./queue_view.ts";

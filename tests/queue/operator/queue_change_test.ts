@@ -1,7 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { changeEntry, type QueueChange, REMOVED } from "../../src/admin/queue_change.ts";
-import { nextAttempt, type QueueEntry } from "../../src/queue/entry.ts";
-import { entry, NOW, recipient } from "./support.ts";
+import {
+  changeEntry,
+  type QueueChange,
+  REMOVED,
+} from "../../../src/queue/operator/queue_change.ts";
+import { nextAttempt, type QueueEntry } from "../../../src/queue/entry.ts";
+import { entry, NOW, recipient } from "../../admin/support.ts";
 
 const held = { held: { since: NOW - 1000, reason: "spam?" } };
 

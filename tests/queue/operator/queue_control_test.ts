@@ -1,14 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
-import { encode } from "../../src/bytes.ts";
-import { REMOVED } from "../../src/admin/queue_change.ts";
-import { type ChangeResult, QueueControl } from "../../src/admin/queue_control.ts";
-import { type QueueFilter, queueMatcher } from "../../src/admin/queue_filter.ts";
-import type { MtaFact } from "../../src/events.ts";
-import type { QueueEntry } from "../../src/queue/entry.ts";
-import { LeaseLostError } from "../../src/queue/store.ts";
-import { memoryRuntime } from "../../src/runtime/memory.ts";
-import { SystemError } from "../../src/runtime/runtime.ts";
-import { entry, IdleWorker, MESSAGE, NOW, PlainStore, recipient } from "./support.ts";
+import { encode } from "../../../src/bytes.ts";
+import { REMOVED } from "../../../src/queue/operator/queue_change.ts";
+import { type ChangeResult, QueueControl } from "../../../src/queue/operator/queue_control.ts";
+import { type QueueFilter, queueMatcher } from "../../../src/queue/operator/queue_filter.ts";
+import type { MtaFact } from "../../../src/events.ts";
+import type { QueueEntry } from "../../../src/queue/entry.ts";
+import { LeaseLostError } from "../../../src/queue/store.ts";
+import { memoryRuntime } from "../../../src/runtime/memory.ts";
+import { SystemError } from "../../../src/runtime/runtime.ts";
+import { entry, IdleWorker, MESSAGE, NOW, PlainStore, recipient } from "../../admin/support.ts";
 
 const NEVER = new AbortController().signal;
 const HELD = { held: { since: NOW - 5000, reason: "looks like spam" } };

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { type Address, domainKey, mailboxKey, parseAddress } from "../address.ts";
-import { parseAddressLiteral, parseDomain } from "../address.ts";
-import type { QueuedRecipient, QueueEntry } from "../queue/entry.ts";
+import { type Address, domainKey, mailboxKey, parseAddress } from "../../address.ts";
+import { parseAddressLiteral, parseDomain } from "../../address.ts";
+import type { QueuedRecipient, QueueEntry } from "../entry.ts";
 
 /** What somebody wants to see or change; what is absent matches everything. */
 export interface QueueFilter {

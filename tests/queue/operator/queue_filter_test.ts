@@ -1,7 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { type QueueFilter, queueMatcher, type QueueState } from "../../src/admin/queue_filter.ts";
-import type { QueueEntry } from "../../src/queue/entry.ts";
-import { entry, recipient } from "./support.ts";
+import {
+  type QueueFilter,
+  queueMatcher,
+  type QueueState,
+} from "../../../src/queue/operator/queue_filter.ts";
+import type { QueueEntry } from "../../../src/queue/entry.ts";
+import { entry, recipient } from "../../admin/support.ts";
 
 function matches(filter: QueueFilter, value: QueueEntry, state: QueueState = "waiting"): boolean {
   const matcher = queueMatcher(filter);
