@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import {
   canonicalIp,
+  classifyIp,
   clientKey,
   formatIp,
   formatNetwork,
@@ -151,4 +152,29 @@ Deno.test("canonicalIp() shows an address without the socket's dress", () => {
   assertEquals(canonicalIp("::FFFF:192.0.2.1"), "192.0.2.1");
   assertEquals(canonicalIp("2001:DB8:0::1%3"), "2001:db8::1");
   assertEquals(canonicalIp("unix"), "unix");
+});
+
+Deno.test("classifyIp() knows what is no other machine's address", () => {
+  const cases: [string, string[]][] = [
+    ["loopback", ["127.0.0.1", "127.255.255.255", "::1", "::ffff:127.0.0.1"]],
+    ["unspecified", ["0.0.0.0", "0.255.255.255", "::", "::ffff:0.0.0.0"]],
+    ["link-local", ["169.254.0.1", "fe80::1", "febf::1", "fe80::1%eth0", "::ffff:169.254.169.254"]],
+    ["multicast", ["224.0.0.1", "239.255.255.255", "ff02::1", "::ffff:224.0.0.1"]],
+    ["reserved", ["240.0.0.1", "255.255.255.255", "::127.0.0.1", "::2"]],
+    ["unicast", [
+      "1.0.0.0",
+      "126.0.0.1",
+      "128.0.0.1",
+      "10.0.0.1",
+      "169.253.0.1",
+      "223.255.255.255",
+    ]],
+    ["unicast", ["2001:db8::1", "fd00::1", "fec0::1", "::1:0:0:0", "::ffff:192.0.2.1"]],
+  ];
+  for (const [expected, ips] of cases) {
+    for (const ip of ips) assertEquals(classifyIp(ip), expected, ip);
+  }
+  for (const text of ["", "unix", "localhost", "127.1", "[::1]"]) {
+    assertEquals(classifyIp(text), null);
+  }
 });
