@@ -6,15 +6,17 @@
  * @module
  */
 
+import type { MtaEvent } from "../events.ts";
 import type { Mta } from "../mta.ts";
 import { denoRuntime } from "../runtime/deno.ts";
-import type { Network, Runtime, SocketAddress, TlsCertificate } from "../runtime/runtime.ts";
+import type { Runtime, SocketAddress, TlsCertificate } from "../runtime/runtime.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { Conversation, type Listeners } from "./demo/conversation.ts";
 import { EventWatch, NotHappenedError } from "./demo/event_watch.ts";
 import { tellJourney } from "./demo/journey.ts";
 import { NameServer } from "./demo/name_server.ts";
 import { type Check, Narration } from "./demo/narration.ts";
+import { noteOn } from "./demo/station_notes.ts";
 import { startStationA, startStationB } from "./demo/stations.ts";
 import { tapNetwork } from "./demo/tap.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
@@ -42,12 +44,6 @@ export const demo: Command = {
   examples: ["demo", "demo --data demo-data"],
   run: runDemo,
 };
-
-/** Counts for the summary. */
-interface Counts {
-  lines: number;
-  questions: number;
-}
 
 async function runDemo(line: CommandLine): Promise<ExitCode> {
   if (line.operands.length > 0) throw new UsageError(`demo takes no ${line.operands[0]}`);
@@ -80,72 +76,106 @@ async function perform(folder: string, output: StandardOutput): Promise<ExitCode
   const began = Date.now();
   const narration = new Narration(lookOf(output));
   const print = (text: string) => output.print(text);
-  const counts: Counts = { lines: 0, questions: 0 };
-  const listeners: Listeners = {
-    line(spoken) {
-      counts.lines++;
-      print(narration.speech(spoken));
-    },
-    tls: (client, server, info) => print(narration.tls(client, server, info)),
-  };
   print(narration.tell(
     "Two stations, a name server and Alice's mail program, all on loopback. A single bar is plain text; " +
       "a double bar is inside TLS, where nobody but the two could read it.",
   ));
-  const certificates = await makeCertificates(folder);
-  await using names = await NameServer.start({
-    "b.example": { mx: ["10 mx.b.example"] },
-    "mx.b.example": { a: ["127.0.0.1"] },
-  }, (question) => {
-    counts.questions++;
-    print(narration.question("A", question));
-  });
-  const [a, b] = [new EventWatch(), new EventWatch()];
-  const plain = denoRuntime();
-  const stationB = await startStationB({
-    runtime: plain,
-    folder: `${folder}/b`,
-    certificate: certificates.b,
-    onEvent: b.record,
-  });
-  await using _b = stopping(stationB);
-  const stationA = await startStationA({
-    runtime: tapped(withNameServers({ nameServers: [names.address] }), "A", "B", listeners),
-    folder: `${folder}/a`,
-    certificate: certificates.a,
-    onEvent: a.record,
-  }, { port: portOf(stationB) });
-  await using _a = stopping(stationA);
-  const checks = await tellJourney({
-    narration,
-    print,
-    network: tapped(plain, "Alice", "A", listeners).network,
-    submission: stationA.addresses[0]!,
-    authority: certificates.a.certificate,
-    a,
-    b,
-    mailbox: (address) => mailboxOf(folder, address),
-    now: () => Date.now(),
-  }).catch((error) => {
-    if (!(error instanceof NotHappenedError)) throw error;
-    const check = { what: error.message, ok: false };
-    print(narration.check(check));
-    return [check];
-  });
+  const tally: Tally = { lines: 0, questions: 0, connections: 0 };
+  const checks = await play(folder, narration, print, tally);
   print(narration.heading("In short"));
-  print(narration.tell(summarize(checks, counts, (Date.now() - began) / 1000)));
+  print(narration.tell(summarize(checks, tally, (Date.now() - began) / 1000)));
   return checks.every(({ ok }) => ok) ? EXIT.ok : EXIT.software;
 }
 
-function summarize(
-  checks: readonly Check[],
-  { lines, questions }: Counts,
-  seconds: number,
-): string {
+/** Counts for the summary. */
+interface Tally {
+  lines: number;
+  questions: number;
+  connections: number;
+}
+
+/** Sets the stage, tells the story, and clears the stage again. */
+async function play(
+  folder: string,
+  narration: Narration,
+  print: (text: string) => void,
+  tally: Tally,
+): Promise<readonly Check[]> {
+  const listeners: Listeners = {
+    line(spoken) {
+      tally.lines++;
+      print(narration.speech(spoken));
+    },
+    tls: (client, server, info) => print(narration.tls(client, server, info)),
+  };
+  const tapped = (runtime: Runtime, client: string, server: string): Runtime => {
+    const network = tapNetwork(runtime.network, () => {
+      tally.connections++;
+      return new Conversation(client, server, listeners);
+    });
+    return { ...runtime, network };
+  };
+  const watching = (station: string) => {
+    const watch = new EventWatch();
+    const onEvent = (event: MtaEvent) => {
+      const note = noteOn(event);
+      if (note !== null) print(narration.event(station, note.text, note.good));
+      watch.record(event);
+    };
+    return { watch, onEvent };
+  };
+  const certificates = await makeCertificates(folder);
+  await using names = await NameServer.start(NAMES, (question) => {
+    tally.questions++;
+    print(narration.question("A", question));
+  });
+  const runtime = denoRuntime();
+  const [a, b] = [watching("A"), watching("B")];
+  await using stationB = running(
+    await startStationB({
+      runtime,
+      folder: `${folder}/b`,
+      certificate: certificates.b,
+      onEvent: b.onEvent,
+    }),
+  );
+  await using stationA = running(
+    await startStationA({
+      runtime: tapped(denoRuntime({ nameServers: [names.address] }), "A", "B"),
+      folder: `${folder}/a`,
+      certificate: certificates.a,
+      onEvent: a.onEvent,
+    }, { port: stationB.port }),
+  );
+  try {
+    return await tellJourney({
+      narration,
+      print,
+      network: tapped(runtime, "Alice", "A").network,
+      submission: stationA.address,
+      authority: certificates.a.certificate,
+      a: a.watch,
+      mailbox: (address) => mailboxOf(folder, address),
+      now: () => Date.now(),
+    });
+  } catch (error) {
+    if (!(error instanceof NotHappenedError)) throw error;
+    const check: Check = { what: error.message, ok: false };
+    print(narration.check(check));
+    return [check];
+  }
+}
+
+/** What the name server knows. */
+const NAMES = { "b.example": { mx: ["10 mx.b.example"] }, "mx.b.example": { a: ["127.0.0.1"] } };
+
+function summarize(checks: readonly Check[], tally: Tally, seconds: number): string {
   const good = checks.filter(({ ok }) => ok).length;
-  return `${good} of ${checks.length} things that should happen did: three letters sent, two delivered as they ` +
-    `were written, one returned with a notice. ${lines} lines of SMTP, ${questions} questions to DNS, ` +
-    `${seconds.toFixed(1)} seconds.`;
+  const verdict = good === checks.length
+    ? `All ${good} checks hold: two letters delivered as they were written, one returned with a notice.`
+    : `${checks.length - good} of ${checks.length} checks FAILED.`;
+  return `${verdict} ${tally.connections} connections, ${tally.lines} lines and replies of SMTP, ` +
+    `${tally.questions} questions to DNS, ${seconds.toFixed(1)} seconds.`;
 }
 
 async function makeCertificates(
@@ -157,25 +187,13 @@ async function makeCertificates(
   return { a: await make("a"), b: await make("b") };
 }
 
-/** A machine whose outgoing conversations are overheard. */
-function tapped(runtime: Runtime, client: string, server: string, listeners: Listeners): Runtime {
-  const network: Network = tapNetwork(
-    runtime.network,
-    () => new Conversation(client, server, listeners),
-  );
-  return { ...runtime, network };
-}
-
-function stopping(mta: Mta): AsyncDisposable {
-  return { [Symbol.asyncDispose]: () => mta.stop({ grace: 1000 }) };
-}
-
-function portOf(mta: Mta): number {
-  const [address]: readonly SocketAddress[] = mta.addresses;
-  if (address?.transport !== "tcp") {
-    throw new TypeError("a station of the demonstration has no port");
-  }
-  return address.port;
+/** A station that is stopped when its time is over. */
+function running(
+  mta: Mta,
+): AsyncDisposable & { readonly address: SocketAddress; readonly port: number } {
+  const [address] = mta.addresses;
+  if (address?.transport !== "tcp") throw new TypeError("the station has no port");
+  return { address, port: address.port, [Symbol.asyncDispose]: () => mta.stop({ grace: 1000 }) };
 }
 
 function mailboxOf(folder: string, address: string): string {
@@ -193,6 +211,3 @@ function lookOf({ isTerminal }: StandardOutput): { width: number; colour: boolea
   }
   return { width, colour: !Deno.noColor };
 }
-
-/** Until the runtime's own signature says so. */
-const withNameServers = denoRuntime as (options: { nameServers: readonly string[] }) => Runtime;

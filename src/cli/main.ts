@@ -5,6 +5,7 @@
  */
 
 import { type Command, formatCommandHelp, formatTable, parseCommandLine } from "./command.ts";
+import { demo } from "./demo.ts";
 import { dev } from "./dev.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { hintNearestName } from "./nearest_name.ts";
@@ -17,7 +18,7 @@ import { VERSION } from "./version.ts";
 
 const PROGRAM = "yizhan";
 
-const COMMANDS: readonly Command[] = [dev, serve, queue, user];
+const COMMANDS: readonly Command[] = [demo, dev, serve, queue, user];
 
 /** Runs the program; resolves with what the process shall exit with. */
 export async function main(words: readonly string[]): Promise<ExitCode> {

@@ -9,12 +9,13 @@ import { decode } from "../../bytes.ts";
 import type { TlsInfo } from "../../runtime/runtime.ts";
 import type { Tap } from "./tap.ts";
 
-/** A line that somebody says. */
+/** What somebody says: a line, or a whole reply of several. */
 export interface SpokenLine {
   readonly from: string;
   readonly to: string;
   /** `message`: a line of the mail itself. */
   readonly kind: "command" | "reply" | "message";
+  /** The lines of a reply are joined by ` · `. */
   readonly text: string;
   /** Inside TLS: nobody but the two can read it. */
   readonly secret: boolean;
@@ -40,6 +41,8 @@ export class Conversation implements Tap {
   /** The beginnings of lines. */
   #sent = "";
   #received = "";
+  /** The lines of a reply whose last is still to come. */
+  #reply: string[] = [];
   #mode: "commands" | "message" | "login" = "commands";
   /** Octets of a BDAT chunk still to come. */
   #chunk = 0;
@@ -93,7 +96,15 @@ export class Conversation implements Tap {
     }
   }
 
-  #answer(text: string): void {
+  #answer(line: string): void {
+    const more = /^(\d{3})-(.*)$/.exec(line);
+    if (more !== null) {
+      this.#reply.push(this.#reply.length === 0 ? `${more[1]} ${more[2]}` : more[2]!);
+      return;
+    }
+    const last = this.#reply.length === 0 ? line : line.slice(4);
+    const text = [...this.#reply, last].join(" · ");
+    this.#reply = [];
     this.#listeners.line({
       from: this.#server,
       to: this.#client,
@@ -101,8 +112,8 @@ export class Conversation implements Tap {
       text,
       secret: this.#secret,
     });
-    if (/^354/.test(text)) this.#mode = "message";
-    else if (/^334/.test(text)) this.#mode = "login";
+    if (/^354/.test(line)) this.#mode = "message";
+    else if (/^334/.test(line)) this.#mode = "login";
     else if (this.#mode === "login") this.#mode = "commands";
   }
 }

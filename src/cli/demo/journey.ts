@@ -23,8 +23,8 @@ export interface Stage {
   readonly submission: SocketAddress;
   /** Whom Alice trusts, PEM. */
   readonly authority: string;
+  /** What happens in station A. */
   readonly a: EventWatch;
-  readonly b: EventWatch;
   /** The folder of a mailbox. */
   readonly mailbox: (address: string) => string;
   /** Milliseconds since the epoch. */
@@ -92,7 +92,7 @@ async function tellOfReturn(stage: Stage): Promise<Check[]> {
   await a.wait("delivery.done", (one) => one.recipient === ALICE.address, "Alice got a notice");
   const [notice] = await readNewMail(stage.mailbox(ALICE.address));
   if (notice !== undefined) {
-    print(narration.event("A", "in Alice's Maildir:", true));
+    print(narration.tell("What Alice reads:"));
     print(
       narration.quote(`Subject: ${fieldOf(notice.head, "subject") ?? ""}\n\n${firstPart(notice)}`),
     );
@@ -125,8 +125,6 @@ async function tellOfWaiting(stage: Stage): Promise<Check[]> {
     (one) => one.recipient === CAROL,
     "B put it off",
   );
-  const wait = Math.max(0, deferred.next - stage.now()) / 1000;
-  print(narration.event("A", `keeps it in the queue; next attempt in ${wait.toFixed(1)} s`, false));
   await a.wait(
     "delivery.done",
     (one) => one.recipient === CAROL,
@@ -143,7 +141,7 @@ async function tellOfWaiting(stage: Stage): Promise<Check[]> {
 }
 
 async function submit(
-  { network, submission, authority, now, print, narration }: Stage,
+  { network, submission, authority, now }: Stage,
   recipient: string,
   subject: string,
   body: string,
@@ -168,7 +166,6 @@ async function submit(
     recipient,
     message: `${head}\r\n\r\n${body}`,
   });
-  print(narration.event("A", "has it on the disk, and goes on by itself", true));
 }
 
 function letter(greeting: string, lines: readonly string[]): string {

@@ -20,7 +20,7 @@ export interface Submission {
   readonly password: string;
   readonly sender: string;
   readonly recipient: string;
-  /** Lines end in CRLF, none is a dot alone. */
+  /** Its lines end in CRLF. */
   readonly message: string;
 }
 
@@ -42,7 +42,8 @@ export async function submitMail(submission: Submission): Promise<string> {
     await client.say(`MAIL FROM:<${submission.sender}>`, 250);
     await client.say(`RCPT TO:<${submission.recipient}>`, 250);
     await client.say("DATA", 354);
-    const accepted = await client.say(`${submission.message}.`, 250);
+    // RFC 5321 §4.5.2: a dot at the beginning of a line is said twice.
+    const accepted = await client.say(`${submission.message.replaceAll(/^\./gm, "..")}.`, 250);
     await client.say("QUIT", 221);
     return accepted;
   } finally {

@@ -59,7 +59,7 @@ export class Narration {
   }
 
   /**
-   * A line of a conversation. The bar is double where TLS hides it from everybody else.
+   * A line of a conversation, cut to the terminal, or a reply, wrapped. The bar is double where TLS hides it from everybody else.
    *
    * @example
    * ```ts
@@ -74,7 +74,9 @@ export class Narration {
   speech({ from, to, kind, text, secret }: SpokenLine): string {
     // The client stands on the left in both directions.
     const speakers = kind === "reply" ? `${to} ← ${from}` : `${from} → ${to}`;
-    return this.#row(speakers, secret ? "║" : "│", text, kind);
+    const room = this.#width - SPEAKERS - 3;
+    const rows = kind === "reply" ? wrap(text, Math.min(room, WIDEST)) : [text];
+    return rows.map((row) => this.#row(speakers, secret ? "║" : "│", row, kind)).join("\n");
   }
 
   /** Two have agreed on TLS. */
@@ -112,7 +114,7 @@ export class Narration {
   #row(speakers: string, bar: string, text: string, style: Style): string {
     const left = speakers.padStart(SPEAKERS);
     const room = this.#width - left.length - 3;
-    const said = cut(formatVisible(text, 2000), room);
+    const said = cut(formatVisible(text.replaceAll("\t", "    "), 2000), room);
     return `${this.#paint("dim", `${left} ${bar}`)} ${this.#paint(style, said)}`.trimEnd();
   }
 }

@@ -7,7 +7,7 @@
 
 import { mapDirectory } from "../../directory/map_directory.ts";
 import type { EventSink } from "../../events.ts";
-import { type Mta, type MtaOptions, startMta } from "../../mta.ts";
+import { type Mta, startMta } from "../../mta.ts";
 import type { Policy } from "../../policy/policy.ts";
 import type { Runtime, SocketAddress, TlsCertificate } from "../../runtime/runtime.ts";
 import { reply } from "../../smtp/reply.ts";
@@ -40,23 +40,24 @@ export function startStationA(
   { runtime, folder, certificate, onEvent }: StationOptions,
   next: { readonly port: number },
 ): Promise<Mta> {
-  const options: MtaOptions & Record<string, unknown> = {
+  return startMta({
     runtime,
     hostname: "mx.a.example",
     listeners: [{ role: "submission", address: LOOPBACK }],
     directory: mapDirectory({ accounts: { [ALICE.address]: { password: ALICE.password } } }),
     delivery: { maildirRoot: `${folder}/mail` },
     certificates: [certificate],
-    queue: { directory: `${folder}/queue` },
+    queue: {
+      directory: `${folder}/queue`,
+      retry: { usual: { first: 1500, factor: 1, jitter: 0 } },
+    },
     // Port 25 is for real stations; and DNS must not send anybody to loopback unless it is meant.
     routes: [{
       domains: ["*"],
       via: { kind: "mx", port: next.port, family: "ipv4-only", allowAddresses: ["127.0.0.0/8"] },
     }],
-    retry: { usual: { first: 1500, factor: 1, jitter: 0 } },
     onEvent,
-  };
-  return startMta(options);
+  });
 }
 
 /** Station B takes mail from the world for those who live there. */

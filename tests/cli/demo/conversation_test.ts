@@ -28,7 +28,7 @@ function play(conversation: Conversation, script: readonly string[], step = Infi
 const DIALOGUE = [
   "<220 a ESMTP\r\n",
   ">EHLO c\r\n",
-  "<250-a\r\n250 8BITMIME\r\n",
+  "<250-a\r\n250-SIZE 100\r\n250 8BITMIME\r\n",
   ">MAIL FROM:<x@y>\r\nRCPT TO:<z@y>\r\nDATA\r\n",
   "<250 ok\r\n250 ok\r\n354 go\r\n",
   ">Subject: hi\r\n\r\nQUIT\r\n..\r\n.\r\nQUIT\r\n",
@@ -38,8 +38,7 @@ const DIALOGUE = [
 const HEARD = [
   "A→C reply: 220 a ESMTP",
   "C→A command: EHLO c",
-  "A→C reply: 250-a",
-  "A→C reply: 250 8BITMIME",
+  "A→C reply: 250 a · SIZE 100 · 8BITMIME",
   "C→A command: MAIL FROM:<x@y>",
   "C→A command: RCPT TO:<z@y>",
   "C→A command: DATA",
