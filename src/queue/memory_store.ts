@@ -61,6 +61,7 @@ export class MemoryStore implements QueueStore {
   readonly #leases = new WeakMap<Claim, Lease>();
   readonly #waiters = new Set<Waiter>();
 
+  /** An empty one. */
   constructor({ clock, lease = 5 * 60_000 }: MemoryStoreOptions) {
     this.#clock = clock;
     this.#lease = lease;

@@ -26,6 +26,7 @@ export class Damaged {
   readonly #directory: string;
   readonly #events: EventSink;
 
+  /** In `directory`, which is made when it is needed. */
   constructor(
     files: Files,
     clock: Clock,

@@ -48,6 +48,7 @@ export class DueReader {
   /** Folders that are empty of entries but cannot be removed: something else is in them. */
   readonly #stuck = new Set<string>();
 
+  /** Of entries that are ready. */
   constructor(options: DueReaderOptions) {
     this.#options = options;
   }

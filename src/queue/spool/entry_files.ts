@@ -50,6 +50,7 @@ export class EntryFiles {
   /** The folders of entries met last, so that most are found without a search. */
   readonly #places = new Map<string, string>();
 
+  /** Below `directory`. */
   constructor(
     files: Files,
     folders: Folders,

@@ -70,6 +70,7 @@ export class MessageFiles {
   readonly #visits = new Turns();
   readonly #listings = new Set<Listing>();
 
+  /** `prepare()` comes before anything else. */
   constructor({ files, clock, directory, events, window = 50_000 }: MessageFilesOptions) {
     const folders = new Folders(files);
     const damaged = new Damaged(files, clock, folders, `${directory}/damaged`, events);

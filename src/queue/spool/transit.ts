@@ -32,6 +32,7 @@ export class Transit {
   readonly #gone = new Set<string>();
   #wiping: Promise<void> = Promise.resolve();
 
+  /** In `directory`, which is made by `prepare()`. */
   constructor(files: Files, folders: Folders, bodies: BodyFiles, directory: string) {
     this.#files = files;
     this.#folders = folders;
