@@ -16,11 +16,17 @@ import {
 import { CommandError, EXIT } from "./exit.ts";
 import { describeError, explainFailure, isNotCapable } from "./trouble.ts";
 
-/** @param options `outward: false` takes away the means to connect to anything. */
-export function serverRuntime(options: { readonly outward: boolean }): Runtime {
-  const runtime = denoRuntime();
+/**
+ * @param options `outward: false` takes away the means to connect to anything; `nameServers` are asked in
+ * place of those of the system.
+ */
+export function serverRuntime(
+  options: { readonly outward: boolean; readonly nameServers?: readonly string[] },
+): Runtime {
+  const { outward, nameServers = [] } = options;
+  const runtime = denoRuntime(nameServers.length === 0 ? {} : { nameServers });
   const { network } = runtime;
-  const connect: Network["connect"] = options.outward
+  const connect: Network["connect"] = outward
     ? (address, settings) => network.connect(address, settings)
     : (address) => {
       const where = formatSocketAddress(address);

@@ -14,6 +14,10 @@ export interface Needs {
   readonly write: readonly string[];
   /** Where it listens. */
   readonly listen: readonly SocketAddress[];
+  /** Whether it connects to other stations, wherever they are. */
+  readonly outward?: boolean;
+  /** Programs it runs. */
+  readonly run?: readonly string[];
   /** `statfs`: to see that the disk does not fill up. */
   readonly sys: readonly "statfs"[];
 }
@@ -46,29 +50,39 @@ export function formatDenoCommand(needs: Needs, words: readonly string[]): strin
     const subjects = flags.get(descriptor.name) ?? [];
     if (!subjects.includes(subject)) flags.set(descriptor.name, [...subjects, subject]);
   }
-  const allow = [...flags].map(([name, subjects]) => `--allow-${name}=${subjects.join(",")}`);
+  const allow = [...flags].map(([name, subjects]) =>
+    subjects.includes("") ? `--allow-${name}` : `--allow-${name}=${subjects.join(",")}`
+  );
   const program = import.meta.resolve("./main.ts").replace(/^file:\/\//, "");
   return ["deno", "run", ...allow, program, ...words].map(quote).join(" ");
 }
 
 type Needed =
   | { readonly name: "read" | "write"; readonly path: string }
-  | { readonly name: "net"; readonly host: string }
+  | { readonly name: "net"; readonly host?: string }
+  | { readonly name: "run"; readonly command: string }
   | { readonly name: "sys"; readonly kind: "statfs" };
 
 function listPermissions(needs: Needs): Needed[] {
   const sockets = needs.listen.filter((address) => address.transport === "unix");
   const hosts = needs.listen.filter((address) => address.transport === "tcp");
   const socketPaths = sockets.map(({ path }) => path);
+  const outward = needs.outward === true;
   return [
-    ...hosts.map(({ hostname, port }) => {
+    ...(outward ? [{ name: "net" as const }] : []),
+    // Who may connect anywhere may listen anywhere.
+    ...(outward ? [] : hosts).map(({ hostname, port }) => {
       const host = hostname.includes(":") ? `[${hostname}]` : hostname;
       return { name: "net" as const, host: `${host}:${port}` };
     }),
     // Deno wants the path of a socket among the hosts too, and there an absolute one.
-    ...socketPaths.map((path) => ({ name: "net" as const, host: `unix:${absolute(path)}` })),
+    ...(outward ? [] : socketPaths).map((path) => ({
+      name: "net" as const,
+      host: `unix:${absolute(path)}`,
+    })),
     ...[...needs.read, ...socketPaths].map((path) => ({ name: "read" as const, path })),
     ...[...needs.write, ...socketPaths].map((path) => ({ name: "write" as const, path })),
+    ...(needs.run ?? []).map((command) => ({ name: "run" as const, command })),
     ...needs.sys.map((kind) => ({ name: "sys" as const, kind })),
   ];
 }
@@ -80,7 +94,9 @@ function absolute(path: string): string {
 function subjectOf(needed: Needed): string {
   switch (needed.name) {
     case "net":
-      return needed.host;
+      return needed.host ?? "";
+    case "run":
+      return needed.command;
     case "sys":
       return needed.kind;
     case "read":
@@ -90,6 +106,7 @@ function subjectOf(needed: Needed): string {
 }
 
 function describe(needed: Needed): string {
+  if (needed.name === "net" && needed.host === undefined) return "connect to other hosts";
   const verb = needed.name === "net"
     ? "listen on"
     : needed.name === "sys"

@@ -7,8 +7,14 @@
  */
 
 import { type FileDirectory, openFileDirectory } from "../directory/file_directory.ts";
+import { domainKey } from "../address.ts";
+import { ControlServer } from "../admin/control_server.ts";
+import { queueCommands } from "../admin/queue_requests.ts";
 import { type Mta, startMta } from "../mta.ts";
-import { formatSocketAddress } from "../runtime/runtime.ts";
+import type { QueueOptions } from "../mta_queue.ts";
+import type { Credentials } from "../routing/route.ts";
+import type { RouteOptions, ViaOptions } from "../routing/route_table.ts";
+import { formatSocketAddress, type Runtime } from "../runtime/runtime.ts";
 import { CertificateFiles } from "./certificate_files.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { CommandError, EXIT, type ExitCode } from "./exit.ts";
@@ -16,6 +22,7 @@ import { chooseFormatter, EventLog } from "./log_output.ts";
 import { serverRuntime } from "./machine.ts";
 import { requirePermissions } from "./permissions.ts";
 import { StopSignals } from "./stop_signals.ts";
+import { readCredentialLines, readRoute } from "./route_text.ts";
 import { readServeOptions, SERVE_FLAGS, type ServeOptions } from "./serve_options.ts";
 import { say, warn } from "./terminal.ts";
 import { describeError, describeFileError, explainFailure } from "./trouble.ts";
@@ -50,6 +57,8 @@ interface Station {
   readonly mta: Mta;
   readonly directory: FileDirectory;
   readonly certificates: CertificateFiles;
+  /** Where the queue is asked for; `null` without one. */
+  readonly control: ControlServer | null;
 }
 
 async function runServe(line: CommandLine, words: readonly string[]): Promise<ExitCode> {
@@ -68,6 +77,7 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
   await signals.first;
   say("stopping: sessions may finish what they are doing (the signal again stops at once)");
   stopWatching();
+  await station.control?.stop();
   await mta.stop();
   await log.flush();
   say("stopped");
@@ -75,14 +85,30 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
 }
 
 function checkPermissions(options: ServeOptions, words: readonly string[]): void {
+  const { users, mail, queue, temporary, credentials, nameServers, routes } = options;
   const files = options.certificates.flatMap(({ certificate, key }) => [certificate, key]);
-  const folders = [options.mail, ...options.temporary === undefined ? [] : [options.temporary]];
+  if (credentials !== undefined) files.push(credentials);
+  // Whom to ask for names, where nobody said so.
+  if (queue !== null && nameServers.length === 0) files.push("/etc/resolv.conf");
+  const others = [queue, temporary].filter((path) => typeof path === "string");
+  const folders = [mail, ...others.filter((path) => !isBelow(path, mail))];
+  const programs = routes.flatMap((route) => programOf(readRoute(route, new Map()).via));
   requirePermissions({
-    read: [options.users, ...folders, ...files],
+    read: [users, ...folders, ...files],
     write: folders,
     listen: options.listeners.map(({ address }) => address),
+    outward: queue !== null,
+    run: programs,
     sys: ["statfs"],
   }, words);
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return path.startsWith(`${folder.replace(/\/+$/, "")}/`);
+}
+
+function programOf(via: ViaOptions): string[] {
+  return via.kind === "pipe" ? [via.program] : [];
 }
 
 /** What must be there before a station can start; to make it is the operator's business. */
@@ -141,8 +167,10 @@ async function startStation(options: ServeOptions, log: EventLog): Promise<Stati
   const { hostname, users, mail, temporary, domains, relayFrom, postmaster, maxSize } = options;
   const limits = maxSize === undefined ? {} : { limits: { messageSize: maxSize } };
   const certificates = new CertificateFiles(options.certificates);
-  const runtime = serverRuntime({ outward: true });
+  const { nameServers, queue } = options;
+  const runtime = serverRuntime({ outward: queue !== null, nameServers });
   try {
+    const routes = await readRoutes(options);
     const directory = await openFileDirectory({
       ...runtime,
       path: users,
@@ -159,13 +187,64 @@ async function startStation(options: ServeOptions, log: EventLog): Promise<Stati
       certificates: await certificates.load(Date.now(), warn),
       onEvent: log.record,
       relayFrom,
+      ...(queue === null ? {} : { queue: queueOptions(queue, options), routes }),
       ...(temporary === undefined ? {} : { temporary }),
       ...(postmaster === undefined ? {} : { postmaster }),
     });
-    return { mta, directory, certificates };
+    try {
+      const control = queue === null ? null : await startControl(runtime, queue, mta);
+      return { mta, directory, certificates, control };
+    } catch (error) {
+      await mta.stop({ grace: 0 });
+      throw error;
+    }
   } catch (error) {
     throw explainFailure("cannot start", error) ?? error;
   }
+}
+
+function queueOptions(directory: string, { retryFor }: ServeOptions): QueueOptions {
+  const retry = retryFor === undefined ? {} : { retry: { usual: { lifetime: retryFor } } };
+  return { directory, pid: Deno.pid, ...retry };
+}
+
+/** The routes of the command line; what is said of relay domains is put in. */
+async function readRoutes(options: ServeOptions): Promise<RouteOptions[]> {
+  const credentials = options.credentials === undefined
+    ? new Map()
+    : await readCredentials(options.credentials);
+  const relayed = new Set(options.relayDomains.map(domainKey));
+  const routes = options.routes.map((text): RouteOptions => {
+    const route = readRoute(text, credentials);
+    const accept = route.domains.some((domain) => relayed.delete(domainKey(domain)));
+    return accept ? { ...route, accept } : route;
+  });
+  const others = [...relayed];
+  return others.length === 0
+    ? routes
+    : [...routes, { domains: others, via: { kind: "mx" }, accept: true }];
+}
+
+async function readCredentials(path: string): Promise<Map<string, Credentials>> {
+  const found = await lookAt("credentials", path);
+  if (found === null) throw new CommandError(EXIT.noInput, `--credentials ${path} does not exist`);
+  if (found.mode !== null && (found.mode & 0o077) !== 0) {
+    const advice = `others may read the passwords in it; run: chmod 600 ${path}`;
+    throw new CommandError(EXIT.config, `--credentials ${path}: ${advice}`);
+  }
+  return readCredentialLines(await Deno.readTextFile(path), path);
+}
+
+/** The socket that `yizhan queue` asks. */
+function startControl(runtime: Runtime, queue: string, { queue: control }: Mta) {
+  return ControlServer.start({
+    network: runtime.network,
+    files: runtime.files,
+    clock: runtime.clock,
+    path: `${queue}/control.sock`,
+    commands: queueCommands(control!),
+    onFault: (error) => warn(`control socket: ${describeError(error)}`),
+  });
 }
 
 /** Reloads on SIGHUP, and certificates when their files change; gives what ends that. */

@@ -49,6 +49,9 @@ export const SERVE_FLAGS = {
     value: "DIR",
     help: "The queue of mail that goes on (default .queue in the mail folder)",
   },
+  "no-relay": {
+    help: "Only deliver: nothing is sent on, there is no queue, nobody is connected to",
+  },
   route: { value: "DOMAIN=WAY", multiple: true, help: ROUTE_HELP },
   credentials: {
     value: "FILE",
@@ -81,8 +84,8 @@ export interface ServeOptions {
   readonly relayFrom: readonly string[];
   readonly postmaster?: string;
   readonly temporary?: string;
-  /** The folder of the queue. */
-  readonly queue: string;
+  /** The folder of the queue; `null`: mail only ends here. */
+  readonly queue: string | null;
   /** As written. */
   readonly routes: readonly string[];
   readonly credentials?: string;
@@ -112,7 +115,7 @@ export function readServeOptions(line: CommandLine): ServeOptions {
     hostname: readDomain("--hostname", demand(line, "hostname"), false),
     users: demand(line, "users"),
     mail,
-    queue: line.value("queue") ?? `${mail}/.queue`,
+    queue: line.has("no-relay") ? null : line.value("queue") ?? `${mail}/.queue`,
     routes: line.values("route"),
     ...(credentials === undefined ? {} : { credentials }),
     relayDomains: line.values("relay-domain"),
@@ -126,6 +129,9 @@ export function readServeOptions(line: CommandLine): ServeOptions {
     ...(postmaster === undefined ? {} : { postmaster: readAddress("--postmaster", postmaster) }),
     ...(maxSize === undefined ? {} : { maxSize: readSize("--max-size", maxSize) }),
   };
+  const relaying = ["queue", "route", "credentials", "relay-domain", "name-server", "retry-for"];
+  const contrary = options.queue === null && relaying.find((flag) => line.values(flag).length > 0);
+  if (contrary) throw new UsageError(`--${contrary} makes no sense with --no-relay`);
   const needy = options.listeners.find(({ role }) => role.startsWith("submission"));
   if (needy !== undefined && options.certificates.length === 0) {
     throw new UsageError(

@@ -5,6 +5,7 @@
  */
 
 import { UsersFileError } from "../directory/users_read.ts";
+import { SpoolBusyError } from "../queue/spool/owner.ts";
 import { errorCode } from "../runtime/runtime.ts";
 import { CommandError, EXIT, type ExitCode } from "./exit.ts";
 
@@ -37,6 +38,12 @@ export function explainFailure(what: string, error: unknown): CommandError | nul
   if (error instanceof CommandError) return error;
   if (error instanceof UsersFileError) {
     return new CommandError(EXIT.dataError, error.problems.join("\n"), { cause: error });
+  }
+  if (error instanceof SpoolBusyError) {
+    const advice = "stop it first, or give another folder with --queue DIR";
+    return new CommandError(EXIT.temporary, `${what}: ${error.message}; ${advice}`, {
+      cause: error,
+    });
   }
   if (isNotCapable(error)) {
     // Deno's own words name the flag.
