@@ -68,8 +68,8 @@ export class Line<T> {
   }
 }
 
-/** What a job's duration is taken for before one is over. */
-const FIRST_GUESS = 1000;
+/** What a job's duration is taken for before one is over, in milliseconds: what is too fast costs a claim, what is too slow costs time. */
+const FIRST_GUESS = 10;
 
 /** One destination. */
 export class Destination<T> {
@@ -126,9 +126,9 @@ export class Destination<T> {
       : null;
   }
 
-  /** Milliseconds between two jobs that are over, by what is known. */
+  /** Milliseconds between two jobs that are over, by what is known, when it is as wide as it may be. */
   get interval(): number {
-    return this.#duration / this.width;
+    return this.#duration / (this.#strikes > 0 ? 1 : Math.max(1, this.limit));
   }
 
   /** Whether nothing is lost by forgetting it. One that was down is remembered, so that the next time is longer. */

@@ -90,6 +90,8 @@ const LONGEST_WAIT = 60_000;
 const SHORTEST_WAIT = 1000;
 /** Milliseconds after which what was broken off is tried again. */
 const BROKEN_OFF = 60_000;
+/** Milliseconds to rest after a batch of which most was sent back, so that a heap for one destination is not dug through in one go. */
+const DIG_PAUSE = 100;
 /** Milliseconds that transports have to end after their signal was aborted, and records to be written. */
 const LAST_WORDS = 5000;
 /** Leases are looked at once an hour at least, and not more often than ten times a second. */
@@ -119,6 +121,8 @@ export class Runner {
   readonly #giveUp = new AbortController();
   /** Rounds whose record cannot be written. */
   #troubles = 0;
+  /** Jobs that found no place, since the last rest. */
+  #refused = 0;
   #wake: (() => void) | null = null;
   #pumping = false;
   #renewing = false;
@@ -292,6 +296,10 @@ export class Runner {
     try {
       const room = await this.#waitForRoom();
       if (signal.aborted) return;
+      if (this.#refused > this.#limits.batch / 2) {
+        this.#refused = 0;
+        await clock.sleep(DIG_PAUSE, signal);
+      }
       const now = clock.now();
       const claims = await store.claim(now, Math.min(room, this.#limits.batch));
       for (const claim of claims) {
@@ -393,7 +401,10 @@ export class Runner {
     const now = this.#options.clock.now();
     const refusal = this.#scheduler.enter(job, { destination, limit, fresh }, now);
     if (refusal === null) round.open();
-    else round.postpone(recipients, refusal);
+    else {
+      this.#refused++;
+      round.postpone(recipients, refusal);
+    }
   }
 
   // One job.

@@ -67,7 +67,7 @@ const FRESH_RUN = 4;
 /** The part of all places that retries may have. */
 const RETRY_SHARE = 3 / 4;
 /** The soonest and the latest that a job too many is told to come back, in milliseconds. */
-const SOONEST = 1000;
+const SOONEST = 100;
 const LATEST = 15 * 60_000;
 /** Destinations that are kept in mind for having been down. */
 const REMEMBERED = 10_000;
