@@ -390,6 +390,18 @@ Deno.test("list() streams: the first entry needs one folder", async () => {
   assertEquals(opened, 1);
 });
 
+Deno.test("list() shows what moves behind its back", async () => {
+  const { spool } = await newSpool();
+  await spool.put(message("first", NOW), message("later", NOW + 5 * HOUR), message("gone", NOW));
+  const seen: string[] = [];
+  for await (const { id } of spool.list()) {
+    if (seen.push(id) > 1) continue;
+    await spool.replace(waiting("later", NOW + 1)); // into the folder that is being read
+    await spool.remove("gone");
+  }
+  assertEquals(seen, ["first", "later"]);
+});
+
 /** Spoils a spool of `ids` in one way; gives what is to be said of it. */
 type Damage = (files: ReturnType<typeof memoryRuntime>["files"], id: string) => Promise<RegExp>;
 
