@@ -296,13 +296,16 @@ export class SmtpExchange implements DeadlineMember {
   async #ready(): Promise<OpeningFailure | null> {
     for (let event; (event = await this.#next()) !== null;) {
       if (event.type !== "failed") continue;
-      // Who takes the handshake and then hangs up has not liked something about it.
-      const tls = this.tls !== undefined && !event.remote && this.#target.tls.start === "starttls";
-      return tls
-        ? this.#tlsFailed({ kind: "failed", error: event.reply.lines.join(" ") })
-        : this.#sessionFailed(event);
+      const afterTls = this.tls !== undefined && this.#target.tls.start === "starttls";
+      return afterTls ? this.#failedAtTls(event) : this.#sessionFailed(event);
     }
     return null;
+  }
+
+  /** Who hangs up at STARTTLS, or right after the handshake, has not liked something about TLS. */
+  #failedAtTls(event: Failed): OpeningFailure {
+    if (event.remote) return this.#sessionFailed(event);
+    return this.#tlsFailed({ kind: "failed", error: event.reply.lines.join(" ") });
   }
 
   async #startTls(): Promise<OpeningFailure | null> {
@@ -311,7 +314,7 @@ export class SmtpExchange implements DeadlineMember {
     if (!this.peer.startTls) return this.#withoutTls({ kind: "not offered" });
     this.#session.startTls();
     for (let event; (event = await this.#next()) !== null;) {
-      if (event.type === "failed") return this.#sessionFailed(event);
+      if (event.type === "failed") return this.#failedAtTls(event);
       if (event.type === "tls-refused") {
         return this.#withoutTls({ kind: "refused", reply: event.reply });
       }
