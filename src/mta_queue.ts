@@ -40,6 +40,8 @@ export interface QueueSettings {
   readonly retry?: RetryOptions;
   /** How much at once. */
   readonly limits?: Partial<RunnerLimits>;
+  /** Mail is taken and none of it delivered, until a start without this. Default `false`. */
+  readonly paused?: boolean;
   /**
    * What the senders of forwarded mail are signed with (SRS), at least 16 characters. Default: kept in the
    * folder; for a store of your own, made anew at each start.
@@ -110,7 +112,7 @@ export class StationQueue {
 
   /** Starts mail out. @throws {RangeError} for a retry schedule that cannot be. */
   constructor(
-    { retry, limits }: QueueSettings,
+    { retry, limits, paused }: QueueSettings,
     { store, srsSecret }: OpenQueue,
     surroundings: QueueSurroundings,
   ) {
@@ -121,6 +123,7 @@ export class StationQueue {
       ...{ store, srsSecret },
       ...(retry && { retry }),
       ...(limits && { limits }),
+      ...(paused && { paused }),
     });
     this.#outbound = outbound;
     this.#store = store;

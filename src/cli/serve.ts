@@ -203,9 +203,12 @@ async function startStation(options: ServeOptions, log: EventLog): Promise<Stati
   }
 }
 
-function queueOptions(directory: string, { retryFor }: ServeOptions): QueueOptions {
+function queueOptions(
+  directory: string,
+  { retryFor, queueOnly: paused }: ServeOptions,
+): QueueOptions {
   const retry = retryFor === undefined ? {} : { retry: { usual: { lifetime: retryFor } } };
-  return { directory, pid: Deno.pid, ...retry };
+  return { directory, pid: Deno.pid, paused, ...retry };
 }
 
 /** The routes of the command line; what is said of relay domains is put in. */

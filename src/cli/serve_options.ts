@@ -49,6 +49,9 @@ export const SERVE_FLAGS = {
     value: "DIR",
     help: "The queue of mail that goes on (default .queue in the mail folder)",
   },
+  "queue-only": {
+    help: "Take mail into the queue and deliver none of it, until a start without this",
+  },
   "no-relay": {
     help: "Only deliver: nothing is sent on, there is no queue, nobody is connected to",
   },
@@ -86,6 +89,8 @@ export interface ServeOptions {
   readonly temporary?: string;
   /** The folder of the queue; `null`: mail only ends here. */
   readonly queue: string | null;
+  /** Nothing in the queue is delivered. */
+  readonly queueOnly: boolean;
   /** As written. */
   readonly routes: readonly string[];
   readonly credentials?: string;
@@ -116,6 +121,7 @@ export function readServeOptions(line: CommandLine): ServeOptions {
     users: demand(line, "users"),
     mail,
     queue: line.has("no-relay") ? null : line.value("queue") ?? `${mail}/.queue`,
+    queueOnly: line.has("queue-only"),
     routes: line.values("route"),
     ...(credentials === undefined ? {} : { credentials }),
     relayDomains: line.values("relay-domain"),
@@ -129,8 +135,17 @@ export function readServeOptions(line: CommandLine): ServeOptions {
     ...(postmaster === undefined ? {} : { postmaster: readAddress("--postmaster", postmaster) }),
     ...(maxSize === undefined ? {} : { maxSize: readSize("--max-size", maxSize) }),
   };
-  const relaying = ["queue", "route", "credentials", "relay-domain", "name-server", "retry-for"];
-  const contrary = options.queue === null && relaying.find((flag) => line.values(flag).length > 0);
+  const relaying = [
+    "queue",
+    "route",
+    "credentials",
+    "relay-domain",
+    "name-server",
+    "retry-for",
+    "queue-only",
+  ];
+  const contrary = options.queue === null &&
+    relaying.find((flag) => line.has(flag) || line.values(flag).length > 0);
   if (contrary) throw new UsageError(`--${contrary} makes no sense with --no-relay`);
   const needy = options.listeners.find(({ role }) => role.startsWith("submission"));
   if (needy !== undefined && options.certificates.length === 0) {

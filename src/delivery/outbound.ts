@@ -44,6 +44,8 @@ export interface OutboundOptions {
   readonly subaddressDelimiter?: string | null;
   readonly retry?: RetryOptions;
   readonly limits?: Partial<RunnerLimits>;
+  /** Nothing is delivered; the queue only grows. */
+  readonly paused?: boolean;
   readonly emit: (fact: MtaFact) => void;
 }
 
@@ -88,7 +90,7 @@ export class Outbound {
       },
       notices: this.#notices(scheduleFor),
     });
-    this.#running = this.runner.run();
+    this.#running = options.paused ? Promise.resolve() : this.runner.run();
   }
 
   /** What comes due for a domain is tried without delay, also what waits for ETRN. */

@@ -55,6 +55,7 @@ export async function finishMessage(
     head: formatFields(judged.fields),
     bodySize: content.body.size,
     openBody: () => content.body.open(),
+    moveBody: (path) => content.body.move(path),
   };
   const groups = client.origin.lmtp
     ? transaction.recipients.map((recipient) => [recipient])
