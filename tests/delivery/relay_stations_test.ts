@@ -4,14 +4,15 @@
  * @module
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
-import { createHash } from "node:crypto";
-import { encode } from "../../src/bytes.ts";
+import { createHash, pbkdf2Sync } from "node:crypto";
 import type { Route } from "../../src/routing/route.ts";
-import { MemoryStation, type StationSetup } from "../support/memory_station.ts";
+import { encode } from "../../src/bytes.ts";
+import { scramKeys } from "../../src/smtp/sasl/scram_verifier.ts";
+import { DIRECTORY, MemoryStation, type StationSetup } from "../support/memory_station.ts";
 import { testAuthority } from "../support/certificates.ts";
-import { mxRoute, RelayWorld, smarthostRoute } from "./relay_world.ts";
+import { RelayWorld, smarthostRoute } from "./relay_world.ts";
 import { latin1 } from "./scripted_peer.ts";
 import { jobFor, type JobSetup, told } from "./support.ts";
 
@@ -19,15 +20,27 @@ const ALICE = { to: ["alice@example.test"] };
 const TAKEN = /^0 (relayed|delivered) 250 2\.[01]\.[05] /;
 
 /** A station at 192.0.2.25 that keeps what it takes in memory, and a world that relays to it. */
-async function station(setup: StationSetup = {}, derive?: () => Promise<Uint8Array>) {
-  const world = new RelayWorld({
-    nonce: () => "fyko+d2lbbFgONRv9qkxdawL",
-    ...(derive && { derive }),
+async function station(setup: StationSetup = {}) {
+  const world: RelayWorld = new RelayWorld({
+    derive: ({ password, salt, iterations }) =>
+      Promise.resolve(pbkdf2Sync(password, salt, iterations, 32, "sha256")),
   });
   const bodies: Uint8Array[] = [];
   const server = await MemoryStation.start({
     runtime: world.machine("192.0.2.25"),
     temporary: "/tmp",
+    directory: {
+      isLocalDomain: (domain) => DIRECTORY.isLocalDomain(domain),
+      lookup: (address) => DIRECTORY.lookup(address),
+      maySendAs: (account, address) => DIRECTORY.maySendAs(account, address),
+      verify: () => Promise.resolve(null),
+      scramVerifier: (name) => {
+        const salt = encode("QSXCR+Q6sek8bf92");
+        const salted = pbkdf2Sync("wonderland", salt, 4096, 32, "sha256");
+        const verifier = { iterations: 4096, salt, ...scramKeys(salted) };
+        return Promise.resolve({ verifier, account: { name } });
+      },
+    },
     delivery: {
       checkRoom: () => Promise.resolve(null),
       async prepare(source) {
@@ -57,7 +70,9 @@ const body = fc.tuple(
     ),
     { maxLength: 60 },
   ),
-).map(([lines]) => Uint8Array.from(lines.map((line) => `${line}\r\n`).join(""), (c) => c.charCodeAt(0)));
+).map(([lines]) =>
+  Uint8Array.from(lines.map((line) => `${line}\r\n`).join(""), (c) => c.charCodeAt(0))
+);
 
 function hash(octets: Uint8Array): string {
   return createHash("sha256").update(octets).digest("hex");
@@ -72,10 +87,58 @@ for (const chunking of [false, true]) {
       fc.asyncProperty(body, fc.integer({ min: 1, max: 9 }), async (octets, pieces) => {
         there.world.own.network.wires.conditions = () => ({ window: 4096 });
         const job = { body: octets, pieces, entry: { body: "8BITMIME" } } as const;
-        assertEquals((await there.relay(job, smarthostRoute()))[0]!.replace(TAKEN, ""), "taken");
+        assertMatch((await there.relay(job, smarthostRoute()))[0]!, TAKEN);
         assertEquals(hash(there.bodies.pop()!), hash(octets));
       }),
       { numRuns: 60 },
     );
   });
 }
+
+Deno.test("remoteTransport() brings a large message over in both ways, with small windows", async () => {
+  for (const chunking of [false, true]) {
+    await using there = await station({ listener: { extensions: { chunking } } });
+    there.world.own.network.wires.conditions = () => ({
+      window: 5000,
+      split: (n) => Math.min(n, 999),
+    });
+    const octets = Uint8Array.from(".\r\n..\r\nabc\r\n".repeat(40_000), (c) => c.charCodeAt(0));
+    for (const pieces of [1, 7, 300]) {
+      const [outcome] = await there.relay({ body: octets, pieces }, smarthostRoute());
+      assertMatch(outcome!, TAKEN);
+      assertEquals(hash(there.bodies.pop()!), hash(octets));
+    }
+  }
+});
+
+Deno.test("lmtpTransport() brings mail to our own LMTP", async () => {
+  await using there = await station({ listener: { role: "lmtp" } });
+  const address = { transport: "tcp", hostname: "192.0.2.25", port: 25 } as const;
+  const to = ["alice@example.test", "nobody@example.test", "bob@example.test"];
+  const outcomes = await there.relay({ to }, { kind: "lmtp", address, connections: 1 });
+  assertEquals(outcomes.map((text) => text.slice(0, 21)).sort(), [
+    "0 delivered 250 2.0.0",
+    "1 failed 550 5.1.1 no",
+    "2 delivered 250 2.0.0",
+  ]);
+  assertEquals(there.bodies.length, 2);
+});
+
+Deno.test("remoteTransport() logs in to our own submission over verified TLS by SCRAM", async () => {
+  await using there = await station({ listener: { role: "submission" } });
+  const login = (password: string) =>
+    smarthostRoute({
+      tls: "verified",
+      authorities: [testAuthority],
+      credentials: { user: "alice@example.test", password },
+    });
+  const job = { from: "alice@example.test" };
+  const right = await there.relay(job, login("wonderland"));
+  assertMatch(right[0]!, TAKEN);
+  assertEquals(there.server.of("message.accepted")[0]!.identity, "alice@example.test");
+  assertEquals(there.server.of("session.opened").length, 1);
+
+  const wrong = await there.relay(job, login("looking-glass"));
+  assertEquals(wrong[0]!.slice(0, 20), "0 deferred 535 5.7.8");
+  assertEquals(there.server.of("auth.failed")[0]!.mechanism, "SCRAM-SHA-256");
+});
