@@ -144,10 +144,11 @@ Deno.test("jobs begun before a destination was found down do not count against i
   const bench = new Bench({ startWidth: 8 });
   bench.fill(8, "a");
   const started = bench.start();
-  bench.finish(started.slice(0, 7), UNREACHABLE);
+  bench.fill(1, "a", { limit: 2 }); // a reload that allows less
+  bench.finish(started.slice(0, 2), UNREACHABLE);
   const { until } = [...bench.scheduler.down(bench.now)][0]!;
   bench.now = until + 1;
-  bench.finish(started.slice(7), UNREACHABLE);
+  bench.finish(started.slice(2), UNREACHABLE);
   assertEquals([...bench.scheduler.down(bench.now)], []);
 });
 
