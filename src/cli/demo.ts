@@ -22,6 +22,7 @@ import { tapNetwork } from "./demo/tap.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { keepLocalCertificate } from "./local_certificate.ts";
 import { StandardOutput } from "./standard_output.ts";
+import { StopSignals } from "./stop_signals.ts";
 import { describeFileError, explainFailure } from "./trouble.ts";
 
 /** The command. */
@@ -30,10 +31,10 @@ export const demo: Command = {
   summary: "watch a mail travel from station to station",
   usage: "[--data DIR]",
   description: [
-    "Starts two stations and a name server on loopback, in this process, and sends three mails: one that",
-    "arrives, one that comes back, one that has to wait. Every line of SMTP is shown as it passes, with who",
-    "says it to whom. Ends by itself after some seconds and removes what it wrote. Exits with 0 only when all",
-    "of it truly happened. NO_COLOR switches the colours off.",
+    "Starts two stations and a name server on loopback, in this process, and sends three mails: one",
+    "that arrives, one that comes back, one that has to wait. Every line of SMTP is shown as it passes,",
+    "with who says it to whom. Ends by itself after some seconds and removes what it wrote. Exits with 0",
+    "only when all of it truly happened. NO_COLOR switches the colours off.",
   ].join("\n"),
   flags: {
     data: {
@@ -47,16 +48,40 @@ export const demo: Command = {
 
 async function runDemo(line: CommandLine): Promise<ExitCode> {
   if (line.operands.length > 0) throw new UsageError(`demo takes no ${line.operands[0]}`);
+  demandPermissions(line.value("data"));
   const output = new StandardOutput();
+  using signals = new StopSignals();
   const folder = await makeFolder(line.value("data"));
   try {
-    return await perform(folder, output);
+    const stopped = signals.first.then(() => EXIT.temporary);
+    return await Promise.race([stopped, perform(folder, output)]);
   } catch (error) {
     if (output.gone) return EXIT.ok;
     throw explainFailure("the demonstration cannot go on", error) ?? error;
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/**
+ * Asked for before anything is made: a socket that may not be bound ends the process in Deno. All of `sys`,
+ * since the roots of trust that Alice's certificate is added to have no name among its kinds.
+ */
+function demandPermissions(data: string | undefined): void {
+  const needed: Deno.PermissionDescriptor[] = [
+    { name: "net", host: "127.0.0.1" },
+    { name: "sys" },
+    ...(data === undefined ? [] : [{ name: "write", path: data } as const]),
+  ];
+  if (needed.every((one) => Deno.permissions.querySync(one).state === "granted")) return;
+  const folder = data ?? "yizhan-demo";
+  const socket = `${folder.startsWith("/") ? folder : `$PWD/${folder}`}/a/queue/owner.sock`;
+  const program = import.meta.resolve("./main.ts").replace(/^file:\/\//, "");
+  throw new CommandError(
+    EXIT.noPermission,
+    `Deno lacks the permission for this; run: deno run "--allow-net=127.0.0.1,unix:${socket}" ` +
+      `--allow-read=. --allow-write=${folder} --allow-sys ${program} demo --data ${folder}`,
+  );
 }
 
 async function makeFolder(wanted: string | undefined): Promise<string> {

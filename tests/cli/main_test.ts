@@ -19,12 +19,12 @@ Deno.test("yizhan --help and yizhan help print the commands and need no permissi
   ]);
   assertEquals(flag, word);
   assertEquals(flag.code, 0);
-  for (const name of ["dev", "serve", "user", "help"]) {
+  for (const name of ["demo", "dev", "serve", "queue", "user", "help"]) {
     assertMatch(flag.stdout, new RegExp(`\n  ${name} +[A-Z]`));
   }
 });
 
-for (const name of ["dev", "serve", "user"]) {
+for (const name of ["demo", "dev", "serve", "queue", "user"]) {
   Deno.test(`yizhan help ${name} and yizhan ${name} --help print its flags and examples`, async () => {
     const [word, flag, short] = await Promise.all([
       run(["help", name], { flags: [] }),
