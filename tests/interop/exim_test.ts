@@ -9,8 +9,8 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { DOTS, EIGHT_BIT, LONG_LINES, makeLargeBody, makeMail, withNewlines } from "./mail.ts";
 import { readOnlyMail, splitTrace, traceField } from "./maildir.ts";
 import { type Server, startCatcher, startStation } from "./server.ts";
-import { assertEnded, assertSameOctets, interopTest, makeTemporaryFolder } from "./support.ts";
-import { run } from "./support.ts";
+import { assertEnded, assertSameOctets, findTool, interopTest, run } from "./support.ts";
+import { makeTemporaryFolder } from "./support.ts";
 
 const TO = "alice@example.test";
 const ALSO = "carol@example.test";
@@ -27,6 +27,7 @@ async function exim(mail: Uint8Array, router: string, transport: string): Promis
     assertEnded(await run("chown", ["Debian-exim:", `${folder.path}/${name}`]));
   }
   const configuration = `
+exim_path = ${findTool("exim4")}
 spool_directory = ${folder.path}/spool
 log_file_path = ${folder.path}/log/%slog
 primary_hostname = client.test

@@ -17,7 +17,14 @@ const PACKAGES: Record<string, string> = {
   dovecot: "dovecot-imapd",
   script: "bsdutils",
   exim4: "exim4-daemon-light",
+  smtpd: "opensmtpd",
+  "smtp-sink": "postfix",
+  "smtp-source": "postfix",
+  knotd: "knot",
 };
+
+/** What Debian does not install beside Postfix: these may lie unpacked in the folder `YIZHAN_PEERS`. */
+const UNPACKED = ["exim4", "smtpd"];
 
 /**
  * Registers a test that needs `tools`; its name says so when it does not run. `"root"` among them is
@@ -40,18 +47,25 @@ export function interopTest(
 }
 
 /**
- * The path of a program; `/usr/sbin` is searched too, as a user's PATH may lack it.
+ * The path of a program. `/usr/sbin` is searched too, as a user's PATH may lack it, and the folder
+ * `YIZHAN_PEERS`, where `.ci/run` unpacks packages that cannot be installed side by side.
  *
  * @throws {Error} naming the package to install.
  */
 export function findTool(tool: string): string {
   if (tool === "deno") return Deno.execPath();
+  const peers = Deno.env.get("YIZHAN_PEERS") ?? "";
   const folders = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
+  if (peers !== "") folders.push(`${peers}/usr/sbin`, `${peers}/usr/bin`);
   for (const folder of folders) {
     const path = `${folder}/${tool}`;
     if (folder !== "" && isFile(path)) return path;
   }
   const name = PACKAGES[tool] ?? tool;
+  if (UNPACKED.includes(tool)) {
+    const how = `apt-get download ${name} && dpkg --extract ${name}_*.deb FOLDER`;
+    throw new Error(`${tool} is not there: ${how}, and set YIZHAN_PEERS=FOLDER`);
+  }
   throw new Error(`${tool} is not installed: apt-get install ${name}`);
 }
 
