@@ -19,7 +19,9 @@ import { ScramClient } from "./sasl/scram_client.ts";
 
 /** Who to log in as. */
 export interface ClientCredentials {
+  /** The authentication identity. */
   readonly user: string;
+  /** As typed; each mechanism prepares it as it wants. */
   readonly password: string;
 }
 
@@ -43,6 +45,7 @@ export class ClientAuth {
   /** Why we have cancelled. */
   #cancelled: string | null = null;
 
+  /** No exchange goes on yet. */
   constructor(core: ClientCore) {
     this.#core = core;
   }

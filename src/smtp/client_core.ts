@@ -35,6 +35,7 @@ export interface Losable {
 
 /** The common ground of one session's parts. */
 export class ClientCore {
+  /** Who we are, and how much the peer may do. */
   readonly settings: ClientSettings;
   /** What the driver has not yet been told. */
   readonly events: ClientEvent[] = [];
@@ -53,6 +54,7 @@ export class ClientCore {
   #parts: Uint8Array[] = [];
   #commands = "";
 
+  /** The peer has just been connected to. */
   constructor(settings: ClientSettings, secure: boolean) {
     this.settings = settings;
     this.secure = secure;

@@ -52,6 +52,7 @@ export interface RecipientOutcome {
   readonly reply: Reply;
   /** Whether the reply is the peer's; else the words are ours. */
   readonly remote: boolean;
+  /** Which command decided it. */
   readonly stage: TransactionStage;
   /** Accepted by a peer that does DSN, and was told what the sender asked for (RFC 3461 §5.2.2). */
   readonly dsnHandedOn: boolean;

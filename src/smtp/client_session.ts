@@ -229,14 +229,17 @@ export class ClientSession {
     if (this.#transaction.start()) this.#messages++;
   }
 
-  /** A piece of the message, its head and body in order. Copied or used up when it returns. */
+  /**
+   * A piece of the message, its head and body in order. Copied or used up when it returns. Where the outcome is
+   * decided meanwhile this does nothing, and so do the two below: look at {@link waiting} to stop early.
+   */
   writeBody(bytes: Uint8Array): void {
-    this.#body("writeBody").write(bytes);
+    this.#body().write(bytes);
   }
 
   /** The message is whole. */
   endBody(): void {
-    this.#body("endBody").end();
+    this.#body().end();
   }
 
   /**
@@ -244,7 +247,7 @@ export class ClientSession {
    * word, since anything said would be part of the message.
    */
   abandonBody(why: Reply): void {
-    this.#body("abandonBody").abandon(why);
+    this.#body().abandon(why);
   }
 
   /** RSET: `done`. */
@@ -269,10 +272,9 @@ export class ClientSession {
     if (waiting !== "intent") throw new Error(`${what}() while waiting for "${waiting}"`);
   }
 
-  #body(what: string): ClientTransaction {
-    const { waiting } = this;
-    if (waiting !== "body") throw new Error(`${what}() while waiting for "${waiting}"`);
-    return this.#transaction!;
+  #body(): ClientTransaction {
+    if (this.#transaction === null) throw new Error("no message is awaited");
+    return this.#transaction;
   }
 
   #say(line: string, onReply: (given: Reply) => void): void {

@@ -20,7 +20,9 @@ export interface ClientSettings {
    * breaks off. Neither ever goes out. Default `normalize`.
    */
   readonly newlines: "normalize" | "refuse";
+  /** How much a peer may make us do. */
   readonly limits: ClientLimits;
+  /** How long it may take. */
   readonly timeouts: ClientTimeouts;
 }
 
@@ -74,7 +76,9 @@ export interface ClientTimeouts {
 /** What may be said of settings; the rest is as the fields say. */
 export interface ClientOptions
   extends Partial<Omit<ClientSettings, "hostname" | "limits" | "timeouts">> {
+  /** See {@link ClientSettings.limits}. */
   readonly limits?: Partial<ClientLimits>;
+  /** See {@link ClientSettings.timeouts}. */
   readonly timeouts?: Partial<ClientTimeouts>;
 }
 

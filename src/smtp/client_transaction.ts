@@ -53,10 +53,11 @@ export class ClientTransaction implements Losable {
   /** MAIL was granted. */
   #open = false;
   #mailRefused = false;
+  #bodyAsked = false;
   /** The end of the message is among what was written. */
   #ended = false;
 
-  /** @param peer what the peer offers. */
+  /** Nothing is said yet. @param peer what the peer offers. */
   constructor(core: ClientCore, transaction: Transaction, peer: PeerExtensions) {
     this.#core = core;
     this.#peer = peer;
@@ -94,7 +95,7 @@ export class ClientTransaction implements Losable {
 
   /** Octets of the message. */
   write(octets: Uint8Array): void {
-    if (octets.length === 0) return;
+    if (!this.#wantsBody() || octets.length === 0) return;
     if (this.#encoder instanceof ChunkEncoder) {
       const chunk = this.#encoder.write(octets);
       if (chunk === null) return;
@@ -108,6 +109,7 @@ export class ClientTransaction implements Losable {
 
   /** The message is whole. */
   end(): void {
+    if (!this.#wantsBody()) return;
     const last = this.#encoder.finish();
     const octets = last instanceof Uint8Array ? last : last.type === "bytes" ? last.bytes : null;
     if (octets === null) return this.abandon(BARE_NEWLINE);
@@ -126,6 +128,7 @@ export class ClientTransaction implements Losable {
 
   /** The message cannot be gone on with. */
   abandon(why: Reply): void {
+    if (!this.#wantsBody()) return;
     this.#decideTaken(boundReply(why), "data", false);
     // Within DATA there is no way to say so: only a connection that ends before the dot does.
     if (!this.#peer.chunking) return this.#core.fail("abandoned", why, false);
@@ -166,6 +169,13 @@ export class ClientTransaction implements Losable {
     });
     this.#tellOutcomes();
     return maybe;
+  }
+
+  /** Whether the message still matters: it may be decided while the driver is at work on it. */
+  #wantsBody(): boolean {
+    if (this.#phase === "body") return true;
+    if (!this.#bodyAsked || this.#phase === "end") throw new Error("no message is awaited");
+    return false;
   }
 
   get #lmtp(): boolean {
@@ -225,6 +235,7 @@ export class ClientTransaction implements Losable {
 
   #await(): void {
     this.#phase = "body";
+    this.#bodyAsked = true;
     this.#core.tell({ type: "body" });
   }
 

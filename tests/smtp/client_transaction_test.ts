@@ -540,6 +540,52 @@ Deno.test("a refused chunk is the outcome once the other chunks are answered; RS
   ], chunks);
 });
 
+Deno.test("what is left of a message that is decided already goes nowhere", () => {
+  playClient([
+    ...CHUNKED,
+    (s) => s.writeBody(encode("ab\r\n")),
+    "C: BDAT 4",
+    "C: ab",
+    "S: 452 4.3.1 full",
+    "E: outcomes 0-data 452 4.3.1 full; 1-rcpt 550 no",
+    "W: intent",
+    gives("cd\r\n"),
+    (s) => s.abandonBody(reply(451, "4.3.0", "x")),
+    "W: intent",
+  ], { limits: { chunk: 4 } });
+  playClient([
+    ...ENVELOPE,
+    "S: 421 4.3.2 bye",
+    "E: outcomes 0-data 421 4.3.2 bye; 1-rcpt 550 no",
+    "E: failed shutting-down at message: 421 4.3.2 bye",
+    gives("x\r\n"),
+    "W: closed",
+  ]);
+  // a message is given once
+  playClient([
+    ...ENVELOPE,
+    gives("x\r\n"),
+    "C: x",
+    "C: .",
+    (s) => assertThrows(() => s.endBody(), Error),
+    (s) => assertThrows(() => s.writeBody(encode("x")), Error),
+  ]);
+});
+
+Deno.test("the end of a message may be given though replies to chunks are awaited", () => {
+  playClient([
+    ...CHUNKED,
+    gives("ab\r\n"),
+    "C: BDAT 4",
+    "C: ab",
+    "C: BDAT 0 LAST",
+    "W: reply",
+    "S: 250 4 octets",
+    "S: 250 2.0.0 ok",
+    "E: outcomes 0+end 250 2.0.0 ok; 1-rcpt 550 no",
+  ], { limits: { chunk: 4, chunksAhead: 1 } });
+});
+
 Deno.test("abandonBody() within BDAT keeps the session", () => {
   playClient([
     ...CHUNKED,

@@ -38,7 +38,9 @@ type State =
 
 /** Who logs in, and what we let the server ask for. */
 export interface ScramClientOptions {
+  /** The name, as typed. */
   readonly user: string;
+  /** The password, as typed. */
   readonly password: string;
   /** Printable ASCII without commas, never used before, at least 18 random octets in base64. */
   readonly nonce: string;
@@ -72,7 +74,7 @@ export class ScramClient implements SaslClient {
   readonly #options: ScramClientOptions;
   #state: State = { at: "begin" };
 
-  /** @throws {TypeError} when the nonce is not printable. */
+  /** Stands before its first message. @throws {TypeError} when the nonce is not printable. */
   constructor(options: ScramClientOptions) {
     if (!PRINTABLE.test(options.nonce)) {
       throw new TypeError("a SCRAM nonce is printable ASCII, no commas");
