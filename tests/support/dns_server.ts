@@ -14,7 +14,11 @@ import type { NameServer } from "../../src/runtime/resolv_conf.ts";
 const DATAGRAM = 512;
 
 /** What becomes of one question in a name server that is not honest: datagrams in place of the answer. */
-export type Tamper = (query: Uint8Array, answer: Uint8Array) => readonly Uint8Array[];
+export type Tamper = (
+  query: Uint8Array,
+  answer: Uint8Array,
+  from: { readonly address: string; readonly port: number },
+) => readonly Uint8Array[];
 
 /** A running name server. */
 export class DnsServer implements AsyncDisposable {
@@ -39,7 +43,7 @@ export class DnsServer implements AsyncDisposable {
     datagrams.on("message", (query, from) => {
       const octets = this.#answer(query, "udp");
       if (octets === null) return;
-      const sent = this.tamper === null ? [octets] : this.tamper(query, octets);
+      const sent = this.tamper === null ? [octets] : this.tamper(query, octets, from);
       for (const one of sent) datagrams.send(one, from.port, from.address);
     });
     this.#accepting = this.#accept();
