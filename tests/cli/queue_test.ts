@@ -7,7 +7,7 @@ import type { QueueEntry } from "../../src/queue/entry.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
 import { SystemError } from "../../src/runtime/runtime.ts";
 import { entry, IdleWorker, MESSAGE, PlainStore, recipient } from "../admin/support.ts";
-import { Folder, run } from "./program.ts";
+import { Client, Folder, Program, run } from "./program.ts";
 
 /** A server of which there is nothing but the queue. */
 class QueueStation implements AsyncDisposable {
@@ -226,6 +226,52 @@ Deno.test("yizhan queue runs with the permissions its own advice names", async (
   assert(advice !== null, refused.stderr);
   const flags = advice[1]!.split(" ").filter((word) => word.startsWith("--allow-"));
   assertEquals((await run(words, { flags })).code, 0);
+});
+
+Deno.test("yizhan queue sees and changes the queue of yizhan serve", async () => {
+  await using folder = await Folder.make();
+  const { path } = folder;
+  await Deno.mkdir(`${path}/mail`, { mode: 0o700 });
+  await Deno.writeTextFile(`${path}/users`, "# yizhan users 1\nuser alice@example.test -\n");
+  // A port that nobody listens on: the next station is down.
+  const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr;
+  taken.close();
+  const { program, ports } = await Program.start([
+    ...["serve", "--hostname", "mx.example.test", "--users", `${path}/users`],
+    ...["--mail", `${path}/mail`, "--mx", "127.0.0.1:0", "--relay-from", "127.0.0.1/32"],
+    ...["--route", `*=smtp:127.0.0.1:${port}`, "--json"],
+  ]);
+  await using _ = program;
+  using client = await Client.connect(ports[0]!);
+  await client.say("EHLO localhost", 250);
+  await client.send("alice@example.test", "bob@elsewhere.test", "Subject: hello\r\n\r\nworld");
+  await program.stdoutLine(/"type":"delivery\.deferred"/);
+  const queue = (...words: string[]) => run(["queue", ...words, "--mail", `${path}/mail`]);
+
+  const [entry] = (await queue("list", "--to", "elsewhere.test", "--json")).stdout.split("\n");
+  const { id, state, attempts, sender, reason } = JSON.parse(entry!);
+  assertEquals([state, attempts, sender], ["waiting", 1, "alice@example.test"]);
+  assertMatch(reason, /4\d\d 4\.4\.1 /);
+  const message = await queue("show", id, "--message");
+  assertMatch(message.stdout, /^Received: [^]*\r\nSubject: hello\r\n\r\nworld\r\n$/);
+
+  assertEquals((await queue("hold", id, "--reason", "a test")).code, 0);
+  assertMatch(
+    (await queue("list")).stdout,
+    / alice@example\.test → bob@elsewhere\.test\n {4}held: a test\n$/,
+  );
+  assertEquals((await queue("retry", id)).code, 65);
+  assertEquals((await queue("release", "--all")).stdout, `${id}  released\n`);
+  assertEquals((await queue("retry", id)).stdout, `${id}  to be tried now\n`);
+  await program.stdoutLine(/"type":"delivery\.deferred"/);
+
+  assertEquals((await queue("remove", id, "--bounce")).stdout, `${id}  removed\n`);
+  await program.stdoutLine(/"type":"delivery\.done".*"recipient":"alice@example\.test"/);
+  const [notice] = await Array.fromAsync(Deno.readDir(`${path}/mail/example.test/alice/new`));
+  const text = await Deno.readTextFile(`${path}/mail/example.test/alice/new/${notice!.name}`);
+  assertMatch(text, /554 5\.7\.0 The administrator of this server removed the message/);
+  assertEquals((await queue("list", "--to", "elsewhere.test")).stdout, "");
 });
 
 const WRONG: readonly (readonly [string, RegExp])[] = [

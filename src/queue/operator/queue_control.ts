@@ -71,6 +71,9 @@ const LOOK_AGAIN = 50;
 /** Busy entries that are kept in mind to be tried once more; the active window is no larger. */
 const MAX_BUSY = 10_000;
 
+/** Entries of one request that are kept in mind; beyond, one may be changed twice, which is harmless. */
+const MAX_SEEN = 1_000_000;
+
 /** Domains that way is made for in one request; beyond, they come round by themselves. */
 const MAX_DOMAINS = 10_000;
 
@@ -111,7 +114,10 @@ export class QueueControl {
     return this.#store.open(id);
   }
 
-  /** Changes entries, one after the other; each result comes when its change is durable. */
+  /**
+   * Changes entries, one after the other; each result comes when its change is durable. Of entries that a
+   * matcher found nothing is told where there was nothing to do.
+   */
   async *change(
     selection: QueueSelection,
     change: QueueChange,
@@ -122,28 +128,39 @@ export class QueueControl {
       concerns: "ids" in selection ? null : selection.matcher.matchesRecipient,
       domains: new Set(),
     };
-    const busy: string[] = [];
-    for await (const id of this.#select(selection)) {
-      signal.throwIfAborted();
+    const named = "ids" in selection;
+    const busy = new Set<string>();
+    for await (const id of this.#select(selection, signal)) {
       const result = await this.#change(id, work);
-      if (result.result === "busy" && busy.length < MAX_BUSY) {
+      if (result.result === "busy" && busy.size < MAX_BUSY) {
         this.#worker.giveBack?.(id);
-        busy.push(id);
-      } else if (result.result !== "missing" || "ids" in selection) {
-        yield result; // what was listed and is gone has left the queue by itself
+        busy.add(id);
+      } else if (named || isWorthTelling(result)) {
+        yield result;
       }
     }
     const giveUp = this.#clock.now() + this.#patience;
-    for (const id of busy) yield await this.#waitFor(id, work, giveUp, signal);
+    for (const id of busy) {
+      const result = await this.#waitFor(id, work, giveUp, signal);
+      if (named || isWorthTelling(result)) yield result;
+    }
   }
 
-  async *#select(selection: QueueSelection): AsyncGenerator<string> {
+  async *#select(selection: QueueSelection, signal: AbortSignal): AsyncGenerator<string> {
     if ("ids" in selection) {
-      yield* new Set(selection.ids);
+      for (const id of new Set(selection.ids)) {
+        signal.throwIfAborted();
+        yield id;
+      }
       return;
     }
+    // A list of what changes under it may come upon an entry again, where its change has put it.
+    const seen = new Set<string>();
     for await (const entry of this.#store.list()) {
-      if (selection.matcher.matches(entry, this.#stateOf(entry))) yield entry.id;
+      signal.throwIfAborted();
+      if (seen.has(entry.id) || !selection.matcher.matches(entry, this.#stateOf(entry))) continue;
+      if (seen.size < MAX_SEEN) seen.add(entry.id);
+      yield entry.id;
     }
   }
 
@@ -218,6 +235,11 @@ export class QueueControl {
     if (entry.held !== undefined) return "held";
     return this.#worker.isActive(entry.id) ? "active" : "waiting";
   }
+}
+
+/** Whether it is news of an entry that was not named: what is so already, or is gone by itself, is none. */
+function isWorthTelling({ result }: ChangeResult): boolean {
+  return result !== "unchanged" && result !== "missing";
 }
 
 /** A change of many entries, under way. */

@@ -257,6 +257,24 @@ Deno.test("QueueControl.change() takes a lost lease for a busy entry", async () 
   assertEquals(results(await clock.runUntil(held)), ["1 busy"]);
 });
 
+Deno.test("QueueControl.change() tells of entries that a filter found only what is news", async () => {
+  const { control } = newControl(entry("1"), entry("2", ["bob@b.test"], HELD), entry("3"));
+  const changes = control.change({ matcher: matching({}) }, { action: "release" }, NEVER);
+  assertEquals(results(await Array.fromAsync(changes)), ["2 changed"]);
+});
+
+Deno.test("QueueControl.change() changes an entry once that the list comes upon again", async () => {
+  const { control, store } = newControl(entry("1"), entry("2"));
+  const list = store.list.bind(store);
+  store.list = async function* () {
+    yield* list();
+    yield* list();
+  };
+  const bounce = { action: "remove", bounce: true } as const;
+  const changes = control.change({ matcher: matching({}) }, bounce, NEVER);
+  assertEquals(results(await Array.fromAsync(changes)), ["1 changed", "2 changed"]);
+});
+
 Deno.test("QueueControl.change() can be left in the middle", async () => {
   const { control, store } = newControl(entry("1"), entry("2"), entry("3"));
   const hold = { action: "hold", reason: "x" } as const;
