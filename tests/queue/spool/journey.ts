@@ -21,8 +21,7 @@ const HEAD = encode("Received: from a by b\r\nSubject: hi\r\n");
 
 /** A message with a body of its own. */
 export function message(id: string, size: number, changes: Partial<QueueEntry> = {}): NewMessage {
-  const text = encode(`${id} in person. `);
-  const body = Uint8Array.from({ length: size }, (_, i) => text[i % text.length]!);
+  const body = encode(`${id} in person. `.repeat(size / 10 + 1)).subarray(0, size);
   return {
     entry: entry(id, { headSize: HEAD.length, bodySize: size, ...changes }),
     source: {

@@ -1,0 +1,86 @@
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { decode } from "../../../src/bytes.ts";
+import { ownSpool, SpoolBusyError } from "../../../src/queue/spool/owner.ts";
+import { memoryRuntime } from "../../../src/runtime/memory.ts";
+import { denoRuntime } from "../../../src/runtime/deno.ts";
+import type { Runtime } from "../../../src/runtime/runtime.ts";
+
+const RUNTIMES: readonly (readonly [string, () => Runtime])[] = [
+  ["in memory", () => memoryRuntime()],
+  ["with real sockets", () => denoRuntime()],
+];
+
+async function inFolder(runtime: Runtime, work: (directory: string) => Promise<void>) {
+  if (runtime.name === "memory") {
+    await runtime.files.makeDirectory("/spool", 0o700);
+    return await work("/spool");
+  }
+  const directory = await Deno.makeTempDir();
+  try {
+    await work(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+for (const [where, makeRuntime] of RUNTIMES) {
+  Deno.test(`ownSpool() names the owner when there is one, ${where}`, async () => {
+    const runtime = makeRuntime();
+    await inFolder(runtime, async (directory) => {
+      const owner = await ownSpool({ ...runtime, directory, pid: 4711 });
+      const error = await assertRejects(() => ownSpool({ ...runtime, directory }), SpoolBusyError);
+      assertEquals(error.pid, 4711);
+      assertStringIncludes(error.message, `${directory} is in use by process 4711`);
+      await owner.close();
+      await (await ownSpool({ ...runtime, directory })).close();
+    });
+  });
+
+  Deno.test(`ownSpool() lets one of many in, ${where}`, async () => {
+    const runtime = makeRuntime();
+    await inFolder(runtime, async (directory) => {
+      const tries = await Promise.allSettled(
+        Array.from({ length: 5 }, (_, pid) => ownSpool({ ...runtime, directory, pid })),
+      );
+      const owners = tries.filter((one) => one.status === "fulfilled").map(({ value }) => value);
+      assertEquals(owners.length, 1);
+      for (const one of tries) {
+        if (one.status === "rejected") assertEquals(one.reason.name, "SpoolBusyError");
+      }
+      for (const owner of owners) await owner.close();
+    });
+  });
+}
+
+Deno.test("ownSpool() takes over from an owner that is dead", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/owner.sock`;
+  // A process that ends without closing its socket leaves the path behind.
+  const dead = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "Deno.listen({ transport: 'unix', path: Deno.args[0] }); Deno.exit(0);", path],
+    env: { NO_COLOR: "1" },
+  });
+  const { success, stderr } = await dead.output();
+  assertEquals(success, true, decode(stderr));
+  assertEquals((await Deno.lstat(path)).isSocket, true);
+
+  const runtime = denoRuntime();
+  const owner = await ownSpool({ ...runtime, directory: folder, pid: 1 });
+  const busy = await assertRejects(
+    () => ownSpool({ ...runtime, directory: folder }),
+    SpoolBusyError,
+  );
+  assertEquals(busy.pid, 1);
+  await owner.close();
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("ownSpool() takes one that does not say who it is for an owner", async () => {
+  const { network, files, clock, random } = memoryRuntime();
+  await files.makeDirectory("/spool", 0o700);
+  const silent = await network.listen({ transport: "unix", path: "/spool/owner.sock" });
+  const asking = ownSpool({ network, files, clock, random, directory: "/spool" });
+  const error = await assertRejects(() => clock.runUntil(asking), SpoolBusyError);
+  assertEquals(error.pid, null);
+  silent.close();
+});
