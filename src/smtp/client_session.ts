@@ -188,7 +188,6 @@ export class ClientSession {
     this.#tls = false;
     this.#core.secure = true;
     this.#core.peer = null;
-    this.#decoder.reset();
     this.#sayHello();
   }
 

@@ -90,12 +90,6 @@ export class ReplyDecoder {
     return null;
   }
 
-  /** Forgets the beginning of a reply, as after STARTTLS. */
-  reset(): void {
-    this.#decoder.reset();
-    this.#begin();
-  }
-
   #begin(): void {
     this.#code = "";
     this.#lines = [];

@@ -53,6 +53,8 @@ Deno.test("authenticate() waits with what is too long for the command (RFC 4954 
     {},
     SECURE,
   );
+  const oneMore = "x".repeat(373 - 5);
+  playClient([...greeted("AUTH PLAIN"), logsIn("tim", oneMore), "C: AUTH PLAIN"], {}, SECURE);
   // "AUTH PLAIN " and CRLF leave 499: 496 of base64, 372 octets
   const fits = "x".repeat(372 - 5);
   playClient(

@@ -107,7 +107,7 @@ Deno.test("ClientSession ends with the connection, or when its time is up", () =
   playClient([ends, "E: failed closed at greeting: own 451 4.4.2 *", "W: closed"]);
   playClient([isSilent, "E: failed timeout at greeting: own 451 4.4.2 *", "W: closed"]);
   playClient([...greeted(), ends, "E: failed closed at idle: own 451 4.4.2 *"]);
-  for (const step of [ends, isSilent]) {
+  for (const step of [ends, isSilent, "S: 421 bye", "S: 500 what"]) {
     playClient([...greeted(), (s) => s.quit(), "C: QUIT", step, "E: quit", "W: closed"]);
   }
 });

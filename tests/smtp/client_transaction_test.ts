@@ -333,6 +333,18 @@ Deno.test("codes that answer something else are garbage", () => {
       "W: closed",
     ]);
   }
+  for (const answer of ["199 wait", "334 ok"]) {
+    playClient([
+      ...greeted(),
+      sends(transactionTo(1)),
+      MAIL,
+      "S: 250 ok",
+      RCPT(0),
+      `S: ${answer}`,
+      "E: outcomes 0-rcpt own 451 4.5.0 *",
+      "E: failed garbage at RCPT: own 451 4.5.0 *",
+    ]);
+  }
   const beforeData = [...PIPELINED, sends(transactionTo(1)), MAIL, RCPT(0), "C: DATA", "S: 250 ok"];
   playClient([
     ...beforeData,
@@ -713,6 +725,14 @@ Deno.test("DSN is handed on where it is offered and the message taken (RFC 3461 
     "C: .",
     "S: 250 ok",
     "E: outcomes 0+end dsn 250 ok",
+    sends(transactionTo(1)),
+    MAIL,
+    RCPT(0),
+    "C: DATA",
+    "S: 250 ok",
+    "S: 550 no",
+    "S: 503 no",
+    "E: outcomes 0-rcpt 550 no", // refused: the notice is ours to make
   ]);
 });
 

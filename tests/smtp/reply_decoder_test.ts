@@ -75,15 +75,6 @@ Deno.test("ReplyDecoder.next() leaves what follows a reply in the cursor", () =>
   }
 });
 
-Deno.test("ReplyDecoder.reset() forgets the beginning of a reply", () => {
-  const decoder = new ReplyDecoder(LIMITS);
-  const pieces = [octets("550-one\r\n550 tw")];
-  assertEquals(feed((cursor) => decoder.next(cursor), pieces, show).results, []);
-  decoder.reset();
-  const after = feed((cursor) => decoder.next(cursor), [octets("250 ok\r\n")], show);
-  assertEquals(after.results, ["250 ok"]);
-});
-
 Deno.test("ReplyDecoder.next() never throws, and gives the same however octets are split", () => {
   const piece = fc.oneof(
     fc.constantFrom("250", "550", " ", "-", "\r\n", "\r", "\n", "5.1.1", "x".repeat(30)),
