@@ -39,8 +39,11 @@ export interface QueueWorker {
 
 /** What the control is made of. */
 export interface QueueControlOptions {
+  /** The queue. */
   readonly store: QueueStore;
+  /** Who works on it. */
   readonly worker: QueueWorker;
+  /** Times the waits. */
   readonly clock: Clock;
   /** Is told of every change. */
   readonly emit: (fact: MtaFact) => void;
@@ -55,6 +58,7 @@ export type QueueSelection = { readonly ids: readonly string[] } | {
 
 /** What became of one entry. */
 export interface ChangeResult {
+  /** Which entry. */
   readonly id: string;
   /**
    * `unchanged`: it was so already. `refused`: it makes no sense. `busy`: an attempt runs; try again.
@@ -85,7 +89,11 @@ export class QueueControl {
   readonly #emit: (fact: MtaFact) => void;
   readonly #patience: number;
 
-  /** @param options what it works on and with. */
+  /**
+   * Beside whoever works on the queue.
+   *
+   * @param options what it works on and with.
+   */
   constructor(options: QueueControlOptions) {
     this.#store = options.store;
     this.#worker = options.worker;

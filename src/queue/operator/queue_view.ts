@@ -12,10 +12,13 @@ import { openRecipients, type QueueState } from "./queue_filter.ts";
 
 /** A message in the queue, in short. */
 export interface QueueSummary {
+  /** Unique for all time. */
   readonly id: string;
+  /** What it is doing. */
   readonly state: QueueState;
   /** When it was accepted. */
   readonly received: string;
+  /** Of head and body together, in octets. */
   readonly size: number;
   /** `""` for the null sender. */
   readonly sender: string;
@@ -33,29 +36,45 @@ export interface QueueSummary {
 
 /** A message in the queue, with all that became of it. */
 export interface QueueDetails extends Omit<QueueSummary, "recipients"> {
+  /** Of the header section. */
   readonly headSize: number;
+  /** Of the body. */
   readonly bodySize: number;
+  /** RFC 6152, RFC 3030. */
   readonly body: QueueEntry["body"];
+  /** RFC 6531. */
   readonly smtputf8: boolean;
+  /** RFC 8689. */
   readonly requireTls: boolean;
+  /** What a failure notice shall hold (RFC 3461 §4.3). */
   readonly dsnReturn: string | null;
+  /** The sender's own mark (RFC 3461 §4.4). */
   readonly dsnEnvelopeId: string | null;
+  /** Where it came from. */
   readonly origin: QueueEntry["origin"];
+  /** Since when an operator holds it, and why. */
   readonly held: { readonly since: string; readonly reason: string } | null;
+  /** All of them. */
   readonly recipients: readonly RecipientDetails[];
 }
 
 /** One recipient, with all that became of it. */
 export interface RecipientDetails {
+  /** The forward-path. */
   readonly address: string;
+  /** What became of it. */
   readonly status: QueuedRecipient["status"];
   /** `null` unless it waits, and for a time. */
   readonly next: string | null;
+  /** Attempts so far. */
   readonly attempts: number;
   /** `DOMAIN/USER` where it is a mailbox here. */
   readonly mailbox: string | null;
+  /** The address of ours that sent it on. */
   readonly forwardedBy: string | null;
+  /** What its sender asked to be told (RFC 3461 §4.1). */
   readonly notify: readonly string[] | null;
+  /** What its sender has been told. */
   readonly noticed: readonly string[];
   /** The last attempts, oldest first. */
   readonly history: readonly AttemptDetails[];
@@ -63,9 +82,13 @@ export interface RecipientDetails {
 
 /** One attempt. */
 export interface AttemptDetails {
+  /** When. */
   readonly time: string;
+  /** The answer, or our own words for what happened. */
   readonly reply: string;
+  /** Who answered; `null`: nobody. */
   readonly host: string | null;
+  /** What TLS was used. */
   readonly tls: string | null;
 }
 
