@@ -1,0 +1,112 @@
+/**
+ * Knot DNS, an authoritative name server, on a port of its own, with zones written as its operators write
+ * them. It is no recursive server: it refuses what it has no zone for.
+ *
+ * @module
+ */
+
+import type { NameServer } from "../../src/runtime/resolv_conf.ts";
+import { findTool, makeTemporaryFolder } from "./support.ts";
+
+/** A running Knot. */
+export interface Knot extends AsyncDisposable {
+  /** Where it answers, by UDP and TCP. */
+  readonly server: NameServer;
+}
+
+/** What every zone begins with; negative answers may be remembered for 60 seconds. */
+const HEAD = `$TTL 300
+@ IN SOA ns.invalid. hostmaster.invalid. 1 3600 600 86400 60
+@ IN NS ns.invalid.
+`;
+
+/** How long it may take to start, in milliseconds: generous, as machines are busy. */
+const LIMIT = 30_000;
+
+/**
+ * Starts Knot.
+ *
+ * @param zones the records of each zone by its name, without SOA and NS. A zone of `null` has a file that
+ * cannot be loaded: Knot answers SERVFAIL for it.
+ */
+export async function startKnot(zones: Record<string, string | null>): Promise<Knot> {
+  const folder = await makeTemporaryFolder();
+  const port = findFreePort();
+  for (const [zone, records] of Object.entries(zones)) {
+    await folder.write(`${zone}.zone`, records === null ? "@ nonsense\n" : HEAD + records);
+  }
+  const file = await folder.write("knot.conf", formatConfiguration(folder.path, port, zones));
+  const child = new Deno.Command(findTool("knotd"), {
+    args: ["-c", file],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const stop = async () => {
+    try {
+      child.kill("SIGTERM");
+    } catch { /* it has ended by itself */ }
+    await child.status;
+    await folder[Symbol.asyncDispose]();
+  };
+  const log = () => Deno.readTextFile(`${folder.path}/knot.log`).catch(() => "");
+  try {
+    await untilReady(port, child, log);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { server: { address: "127.0.0.1", port }, [Symbol.asyncDispose]: stop };
+}
+
+function formatConfiguration(
+  folder: string,
+  port: number,
+  zones: Record<string, string | null>,
+): string {
+  const list = Object.keys(zones).map((zone) =>
+    `  - domain: "${zone}."\n    file: "${folder}/${zone}.zone"\n`
+  );
+  return `
+server:
+    rundir: "${folder}"
+    listen: "127.0.0.1@${port}"
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+database:
+    storage: "${folder}"
+log:
+  - target: "${folder}/knot.log"
+    any: info
+zone:
+${list.join("")}`;
+}
+
+/** Knot cannot be given port 0, so one that was free a moment ago must do. */
+function findFreePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  return port;
+}
+
+/** Resolves when it takes connections: by then the zones are loaded. */
+async function untilReady(
+  port: number,
+  child: Deno.ChildProcess,
+  log: () => Promise<string>,
+): Promise<void> {
+  let ended = false;
+  child.status.then(() => ended = true);
+  const deadline = Date.now() + LIMIT;
+  while (!ended && Date.now() < deadline) {
+    try {
+      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+  throw new Error(`Knot did not start; its log:\n${await log()}`);
+}
