@@ -85,7 +85,7 @@ async function makeNotice(
     services.emit({ type: "notice.dropped", message: entry.id, reason: addressee });
     return null;
   }
-  const { hostname, clock, postmaster, emit } = services;
+  const { hostname, clock, postmaster } = services;
   const now = clock.now();
   const id = idOf(entry, kind, recipients, addressee);
   const source = await services.open(entry.id);
@@ -112,15 +112,6 @@ async function makeNotice(
       const recipient = entry.recipients[index];
       return recipient === undefined ? [] : [tellOf(services, entry, recipient)];
     }),
-  });
-  emit({
-    type: "message.queued",
-    message: id,
-    sender: "",
-    recipients: addressee.recipients.map(({ address }) => formatAddress(address)),
-    size: head.length + 2 + body.length,
-    about: entry.id,
-    notice: kind,
   });
   return {
     entry: {
