@@ -37,9 +37,10 @@ import { DueHeap } from "./due_heap.ts";
 import { Folders } from "./folders.ts";
 import { Leases } from "./leases.ts";
 import { MessageFiles } from "./message_files.ts";
+import { OctetGate } from "./octet_gate.ts";
 import { type Owner, ownSpool } from "./owner.ts";
 import type { SegmentMessage } from "./segment.ts";
-import { buildRecord } from "./segment_record.ts";
+import { buildRecord, LONGEST_RECORD, SMALL_MESSAGE } from "./segment_record.ts";
 import { Segments } from "./segments.ts";
 import { Turns } from "./turns.ts";
 import { Waiters } from "./waiters.ts";
@@ -69,6 +70,9 @@ export interface SpoolOptions {
 
 const MINUTE = 60_000;
 const MIB = 1024 * 1024;
+
+/** Octets of messages on their way to a segment. */
+const ON_THE_WAY = 64 * MIB;
 
 /** Messages moved to files of their own at a time. */
 const MOVERS = 8;
@@ -157,6 +161,7 @@ class SpoolStore implements QueueStore {
   readonly #segments: Segments;
   readonly #leases: Leases;
   readonly #turns = new Turns();
+  readonly #gate: OctetGate;
   readonly #waiters: Waiters;
   /** What lies in segments, by id. */
   #fresh = new Map<string, SegmentMessage>();
@@ -189,6 +194,7 @@ class SpoolStore implements QueueStore {
       segmentAge,
       memory,
     });
+    this.#gate = new OctetGate(ON_THE_WAY);
     this.#leases = new Leases(lease);
     this.#waiters = new Waiters(clock);
     this.#due = new DueHeap((message, due) => this.#isFree(message) && message.due === due);
@@ -217,18 +223,7 @@ class SpoolStore implements QueueStore {
       this.#checkOpen();
       const wanted = await this.#missing(messages);
       if (wanted.length === 0) return;
-      const record = wanted.some(({ entry }) => entry.held !== undefined)
-        ? null
-        : await buildRecord(wanted);
-      if (record === null) {
-        await this.#messages.put(...wanted);
-      } else {
-        for (const message of await this.#segments.add(wanted, record)) {
-          this.#fresh.set(message.id, message);
-          this.#due.add(message, message.due);
-        }
-        this.#doChores();
-      }
+      if (!await this.#addFresh(wanted)) await this.#messages.put(...wanted);
       for (const { entry } of wanted) this.#waiters.wake(nextAttempt(entry));
     });
   }
@@ -373,6 +368,31 @@ class SpoolStore implements QueueStore {
       missing.set(id, message);
     }
     return [...missing.values()];
+  }
+
+  /** Adds messages to a segment; `false` when they do not belong there. */
+  async #addFresh(messages: readonly NewMessage[]): Promise<boolean> {
+    let octets = 0;
+    for (const { entry, source } of messages) {
+      const { head, bodySize } = source;
+      if (entry.held !== undefined || head.length + bodySize > SMALL_MESSAGE) return false;
+      octets += head.length + bodySize;
+    }
+    if (octets > LONGEST_RECORD) return false;
+    const full = this.#gate.enter(octets);
+    if (full !== undefined) await full;
+    try {
+      const record = await buildRecord(messages);
+      if (record === null) return false;
+      for (const message of await this.#segments.add(messages, record)) {
+        this.#fresh.set(message.id, message);
+        this.#due.add(message, message.due);
+      }
+    } finally {
+      this.#gate.leave(octets);
+    }
+    this.#doChores();
+    return true;
   }
 
   /** Whether an entry in files is not to be given out. */
