@@ -85,9 +85,13 @@ interface Job {
 
 /** Milliseconds between two tries to claim while the queue cannot be read. */
 const CLAIM_PAUSE = 5000;
-/** The longest that new work is waited for without a look, and the shortest after a look that found none. */
+/** The longest that new work is waited for without a look. */
 const LONGEST_WAIT = 60_000;
-const SHORTEST_WAIT = 1000;
+/**
+ * The shortest, after so many looks that found nothing though the store had named a time that is past: what came
+ * in during the look must not wait, and a store that names a time too early must not be asked in a circle.
+ */
+const SHORTEST_WAITS = [0, 10, 100, 1000];
 /** Milliseconds after which what was broken off is tried again. */
 const BROKEN_OFF = 60_000;
 /** Milliseconds to rest after a batch of which most was sent back, so that a heap for one destination is not dug through in one go. */
@@ -123,6 +127,8 @@ export class Runner {
   #troubles = 0;
   /** Jobs that found no place, since the last rest. */
   #refused = 0;
+  /** Looks in a row that found nothing though something was to be due. */
+  #inVain = 0;
   #wake: (() => void) | null = null;
   #pumping = false;
   #renewing = false;
@@ -306,10 +312,13 @@ export class Runner {
         if (signal.aborted) store.release(claim, now);
         else this.#begin(claim, false);
       }
+      if (claims.length > 0) this.#inVain = 0;
       if (claims.length > 0 || signal.aborted) return;
-      // A store may name a time too early: it is not asked again at once.
-      const due = Math.max(store.nextDue(), now + SHORTEST_WAIT);
-      await store.wait(Math.min(due, now + LONGEST_WAIT), signal);
+      const due = store.nextDue();
+      if (due > now) this.#inVain = 0;
+      const shortest = SHORTEST_WAITS[Math.min(this.#inVain++, SHORTEST_WAITS.length - 1)]!;
+      const until = Math.min(Math.max(due, now + shortest), now + LONGEST_WAIT);
+      if (until > now) await store.wait(until, signal);
     } catch (error) {
       if (signal.aborted) return;
       this.#options.emit({ type: "queue.trouble", where: "claim", error: describeError(error) });
