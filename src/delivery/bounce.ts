@@ -18,7 +18,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { type Address, addressesEqual, domainKey, formatAddress } from "../address.ts";
+import { type Address, addressesEqual, domainKey } from "../address.ts";
 import { concat } from "../bytes.ts";
 import type { MtaFact } from "../events.ts";
 import { formatDsn } from "../message/dsn.ts";
