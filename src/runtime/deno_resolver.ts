@@ -16,13 +16,8 @@ import { askNameServer, askSystem } from "./deno_dns_lookup.ts";
 import { DenoNameServers } from "./deno_name_servers.ts";
 import type { DnsReading } from "./dns_answer.ts";
 import { DnsCache } from "./dns_cache.ts";
-import {
-  type DnsData,
-  type DnsType,
-  isDnsName,
-  normalizeDnsName,
-  reverseDnsName,
-} from "./dns_message.ts";
+import type { DnsData, DnsType } from "./dns_message.ts";
+import { isDnsName, normalizeDnsName, reverseDnsName } from "./dns_name.ts";
 import { formatNameServer, type NameServer } from "./resolv_conf.ts";
 import type { Clock, DnsAnswer, MxRecord, Resolver } from "./runtime.ts";
 

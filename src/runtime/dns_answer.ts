@@ -5,13 +5,8 @@
  * @module
  */
 
-import {
-  type DnsData,
-  type DnsMessage,
-  type DnsType,
-  normalizeDnsName,
-  RCODE,
-} from "./dns_message.ts";
+import { type DnsData, type DnsMessage, type DnsType, RCODE } from "./dns_message.ts";
+import { normalizeDnsName } from "./dns_name.ts";
 
 /** What a message says. Times are in seconds. */
 export type DnsReading =

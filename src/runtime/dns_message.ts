@@ -4,13 +4,20 @@
  * to be believed is the resolver's affair.
  *
  * What fails: octets that are no message give `null`, whatever they are; a name that DNS cannot carry makes
- * the encoder throw, and {@link isDnsName} tells beforehand.
+ * the encoder throw, and `isDnsName` tells beforehand.
  *
  * @module
  */
 
 import { concat, decode, encode } from "../bytes.ts";
 import { formatIp, parseIp } from "../net_address.ts";
+import {
+  encodeDnsName,
+  formatDnsOctet,
+  MAX_LABEL,
+  MAX_NAME,
+  normalizeDnsName,
+} from "./dns_name.ts";
 
 /** The record types known here, and their numbers (RFC 1035 §3.2.2, RFC 3596 §2.1). */
 const TYPES = { A: 1, NS: 2, CNAME: 5, SOA: 6, PTR: 12, MX: 15, TXT: 16, AAAA: 28 } as const;
@@ -88,41 +95,8 @@ const CLASS_IN = 1;
 const HEADER = 12;
 /** Where the question's name lies in every message: what compression points to. */
 const QUESTION_AT = 0xc000 | HEADER;
-const MAX_LABEL = 63;
-/** The longest name, with the octet of the root (RFC 1035 §2.3.4). */
-const MAX_NAME = 255;
 /** Labels of a name are at most 127, so no honest name needs more jumps. */
 const MAX_JUMPS = 127;
-
-/** Whether DNS can carry a name: labels of 1 to 63 octets, 255 together. `""` is the root. */
-export function isDnsName(name: string): boolean {
-  return nameOctets(name) !== null;
-}
-
-/** Names as they are compared: lower case (RFC 4343), no dot at the end. */
-export function normalizeDnsName(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replace(/(?<!\\)\.$/, "");
-}
-
-/**
- * Where the names of an address are asked for (RFC 1035 §3.5, RFC 3596 §2.5), or `null` where the text is
- * no address.
- *
- * @example
- * ```ts
- * import { reverseDnsName } from "./dns_message.ts";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(reverseDnsName("192.0.2.7"), "7.2.0.192.in-addr.arpa");
- * ```
- */
-export function reverseDnsName(address: string): string | null {
-  const octets = parseIp(address);
-  if (octets === null) return null;
-  if (octets.length === 4) return `${[...octets].reverse().join(".")}.in-addr.arpa`;
-  const nibbles = [...octets].flatMap((octet) => [octet >> 4, octet & 15]);
-  return `${nibbles.reverse().map((nibble) => nibble.toString(16)).join(".")}.ip6.arpa`;
-}
 
 /**
  * The octets of a question to a recursive server.
@@ -233,43 +207,9 @@ function uint16(...values: number[]): Uint8Array {
 }
 
 function encodeName(name: string): Uint8Array {
-  const octets = nameOctets(name);
+  const octets = encodeDnsName(name);
   if (octets === null) throw new TypeError(`no DNS name: ${JSON.stringify(name.slice(0, 300))}`);
   return octets;
-}
-
-/** A name on the wire; `\.` and `\046` are octets that are no separators (RFC 1035 §5.1). */
-function nameOctets(name: string): Uint8Array | null {
-  if (name.length > 4 * MAX_NAME) return null;
-  const octets: number[] = [0];
-  let length = 0; // Where the label in work has its length octet.
-  const text = name.replace(/(?<!\\)\.$/, "");
-  if (text === "") return name === "" || name === "." ? Uint8Array.of(0) : null;
-  for (const [piece] of text.matchAll(/\\\d{3}|\\[^]|[^]/g)) {
-    if (piece === ".") {
-      if (!endLabel(octets, length)) return null;
-      length = octets.push(0) - 1;
-      continue;
-    }
-    const octet = octetOf(piece);
-    if (octet === null) return null;
-    octets.push(octet);
-  }
-  if (!endLabel(octets, length)) return null;
-  octets.push(0);
-  return octets.length > MAX_NAME ? null : Uint8Array.from(octets);
-}
-
-function endLabel(octets: number[], at: number): boolean {
-  const length = octets.length - at - 1;
-  octets[at] = length;
-  return length > 0 && length <= MAX_LABEL;
-}
-
-/** The octet a character or an escape stands for. Only ASCII: IDNs come as A-labels. */
-function octetOf(piece: string): number | null {
-  const value = piece.length === 4 ? Number(piece.slice(1)) : piece.charCodeAt(piece.length - 1);
-  return piece === "\\" || value > (piece.length === 4 ? 255 : 0x7f) ? null : value;
 }
 
 /**
@@ -431,14 +371,7 @@ class Reader {
 
   #label(size: number): string {
     let text = "";
-    for (let i = 0; i < size && !this.failed; i++) text += formatOctet(this.uint8());
+    for (let i = 0; i < size && !this.failed; i++) text += formatDnsOctet(this.uint8());
     return text;
   }
-}
-
-/** Visible ASCII as it is, but for what has a meaning in names; the rest as `\DDD` (RFC 1035 §5.1). */
-function formatOctet(octet: number): string {
-  if (octet === 0x2e || octet === 0x5c) return `\\${String.fromCharCode(octet)}`;
-  if (octet > 0x20 && octet < 0x7f) return String.fromCharCode(octet);
-  return `\\${octet.toString().padStart(3, "0")}`;
 }

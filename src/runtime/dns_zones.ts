@@ -13,9 +13,9 @@ import {
   type DnsMessage,
   type DnsQuestion,
   type DnsRecord,
-  normalizeDnsName,
   RCODE,
 } from "./dns_message.ts";
+import { normalizeDnsName } from "./dns_name.ts";
 
 /** The records of one name. All names in them are absolute; a dot at the end may be there. */
 export interface DnsNameRecords {

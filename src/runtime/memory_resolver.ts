@@ -6,14 +6,8 @@
  * @module
  */
 
-import {
-  type DnsData,
-  type DnsType,
-  isDnsName,
-  normalizeDnsName,
-  RCODE,
-  reverseDnsName,
-} from "./dns_message.ts";
+import { type DnsData, type DnsType, RCODE } from "./dns_message.ts";
+import { isDnsName, normalizeDnsName, reverseDnsName } from "./dns_name.ts";
 import { type DnsFailure, type DnsNameRecords, DnsZones } from "./dns_zones.ts";
 import type { DnsAnswer, MxRecord, Resolver } from "./runtime.ts";
 

@@ -26,6 +26,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "src/runtime/dns_answer.ts",
     "src/runtime/dns_cache.ts",
     "src/runtime/dns_message.ts",
+    "src/runtime/dns_name.ts",
     "src/runtime/dns_zones.ts",
     "src/runtime/resolv_conf.ts",
     "src/buffer_pool.ts",
