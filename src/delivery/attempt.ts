@@ -149,7 +149,9 @@ class Attempt {
     return [...this.#troubles].map(([recipient, troubles]): Outcome => {
       if (this.#signal.aborted) return { recipient, status: "deferred", reply: STOPPED };
       const hopeful = troubles.filter(({ permanent }) => !permanent);
-      const told = hopeful.at(-1) ?? troubles.at(-1);
+      // The words of a station say more than ours about one that was not there.
+      const told = hopeful.findLast(({ host }) => host !== undefined) ?? hopeful.at(-1) ??
+        troubles.at(-1);
       if (told === undefined) return { recipient, status: "deferred", reply: NO_HOST };
       const { reply: given, host, tls } = told;
       const unreachable = troubles.every((trouble) => trouble.unreachable);
