@@ -1,52 +1,43 @@
 /**
- * One connection to another station: carries octets between a socket and a {@link ClientSession}, makes
- * TLS, logs in, sends messages. The client's counterpart of `server/smtp_connection.ts`. What is left to
- * others: what the protocol says (`smtp/`), which station to talk to and what an answer means for a
- * recipient (`remote.ts`, `hand_over.ts`).
+ * One connection to another station, from connecting to QUIT: greeting, TLS, login, messages. The client's
+ * counterpart of `server/smtp_connection.ts`. What is left to others: what the protocol says (`smtp/`), the
+ * socket (`session_pump.ts`), which station to talk to and what an answer means for a recipient
+ * (`attempt.ts`, `hand_over.ts`).
  *
  * What fails: opening gives a failure as a value, sending gives outcomes for all recipients whatever
- * happens. Every wait ends: by the session's time-outs, held in one list that is swept once a second, or
- * by an aborted signal, which closes the socket.
+ * happens. Every wait ends: by the session's time-outs, or by an aborted signal, which closes the socket.
  *
  * @module
  */
 
-import { pbkdf2 } from "node:crypto";
-import type { MtaFact } from "../events.ts";
-import { Gate } from "../gate.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import type { Credentials } from "../routing/route.ts";
-import type { DeadlineMember, Deadlines } from "../runtime/deadlines.ts";
-import type { Clock, Connection, Network, SocketAddress } from "../runtime/runtime.ts";
+import type { DeadlineMember } from "../runtime/deadlines.ts";
+import type { Connection, Network, SocketAddress } from "../runtime/runtime.ts";
 import type { ClientEvent, RecipientOutcome, Transaction } from "../smtp/client_event.ts";
 import { ClientSession } from "../smtp/client_session.ts";
-import { type ClientOptions, clientSettings } from "../smtp/client_settings.ts";
+import {
+  type ClientOptions,
+  type ClientSettings,
+  clientSettings,
+} from "../smtp/client_settings.ts";
 import type { PeerExtensions } from "../smtp/peer_extensions.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
-import { UNREADABLE } from "./outcomes.ts";
-import { writeMessage } from "./message_writer.ts";
+import { LAST_WORDS, messageOf, type PumpServices, SessionPump } from "./session_pump.ts";
 import { afterTlsTrouble, type TlsPlan, type TlsTrouble } from "./tls_policy.ts";
 
 /** What all connections share. */
-export interface ExchangeServices {
+export interface ExchangeServices extends PumpServices {
   /** Our name for EHLO. */
   readonly hostname: string;
   readonly network: Network;
-  readonly clock: Clock;
-  readonly deadlines: Deadlines;
-  readonly emit: (fact: MtaFact) => void;
   /** Fresh and unguessable, for SCRAM. */
   readonly nonce: () => string;
   /** Of the session: limits and time-outs. */
   readonly session?: Pick<ClientOptions, "ignoredKeywords" | "limits" | "timeouts">;
   /** Milliseconds until connecting is given up. Default 30,000. */
   readonly connectTimeout?: number;
-  /** PBKDF2-HMAC-SHA-256, 32 octets. Default: in the thread pool, one at a time. */
-  readonly derive?: (work: KeyDerivation) => Promise<Uint8Array>;
 }
-
-/** What a SCRAM key is made of. */
-export type KeyDerivation = Omit<Extract<ClientEvent, { type: "derive" }>, "type">;
 
 /** Whom to connect to, and how. */
 export interface ExchangeTarget {
@@ -93,15 +84,8 @@ export interface Sent {
 /** A failed session, as told by it. */
 type Failed = Extract<ClientEvent, { type: "failed" }>;
 
-/** Octets read at once: replies are short. */
-const READ_SIZE = 2048;
-/** Until connecting is given up (milliseconds): less than a second lost packet or two would need. */
+/** Until connecting is given up (milliseconds). */
 const CONNECT_TIMEOUT = 30_000;
-/** How long the answer to QUIT is awaited, and what a broken socket still brings (milliseconds). */
-const LAST_WORDS = 2_000;
-
-/** Passwords are hashed one at a time: the thread pool is also that of the disk. */
-const hashing = new Gate(1);
 
 /** Connects and makes the session ready for messages: greeting, EHLO, TLS, login. Never throws. */
 export async function openExchange(
@@ -144,42 +128,24 @@ async function connect(
 }
 
 /** One connection and its session. */
-export class SmtpExchange implements DeadlineMember {
-  /** When {@link expire} is due: epoch milliseconds. */
-  deadline = Infinity;
+export class SmtpExchange {
   /** Messages sent over it so far. */
   messages = 0;
 
-  readonly #services: ExchangeServices;
   readonly #target: ExchangeTarget;
+  readonly #settings: ClientSettings;
   readonly #session: ClientSession;
-  #connection: Connection;
-  readonly #buffer = new Uint8Array(READ_SIZE);
-  #reading: Promise<number | null> | null = null;
-  /** Something has come since the read began: octets, or the end. */
-  #arrived = false;
-  /** Told by the session while the message was being written. */
-  readonly #events: ClientEvent[] = [];
-  #unread: string | null = null;
-  #timedOut = false;
-  /** Nothing can be written any more. */
-  #broken = false;
-  #closed = false;
-  /** What {@link expire} does while nothing is awaited. */
-  #onIdle: (() => void) | null = null;
+  readonly #pump: SessionPump;
 
   /** Takes a fresh connection over. */
   constructor(services: ExchangeServices, target: ExchangeTarget, connection: Connection) {
-    this.#services = services;
-    this.#target = target;
-    this.#connection = connection;
-    const { hostname, session: options } = services;
+    const { hostname, session: options, nonce } = services;
+    const { protocol, tls, label } = target;
     const timeouts = { quit: LAST_WORDS, ...options?.timeouts };
-    const { protocol } = target;
-    const settings = clientSettings(hostname, { ...options, timeouts, protocol });
-    const secure = target.tls.start === "implicit";
-    this.#session = new ClientSession(settings, { secure, nonce: services.nonce });
-    services.deadlines.add(this);
+    this.#target = target;
+    this.#settings = clientSettings(hostname, { ...options, timeouts, protocol });
+    this.#session = new ClientSession(this.#settings, { secure: tls.start === "implicit", nonce });
+    this.#pump = new SessionPump(services, this.#session, connection, label);
   }
 
   /** Who is at the other end, for people. */
@@ -189,7 +155,7 @@ export class SmtpExchange implements DeadlineMember {
 
   /** What TLS is used, such as `TLSv1.3`. */
   get tls(): string | undefined {
-    return this.#connection.tls?.protocol;
+    return this.#pump.tls;
   }
 
   /** What the peer offers. */
@@ -204,7 +170,8 @@ export class SmtpExchange implements DeadlineMember {
 
   /** Whether another message can be sent over it. */
   get usable(): boolean {
-    return !this.#closed && this.#session.waiting === "intent" && this.#session.messagesLeft > 0;
+    return !this.#pump.closed && this.#session.waiting === "intent" &&
+      this.#session.messagesLeft > 0;
   }
 
   /** From the first octet to the first intent; `null` when all went well. To be called once. */
@@ -227,17 +194,17 @@ export class SmtpExchange implements DeadlineMember {
     this.messages++;
     let outcomes: readonly RecipientOutcome[] = [];
     let failure: Failed | null = null;
-    this.#unread = null;
+    let unread: string | null = null;
     await this.#abortable(signal, async () => {
       this.#session.send(transaction);
-      for (let event; (event = await this.#next()) !== null;) {
+      for (let event; (event = await this.#pump.next()) !== null;) {
         if (event.type === "outcomes") outcomes = event.outcomes;
         else if (event.type === "failed") failure = event;
-        else if (event.type === "body") await this.#writeMessage(source);
+        else if (event.type === "body") unread = await this.#pump.writeMessage(source);
       }
     });
-    if (failure !== null) this.close();
-    return { outcomes, failure, unread: this.#unread };
+    if (failure !== null) this.#pump.close();
+    return { outcomes, failure, unread };
   }
 
   /**
@@ -245,56 +212,33 @@ export class SmtpExchange implements DeadlineMember {
    * `until`, in epoch milliseconds: then `onGone` is told, once, and should {@link quit}.
    */
   rest(until: number, onGone: () => void): void {
-    const gone = () => {
-      if (this.#onIdle !== gone) return;
-      this.#onIdle = null;
-      onGone();
-    };
-    this.#onIdle = gone;
-    this.deadline = until;
-    this.#beginRead().then(gone);
+    this.#pump.rest(until, onGone);
   }
 
   /** Ends the rest: whether it is still usable as far as can be known. */
   wake(): boolean {
-    this.#onIdle = null;
-    this.deadline = Infinity;
-    return this.usable && !this.#arrived;
+    this.#pump.wake();
+    return this.usable && !this.#pump.arrived;
   }
 
   /** Says QUIT, waits a moment for the answer, and closes. Never throws. */
   async quit(): Promise<void> {
-    if (this.#closed) return;
-    if (this.#session.waiting === "intent" && !this.#arrived) {
+    if (this.#pump.closed) return;
+    if (this.#session.waiting === "intent" && !this.#pump.arrived) {
       try {
         this.#session.quit();
-        while (await this.#next() !== null);
-        await this.#connection.closeWrite();
+        while (await this.#pump.next() !== null);
+        await this.#pump.closeWrite();
       } catch {
         // It is over either way.
       }
     }
-    this.close();
-  }
-
-  /** Closes at once; what waits ends. */
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#services.deadlines.delete(this);
-    this.#connection.close();
-  }
-
-  /** A wait has lasted too long. */
-  expire(): void {
-    if (this.#onIdle !== null) return this.#onIdle();
-    this.#timedOut = true;
-    this.#connection.close();
+    this.#pump.close();
   }
 
   /** Until the peer has told what it offers. */
   async #ready(): Promise<OpeningFailure | null> {
-    for (let event; (event = await this.#next()) !== null;) {
+    for (let event; (event = await this.#pump.next()) !== null;) {
       if (event.type !== "failed") continue;
       const afterTls = this.tls !== undefined && this.#target.tls.start === "starttls";
       return afterTls ? this.#failedAtTls(event) : this.#sessionFailed(event);
@@ -302,18 +246,12 @@ export class SmtpExchange implements DeadlineMember {
     return null;
   }
 
-  /** Who hangs up at STARTTLS, or right after the handshake, has not liked something about TLS. */
-  #failedAtTls(event: Failed): OpeningFailure {
-    if (event.remote) return this.#sessionFailed(event);
-    return this.#tlsFailed({ kind: "failed", error: event.reply.lines.join(" ") });
-  }
-
   async #startTls(): Promise<OpeningFailure | null> {
     const { tls } = this.#target;
     if (tls.start !== "starttls") return null;
     if (!this.peer.startTls) return this.#withoutTls({ kind: "not offered" });
     this.#session.startTls();
-    for (let event; (event = await this.#next()) !== null;) {
+    for (let event; (event = await this.#pump.next()) !== null;) {
       if (event.type === "failed") return this.#failedAtTls(event);
       if (event.type === "tls-refused") {
         return this.#withoutTls({ kind: "refused", reply: event.reply });
@@ -325,33 +263,23 @@ export class SmtpExchange implements DeadlineMember {
     return await this.#ready();
   }
 
+  async #secure(): Promise<OpeningFailure | null> {
+    const { serverName, authorities, tls } = this.#target;
+    const options = { serverName, verify: tls.verify, ...(authorities && { authorities }) };
+    const error = await this.#pump.secure(options, this.#settings.timeouts.handshake);
+    return error === null ? null : this.#tlsFailed({ kind: "failed", error });
+  }
+
   /** No handshake was begun: this connection can go on in clear, where that is allowed. */
   #withoutTls(trouble: TlsTrouble): OpeningFailure | null {
     const decided = afterTlsTrouble(this.#target.tls, trouble);
     return decided === "clear" ? null : ours("tls", about(this.label, decided), {});
   }
 
-  async #secure(): Promise<OpeningFailure | null> {
-    const { serverName, authorities, tls } = this.#target;
-    const { clock } = this.#services;
-    this.deadline = clock.now() + this.#handshakeTimeout();
-    try {
-      this.#connection = await this.#connection.startTlsClient({
-        serverName,
-        verify: tls.verify,
-        ...(authorities !== undefined && { authorities }),
-      });
-      return null;
-    } catch (error) {
-      const why = this.#timedOut ? "no answer in time" : messageOf(error);
-      return this.#tlsFailed({ kind: "failed", error: why });
-    } finally {
-      this.deadline = Infinity;
-    }
-  }
-
-  #handshakeTimeout(): number {
-    return this.#services.session?.timeouts?.handshake ?? 60_000;
+  /** Who hangs up at STARTTLS, or right after the handshake, has not liked something about TLS. */
+  #failedAtTls(event: Failed): OpeningFailure {
+    if (event.remote) return this.#sessionFailed(event);
+    return this.#tlsFailed({ kind: "failed", error: event.reply.lines.join(" ") });
   }
 
   #tlsFailed(trouble: TlsTrouble & { readonly kind: "failed" }): OpeningFailure {
@@ -365,7 +293,7 @@ export class SmtpExchange implements DeadlineMember {
     const { credentials } = this.#target;
     if (credentials === undefined) return null;
     this.#session.authenticate(credentials);
-    for (let event; (event = await this.#next()) !== null;) {
+    for (let event; (event = await this.#pump.next()) !== null;) {
       if (event.type === "failed") return this.#sessionFailed(event);
       if (event.type !== "auth-failed") continue;
       const { remote } = event;
@@ -386,101 +314,8 @@ export class SmtpExchange implements DeadlineMember {
     return this.tls === undefined ? {} : { tls: this.tls };
   }
 
-  /** Writes a message; one that cannot be read to its end is broken off. */
-  async #writeMessage(source: MessageSource): Promise<void> {
-    const wanted = () => this.#session.waiting === "body" && !this.#broken;
-    try {
-      await writeMessage(source, {
-        wanted,
-        write: async (bytes, last) => {
-          this.#session.writeBody(bytes);
-          if (last) this.#session.endBody();
-          await this.#flush();
-          if (!last) await this.#heed();
-        },
-      });
-    } catch (error) {
-      if (!wanted()) return;
-      this.#unread = messageOf(error);
-      this.#session.abandonBody(UNREADABLE);
-    }
-    // A socket that takes no more may still have brought the peer's last words.
-    while (this.#session.waiting === "body" && this.#broken) await this.#read();
-  }
-
-  /** In the middle of a message: hears a peer that speaks before its turn, and waits where it must. */
-  async #heed(): Promise<void> {
-    for (;;) {
-      for (let event; (event = this.#session.next()) !== null;) this.#events.push(event);
-      if (this.#session.waiting === "body") {
-        this.#beginRead();
-        if (!this.#arrived) return;
-      } else if (this.#session.waiting !== "reply") {
-        return;
-      }
-      await this.#read();
-    }
-  }
-
-  /** The next event, or `null` when something is wanted of us. */
-  async #next(): Promise<ClientEvent | null> {
-    for (;;) {
-      const event = this.#events.shift() ?? this.#session.next();
-      if (event?.type === "fault") {
-        const error = "octets in clear after STARTTLS: somebody injects, they are dropped";
-        this.#services.emit({ type: "relay.trouble", host: this.label, error });
-      } else if (event?.type === "derive") {
-        this.#session.derived(await (this.#services.derive ?? derive)(event));
-      } else if (event !== null) {
-        return event;
-      } else {
-        await this.#flush();
-        if (this.#session.waiting !== "reply") return null;
-        await this.#read();
-      }
-    }
-  }
-
-  /** Hands what comes to the session: octets, the end, or that nothing came in time. */
-  async #read(): Promise<void> {
-    this.#expectWithin(this.#broken ? LAST_WORDS : this.#session.timeout);
-    await this.#beginRead();
-    const length = await this.#reading!.catch(() => null);
-    this.#reading = null;
-    this.#arrived = false;
-    this.deadline = Infinity;
-    if (length !== null) this.#session.receive(this.#buffer.subarray(0, length));
-    else if (this.#timedOut && !this.#broken) this.#session.receiveTimeout();
-    else this.#session.receiveEnd();
-  }
-
-  /** Begins to read where no read is pending; resolves when something has come. */
-  #beginRead(): Promise<void> {
-    const arrived = () => void (this.#arrived = true);
-    this.#reading ??= this.#connection.read(this.#buffer);
-    return this.#reading.then(arrived, arrived);
-  }
-
-  /** Writes what the session has to say. That the socket is broken shows at the next read. */
-  async #flush(): Promise<void> {
-    const octets = this.#session.take();
-    if (octets.length === 0) return;
-    const over = this.#session.waiting === "closed";
-    this.#expectWithin(over ? LAST_WORDS : this.#session.timeout);
-    try {
-      await this.#connection.write(octets);
-    } catch {
-      this.#broken = !this.#timedOut;
-    }
-    this.deadline = Infinity;
-  }
-
-  #expectWithin(timeout: number): void {
-    this.deadline = this.#services.clock.now() + timeout;
-  }
-
   async #abortable<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const onAbort = () => this.#connection.close();
+    const onAbort = () => this.#pump.interrupt();
     if (signal.aborted) onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
     try {
@@ -503,19 +338,4 @@ function ours(
 /** Our own words, saying whom they are about. */
 function about(label: string, given: Reply): Reply {
   return { ...given, lines: [`${label}: ${given.lines.join(" ")}`] };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function derive({ password, salt, iterations }: KeyDerivation): Promise<Uint8Array> {
-  return hashing.run(() =>
-    new Promise((resolve, reject) => {
-      pbkdf2(password, salt, iterations, 32, "sha256", (error, key) => {
-        if (error) reject(error);
-        else resolve(key);
-      });
-    })
-  );
 }

@@ -1,0 +1,267 @@
+/**
+ * Carries octets between a socket and a {@link ClientSession}: reads and writes as the session asks, holds its
+ * time-outs, feeds it messages. Knows nothing of what is said.
+ *
+ * What fails: nothing is thrown for what a peer or the network does. A broken connection or a wait that is
+ * too long is told to the session, which makes events of it; closing the socket ends every wait.
+ *
+ * @module
+ */
+
+import { pbkdf2 } from "node:crypto";
+import type { MtaFact } from "../events.ts";
+import { Gate } from "../gate.ts";
+import type { MessageSource } from "../queue/local_delivery.ts";
+import type { DeadlineMember, Deadlines } from "../runtime/deadlines.ts";
+import type { Clock, Connection, TlsClientOptions } from "../runtime/runtime.ts";
+import type { ClientEvent } from "../smtp/client_event.ts";
+import type { ClientSession } from "../smtp/client_session.ts";
+import { writeMessage } from "./message_writer.ts";
+import { UNREADABLE } from "./outcomes.ts";
+
+/** What pumps share. */
+export interface PumpServices {
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly emit: (fact: MtaFact) => void;
+  /** PBKDF2-HMAC-SHA-256, 32 octets. Default: in the thread pool, one at a time. */
+  readonly derive?: (work: KeyDerivation) => Promise<Uint8Array>;
+}
+
+/** What a SCRAM key is made of. */
+export type KeyDerivation = Omit<Extract<ClientEvent, { type: "derive" }>, "type">;
+
+/** Octets read at once: replies are short. */
+const READ_SIZE = 2048;
+/** How long the last words may take, ours and what a broken socket still brings (milliseconds). */
+export const LAST_WORDS = 2_000;
+
+/** Passwords are hashed one at a time: the thread pool is also that of the disk. */
+const hashing = new Gate(1);
+
+/** One socket and one session. */
+export class SessionPump implements DeadlineMember {
+  /** When {@link expire} is due: epoch milliseconds. */
+  deadline = Infinity;
+
+  readonly #services: PumpServices;
+  readonly #session: ClientSession;
+  /** Who is at the other end, for people. */
+  readonly #label: string;
+  #connection: Connection;
+  readonly #buffer = new Uint8Array(READ_SIZE);
+  #reading: Promise<number | null> | null = null;
+  /** Something has come since the read began: octets, or the end. */
+  #arrived = false;
+  /** Told by the session while a message was being written. */
+  readonly #events: ClientEvent[] = [];
+  #timedOut = false;
+  /** Nothing can be written any more. */
+  #broken = false;
+  #closed = false;
+  /** Ends a rest. */
+  #onGone: (() => void) | null = null;
+
+  /** Takes a fresh connection over. */
+  constructor(
+    services: PumpServices,
+    session: ClientSession,
+    connection: Connection,
+    label: string,
+  ) {
+    this.#services = services;
+    this.#session = session;
+    this.#connection = connection;
+    this.#label = label;
+    services.deadlines.add(this);
+  }
+
+  /** What TLS is used, such as `TLSv1.3`. */
+  get tls(): string | undefined {
+    return this.#connection.tls?.protocol;
+  }
+
+  /** Whether the socket was closed by us. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Something has come that nobody asked for. */
+  get arrived(): boolean {
+    return this.#arrived;
+  }
+
+  /** The next event, or `null` when the session wants something. */
+  async next(): Promise<ClientEvent | null> {
+    for (;;) {
+      const event = this.#events.shift() ?? this.#session.next();
+      if (event?.type === "fault") {
+        const error = "octets in clear after STARTTLS: somebody injects, they are dropped";
+        this.#services.emit({ type: "relay.trouble", host: this.#label, error });
+      } else if (event?.type === "derive") {
+        this.#session.derived(await (this.#services.derive ?? derive)(event));
+      } else if (event !== null) {
+        return event;
+      } else {
+        await this.#flush();
+        if (this.#session.waiting !== "reply") return null;
+        await this.#read();
+      }
+    }
+  }
+
+  /** Becomes secured; gives why it did not, after which the socket is closed. */
+  async secure(options: TlsClientOptions, timeout: number): Promise<string | null> {
+    this.#expectWithin(timeout);
+    try {
+      this.#connection = await this.#connection.startTlsClient(options);
+      return null;
+    } catch (error) {
+      return this.#timedOut ? "no answer in time" : messageOf(error);
+    } finally {
+      this.deadline = Infinity;
+    }
+  }
+
+  /**
+   * Writes the message that the session waits for. One that cannot be read to its end is broken off: gives
+   * why.
+   */
+  async writeMessage(source: MessageSource): Promise<string | null> {
+    const wanted = () => this.#session.waiting === "body" && !this.#broken;
+    try {
+      await writeMessage(source, {
+        wanted,
+        write: async (bytes, last) => {
+          this.#session.writeBody(bytes);
+          if (last) this.#session.endBody();
+          await this.#flush();
+          if (!last) await this.#heed();
+        },
+      });
+    } catch (error) {
+      if (wanted()) {
+        this.#session.abandonBody(UNREADABLE);
+        return messageOf(error);
+      }
+    }
+    // A socket that takes no more may still have brought the peer's last words.
+    while (this.#session.waiting === "body" && this.#broken) await this.#read();
+    return null;
+  }
+
+  /**
+   * Rests. `onGone` is told, once, when the peer speaks or closes meanwhile, or when it is `until`, in epoch
+   * milliseconds.
+   */
+  rest(until: number, onGone: () => void): void {
+    const gone = () => {
+      if (this.#onGone !== gone) return;
+      this.#onGone = null;
+      onGone();
+    };
+    this.#onGone = gone;
+    this.deadline = until;
+    this.#beginRead().then(gone);
+  }
+
+  /** Ends a rest. */
+  wake(): void {
+    this.#onGone = null;
+    this.deadline = Infinity;
+  }
+
+  /** Says that no more will be written. */
+  async closeWrite(): Promise<void> {
+    this.#expectWithin(LAST_WORDS);
+    await this.#connection.closeWrite();
+  }
+
+  /** Closes at once; what waits ends. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#services.deadlines.delete(this);
+    this.#connection.close();
+  }
+
+  /** Ends what waits, and lets the session hear that the connection broke. */
+  interrupt(): void {
+    this.#connection.close();
+  }
+
+  /** A wait has lasted too long. */
+  expire(): void {
+    if (this.#onGone !== null) return this.#onGone();
+    this.#timedOut = true;
+    this.#connection.close();
+  }
+
+  /** In the middle of a message: hears a peer that speaks before its turn, and waits where it must. */
+  async #heed(): Promise<void> {
+    for (;;) {
+      for (let event; (event = this.#session.next()) !== null;) this.#events.push(event);
+      if (this.#session.waiting === "body") {
+        this.#beginRead();
+        if (!this.#arrived) return;
+      } else if (this.#session.waiting !== "reply") {
+        return;
+      }
+      await this.#read();
+    }
+  }
+
+  /** Hands what comes to the session: octets, the end, or that nothing came in time. */
+  async #read(): Promise<void> {
+    this.#expectWithin(this.#broken ? LAST_WORDS : this.#session.timeout);
+    await this.#beginRead();
+    const length = await this.#reading!.catch(() => null);
+    this.#reading = null;
+    this.#arrived = false;
+    this.deadline = Infinity;
+    if (length !== null) this.#session.receive(this.#buffer.subarray(0, length));
+    else if (this.#timedOut && !this.#broken) this.#session.receiveTimeout();
+    else this.#session.receiveEnd();
+  }
+
+  /** Begins to read where no read is pending; resolves when something has come. */
+  #beginRead(): Promise<void> {
+    const arrived = () => void (this.#arrived = true);
+    this.#reading ??= this.#connection.read(this.#buffer);
+    return this.#reading.then(arrived, arrived);
+  }
+
+  /** Writes what the session has to say. That the socket is broken shows at the next read. */
+  async #flush(): Promise<void> {
+    const octets = this.#session.take();
+    if (octets.length === 0) return;
+    const over = this.#session.waiting === "closed";
+    this.#expectWithin(over ? LAST_WORDS : this.#session.timeout);
+    try {
+      await this.#connection.write(octets);
+    } catch {
+      this.#broken = !this.#timedOut;
+    }
+    this.deadline = Infinity;
+  }
+
+  #expectWithin(timeout: number): void {
+    this.deadline = this.#services.clock.now() + timeout;
+  }
+}
+
+/** What went wrong, for people. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function derive({ password, salt, iterations }: KeyDerivation): Promise<Uint8Array> {
+  return hashing.run(() =>
+    new Promise((resolve, reject) => {
+      pbkdf2(password, salt, iterations, 32, "sha256", (error, key) => {
+        if (error) reject(error);
+        else resolve(key);
+      });
+    })
+  );
+}
