@@ -71,6 +71,9 @@ export class Line<T> {
 /** What a job's duration is taken for before one is over, in milliseconds: what is too fast costs a claim, what is too slow costs time. */
 const FIRST_GUESS = 10;
 
+/** For how many of the longest times a destination is remembered that was down: longer than retries are apart. */
+const MEMORY = 12;
+
 /** One destination. */
 export class Destination<T> {
   /** Its name, by `destinationOf`. */
@@ -131,11 +134,11 @@ export class Destination<T> {
     return this.#duration / (this.#strikes > 0 ? 1 : Math.max(1, this.limit));
   }
 
-  /** Whether nothing is lost by forgetting it. One that was down is remembered, so that the next time is longer. */
+  /** Whether nothing is lost by forgetting it. One that was down is remembered, so that the next time is longer, and one job goes ahead. */
   isIdle(now: number): boolean {
     if (this.size > 0) return false;
     return this.#strikes > 0
-      ? now >= this.#downUntil + this.#limits.downLongest
+      ? now >= this.#downUntil + MEMORY * this.#limits.downLongest
       : this.#failures === 0;
   }
 
