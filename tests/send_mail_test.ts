@@ -1,5 +1,8 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { encode } from "../src/bytes.ts";
+import { startMta } from "../src/mta.ts";
+import { denoRuntime } from "../src/runtime/deno.ts";
+import { DIRECTORY } from "./support/memory_station.ts";
 import { memoryRuntime } from "../src/runtime/memory.ts";
 import { describeSent, sendMail, type SendMailOptions } from "../src/send_mail.ts";
 import { mxCertificate, testAuthority } from "./support/certificates.ts";
@@ -145,4 +148,52 @@ Deno.test("sendMail() throws for arguments that make no sense, and says which", 
     assertMatch((await assertRejects(call, TypeError)).message, expected);
   }
   await assertRejects(() => sendMail(ENVELOPE, MESSAGE, { runtime, limit: 10 }), RangeError);
+});
+
+Deno.test("sendMail() secures and logs in over real sockets", async () => {
+  const root = await Deno.makeTempDir();
+  const runtime = denoRuntime();
+  const address = { transport: "tcp", hostname: "127.0.0.1", port: 0 } as const;
+  const mta = await startMta({
+    runtime,
+    hostname: "mx.example.test",
+    directory: DIRECTORY,
+    delivery: { maildirRoot: root },
+    certificates: [mxCertificate],
+    listeners: [{ role: "mx", address }, { role: "submission", address }, {
+      role: "submissions",
+      address,
+    }],
+  });
+  const ports = mta.addresses.map((each) => each.transport === "tcp" ? each.port : 0);
+  const host = "127.0.0.1";
+  const authorities = [testAuthority];
+  const auth = { user: "alice@example.test", password: "wonderland" };
+  const large = `Subject: hi\n\n${".x\n".repeat(300_000)}`;
+  const envelope = { sender: "alice@example.test", recipients: ["bob@example.test"] };
+  const servers = [
+    { host, port: ports[0]! },
+    { host, port: ports[1]!, authorities, auth },
+    { host, port: ports[2]!, authorities, auth, tls: "implicit" },
+  ] as const;
+  for (const server of servers) {
+    const { recipients } = await sendMail(envelope, large, { runtime, server });
+    assertEquals([recipients[0]!.status, recipients[0]!.tls], ["sent", "TLSv1.3"]);
+  }
+  const unknown = await sendMail(envelope, MESSAGE, {
+    runtime,
+    server: { host, port: ports[1]!, auth },
+  });
+  assertMatch(describeSent(unknown)[0]!, /deferred: 451 4\.7\.5 /);
+  const wrong = await sendMail(envelope, MESSAGE, {
+    runtime,
+    server: { host, port: ports[1]!, authorities, auth: { ...auth, password: "x" } },
+  });
+  assertMatch(describeSent(wrong)[0]!, /deferred: 535 5\.7\.8 /);
+  const files = await Array.fromAsync(Deno.readDir(`${root}/example.test/bob/new`));
+  assertEquals(files.length, 3);
+  const text = await Deno.readTextFile(`${root}/example.test/bob/new/${files[0]!.name}`);
+  assertEquals(text.split("\n\n")[1], ".x\n".repeat(300_000));
+  await mta.stop();
+  await Deno.remove(root, { recursive: true });
 });
