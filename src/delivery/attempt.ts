@@ -45,6 +45,9 @@ export interface AttemptPlan {
   readonly eightBit?: RelaySettings["eightBit"];
 }
 
+/** No other station is begun with after so long (milliseconds): one alone may cost ten minutes and more. */
+const ENOUGH = 10 * 60_000;
+
 /** Makes an attempt; gives an outcome for each recipient of the job. Never throws. */
 export async function attempt(
   services: AttemptServices,
@@ -70,14 +73,15 @@ class Attempt {
   }
 
   async run(): Promise<readonly Outcome[]> {
-    const { emit } = this.#services;
+    const { emit, clock } = this.#services;
+    const enough = clock.now() + ENOUGH;
     const { job, targets, taken, eightBit } = this.#plan;
     const { entry, sender } = job;
     try {
       const message = new OutgoingMessage(entry, await job.open(), eightBit);
       const order: HandOverJob = { entry, sender, message, taken, emit };
       for (const target of targets) {
-        if (this.#signal.aborted || this.#troubles.size === 0) break;
+        if (this.#signal.aborted || this.#troubles.size === 0 || clock.now() >= enough) break;
         await this.#try(target, order);
       }
     } catch (error) {

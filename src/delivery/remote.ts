@@ -31,7 +31,30 @@ export interface RemoteServices extends ExchangeServices {
 /** Addresses that one attempt tries: each may cost minutes. */
 const MAX_ADDRESSES = 10;
 
-/** The transport of the routes `mx` and `smarthost`. */
+/**
+ * The transport of the routes `mx` and `smarthost`.
+ *
+ * @example
+ * ```ts
+ * import { remoteTransport } from "./remote.ts";
+ * import { Deadlines } from "../runtime/deadlines.ts";
+ * import { memoryRuntime } from "../runtime/memory.ts";
+ *
+ * const { clock, network, random, resolver } = memoryRuntime();
+ * const transport = remoteTransport({
+ *   hostname: "mail.example.net",
+ *   network,
+ *   clock,
+ *   random,
+ *   resolver,
+ *   deadlines: new Deadlines(clock),
+ *   nonce: () => random.bytes(18).toBase64(),
+ *   own: () => ({ hostnames: ["mail.example.net"], addresses: ["192.0.2.1"] }),
+ *   emit: (fact) => console.log(fact),
+ * });
+ * await transport.stop();
+ * ```
+ */
 export function remoteTransport(services: RemoteServices): KeepingTransport {
   const { resolver, own, random } = services;
   const pool = new ConnectionPool(services.clock, services.pool);

@@ -354,3 +354,18 @@ Deno.test("remoteTransport() connects from the address of the family", async () 
   assertEquals(await world.relay({}, mxRoute({ source })), ["0 relayed 250 2.0.0 taken"]);
   assertEquals(sources, ["2001:db8::1", "192.0.2.1"]);
 });
+
+Deno.test("remoteTransport() leaves further hosts for another time once it has waited ten minutes", async () => {
+  await using world = new RelayWorld();
+  const addresses = ["192.0.2.31", "192.0.2.32", "192.0.2.33", "192.0.2.34"];
+  world.own.resolver.set("example.org", { mx: ["10 mx1.example.org"] });
+  world.own.resolver.set("mx1.example.org", { a: addresses });
+  const peers = [];
+  for (const each of addresses) peers.push(await world.peer({ greeting: SILENCE }, each));
+  const start = world.own.clock.now();
+  const [outcome] = await world.relayed();
+  assertEquals([outcome!.status, outcome!.unreachable], ["deferred", true]);
+  const waited = world.own.clock.now() - start;
+  assert(waited >= 600_000 && waited < 610_000, `${waited}`);
+  assertEquals(peers.map(({ connections }) => connections), [1, 1, 0, 0]);
+});
