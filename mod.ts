@@ -1,6 +1,6 @@
 /**
- * Yizhan 驿站, a mail station for Deno: an SMTP and LMTP server with Maildir delivery, and the pieces
- * it is made of. No dependencies.
+ * Yizhan 驿站, a mail station for Deno: an SMTP and LMTP server with Maildir delivery, a queue that
+ * survives power cuts, an SMTP client that hands mail on, and the pieces they are made of. No dependencies.
  *
  * @example A station that takes mail for anybody, for tests
  * ```ts
@@ -20,7 +20,38 @@
 
 import { catchAllDirectory } from "./src/directory/catch_all.ts";
 import { type Mta, type MtaOptions, startMta } from "./src/mta.ts";
+import type { SubmitEnvelope, SubmitMessage } from "./src/intake/submit.ts";
 import { denoRuntime } from "./src/runtime/deno.ts";
+import { sendMail as send, type SendMailOptions, type SendMailResult } from "./src/send_mail.ts";
+
+/** How to send: {@link SendMailOptions} of the machine this runs on. */
+export type SendOptions = Partial<SendMailOptions>;
+
+/**
+ * Sends one mail from a program, without a station: to a server, or straight to the mail hosts of each
+ * recipient. One attempt; what is put off is the caller's to try again ({@link Mta.submit} has a queue).
+ *
+ * @throws {TypeError} for arguments that make no sense; what becomes of the mail out there is a value.
+ *
+ * @example
+ * ```ts no-eval
+ * import { describeSent, sendMail } from "./mod.ts";
+ *
+ * const envelope = { sender: "me@example.org", recipients: ["you@example.net"] };
+ * const auth = { user: "me@example.org", password: "secret" };
+ * const sent = await sendMail(envelope, "Subject: Hi\n\nHello.\n", {
+ *   server: { host: "smtp.example.org", auth },
+ * });
+ * console.log(describeSent(sent));
+ * ```
+ */
+export function sendMail(
+  envelope: SubmitEnvelope,
+  message: SubmitMessage,
+  options: SendOptions = {},
+): Promise<SendMailResult> {
+  return send(envelope, message, { runtime: denoRuntime(), ...options });
+}
 
 /** {@link MtaOptions}, where what is usual need not be said. */
 export type CreateMtaOptions =
@@ -45,6 +76,20 @@ export function createMta(options: CreateMtaOptions): Promise<Mta> {
 }
 
 export { type ListenerOptions, type Mta, type MtaOptions, startMta } from "./src/mta.ts";
+export type { QueueOptions, QueueSettings } from "./src/mta_queue.ts";
+export {
+  type SubmitEnvelope,
+  SubmitError,
+  type SubmitMessage,
+  type Submitted,
+} from "./src/intake/submit.ts";
+export {
+  describeSent,
+  type SendMailOptions,
+  type SendMailResult,
+  type SendMailServer,
+  type SentRecipient,
+} from "./src/send_mail.ts";
 export type { EventSink, MtaEvent, MtaFact } from "./src/events.ts";
 export { type EventLineOptions, formatEventJson, formatEventLine } from "./src/observe/log.ts";
 
@@ -83,7 +128,55 @@ export {
   type MessageSource,
   type PreparedDelivery,
 } from "./src/queue/local_delivery.ts";
-export type { Envelope, EnvelopeRecipient } from "./src/queue/entry.ts";
+export type {
+  Attempt,
+  EntryOrigin,
+  Envelope,
+  EnvelopeRecipient,
+  NoticeKind,
+  QueuedRecipient,
+  QueueEntry,
+  RecipientStatus,
+} from "./src/queue/entry.ts";
+export { type Claim, LeaseLostError, type NewMessage, type QueueStore } from "./src/queue/store.ts";
+export { MemoryStore, type MemoryStoreOptions } from "./src/queue/memory_store.ts";
+export { SpoolBusyError } from "./src/queue/spool/owner.ts";
+export type { RetryOptions, RetrySchedule } from "./src/queue/retry.ts";
+export type { QueueChange } from "./src/queue/operator/queue_change.ts";
+export type {
+  ChangeResult,
+  QueueControl,
+  QueueControlOptions,
+  QueueSelection,
+  QueueWorker,
+} from "./src/queue/operator/queue_control.ts";
+export {
+  type QueueFilter,
+  type QueueMatcher,
+  queueMatcher,
+  type QueueState,
+} from "./src/queue/operator/queue_filter.ts";
+export type {
+  AttemptDetails,
+  QueueDetails,
+  QueueSummary,
+  RecipientDetails,
+} from "./src/queue/operator/queue_view.ts";
+export type { RunnerLimits } from "./src/delivery/runner.ts";
+export type { FeedbackLimits } from "./src/delivery/destination.ts";
+export type { SchedulerLimits } from "./src/delivery/scheduler.ts";
+export type { Credentials, RelaySettings, TlsLevel } from "./src/routing/route.ts";
+export type {
+  HoldOptions,
+  LmtpOptions,
+  MxOptions,
+  PipeOptions,
+  RelayOptions,
+  RouteOptions,
+  SmarthostOptions,
+  ViaOptions,
+  WayOptions,
+} from "./src/routing/route_table.ts";
 
 export { senderIdentity, type SenderIdentityOptions } from "./src/policy/sender_identity.ts";
 export { mayRelay } from "./src/policy/relay.ts";
@@ -133,5 +226,28 @@ export type {
 } from "./src/smtp/session_settings.ts";
 export { type Role, type RoleOverrides, settingsOf } from "./src/server/roles.ts";
 
-export { denoRuntime } from "./src/runtime/deno.ts";
+export {
+  type ClientContext,
+  type ClientCredentials,
+  type ClientMechanism,
+  ClientSession,
+  type ClientWaiting,
+} from "./src/smtp/client_session.ts";
+export type {
+  ClientEvent,
+  ClientFailure,
+  RecipientOutcome,
+  Transaction as ClientTransaction,
+  TransactionRecipient,
+  TransactionStage,
+} from "./src/smtp/client_event.ts";
+export {
+  type ClientLimits,
+  type ClientOptions,
+  type ClientSettings,
+  clientSettings,
+  type ClientTimeouts,
+} from "./src/smtp/client_settings.ts";
+export type { OfferContext, PeerExtensions, PeerLimits } from "./src/smtp/peer_extensions.ts";
+export { denoRuntime, type DenoRuntimeOptions } from "./src/runtime/deno.ts";
 export type * from "./src/runtime/runtime.ts";

@@ -10,10 +10,15 @@ import type { RouteOptions, ViaOptions, WayOptions } from "../routing/route_tabl
 import { UsageError } from "./exit.ts";
 import { readListenAddress } from "./values.ts";
 
-/** What `--route` takes, for its help. */
-export const ROUTE_HELP =
-  "How mail for DOMAIN (.DOMAIN: all below it; '*': all else) goes: WAY is mx, mx:PORT, " +
-  "smtp:HOST[:PORT], smtps:HOST[:PORT], lmtp:ADDR:PORT, lmtp:unix:PATH, 'pipe:PROGRAM ARG ...' or hold";
+/** What `--route` takes, for the help of commands. */
+export const ROUTE_HELP = [
+  "Mail for other domains goes to whoever DNS names (MX), unless --route DOMAIN=WAY says otherwise.",
+  "DOMAIN may be a list (a.example,b.example), .example.org for all below it, or '*' for all else.",
+  "WAY is mx, mx:PORT, smtp:HOST[:PORT], smtps:HOST[:PORT] (TLS from the start), lmtp:ADDR:PORT,",
+  "lmtp:unix:PATH, 'pipe:PROGRAM ARGUMENT ...', or hold, which keeps mail until it is asked for (ETRN);",
+  "hold:WAY says how it goes then. Where FILE of --credentials has lines of HOST USER PASSWORD, they",
+  "are used for these hosts, and only over TLS that proves to be theirs.",
+].join("\n");
 
 /**
  * Reads `DOMAIN[,DOMAIN]=WAY`.

@@ -22,7 +22,7 @@ import { chooseFormatter, EventLog } from "./log_output.ts";
 import { serverRuntime } from "./machine.ts";
 import { requirePermissions } from "./permissions.ts";
 import { StopSignals } from "./stop_signals.ts";
-import { readCredentialLines, readRoute } from "./route_text.ts";
+import { readCredentialLines, readRoute, ROUTE_HELP } from "./route_text.ts";
 import { readServeOptions, SERVE_FLAGS, type ServeOptions } from "./serve_options.ts";
 import { say, warn } from "./terminal.ts";
 import { describeError, describeFileError, explainFailure } from "./trouble.ts";
@@ -38,6 +38,11 @@ export const serve: Command = {
     "delivers it into Maildirs under DIR. A change of FILE is seen within a second or two, one of the",
     "certificates within a minute, both at once on SIGHUP; what is wrong with them is reported and",
     "those in force stay. SIGTERM and SIGINT drain: sessions may finish what they are doing.",
+    "",
+    "Mail that users send elsewhere waits in the queue until the next server has it, or its sender the",
+    "news that it cannot be done: yizhan queue shows and changes it.",
+    "",
+    ROUTE_HELP,
   ].join("\n"),
   flags: SERVE_FLAGS,
   examples: [

@@ -12,7 +12,6 @@ import type { CertificatePaths } from "./certificate_files.ts";
 import type { CommandLine, Flag } from "./command.ts";
 import { UsageError } from "./exit.ts";
 import { LOG_FLAGS } from "./log_output.ts";
-import { ROUTE_HELP } from "./route_text.ts";
 import { readListenAddress, readSize } from "./values.ts";
 
 /** The flags of `serve`. */
@@ -49,16 +48,12 @@ export const SERVE_FLAGS = {
     value: "DIR",
     help: "The queue of mail that goes on (default .queue in the mail folder)",
   },
-  "queue-only": {
-    help: "Take mail into the queue and deliver none of it, until a start without this",
-  },
-  "no-relay": {
-    help: "Only deliver: nothing is sent on, there is no queue, nobody is connected to",
-  },
-  route: { value: "DOMAIN=WAY", multiple: true, help: ROUTE_HELP },
+  "queue-only": { help: "Take mail into the queue, and deliver none of it" },
+  "no-relay": { help: "Only deliver here: no queue, nobody is connected to" },
+  route: { value: "DOMAIN=WAY", multiple: true, help: "How mail for DOMAIN goes, see above" },
   credentials: {
     value: "FILE",
-    help: "Lines of HOST USER PASSWORD, for the hosts of --route smtp:HOST; not for others to read",
+    help: "Logins at the hosts of --route, see above; of mode 0600",
   },
   "relay-domain": {
     value: "DOMAIN",

@@ -54,7 +54,11 @@ export class SubmitError extends Error {
   /** 4xx: may be tried again. 5xx: never. */
   readonly reply: Reply;
 
-  /** @param what was refused. @param reply why. */
+  /**
+   * A refusal.
+   *
+   * @param what was refused. @param reply why.
+   */
   constructor(what: string, reply: Reply) {
     super(`${what}: ${describeReply(reply)}`);
     this.name = "SubmitError";

@@ -51,6 +51,7 @@ export interface QueueEntry extends Envelope {
   readonly headSize: number;
   /** Octets of the body, the empty line before it not counted. */
   readonly bodySize: number;
+  /** Each with what became of it. */
   readonly recipients: readonly QueuedRecipient[];
   /** Where it came from, for the log and for people. */
   readonly origin: EntryOrigin;
@@ -87,6 +88,7 @@ export interface QueuedRecipient extends EnvelopeRecipient {
   readonly mailbox?: Mailbox;
   /** The address of ours that sent it on: the envelope sender is to be rewritten (SRS) for this recipient. */
   readonly forwardedBy?: Address;
+  /** What has become of it. */
   readonly status: RecipientStatus;
   /** When to try next, in milliseconds since the epoch; means nothing but while waiting. */
   readonly next: number;

@@ -13,6 +13,7 @@ import { type Claim, LeaseLostError, type NewMessage, type QueueStore } from "./
 
 /** What a {@link MemoryStore} is made of. */
 export interface MemoryStoreOptions {
+  /** Tells the time of claims and leases. */
   readonly clock: Clock;
   /** How long a claim lasts unless it is renewed, in milliseconds. Default five minutes. */
   readonly lease?: number;

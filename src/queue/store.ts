@@ -10,6 +10,7 @@ import type { MessageSource } from "./local_delivery.ts";
 
 /** A message to be queued. */
 export interface NewMessage {
+  /** Envelope and state. */
   readonly entry: QueueEntry;
   /** Its head and body; read before the promise of `add` settles, not after. */
   readonly source: MessageSource;
@@ -25,7 +26,11 @@ export interface Claim {
 
 /** A lease is over and somebody else may have the entry: what was done counts, but is not recorded. */
 export class LeaseLostError extends Error {
-  /** @param id of the entry. */
+  /**
+   * A lease that is over.
+   *
+   * @param id of the entry.
+   */
   constructor(id: string) {
     super(`the lease of ${id} is over`);
     this.name = "LeaseLostError";

@@ -68,7 +68,9 @@ export interface SmarthostRoute extends RelaySettings {
 
 /** How to log in to a smarthost. */
 export interface Credentials {
+  /** The login name. */
   readonly user: string;
+  /** Its password. */
   readonly password: string;
   /** Offers the password though the certificate is not verified. Default `false`. */
   readonly allowUnverified?: boolean;

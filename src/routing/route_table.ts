@@ -47,14 +47,19 @@ export type MxOptions = { readonly kind: "mx"; readonly port?: number } & RelayO
 
 /** See {@link PipeRoute}. */
 export interface PipeOptions {
+  /** To a program. */
   readonly kind: "pipe";
+  /** Its path, or a name in the system's path. */
   readonly program: string;
+  /** Default none. */
   readonly arguments?: readonly string[];
+  /** At once; default 4. */
   readonly processes?: number;
 }
 
 /** See {@link HoldRoute}. */
 export interface HoldOptions {
+  /** Into the queue only. */
   readonly kind: "hold";
   /** Default: whoever DNS names. */
   readonly then?: WayOptions;
@@ -72,8 +77,11 @@ export type SmarthostOptions = {
 
 /** See {@link LmtpRoute}. */
 export interface LmtpOptions {
+  /** To an LMTP server. */
   readonly kind: "lmtp";
+  /** Where it listens. */
   readonly address: SocketAddress;
+  /** At once; default 10. */
   readonly connections?: number;
 }
 

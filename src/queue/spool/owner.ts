@@ -24,7 +24,11 @@ export class SpoolBusyError extends Error {
   /** Its number, `null` where it did not say. */
   readonly pid: number | null;
 
-  /** @param directory of the spool. @param pid of its owner. */
+  /**
+   * A spool that is taken.
+   *
+   * @param directory of the spool. @param pid of its owner.
+   */
   constructor(directory: string, pid: number | null) {
     super(`${directory} is in use by ${pid === null ? "another process" : `process ${pid}`}`);
     this.name = "SpoolBusyError";
