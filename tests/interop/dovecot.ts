@@ -9,13 +9,28 @@
  * @module
  */
 
+import { findFreePort } from "./daemon.ts";
 import { decodeBase64, findTool, makeTemporaryFolder, run, runPython } from "./support.ts";
 
 /** The password of every user. */
-const PASSWORD = "imap";
+export const PASSWORD = "imap";
+
+/** What it does beside IMAP. */
+export interface DovecotOptions {
+  /** Checks passwords for others by these mechanisms, on the socket {@link Dovecot.auth}. */
+  readonly mechanisms?: readonly string[];
+  /** Takes mail by LMTP for these users (and nobody else), on {@link Dovecot.lmtp} and {@link Dovecot.lmtpPort}. */
+  readonly lmtp?: readonly string[];
+}
 
 /** A running Dovecot. */
 export interface Dovecot extends AsyncDisposable {
+  /** The path of its authentication socket. */
+  readonly auth: string;
+  /** The path of its LMTP socket. */
+  readonly lmtp: string;
+  /** Where it takes LMTP on 127.0.0.1. */
+  readonly lmtpPort: number;
   /** Runs commands of `peers/imap_client.py` as a user and gives what each answered. */
   imap(user: string, commands: readonly (readonly string[])[]): Promise<unknown[]>;
   /** What it logged: a complaint about our files stands here. */
@@ -23,14 +38,28 @@ export interface Dovecot extends AsyncDisposable {
 }
 
 /** Starts Dovecot on the mail under `mailRoot`, with a quota of `quota` (such as `10M`) for everybody. */
-export async function startDovecot(mailRoot: string, quota: string): Promise<Dovecot> {
+export async function startDovecot(
+  mailRoot: string,
+  quota: string,
+  options: DovecotOptions = {},
+): Promise<Dovecot> {
   const folder = await makeTemporaryFolder();
   const root = Deno.uid() === 0;
   const port = findFreePort();
   // Its login processes run as another user and must reach their sockets.
   await Deno.chmod(folder.path, 0o755);
   const settings = { folder: folder.path, mailRoot, quota, port, owner: await findOwner(root) };
-  const file = await folder.write("dovecot.conf", formatConfiguration(settings), 0o644);
+  const lmtpPort = findFreePort();
+  let configuration = formatConfiguration(settings, options.lmtp !== undefined);
+  if (options.mechanisms !== undefined) {
+    configuration += formatAuth(settings, options.mechanisms);
+  }
+  if (options.lmtp !== undefined) {
+    configuration += formatLmtp(settings, lmtpPort);
+    const users = options.lmtp.map((user) => formatUser(settings, user));
+    await folder.write("users", users.join(""), 0o644);
+  }
+  const file = await folder.write("dovecot.conf", configuration, 0o644);
   const child = new Deno.Command(findTool("dovecot"), {
     args: ["-F", "-c", file],
     stdin: "null",
@@ -50,6 +79,9 @@ export async function startDovecot(mailRoot: string, quota: string): Promise<Dov
     throw error;
   }
   return {
+    auth: `${folder.path}/auth.sock`,
+    lmtp: `${folder.path}/lmtp.sock`,
+    lmtpPort,
     log,
     [Symbol.asyncDispose]: stop,
     async imap(user, commands) {
@@ -90,12 +122,18 @@ interface Settings {
   readonly owner: Owner;
 }
 
-function formatConfiguration({ folder, mailRoot, quota, port, owner }: Settings): string {
+function formatConfiguration(
+  { folder, mailRoot, quota, port, owner }: Settings,
+  listed: boolean,
+): string {
+  const userdb = listed
+    ? `driver = passwd-file\n  args = username_format=%u ${folder}/users`
+    : `driver = static\n  args = uid=${owner.uid} gid=${owner.gid} home=${mailRoot}/%d/%n`;
   return `
 base_dir = ${folder}/run
 state_dir = ${folder}/run
 log_path = ${folder}/dovecot.log
-protocols = imap
+protocols = imap${listed ? " lmtp" : ""}
 ssl = no
 disable_plaintext_auth = no
 default_internal_user = ${owner.internal}
@@ -117,8 +155,7 @@ passdb {
   args = password=${PASSWORD}
 }
 userdb {
-  driver = static
-  args = uid=${owner.uid} gid=${owner.gid} home=${mailRoot}/%d/%n
+  ${userdb}
 }
 service imap-login {
   chroot =
@@ -139,12 +176,43 @@ service stats {
 `;
 }
 
-/** Dovecot cannot be given port 0, so one that was free a moment ago must do. */
-function findFreePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
+function formatAuth({ folder }: Settings, mechanisms: readonly string[]): string {
+  return `
+auth_mechanisms = ${mechanisms.join(" ").toLowerCase()}
+service auth {
+  unix_listener ${folder}/auth.sock {
+    mode = 0666
+  }
+}
+`;
+}
+
+/** Over quota is for good here, so that a test need not wait. */
+function formatLmtp({ folder }: Settings, port: number): string {
+  return `
+quota_full_tempfail = no
+lmtp_rcpt_check_quota = yes
+protocol lmtp {
+  postmaster_address = postmaster@example.test
+  info_log_path = ${folder}/dovecot.log
+}
+service lmtp {
+  unix_listener ${folder}/lmtp.sock {
+    mode = 0666
+  }
+  inet_listener lmtp {
+    address = 127.0.0.1
+    port = ${port}
+  }
+}
+`;
+}
+
+/** A line of the passwd file: user, password, ids, home. */
+function formatUser({ mailRoot, owner }: Settings, user: string): string {
+  const at = user.lastIndexOf("@");
+  const home = `${mailRoot}/${user.slice(at + 1)}/${user.slice(0, at)}`;
+  return `${user}::${owner.uid}:${owner.gid}::${home}::\n`;
 }
 
 /** Resolves when the port greets as IMAP does. */

@@ -6,6 +6,7 @@
  */
 
 import { assertEquals, AssertionError } from "@std/assert";
+import { until } from "./daemon.ts";
 import { assertSameOctets } from "./support.ts";
 
 /** One mail in a Maildir. */
@@ -41,6 +42,18 @@ export async function readOnlyMail(maildir: string): Promise<StoredMail> {
   throw new AssertionError(`${mails.length} mails instead of one in ${maildir}`);
 }
 
+/** The mail of a Maildir, once there are `count`. */
+export async function untilMail(
+  maildir: string,
+  count = 1,
+  log?: () => string | Promise<string>,
+): Promise<StoredMail[]> {
+  return await until(`${count} mails in ${maildir}`, async () => {
+    const mails = await readMaildir(maildir);
+    return mails.length >= count ? mails : null;
+  }, log === undefined ? {} : { log });
+}
+
 async function listNames(folder: string): Promise<string[]> {
   try {
     return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
@@ -65,7 +78,8 @@ export function withCrlf(file: Uint8Array): Uint8Array {
 }
 
 /** The fields a station may put on top. */
-const TRACE = /^(return-path|delivered-to|received|authentication-results|received-spf):/i;
+const TRACE =
+  /^(return-path|x-original-to|delivered-to|received|authentication-results|received-spf):/i;
 
 /** A stored mail as its trace, unfolded, and the octets below it. */
 export interface SplitMail {

@@ -277,13 +277,16 @@ class Log {
 }
 
 /** Paths of a certificate and its key, both PEM. */
-interface CertificateFiles {
+export interface CertificateFiles {
   readonly certificate: string;
   readonly key: string;
 }
 
-/** Makes a self-signed certificate for some names with openssl, as files named after the first. */
-async function makeCertificate(
+/**
+ * Makes a self-signed certificate for some names, and for 127.0.0.1, with openssl; the files are named after
+ * the first.
+ */
+export async function makeCertificate(
   folder: TemporaryFolder,
   names: readonly string[],
 ): Promise<CertificateFiles> {

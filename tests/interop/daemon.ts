@@ -1,0 +1,114 @@
+/**
+ * Running a server of somebody else: a port, a process that is stopped by its number, and waiting until
+ * something is so, with all the server said where it never becomes so.
+ *
+ * @module
+ */
+
+import { findTool } from "./support.ts";
+
+/** How long anything may take, in milliseconds: generous, as machines are busy. */
+const LIMIT = 30_000;
+
+/** Most servers cannot be given port 0, so one that was free a moment ago must do. */
+export function findFreePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  return port;
+}
+
+/**
+ * Asks again and again until there is an answer.
+ *
+ * @param what it is waited for, for the error.
+ * @param ask gives `null` or `undefined` for "not yet".
+ * @param log is read for the error.
+ * @throws {Error} after half a minute, or at once when `ended` says that nothing more will come.
+ */
+export async function until<T>(
+  what: string,
+  ask: () => T | Promise<T>,
+  { log = () => "", ended = () => false }: {
+    readonly log?: () => string | Promise<string>;
+    readonly ended?: () => boolean;
+  } = {},
+): Promise<NonNullable<T>> {
+  const deadline = Date.now() + LIMIT;
+  do {
+    const last = ended();
+    const answer = await ask();
+    if (answer !== null && answer !== undefined && answer !== false) return answer;
+    if (last) break;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  } while (Date.now() < deadline);
+  throw new Error(`${what}: it never came to that; the log:\n${await log()}`);
+}
+
+/** A server that runs. Going out of scope it is stopped. */
+export interface Daemon extends AsyncDisposable {
+  /** All it wrote so far. */
+  readonly output: () => string;
+  /** Asks it to end, and waits until it has. */
+  stop(): Promise<void>;
+}
+
+/** What a server is started with. */
+export interface DaemonOptions {
+  readonly args: readonly string[];
+  /** It is up when something listens there. */
+  readonly port: number;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Where it logs, unless to its outputs. */
+  readonly log?: () => Promise<string>;
+  /** The file with the number of the process to stop, where that is one the program started. */
+  readonly pidFile?: string;
+}
+
+/** Starts a server in the foreground and waits until it listens. */
+export async function startDaemon(tool: string, options: DaemonOptions): Promise<Daemon> {
+  const child = new Deno.Command(findTool(tool), {
+    args: [...options.args],
+    env: { LC_ALL: "C.UTF-8", ...options.env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let text = "";
+  let ended = false;
+  const collect = async (stream: ReadableStream<Uint8Array>) => {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) text += decoder.decode(chunk, { stream: true });
+  };
+  const done = Promise.all([child.status, collect(child.stdout), collect(child.stderr)])
+    .then(() => ended = true);
+  const stop = async () => {
+    try {
+      Deno.kill(await readPid(options.pidFile) ?? child.pid, "SIGTERM");
+    } catch { /* it has ended by itself */ }
+    await done;
+  };
+  const log = async () => text + (await options.log?.() ?? "");
+  try {
+    await until(`${tool} starts`, () => listens(options.port), { log, ended: () => ended });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { output: () => text, stop, [Symbol.asyncDispose]: stop };
+}
+
+async function readPid(path: string | undefined): Promise<number | null> {
+  if (path === undefined) return null;
+  const text = await Deno.readTextFile(path).catch(() => "");
+  return Number(text.trim()) || null;
+}
+
+async function listens(port: number): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    return true;
+  } catch {
+    return false;
+  }
+}

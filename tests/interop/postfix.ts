@@ -1,0 +1,195 @@
+/**
+ * Postfix, a mail server as our peer, with a configuration, a queue and a log of its own in a temporary
+ * folder. It must be started by root; mail it delivers itself lies in Maildirs of `nobody`.
+ *
+ * @module
+ */
+
+import { type Daemon, findFreePort, startDaemon, until } from "./daemon.ts";
+import { makeCertificate } from "./server.ts";
+import { assertEnded, makeTemporaryFolder, run, type TemporaryFolder } from "./support.ts";
+
+/** What the tests with Postfix need. */
+export const POSTFIX = Deno.uid() === 0 ? ["postfix"] : ["postfix", "root"];
+
+/** A running Postfix. */
+export interface Postfix extends AsyncDisposable {
+  readonly folder: TemporaryFolder;
+  /** Where it takes mail by SMTP, on 127.0.0.1. */
+  readonly port: number;
+  /** The Maildir of an address it has a mailbox for. */
+  maildir(address: string): string;
+  /** What it logged. */
+  log(): Promise<string>;
+  /** Gives it a mail by its sendmail command. */
+  sendmail(args: readonly string[], mail: Uint8Array): Promise<void>;
+  /** The lines that clients said to it, where it was started with {@link LISTENING}. */
+  heard(): Promise<string[]>;
+  /** Resolves with what the log says, once it says that. */
+  logged(pattern: RegExp): Promise<RegExpMatchArray>;
+}
+
+/** Settings with which every line of SMTP is in the log. */
+export const LISTENING = { debug_peer_list: "127.0.0.1", debug_peer_level: 1 };
+
+/** How it is to be. */
+export interface PostfixOptions {
+  /** Addresses it has mailboxes for; their domains are its own, and others in them unknown to it. */
+  readonly mailboxes?: readonly string[];
+  /** From domains to transports, such as `smtp:[127.0.0.1]:2525`. */
+  readonly transports?: Readonly<Record<string, string>>;
+  /** Where it takes mail; a port that is free by default. */
+  readonly port?: number;
+  /** Offers STARTTLS, with a certificate for this name and 127.0.0.1, which lies in the folder. */
+  readonly tls?: string;
+  /** More settings. */
+  readonly settings?: Readonly<Record<string, string | number>>;
+}
+
+/** Starts Postfix. */
+export async function startPostfix(options: PostfixOptions = {}): Promise<Postfix> {
+  const folder = await makeTemporaryFolder();
+  const { port = findFreePort() } = options;
+  let daemon: Daemon;
+  try {
+    await prepare(folder, port, options);
+    daemon = await startDaemon("postfix", {
+      args: ["-c", `${folder.path}/etc`, "start-fg"],
+      port,
+      log: () => readLog(folder),
+      pidFile: `${folder.path}/queue/pid/master.pid`,
+    });
+  } catch (error) {
+    await folder[Symbol.asyncDispose]();
+    throw error;
+  }
+  const log = () => readLog(folder);
+  return {
+    folder,
+    port,
+    log,
+    maildir(address) {
+      const at = address.lastIndexOf("@");
+      return `${folder.path}/mail/${address.slice(at + 1)}/${address.slice(0, at)}`;
+    },
+    async sendmail(args, mail) {
+      const ran = await run("sendmail", ["-C", `${folder.path}/etc`, "-i", ...args], {
+        input: mail,
+      });
+      assertEnded(ran);
+    },
+    async heard() {
+      const lines = (await log()).matchAll(/ < \S+\[127\.0\.0\.1\]: (.*)/g);
+      return Array.from(lines, ([, line = ""]) => line);
+    },
+    logged: (pattern) =>
+      until(`Postfix logs ${pattern}`, async () => pattern.exec(await log()), { log }),
+    async [Symbol.asyncDispose]() {
+      await daemon.stop();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function readLog(folder: TemporaryFolder): Promise<string> {
+  return Deno.readTextFile(`${folder.path}/log`).catch(() => "");
+}
+
+async function prepare(
+  folder: TemporaryFolder,
+  port: number,
+  { mailboxes = [], transports = {}, tls, settings = {} }: PostfixOptions,
+): Promise<void> {
+  const { path } = folder;
+  await Deno.chmod(path, 0o755);
+  for (const name of ["etc", "queue", "data", "mail"]) await Deno.mkdir(`${path}/${name}`);
+  assertEnded(await run("chown", ["postfix", `${path}/data`]));
+  assertEnded(await run("chown", ["nobody", `${path}/mail`]));
+  const domains = new Set(mailboxes.map((address) => address.slice(address.lastIndexOf("@") + 1)));
+  const boxes = mailboxes.map((address) => {
+    const at = address.lastIndexOf("@");
+    return `${address} ${address.slice(at + 1)}/${address.slice(0, at)}/\n`;
+  });
+  await folder.write("etc/mailboxes", boxes.join(""), 0o644);
+  const ways = Object.entries(transports).map(([domain, way]) => `${domain} ${way}\n`);
+  await folder.write("etc/transports", ways.join(""), 0o644);
+  const lines = Object.entries({
+    ...commonSettings(path),
+    ...(tls === undefined ? {} : await tlsSettings(folder, tls)),
+    ...settings,
+  })
+    .map(([name, value]) => `${name} = ${value}\n`);
+  lines.push(`virtual_mailbox_domains = ${[...domains].join(", ")}\n`);
+  await folder.write("etc/main.cf", lines.join(""), 0o644);
+  await folder.write("etc/master.cf", `127.0.0.1:${port} inet n - n - - smtpd\n${SERVICES}`, 0o644);
+}
+
+async function tlsSettings(folder: TemporaryFolder, name: string) {
+  const { certificate, key } = await makeCertificate(folder, [name]);
+  return {
+    smtpd_tls_security_level: "may",
+    smtpd_tls_chain_files: `${key}, ${certificate}`,
+    smtpd_tls_received_header: "yes",
+  };
+}
+
+/** `texthash` maps are text files; nothing has to be made from them. */
+function commonSettings(path: string): Record<string, string | number> {
+  return {
+    compatibility_level: "3.6",
+    queue_directory: `${path}/queue`,
+    data_directory: `${path}/data`,
+    daemon_directory: "/usr/lib/postfix/sbin",
+    command_directory: "/usr/sbin",
+    maillog_file: `${path}/log`,
+    maillog_file_prefixes: path,
+    mail_owner: "postfix",
+    setgid_group: "postdrop",
+    inet_interfaces: "127.0.0.1",
+    inet_protocols: "ipv4",
+    mynetworks: "127.0.0.0/8",
+    myhostname: "postfix.test",
+    mydestination: "",
+    alias_maps: "",
+    local_recipient_maps: "",
+    append_dot_mydomain: "no",
+    smtp_dns_support_level: "disabled",
+    message_size_limit: 50_000_000,
+    mailbox_size_limit: 0,
+    virtual_mailbox_limit: 0,
+    virtual_mailbox_base: `${path}/mail`,
+    virtual_mailbox_maps: `texthash:${path}/etc/mailboxes`,
+    virtual_uid_maps: "static:65534",
+    virtual_gid_maps: "static:65534",
+    transport_maps: `texthash:${path}/etc/transports`,
+    // Nothing here has to be gentle.
+    in_flow_delay: 0,
+    smtpd_error_sleep_time: 0,
+    minimal_backoff_time: "1s",
+    queue_run_delay: "1s",
+  };
+}
+
+/** As Debian has them, without chroot and what nobody here uses. */
+const SERVICES = `
+pickup    unix  n       -       n       1       1       pickup
+cleanup   unix  n       -       n       -       0       cleanup
+qmgr      unix  n       -       n       1       1       qmgr
+tlsmgr    unix  -       -       n       1000?   1       tlsmgr
+rewrite   unix  -       -       n       -       -       trivial-rewrite
+bounce    unix  -       -       n       -       0       bounce
+defer     unix  -       -       n       -       0       bounce
+trace     unix  -       -       n       -       0       bounce
+verify    unix  -       -       n       -       1       verify
+proxymap  unix  -       -       n       -       -       proxymap
+smtp      unix  -       -       n       -       -       smtp
+relay     unix  -       -       n       -       -       smtp
+showq     unix  n       -       n       -       -       showq
+error     unix  -       -       n       -       -       error
+retry     unix  -       -       n       -       -       error
+virtual   unix  -       n       n       -       -       virtual
+lmtp      unix  -       -       n       -       -       lmtp
+anvil     unix  -       -       n       -       1       anvil
+scache    unix  -       -       n       -       1       scache
+postlog   unix-dgram n  -       n       -       1       postlogd
+`;
