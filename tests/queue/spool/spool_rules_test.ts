@@ -202,18 +202,73 @@ Deno.test("after a write or sync that failed nothing more goes to that segment",
   }
 });
 
+Deno.test("a message that is in its segment and in its files is given out once", async () => {
+  const runtime = memoryRuntime();
+  const { files, clock } = runtime;
+  const store = await open(runtime);
+  await store.add(message("m1", 100));
+  files.fail({ operation: "sync", path: /00000001\.done$/, code: "EIO" });
+  await clock.advance(10 * MINUTE + 1);
+  const paths = (await tree(runtime)).join(" ");
+  assertMatch(paths, /m1\.json.*00000001\.log/);
+  const claims = await store.claim(clock.now(), 9);
+  assertEquals(claims.map(({ entry }) => entry.id), ["m1"]);
+  await store.settle(claims[0]!, null);
+  assertEquals(await ids(await open(runtime.reboot("lost"))), []);
+});
+
+Deno.test("nobody gets a message while it is being moved", async () => {
+  const runtime = memoryRuntime();
+  const { files, clock } = runtime;
+  const store = await open(runtime);
+  await store.add(message("m1", 100));
+  const during: Promise<unknown[]>[] = [];
+  files.onCall = ({ operation, path }) => {
+    if (operation !== "sync" || !path.endsWith(".done") || during.length > 0) return;
+    during.push(store.claim(clock.now(), 9));
+  };
+  await clock.advance(11 * MINUTE);
+  assertEquals(await Promise.all(during), [[]]);
+  assertEquals((await store.claim(clock.now(), 9)).length, 1);
+});
+
+Deno.test("nobody else gets an entry while its settlement is being recorded, however long that takes", async () => {
+  const runtime = memoryRuntime();
+  const { clock } = runtime;
+  const store = await open(runtime);
+  await store.add(message("m1", 100));
+  const settling = store.settle(await take(store, runtime, "m1"), null);
+  const tomorrow = clock.now() + 24 * 60 * MINUTE;
+  assertEquals(await store.claim(tomorrow, 9), []);
+  await settling;
+});
+
 Deno.test("what was refused is written down as soon as that can be done", async () => {
   const runtime = memoryRuntime();
   const { files, clock } = runtime;
   const events: MtaEvent[] = [];
-  const store = await open(runtime, events);
+  const store = await open(runtime, events, { lease: 60 * MINUTE });
   await store.add(message("before", 10));
   files.fail({ operation: "sync", path: /00000001\.log$/, code: "EIO" });
   files.fail({ operation: "write", path: /00000001\.done$/, code: "EIO" });
   await assertRejects(() => store.add(message("x", 10)));
   assertEquals(events.map(({ type }) => type), ["queue.opened", "queue.trouble"]);
   await take(store, runtime, "before"); // so that the segment stays
-  await clock.advance(11 * MINUTE);
+  files.fail({ operation: "write", path: /00000001\.2\.done$/, code: "EIO" });
+  await clock.advance(12 * MINUTE);
+  assertEquals(await ids(await open(runtime.reboot("kept"))), ["before"]);
+});
+
+Deno.test("what was refused, came again and is done does not come a third time", async () => {
+  const runtime = memoryRuntime();
+  const { files } = runtime;
+  const store = await open(runtime);
+  await store.add(message("before", 10));
+  files.fail({ operation: "sync", path: /00000001\.log$/, code: "EIO" });
+  files.fail({ operation: "write", path: /00000001\.done$/, code: "EIO" });
+  await assertRejects(() => store.add(message("x", 10)));
+  await store.add(message("x", 10));
+  await store.settle(await take(store, runtime, "x"), null);
   assertEquals(await ids(await open(runtime.reboot("kept"))), ["before"]);
 });
 
@@ -392,6 +447,23 @@ Deno.test("messages for which there is no memory are read from the segment", asy
   assertEquals([head, bodySize], [message("m1", 0).source.head, 100_000]);
   assertEquals(await bodyOf(store, "m1"), decode(await octets(message("m1", 100_000))));
   assertEquals(await bodyOf(store, "m2"), "");
+});
+
+Deno.test("memory is for those that are there", async () => {
+  const runtime = memoryRuntime();
+  const store = await open(runtime, [], { memory: 6000 });
+  await store.add(message("m1", 2000));
+  await store.add(message("m2", 2000));
+  const seen = calls(runtime);
+  const reads = async (id: string) => {
+    seen.length = 0;
+    await bodyOf(store, id);
+    return seen.filter(({ operation }) => operation === "read").length > 0;
+  };
+  assertEquals([await reads("m1"), await reads("m2")], [false, true]);
+  await store.settle(await take(store, runtime, "m1"), null);
+  await store.add(message("m3", 2000));
+  assertEquals(await reads("m3"), false);
 });
 
 Deno.test("a message that cannot be read now is given out later", async () => {
