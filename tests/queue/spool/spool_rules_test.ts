@@ -217,21 +217,6 @@ Deno.test("a message that is in its segment and in its files is given out once",
   assertEquals(await ids(await open(runtime.reboot("lost"))), []);
 });
 
-Deno.test("nobody gets a message while it is being moved", async () => {
-  const runtime = memoryRuntime();
-  const { files, clock } = runtime;
-  const store = await open(runtime);
-  await store.add(message("m1", 100));
-  const during: Promise<unknown[]>[] = [];
-  files.onCall = ({ operation, path }) => {
-    if (operation !== "sync" || !path.endsWith(".done") || during.length > 0) return;
-    during.push(store.claim(clock.now(), 9));
-  };
-  await clock.advance(11 * MINUTE);
-  assertEquals(await Promise.all(during), [[]]);
-  assertEquals((await store.claim(clock.now(), 9)).length, 1);
-});
-
 Deno.test("nobody else gets an entry while its settlement is being recorded, however long that takes", async () => {
   const runtime = memoryRuntime();
   const { clock } = runtime;
