@@ -14,6 +14,7 @@
  */
 
 import { describeError, type MtaFact } from "../events.ts";
+import { transcode } from "../message/transcode.ts";
 import type { QueueEntry } from "../queue/entry.ts";
 import { DeliveryError, type LocalDelivery, type MessageSource } from "../queue/local_delivery.ts";
 import type { Outcome } from "../queue/outcome.ts";
@@ -69,7 +70,7 @@ async function deliverEach(
   const { entry, sender, recipients } = job;
   let source: MessageSource;
   try {
-    source = ofEntry(await job.open(), entry);
+    source = await ofEntry(await job.open(), entry);
   } catch (error) {
     services.emit(trouble(entry, error));
     for (const recipient of recipients) {
@@ -117,10 +118,17 @@ async function deliverOne(
   }
 }
 
-/** The message as copies are made of it: with the time it was accepted, and not to be moved away. */
-function ofEntry(source: MessageSource, { received }: QueueEntry): MessageSource {
-  const { head, bodySize } = source;
-  return { head, bodySize, received, openBody: () => source.openBody() };
+/**
+ * The message as copies are made of it: with the time it was accepted, and not to be moved away. A mailbox
+ * holds lines, so what is none (RFC 3030) is made so, where that does not break a signature.
+ */
+async function ofEntry(
+  source: MessageSource,
+  { received, body }: QueueEntry,
+): Promise<MessageSource> {
+  const lines = body === "BINARYMIME" ? await transcode(source, "8bit") ?? source : source;
+  const { head, bodySize } = lines;
+  return { head, bodySize, received, openBody: () => lines.openBody() };
 }
 
 function trouble({ id: message }: QueueEntry, error: unknown): MtaFact {

@@ -4,8 +4,8 @@
  * changed; where it cannot pass without that, the reply says why.
  *
  * What was announced is not always what is there: much mail marked 8BITMIME or SMTPUTF8 is plain ASCII, and
- * goes to any station. The message is looked through only when a station lacks what was announced, and
- * only once.
+ * goes to any station; and some that was not marked is 8-bit all the same, and is then treated as if it had
+ * been. Where it matters the message is looked through, once.
  *
  * What fails: reading the message throws; everything else is a reply.
  *
@@ -78,8 +78,9 @@ export class OutgoingMessage {
       const source = await this.#convert(eightBitMime ? "8bit" : "7bit");
       return source === null ? BINARY : { source, body: eightBitMime ? "8BITMIME" : "7BIT" };
     }
-    if (body === "7BIT" || eightBitMime) return { source: this.#source, body };
+    if (body === "8BITMIME" && eightBitMime) return { source: this.#source, body };
     if (!await this.#is8bit()) return { source: this.#source, body: "7BIT" };
+    if (eightBitMime) return { source: this.#source, body: "8BITMIME" };
     const source = this.#eightBit === "convert" ? await this.#convert("7bit") : null;
     return source === null ? EIGHT_BIT : { source, body: "7BIT" };
   }
@@ -106,8 +107,14 @@ async function has8bit(source: TranscodeSource): Promise<boolean> {
   return false;
 }
 
+/** Four octets at a time: every message without a mark is looked through. */
 function is8bit(octets: Uint8Array): boolean {
-  for (let i = 0; i < octets.length; i++) if ((octets[i] as number) > 127) return true;
+  const view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
+  const whole = octets.length & ~3;
+  for (let at = 0; at < whole; at += 4) {
+    if ((view.getUint32(at) & 0x80808080) !== 0) return true;
+  }
+  for (let at = whole; at < octets.length; at++) if (octets[at]! > 127) return true;
   return false;
 }
 

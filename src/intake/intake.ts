@@ -47,6 +47,8 @@ export class IntakeSession implements IntakeClient {
   #login: Login | null = null;
   #count = 0;
   #view: SessionView | null = null;
+  /** Whether the client may relay without logging in; not looked up yet while `null`. */
+  #isNear: boolean | null = null;
 
   constructor(services: IntakeServices, origin: IntakeOrigin) {
     this.#services = services;
@@ -305,8 +307,10 @@ export class IntakeSession implements IntakeClient {
 
   #mayRelay({ domain }: Address): boolean {
     const { queue, relayFrom } = this.#services;
-    return this.origin.trusted === true || mayRelay(this, relayFrom) ||
-      queue?.routes.accepts(domain) === true;
+    // Where it connects from does not change: it is looked up once.
+    this.#isNear ??= this.origin.trusted === true ||
+      mayRelay({ client: this.client, identity: null }, relayFrom);
+    return this.#isNear || this.identity !== null || queue?.routes.accepts(domain) === true;
   }
 
   async #room({ mailboxes, remote }: Destinations, size: number): Promise<Reply | null> {

@@ -121,3 +121,19 @@ Deno.test("localTransport() takes back what is not shown when it is aborted", as
   await new Promise((resolve) => setTimeout(resolve));
   assertEquals(calls, ["discard"]);
 });
+
+Deno.test("localTransport() makes lines of a BINARYMIME message, and keeps what it says", async () => {
+  const { files, transport } = maildir();
+  // RFC 3030: the part is octets, bare LF and NUL among them, no line of text.
+  const head = "MIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n" +
+    "Content-Transfer-Encoding: binary\r\n";
+  const job = jobFor(LOCAL, { recipient: { mailbox: ALICE } });
+  const entry = { ...job.entry, body: "BINARYMIME" as const };
+  const source = sourceOf(head, "a\nb\0c\r\r\n");
+  await transport.deliver({ ...job, entry, open: () => Promise.resolve(source) }, NEVER);
+  for await (const { name } of files.list("/mail/example.org/alice/new")) {
+    const text = decode(await files.readFile(`/mail/example.org/alice/new/${name}`));
+    assertMatch(text, /^Content-Transfer-Encoding: base64$/im);
+    assertEquals(atob(text.slice(text.indexOf("\n\n") + 2).trim()), "a\nb\0c\r\r\n");
+  }
+});

@@ -1,0 +1,83 @@
+/**
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+import { concat, decode, encode } from "../../src/bytes.ts";
+import { OutgoingMessage, type TakenForms } from "../../src/delivery/outgoing_message.ts";
+import type { QueueEntry } from "../../src/queue/entry.ts";
+
+const ALL: TakenForms = { eightBitMime: true, binaryMime: true, chunking: true, smtputf8: true };
+const SEVEN: TakenForms = { ...ALL, eightBitMime: false, binaryMime: false };
+
+function message(text: string, body: QueueEntry["body"], smtputf8 = false): OutgoingMessage {
+  const split = text.indexOf("\r\n\r\n") + 2;
+  const head = encode(text.slice(0, split));
+  const rest = encode(text.slice(split + 2));
+  const entry: QueueEntry = {
+    id: "1",
+    received: 0,
+    headSize: head.length,
+    bodySize: rest.length,
+    sender: null,
+    recipients: [],
+    body,
+    smtputf8,
+    requireTls: false,
+    origin: { kind: "submit" },
+  };
+  return new OutgoingMessage(entry, {
+    head,
+    bodySize: rest.length,
+    async *openBody() {
+      await Promise.resolve();
+      // in pieces that are no multiple of anything
+      for (let at = 0; at < rest.length; at += 5) yield rest.subarray(at, at + 5);
+    },
+  });
+}
+
+/** What is announced, and the whole text. */
+async function fitted(outgoing: OutgoingMessage, forms: TakenForms) {
+  const fit = await outgoing.fit(forms);
+  if ("code" in fit) return [fit.code, fit.enhanced];
+  const body = concat((await Array.fromAsync(fit.source.openBody())).map((part) => part.slice()));
+  return [fit.body, fit.smtputf8, decode(fit.source.head), decode(body)];
+}
+
+const ASCII = "Subject: a\r\n\r\nplain\r\n";
+const UMLAUT = "Subject: a\r\n\r\nplain, and ü\r\n";
+
+for (const body of ["7BIT", "8BITMIME"] as const) {
+  Deno.test(`OutgoingMessage says 8BITMIME of what is 8-bit and was marked ${body}`, async () => {
+    const expected = ["8BITMIME", false, "Subject: a\r\n", "plain, and ü\r\n"];
+    assertEquals(await fitted(message(UMLAUT, body), ALL), expected);
+  });
+
+  Deno.test(`OutgoingMessage re-encodes what is 8-bit and was marked ${body} for 7-bit`, async () => {
+    const [announced, , head, text] = await fitted(message(UMLAUT, body), SEVEN);
+    assertEquals(announced, "7BIT");
+    // RFC 2045 §6.7: u-umlaut in UTF-8 is C3 BC.
+    assertEquals(text, "plain, and =C3=BC\r\n");
+    assertEquals(/^Content-Transfer-Encoding: quoted-printable\r$/im.test(`${head}`), true);
+  });
+
+  Deno.test(`OutgoingMessage leaves ASCII that was marked ${body} alone`, async () => {
+    const expected = ["7BIT", false, "Subject: a\r\n", "plain\r\n"];
+    assertEquals(await fitted(message(ASCII, body), SEVEN), expected);
+  });
+}
+
+Deno.test("OutgoingMessage sees one 8-bit octet wherever it stands", async () => {
+  for (let at = 0; at < 40; at++) {
+    const text = "x".repeat(at) + "ü" + "x".repeat(39 - at);
+    const [announced] = await fitted(message(`Subject: a\r\n\r\n${text}`, "7BIT"), ALL);
+    assertEquals(announced, "8BITMIME", `at ${at}`);
+  }
+});
+
+Deno.test("OutgoingMessage bounces a UTF-8 head where the station takes none (5.6.9)", async () => {
+  const outgoing = message("Subject: ü\r\n\r\nx\r\n", "8BITMIME", true);
+  assertEquals(await fitted(outgoing, { ...ALL, smtputf8: false }), [554, "5.6.9"]);
+  assertEquals((await fitted(outgoing, ALL)).slice(0, 2), ["8BITMIME", true]);
+});
