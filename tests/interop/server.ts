@@ -68,16 +68,20 @@ export async function startTask(
   return await start(folder, ["deno", "task", task, ...args], 1);
 }
 
-/** What a station for `example.test` is started with. */
+/** What a station is started with. */
 export interface StationOptions {
+  /** Its name; `mx.example.test` by default. */
+  readonly hostname?: string;
   /** Addresses with a mailbox, and their passwords. */
   readonly users: Readonly<Record<string, string>>;
   /** How much mail each may have, such as `4M`. */
   readonly quota?: string;
   /** Listeners to start: `mx`, `submission`, `submissions`, `lmtp`. */
   readonly listeners: readonly string[];
-  /** The names in each self-signed certificate it shows; one for `mx.example.test` by default. */
+  /** The names in each self-signed certificate it shows; one for its own name by default. */
   readonly certificates?: readonly (readonly string[])[];
+  /** How mail for others goes, as `DOMAIN=WAY`. */
+  readonly routes?: readonly string[];
   /** More arguments of `serve`. */
   readonly args?: readonly string[];
 }
@@ -90,13 +94,15 @@ export async function startStation(options: StationOptions): Promise<Server> {
     await addUser(folder, address, password, options.quota);
   }
   await Deno.mkdir(`${folder.path}/mail`, { mode: 0o700 });
-  const args = ["serve", "--hostname", "mx.example.test", "--users", usersFile];
+  const { hostname = "mx.example.test", routes = [] } = options;
+  const args = ["serve", "--hostname", hostname, "--users", usersFile];
   args.push("--mail", `${folder.path}/mail`);
   for (const listener of options.listeners) {
     if (listener === "lmtp-unix") args.push("--lmtp", `unix:${folder.path}/lmtp.sock`);
     else args.push(`--${listener}`, "127.0.0.1:0");
   }
-  for (const names of options.certificates ?? [["mx.example.test"]]) {
+  for (const route of routes) args.push("--route", route);
+  for (const names of options.certificates ?? [[hostname]]) {
     const { certificate, key } = await makeCertificate(folder, names);
     args.push("--certificate", certificate, "--key", key);
   }
