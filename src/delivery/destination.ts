@@ -1,11 +1,12 @@
 /**
  * What is known of one destination: how many jobs it may have at once, by feedback, and whether it is
- * down. The rules are Postfix's: every job that reached it adds one part of its width to the width (so a
- * whole cohort adds one), every job that did not takes as much; after as many failures in a row as it is
- * wide (a failed cohort) it is down, and nobody knocks for a while that doubles each time. Then one job
- * goes ahead: it opens the way for all, or closes it again.
+ * down. The rules are Postfix's: every job that reached it adds one part of its width to the width
+ * (so a whole cohort adds one), every job that did not takes as much; after as many failures in a
+ * row as it is wide (a failed cohort) it is down, and nobody knocks for a while that doubles each
+ * time. Then one job goes ahead: it opens the way for all, or closes it again.
  *
- * Pure; time is an argument. `scheduler.ts` keeps these, and lets go of those that have nothing to do.
+ * Pure; time is an argument. `scheduler.ts` keeps these, and lets go of those that have nothing to
+ * do.
  *
  * @module
  */
@@ -25,7 +26,10 @@ export type Feedback =
 export interface FeedbackLimits {
   /** Jobs at once for a destination nothing is known of. Default 5. */
   readonly startWidth: number;
-  /** How long a destination is left alone when it is found down for the first time. Default a minute. */
+  /**
+   * How long a destination is left alone when it is found down for the first time. Default a
+   * minute.
+   */
   readonly downFirst: number;
   /** The longest it is left alone. Default half an hour. */
   readonly downLongest: number;
@@ -68,10 +72,16 @@ export class Line<T> {
   }
 }
 
-/** What a job's duration is taken for before one is over, in milliseconds: what is too fast costs a claim, what is too slow costs time. */
+/**
+ * What a job's duration is taken for before one is over, in milliseconds: what is too fast costs a
+ * claim, what is too slow costs time.
+ */
 const FIRST_GUESS = 10;
 
-/** For how many of the longest times a destination is remembered that was down: longer than retries are apart. */
+/**
+ * For how many of the longest times a destination is remembered that was down: longer than retries
+ * are apart.
+ */
 const MEMORY = 12;
 
 /** One destination. */
@@ -129,12 +139,17 @@ export class Destination<T> {
       : null;
   }
 
-  /** Milliseconds between two jobs that are over, by what is known, when it is as wide as it may be. */
+  /**
+   * Milliseconds between two jobs that are over, by what is known, when it is as wide as it may be.
+   */
   get interval(): number {
     return this.#duration / (this.#strikes > 0 ? 1 : Math.max(1, this.limit));
   }
 
-  /** Whether nothing is lost by forgetting it. One that was down is remembered, so that the next time is longer, and one job goes ahead. */
+  /**
+   * Whether nothing is lost by forgetting it. One that was down is remembered, so that the next
+   * time is longer, and one job goes ahead.
+   */
   isIdle(now: number): boolean {
     if (this.size > 0) return false;
     return this.#strikes > 0

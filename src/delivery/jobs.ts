@@ -1,6 +1,6 @@
 /**
- * From ways to jobs: recipients of one message that go to the same destination, from the same sender, by
- * the same settings, are one job. Pure.
+ * From ways to jobs: recipients of one message that go to the same destination, from the same
+ * sender, by the same settings, are one job. Pure.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
  * Orders to try many messages again at once: each is changed in the queue so that its recipients are
- * due, and from there goes its usual way, within the limits. So a hundred thousand of them cost no memory,
- * and an order outlasts a crash.
+ * due, and from there goes its usual way, within the limits. So a hundred thousand of them cost no
+ * memory, and an order outlasts a crash.
  *
  * What fails: a message that cannot be changed is an event, and stays as it was.
  *
@@ -31,8 +31,8 @@ export interface OrderServices {
 const AT_ONCE = 8;
 
 /**
- * Makes recipients due; gives the number of messages. Those that are being worked on, and those that an operator
- * holds, are passed over.
+ * Makes recipients due; gives the number of messages. Those that are being worked on, and those
+ * that an operator holds, are passed over.
  *
  * @throws what the store's `list()` throws.
  */

@@ -1,7 +1,7 @@
 /**
- * Domains whose held mail may go, because their client asked for it (ETRN, RFC 1985) or an operator did. A
- * release stays open until no mail has gone by it for half an hour, six hours at most: mail that comes in
- * meanwhile goes too, and what is put off then has had its try.
+ * Domains whose held mail may go, because their client asked for it (ETRN, RFC 1985) or an operator
+ * did. A release stays open until no mail has gone by it for half an hour, six hours at most: mail
+ * that comes in meanwhile goes too, and what is put off then has had its try.
  *
  * @module
  */
@@ -19,7 +19,10 @@ const LONGEST = 6 * 3_600_000;
 /** Releases at once; the oldest goes. */
 const MOST = 10_000;
 
-/** Whether a domain is meant by `example.org`, or with all below it by `@example.org` (RFC 1985 §5.2). */
+/**
+ * Whether a domain is meant by `example.org`, or with all below it by `@example.org` (RFC 1985
+ * §5.2).
+ */
 export function isMeantBy(pattern: string, domain: string): boolean {
   return namesOf(domain).includes(patternKey(pattern));
 }

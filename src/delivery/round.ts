@@ -1,16 +1,17 @@
 /**
- * One message from its claim to the end of the claim: keeps its entry while parts of it are under way,
- * records what they gave, and ends with the settlement. It decides nothing (`queue/settle.ts` does) and
- * delivers nothing (the runner does).
+ * One message from its claim to the end of the claim: keeps its entry while parts of it are under
+ * way, records what they gave, and ends with the settlement. It decides nothing (`queue/settle.ts`
+ * does) and delivers nothing (the runner does).
  *
  * What holds whatever happens:
  *
  * - Only one write of an entry is under way at a time. What comes in meanwhile is in the next.
  * - While parts are under way outcomes are recorded by `update`; when the last has ended, notices are
  *   made and `settle` records all that is left with them.
- * - A record that cannot be written stays here, and is tried again until it is written or the lease is
- *   lost; the runner is told, and starts nothing new meanwhile.
- * - When a lease is lost somebody else may have the message: work on it is broken off, nothing is recorded.
+ * - A record that cannot be written stays here, and is tried again until it is written or the lease
+ *   is lost; the runner is told, and starts nothing new meanwhile.
+ * - When a lease is lost somebody else may have the message: work on it is broken off, and nothing
+ *   is recorded.
  * - A round in which nothing happened, or was put off for want of a place, costs no write.
  *
  * @module
@@ -42,7 +43,9 @@ export interface RoundServices {
   readonly scheduleFor: ScheduleFor;
   readonly notices: NoticeMaker;
   readonly emit: (fact: MtaFact) => void;
-  /** A record cannot be written (`true`), and that trouble is over (`false`); once each for a round. */
+  /**
+   * A record cannot be written (`true`), and that trouble is over (`false`); once each for a round.
+   */
   readonly onTrouble: (begins: boolean) => void;
   /** The claim has ended. */
   readonly onEnd: (round: Round) => void;
@@ -120,7 +123,10 @@ export class Round {
     this.#write();
   }
 
-  /** Takes the outcomes of a part, and tells of them. `way` gives the name of who has a recipient's mail now. */
+  /**
+   * Takes the outcomes of a part, and tells of them. `way` gives the name of who has a recipient's
+   * mail now.
+   */
   settle(
     outcomes: readonly Outcome[],
     way: (outcome: Outcome, recipient: QueuedRecipient) => string,
@@ -209,7 +215,10 @@ export class Round {
     }
   }
 
-  /** Writes until it is written: `true`; `false` when it is not, because the lease or the process ends. */
+  /**
+   * Writes until it is written: `true`; `false` when it is not, because the lease or the process
+   * ends.
+   */
   async #persist(write: () => Promise<void>): Promise<boolean> {
     const { clock, emit, onTrouble, giveUp } = this.#services;
     let troubled = false;

@@ -1,15 +1,16 @@
 /**
- * Drives the queue: claims what is due, finds the ways, lets the scheduler say which job is next, hands
- * jobs to the transports, and sees each message's round to its end.
+ * Drives the queue: claims what is due, finds the ways, lets the scheduler say which job is next,
+ * hands jobs to the transports, and sees each message's round to its end.
  *
  *     store.claim → Round ─ route each recipient ─ jobs ─► Scheduler ─► Transport.deliver
  *                     ▲                                                       │
  *                     └── settle · postpone · conclude ◄──── outcomes ◄───────┘
  *
  * Leases are renewed at a third of their length. What fails: a router, a transport or a rewriting of
- * senders that throws puts the recipients off with 451 4.3.0 and an event (`internal.error`). A queue that
- * cannot be read or written is an event (`queue.trouble`) and is tried again; until a record is written
- * nothing new starts. Nothing here throws but {@link Runner.retryNow}, and that only what `list()` throws.
+ * senders that throws puts the recipients off with 451 4.3.0 and an event (`internal.error`). A
+ * queue that cannot be read or written is an event (`queue.trouble`) and is tried again; until a
+ * record is written nothing new starts. Nothing here throws but {@link Runner.retryNow}, and that
+ * only what `list()` throws.
  *
  * @module
  */
@@ -88,15 +89,22 @@ const CLAIM_PAUSE = 5000;
 /** The longest that new work is waited for without a look. */
 const LONGEST_WAIT = 60_000;
 /**
- * The shortest, after so many looks that found nothing though the store had named a time that is past: what came
- * in during the look must not wait, and a store that names a time too early must not be asked in a circle.
+ * The shortest, after so many looks that found nothing though the store had named a time that is
+ * past: what came in during the look must not wait, and a store that names a time too early must
+ * not be asked in a circle.
  */
 const SHORTEST_WAITS = [0, 10, 100, 1000];
 /** Milliseconds after which what was broken off is tried again. */
 const BROKEN_OFF = 60_000;
-/** Milliseconds to rest after a batch of which most was sent back, so that a heap for one destination is not dug through in one go. */
+/**
+ * Milliseconds to rest after a batch of which most was sent back, so that a heap for one
+ * destination is not dug through in one go.
+ */
 const DIG_PAUSE = 100;
-/** Milliseconds that transports have to end after their signal was aborted, and records to be written. */
+/**
+ * Milliseconds that transports have to end after their signal was aborted, and records to be
+ * written.
+ */
 const LAST_WORDS = 5000;
 /** Leases are looked at once an hour at least, and not more often than ten times a second. */
 const LONGEST_LEASE_SLEEP = 3_600_000;
@@ -106,9 +114,9 @@ const SHORTEST_LEASE_SLEEP = 100;
  * Drives one queue.
  *
  * To try something at once there are three orders, all of them for people or for ETRN:
- * `attemptNow(id)` for one message, `retryNow(select)` for many, `attemptDomain(domain)` for all of a domain.
- * Each forgets that the destinations were down, and takes mail that is held for ETRN along. Mail that an
- * operator holds stays held.
+ * `attemptNow(id)` for one message, `retryNow(select)` for many, `attemptDomain(domain)` for all of
+ * a domain. Each forgets that the destinations were down, and takes mail that is held for ETRN
+ * along. Mail that an operator holds stays held.
  */
 export class Runner {
   readonly #options: RunnerOptions;
@@ -198,9 +206,10 @@ export class Runner {
   }
 
   /**
-   * Starts nothing new, lets what is under way go on for `grace` milliseconds (default ten seconds), then
-   * breaks it off: what is not known then is tried again a minute later, by whoever has the queue. Resolves
-   * when the last record is written, or a few seconds later where that cannot be done.
+   * Starts nothing new, lets what is under way go on for `grace` milliseconds (default ten
+   * seconds), then breaks it off: what is not known then is tried again a minute later, by whoever
+   * has the queue. Resolves when the last record is written, or a few seconds later where that
+   * cannot be done.
    */
   stop({ grace = 10_000 }: { readonly grace?: number } = {}): Promise<void> {
     return this.#stopped ??= this.#stop(grace);
@@ -228,8 +237,8 @@ export class Runner {
   }
 
   /**
-   * Tries a message now, whatever its time, all recipients that wait: also those held for ETRN, and those
-   * whose destination was down.
+   * Tries a message now, whatever its time, all recipients that wait: also those held for ETRN, and
+   * those whose destination was down.
    */
   async attemptNow(id: string): Promise<AttemptAnswer> {
     const { store, clock } = this.#options;
@@ -246,9 +255,9 @@ export class Runner {
   }
 
   /**
-   * Makes all mail for a domain due, `example.org`, or with all below it `@example.org`, and lets what is
-   * held for ETRN (RFC 1985) go for a while: see {@link ReleasedDomains}. Gives the number of messages made
-   * due; asked again while it is at it, it does it once.
+   * Makes all mail for a domain due, `example.org`, or with all below it `@example.org`, and lets
+   * what is held for ETRN (RFC 1985) go for a while: see {@link ReleasedDomains}. Gives the number
+   * of messages made due; asked again while it is at it, it does it once.
    *
    * @throws what the store's `list()` throws.
    */
@@ -262,9 +271,9 @@ export class Runner {
   }
 
   /**
-   * Makes recipients due that wait: each message is changed in the queue, and goes its usual way from there,
-   * within the limits. Gives the number of messages. Those being worked on, and those an operator
-   * holds, are passed over.
+   * Makes recipients due that wait: each message is changed in the queue, and goes its usual way
+   * from there, within the limits. Gives the number of messages. Those being worked on, and those
+   * an operator holds, are passed over.
    *
    * @param select which recipients; all by default.
    * @throws what the store's `list()` throws.
@@ -275,6 +284,8 @@ export class Runner {
       try {
         const way = await route(entry, index);
         if ("reply" in way) return;
+        const { domain } = entry.recipients[index]!.address;
+        if (way.kind === "hold") this.#released.open(domain, clock.now());
         this.#scheduler.forget(destinationOf(way.kind === "hold" ? way.then : way));
       } catch {
         // The attempt will meet the same trouble, and tell it.
@@ -283,12 +294,18 @@ export class Runner {
     return makeDue({ store, clock, emit, forgive, signal: this.#stopping.signal }, select);
   }
 
-  /** Lets what is held for ETRN go for a while, where it is for the domain: see {@link ReleasedDomains}. */
+  /**
+   * Lets what is held for ETRN go for a while, where it is for the domain: see {@link
+   * ReleasedDomains}.
+   */
   letPass(domain: string): void {
     this.#released.open(domain, this.#options.clock.now());
   }
 
-  /** Forgets that a destination was down (`mx:example.org:25`, as `down()` names it); without a name, that any was. */
+  /**
+   * Forgets that a destination was down (`mx:example.org:25`, as `down()` names it); without a
+   * name, that any was.
+   */
   forget(destination?: string): void {
     this.#scheduler.forget(destination);
     this.#pump();
@@ -326,7 +343,10 @@ export class Runner {
     }
   }
 
-  /** Resolves with the number of messages there is room for, when it is worth a claim; at the end with 0. */
+  /**
+   * Resolves with the number of messages there is room for, when it is worth a claim; at the end
+   * with 0.
+   */
   async #waitForRoom(): Promise<number> {
     // A full window is not refilled one by one.
     const enough = Math.min(this.#limits.batch, Math.ceil(this.#scheduler.room(0) / 8));

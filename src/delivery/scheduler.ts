@@ -1,18 +1,20 @@
 /**
- * Which job is next. Jobs enter, each for one destination; it says which may start. Nothing here waits:
- * time is an argument, and what a job is it does not know.
+ * Which job is next. Jobs enter, each for one destination; it says which may start. Nothing here
+ * waits: time is an argument, and what a job is it does not know.
  *
  * What it holds to:
  *
- * - **A bounded window.** Who claims from the queue asks for `room` first, so that a million due messages are
- *   never a million objects.
- * - **No destination fills it.** One may have as many jobs as there is room left for others: alone it gets
- *   half of the window, two get a third each, and some is always free. A job too many is sent back with a
- *   time at which there should be a place for it, by how fast the destination takes mail.
+ * - **A bounded window.** Who claims from the queue asks for `room` first, so that a million due
+ *   messages are never a million objects.
+ * - **No destination fills it.** One may have as many jobs as there is room left for others: alone
+ *   it gets half of the window, two get a third each, and some is always free. A job too many is
+ *   sent back with a time at which there should be a place for it, by how fast the destination
+ *   takes mail.
  * - **Widths by feedback**, and destinations that are down are left alone: see `destination.ts`.
  * - **Fairness.** Destinations take turns, one job each, however many wait.
- * - **Fresh mail first.** A retry gets a turn after four fresh ones, and retries hold three quarters of all places
- *   at most: hosts that were ill before, and time out again, never keep new mail waiting.
+ * - **Fresh mail first.** A retry gets a turn after four fresh ones, and retries hold three quarters
+ *   of all places at most: hosts that were ill before, and time out again, never keep new mail
+ *   waiting.
  *
  * @module
  */
@@ -130,8 +132,8 @@ export class Scheduler<T> {
   }
 
   /**
-   * Takes note of how a job went. Gives the jobs that need not be tried any more, because their destination is
-   * down: they have left, and {@link downtime} says why.
+   * Takes note of how a job went. Gives the jobs that need not be tried any more, because their
+   * destination is down: they have left, and {@link downtime} says why.
    */
   finish({ destination, fresh, time }: Started<T>, feedback: Feedback, now: number): readonly T[] {
     destination.running--;
@@ -150,7 +152,10 @@ export class Scheduler<T> {
     return dropped;
   }
 
-  /** When a job for a destination that is down shall come again, and why; `null` when it is not down. */
+  /**
+   * When a job for a destination that is down shall come again, and why; `null` when it is not
+   * down.
+   */
   downtime(name: string, now: number): Postponement | null {
     const destination = this.#destinations.get(name);
     const down = destination?.downtime(now) ?? null;
@@ -184,7 +189,10 @@ export class Scheduler<T> {
     }
   }
 
-  /** Whether a destination may have one job more: it may have as many as there is room left, or as it is wide. */
+  /**
+   * Whether a destination may have one job more: it may have as many as there is room left, or as
+   * it is wide.
+   */
   #hasRoomFor({ size, width }: Destination<T>): boolean {
     const { window } = this.#limits;
     // One message may go to a thousand destinations: the window can be passed, but not without end.
@@ -209,8 +217,8 @@ export class Scheduler<T> {
   }
 
   /**
-   * A place in the line outside, from `start` on. A line that is too long begins anew at its front, so that
-   * those in it lie evenly over the time.
+   * A place in the line outside, from `start` on. A line that is too long begins anew at its front,
+   * so that those in it lie evenly over the time.
    */
   #place(destination: Destination<T>, start: number): number {
     const place = Math.max(destination.lineEnd, start) + destination.interval;

@@ -1,9 +1,9 @@
 /**
- * The ways of an entry's recipients: what the router says, through a hold where that is open, with the
- * reverse-path of each. A recipient without a way has its outcome at once.
+ * The ways of an entry's recipients: what the router says, through a hold where that is open, with
+ * the reverse-path of each. A recipient without a way has its outcome at once.
  *
- * What fails: a router or a rewriting of senders that throws puts the recipient off with 451 4.3.0, and is
- * an event.
+ * What fails: a router or a rewriting of senders that throws puts the recipient off with 451 4.3.0,
+ * and is an event.
  *
  * @module
  */
@@ -84,7 +84,10 @@ async function findWay(
 
 const HELD: Reply = reply(450, "4.4.0", "kept until its domain asks for it (ETRN)");
 
-/** Who has the mail now, for the log: `smtp:mx.example.org [192.0.2.7]:25`, `local:example.org/alice`. */
+/**
+ * Who has the mail now, for the log: `smtp:mx.example.org [192.0.2.7]:25`,
+ * `local:example.org/alice`.
+ */
 export function nameTaker(
   route: OpenRoute,
   { host }: Outcome,

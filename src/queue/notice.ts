@@ -1,7 +1,7 @@
 /**
- * Which notices (RFC 3464) a message's sender is owed: by what became of each recipient and by what the
- * sender asked for (NOTIFY, RFC 3461 §4.1). Pure. `settle.ts` asks at the end of a round; `delivery/bounce.ts`
- * writes the messages.
+ * Which notices (RFC 3464) a message's sender is owed: by what became of each recipient and by what
+ * the sender asked for (NOTIFY, RFC 3461 §4.1). Pure. `settle.ts` asks at the end of a round;
+ * `delivery/bounce.ts` writes the messages.
  *
  * @module
  */
@@ -22,14 +22,15 @@ export interface Notice {
  * Writes notices: gives the messages to be queued for them, none where nobody is to be told.
  *
  * Called with the entry as it is after the round. What it gives is made durable before the round is
- * recorded, so after a crash it may be asked the same again: the id (and the Message-ID) must follow from the
- * entry's id, the kind and *all* the recipients, so that the same notice made twice is one, and one that tells
- * of more is another.
+ * recorded, so after a crash it may be asked the same again: the id (and the Message-ID) must
+ * follow from the entry's id, the kind and *all* the recipients, so that the same notice made twice
+ * is one, and one that tells of more is another.
  *
- * An entry with the null sender (RFC 5321 §4.5.5) has nobody to tell: its failures come here all the same,
- * whatever NOTIFY says, as a notice of kind `failed`, for the postmaster or for an event. With `origin.kind` `"notice"`
- * it is a notice of ours that could not be delivered (a double bounce), else one that others sent through
- * us. The chain must end here: nothing is to be made of an entry that went to the postmaster already.
+ * An entry with the null sender (RFC 5321 §4.5.5) has nobody to tell: its failures come here all
+ * the same, whatever NOTIFY says, as a notice of kind `failed`, for the postmaster or for an event.
+ * With `origin.kind` `"notice"` it is a notice of ours that could not be delivered (a double
+ * bounce), else one that others sent through us. The chain must end here: nothing is to be made of
+ * an entry that went to the postmaster already.
  *
  * What it throws is a trouble of ours: the round stays open, and it is asked again later.
  */
@@ -38,7 +39,10 @@ export type NoticeMaker = (
   notices: readonly Notice[],
 ) => Promise<readonly NewMessage[]>;
 
-/** Whether the sender wants to be told, or there is nobody to tell and the failure must not pass unseen. */
+/**
+ * Whether the sender wants to be told, or there is nobody to tell and the failure must not pass
+ * unseen.
+ */
 function isWanted(recipient: QueuedRecipient, kind: NoticeKind, nullSender: boolean): boolean {
   if (recipient.noticed?.includes(kind)) return false;
   if (nullSender) return kind === "failed";
@@ -63,7 +67,8 @@ function kindFor(
   scheduleFor: ScheduleFor,
 ): NoticeKind | null {
   if (recipient.status !== "waiting") return recipient.status;
-  // Nothing to say of one that was not tried, as by a hold; one whose way is down has its reason recorded.
+  // Nothing to say of one that was not tried, as by a hold; one whose way is down has its reason
+  // recorded.
   if (recipient.history.length === 0) return null;
   const { delayNotice } = scheduleFor(recipient);
   return delayNotice !== null && age >= delayNotice ? "delayed" : null;
@@ -95,8 +100,9 @@ export function noticesOwed(
 }
 
 /**
- * Whether something that is over has not been told yet: so it is after a crash between the record of what
- * became of some and the end of the round. It is told before anything else is tried, so that what is told twice is the same.
+ * Whether something that is over has not been told yet: so it is after a crash between the record
+ * of what became of some and the end of the round. It is told before anything else is tried, so
+ * that what is told twice is the same.
  */
 export function isUntold({ recipients, sender }: QueueEntry): boolean {
   return recipients.some((recipient) =>

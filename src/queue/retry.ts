@@ -1,14 +1,15 @@
 /**
  * When to try again, and for how long (RFC 5321 §4.5.4.1): delays that double from minutes to hours,
  * each moved a little by chance so that mail put off together does not come back together; a warning
- * to the sender after some hours, and the end after some days. Per domain where an operator knows better.
+ * to the sender after some hours, and the end after some days. Per domain where an operator knows
+ * better.
  *
  * The first delay is six minutes, less or more a sixth: never under the five minutes that greylisting
  * usually asks for, and about what Postfix waits. It is no shorter for fresh mail, since what passes
  * within seconds (a connection that was closed while it rested in a pool, another host of the same MX
- * set) is tried again inside the attempt itself, and a station that says it is busy means it. After 6, 12, 24, …
- * minutes four attempts lie in the first hour and a half; from the seventh on they are four hours apart,
- * some thirty-five in five days.
+ * set) is tried again inside the attempt itself, and a station that says it is busy means it. After
+ * 6, 12, 24, … minutes four attempts lie in the first hour and a half; from the seventh on they are
+ * four hours apart, some thirty-five in five days.
  *
  * Pure: time and chance are arguments. `settle.ts` applies it.
  *
@@ -33,15 +34,15 @@ export interface RetrySchedule {
   /** The part of a delay that chance may add or take: 0 for none, less than 1. */
   readonly jitter: number;
   /**
-   * How long a message is tried, from when it was accepted: the attempt that comes at its end is the last.
-   * RFC 5321 §4.5.4.1 wants four to five days at least.
+   * How long a message is tried, from when it was accepted: the attempt that comes at its end is
+   * the last. RFC 5321 §4.5.4.1 wants four to five days at least.
    */
   readonly lifetime: number;
   /** The same for mail with the null sender, notices above all: nobody is told when it ends. */
   readonly noticeLifetime: number;
   /**
-   * After how long the sender is told that the message still waits (RFC 3464, Action: delayed), once, by the
-   * next attempt that is put off; `null`: never.
+   * After how long the sender is told that the message still waits (RFC 3464, Action: delayed),
+   * once, by the next attempt that is put off; `null`: never.
    */
   readonly delayNotice: number | null;
 }

@@ -4,16 +4,16 @@
  * in, entry out; time, chance and schedules are arguments.
  *
  * A round is what happens from a claim to its end: all recipients whose time has come are tried, on
- * several ways at once perhaps. `settle` is called for each part that is finished, `postpone` for what
- * could not be tried, `conclude` once when nothing is under way any more.
+ * several ways at once perhaps. `settle` is called for each part that is finished, `postpone` for
+ * what could not be tried, `conclude` once when nothing is under way any more.
  *
  *     waiting ── delivered, relayed ──► that, for good
  *             ── failed (5xx) ────────► failed
  *             ── deferred (4xx) ──────► waiting, later; at the end of its lifetime failed (4.4.7)
  *             ── held ────────────────► waiting until the end of its lifetime, then failed (4.4.7)
  *
- * An expired recipient's history ends in an answer of ours with 4.4.7 (RFC 3463 §3.5) that repeats the words
- * of the last real one.
+ * An expired recipient's history ends in an answer of ours with 4.4.7 (RFC 3463 §3.5) that repeats
+ * the words of the last real one.
  *
  * @module
  */
@@ -29,8 +29,8 @@ export interface SettleContext {
   /** The time of what is settled, in milliseconds since the epoch. */
   readonly now: number;
   /**
-   * Gives a number in [0, 1) for the jitter. One that is the same for the whole round keeps the recipients of a
-   * message together: one attempt, one notice.
+   * Gives a number in [0, 1) for the jitter. One that is the same for the whole round keeps the
+   * recipients of a message together: one attempt, one notice.
    */
   readonly random: () => number;
   /** How long, how often. */
@@ -68,7 +68,10 @@ export function expiryOf(
   return received + (sender === null ? noticeLifetime : lifetime);
 }
 
-/** The entry after some attempts. Outcomes of recipients that do not wait, or do not exist, count for nothing. */
+/**
+ * The entry after some attempts. Outcomes of recipients that do not wait, or do not exist, count
+ * for nothing.
+ */
 export function settle(
   entry: QueueEntry,
   outcomes: readonly Outcome[],
@@ -105,10 +108,10 @@ function settleOne(
 }
 
 /**
- * The entry when some recipients were not tried: no attempt is counted. Where the destination is down the
- * reason is noted once, for people to see; and the wait is half as long again as the message is old, up to
- * the longest of its schedule, so that ten thousand messages for a domain that is down for days are not
- * taken up every few minutes.
+ * The entry when some recipients were not tried: no attempt is counted. Where the destination is
+ * down the reason is noted once, for people to see; and the wait is half as long again as the
+ * message is old, up to the longest of its schedule, so that ten thousand messages for a domain
+ * that is down for days are not taken up every few minutes.
  */
 export function postpone(
   entry: QueueEntry,
@@ -138,7 +141,10 @@ export function postpone(
   return { ...entry, recipients };
 }
 
-/** The recipient with its next attempt, at the end of its lifetime at the latest; failed when that is past. */
+/**
+ * The recipient with its next attempt, at the end of its lifetime at the latest; failed when that
+ * is past.
+ */
 function waitUntil(
   entry: QueueEntry,
   recipient: QueuedRecipient,
@@ -170,7 +176,10 @@ function attemptOf({ host, reply, tls }: Outcome, time: number): Attempt {
   };
 }
 
-/** Characters of an answer that are remembered: ten for each of a thousand recipients must stay small. */
+/**
+ * Characters of an answer that are remembered: ten for each of a thousand recipients must stay
+ * small.
+ */
 const WORDS = 1000;
 
 function shorten(answer: Reply): Reply {
@@ -193,8 +202,9 @@ function remember(history: readonly Attempt[], attempt: Attempt): readonly Attem
 }
 
 /**
- * The end of a round: what is owed to the sender, and what the queue keeps, where that is noted as told.
- * Asked again with the same entry, it says the same: so it is after a crash before its answer was recorded.
+ * The end of a round: what is owed to the sender, and what the queue keeps, where that is noted as
+ * told. Asked again with the same entry, it says the same: so it is after a crash before its answer
+ * was recorded.
  *
  * @example
  * ```ts

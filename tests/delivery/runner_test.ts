@@ -143,6 +143,34 @@ Deno.test("what a part gave is recorded while other parts are under way", async 
   await bench.stop();
 });
 
+Deno.test("only one record of a message is written at a time", async () => {
+  let [writing, most, writes] = [0, 0, 0];
+  const isWrite = (method: string) => method === "update" || method === "settle";
+  const bench: QueueBench = new QueueBench({
+    answers: async (name) => {
+      await bench.clock.sleep(Number(name.slice(1, name.indexOf("@"))));
+      return OK;
+    },
+    wire: (inner) =>
+      throughWire(inner, {
+        before: async (method) => {
+          if (!isWrite(method)) return;
+          writes++;
+          most = Math.max(most, ++writing);
+          await bench.clock.sleep(5);
+        },
+        after: (method) => {
+          if (isWrite(method)) writing--;
+        },
+      }),
+  });
+  await bench.add("m1", ...Array.from({ length: 20 }, (_, i) => `u${i + 1}@d${i}.example`));
+  await bench.clock.advance(MINUTE);
+  assertEquals([most, await bench.entries()], [1, new Map()]);
+  assert(writes > 2 && writes < 8, `what comes while one is written goes with the next: ${writes}`);
+  await bench.stop();
+});
+
 Deno.test("a round tells of all its failures once, at its end", async () => {
   const slow = laterAnswer();
   const bench = new QueueBench({
@@ -217,11 +245,12 @@ Deno.test("what was over before a crash but not told is told first, before anyth
 });
 
 Deno.test("while a settlement cannot be written nothing new starts; then all goes on", async () => {
-  let full = true;
+  let [full, claimed] = [true, 0];
   const bench = new QueueBench({
     wire: (inner) =>
       throughWire(inner, {
         before: (method) => {
+          if (method === "claim") claimed++;
           if (method === "settle" && full) throw new Error("ENOSPC");
         },
       }),
@@ -229,7 +258,9 @@ Deno.test("while a settlement cannot be written nothing new starts; then all goe
   await bench.add("m1", "bob@x.example");
   await bench.clock.advance(10);
   await bench.add("m2", "carol@y.example");
+  const claims = claimed;
   await bench.clock.advance(20 * MINUTE); // four leases long
+  assertEquals(claimed, claims);
   assertEquals(bench.attempts.map(({ message }) => message), ["m1"]);
   assertEquals(bench.runner.state.troubled, true);
   const troubles = bench.eventsOf("queue.trouble");
@@ -240,6 +271,35 @@ Deno.test("while a settlement cannot be written nothing new starts; then all goe
   assertEquals(bench.attempts.map(({ message }) => message), ["m1", "m2"]);
   assertEquals(bench.runner.state.troubled, false);
   assertEquals(await bench.entries(), new Map());
+  await bench.stop();
+});
+
+Deno.test("while a settlement cannot be written jobs that wait for their turn go on waiting", async () => {
+  let full = false;
+  const first = laterAnswer();
+  const bench = new QueueBench({
+    limits: { concurrency: 1 },
+    answers: (name) => name.startsWith("bob") ? first.promise : OK,
+    wire: (inner) =>
+      throughWire(inner, {
+        before: (method) => {
+          if (method === "settle" && full) throw new Error("ENOSPC");
+        },
+      }),
+  });
+  await bench.add("m1", "bob@x.example");
+  await bench.clock.settle();
+  for (let i = 2; i < 5; i++) await bench.add(`m${i}`, "carol@y.example");
+  await bench.clock.settle();
+  assertEquals(bench.runner.state.waiting, 3);
+  full = true;
+  first.resolve(OK);
+  await bench.clock.advance(MINUTE);
+  // One had begun before the trouble was seen.
+  assert(bench.attempts.length <= 2, `${bench.attempts.length}`);
+  full = false;
+  await bench.clock.advance(MINUTE);
+  assertEquals([bench.attempts.length, await bench.entries()], [4, new Map()]);
   await bench.stop();
 });
 
@@ -381,10 +441,16 @@ Deno.test("a destination that is down is left alone, and others are not", async 
   await bench.stop();
 });
 
-Deno.test("a hundred thousand due for one destination never fill the window", async () => {
-  let most = 0;
+Deno.test("what is due for one destination never fills the window, nor is taken up again and again", async () => {
+  let [most, claims] = [0, 0];
   const bench: QueueBench = new QueueBench({
     limits: { window: 100, concurrency: 20 },
+    wire: (inner) =>
+      throughWire(inner, {
+        after: (method, answer) => {
+          if (method === "claim") claims += (answer as unknown[]).length;
+        },
+      }),
     answers: async (name) => {
       most = Math.max(most, bench.runner.state.messages);
       await bench.clock.sleep(name.endsWith("busy.example") ? 100 : 1);
@@ -405,6 +471,7 @@ Deno.test("a hundred thousand due for one destination never fill the window", as
   assertEquals(await bench.entries(), new Map());
   assertEquals(bench.attempts.length, 1001);
   assert(most <= 100, `${most}`);
+  assert(claims < 3 * 1001, `each is taken up some times, not again and again: ${claims}`);
   await bench.stop();
 });
 
@@ -481,6 +548,22 @@ Deno.test("retryNow() makes all due that is selected, and forgets that their des
   const since = bench.attempts.slice(before).flatMap(({ recipients }) => recipients);
   assertEquals(since.length, 20);
   assert(since.every((name) => name.endsWith("@x.example")));
+  await bench.stop();
+});
+
+Deno.test("retryNow() lets what is held for ETRN go, and leaves alone what an operator holds", async () => {
+  const bench = new QueueBench({
+    route: ({ recipients }, index) => holdRoute(recipients[index]!.address.domain),
+  });
+  await bench.add("m1", "bob@x.example");
+  await bench.store.add(newMessage(["carol@x.example"], {
+    id: "m2",
+    held: { since: 0, reason: "looks odd" },
+  }));
+  await bench.clock.advance(MINUTE);
+  assertEquals(await bench.runner.retryNow(), 1);
+  await bench.clock.advance(1000);
+  assertEquals(bench.attempts.map(({ message }) => message), ["m1"]);
   await bench.stop();
 });
 

@@ -68,7 +68,7 @@ export function throughWire(
   inner: QueueStore,
   { before, after }: {
     readonly before?: (method: keyof QueueStore) => unknown;
-    readonly after?: (method: keyof QueueStore) => unknown;
+    readonly after?: (method: keyof QueueStore, answer: unknown) => unknown;
   },
 ): QueueStore {
   const asynchronous = ["add", "claim", "claimById", "update", "settle", "wait", "get"];
@@ -80,7 +80,7 @@ export function throughWire(
       return async (...parameters: unknown[]) => {
         await before?.(method);
         const answer = await call.apply(target, parameters);
-        await after?.(method);
+        await after?.(method, answer);
         return answer;
       };
     },
