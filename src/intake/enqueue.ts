@@ -41,7 +41,7 @@ export async function enqueue(
 ): Promise<Reply | null> {
   const entry = entryOf(client, queueing, clock.now());
   try {
-    await store.add({ entry, source: queueing.source });
+    await store.add({ entry, source: queueing.source, isNew: true });
     return null;
   } catch (error) {
     const facts = { where: "queue", error: describeError(error), session: client.id };

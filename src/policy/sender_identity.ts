@@ -87,27 +87,38 @@ export function senderIdentity(directory: Directory, options: SenderIdentityOpti
     return null;
   }
 
+  async function checkSender(name: string, sender: Address): Promise<Verdict | undefined> {
+    if (await maySendAs(name, sender)) return undefined;
+    return reject(`the sender <${formatAddress(sender)}> is not an address of ${name}`);
+  }
+
+  async function checkFields(
+    account: string,
+    fields: readonly RawField[],
+  ): Promise<Verdict | undefined> {
+    for (const { name, repeats } of NAMING) {
+      const found = findFields(fields, name);
+      if (found.length > 1 && !repeats) {
+        return reject(`the message has more than one ${name} field`);
+      }
+      for (const field of found) {
+        const trouble = await fieldTrouble(account, field, name);
+        if (trouble !== null) return reject(trouble);
+      }
+    }
+    return undefined;
+  }
+
   return {
     name: "sender-identity",
-    async sender(session, sender) {
+    // Whoever has not logged in is answered at once, without a promise: that is most mail.
+    sender(session, sender) {
       const name = accountOf(session);
-      if (name === null || sender === null || await maySendAs(name, sender)) return undefined;
-      return reject(`the sender <${formatAddress(sender)}> is not an address of ${name}`);
+      return name === null || sender === null ? undefined : checkSender(name, sender);
     },
-    async message({ session, fields }) {
+    message({ session, fields }) {
       const account = accountOf(session);
-      if (account === null || !checkFrom) return undefined;
-      for (const { name, repeats } of NAMING) {
-        const found = findFields(fields, name);
-        if (found.length > 1 && !repeats) {
-          return reject(`the message has more than one ${name} field`);
-        }
-        for (const field of found) {
-          const trouble = await fieldTrouble(account, field, name);
-          if (trouble !== null) return reject(trouble);
-        }
-      }
-      return undefined;
+      return account === null || !checkFrom ? undefined : checkFields(account, fields);
     },
   };
 }

@@ -14,6 +14,11 @@ export interface NewMessage {
   readonly entry: QueueEntry;
   /** Its head and body; read before the promise of `add` settles, not after. */
   readonly source: MessageSource;
+  /**
+   * Its id was made just now, and nobody can have added it before: the store need not look for it on the
+   * disk. Default `false`.
+   */
+  readonly isNew?: boolean;
 }
 
 /** The right to work on one entry: nobody else gets it until it is settled or released, or the lease ends. */
