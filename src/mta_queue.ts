@@ -9,7 +9,7 @@ import { QueueControl } from "./queue/operator/queue_control.ts";
 import type { OwnStation } from "./delivery/mx.ts";
 import { Outbound } from "./delivery/outbound.ts";
 import type { RunnerLimits } from "./delivery/runner.ts";
-import type { MtaFact } from "./events.ts";
+import { describeError, type MtaFact } from "./events.ts";
 import type { QueueServices } from "./intake/services.ts";
 import type { LocalDelivery } from "./queue/local_delivery.ts";
 import type { RetryOptions } from "./queue/retry.ts";
@@ -107,6 +107,7 @@ export async function openQueue(
 export class StationQueue {
   readonly #outbound: Outbound;
   readonly #store: QueueStore;
+  readonly #emit: (fact: MtaFact) => void;
   /** The operator's hand in it. */
   readonly control: QueueControl;
 
@@ -127,6 +128,7 @@ export class StationQueue {
     });
     this.#outbound = outbound;
     this.#store = store;
+    this.#emit = emit;
     this.control = new QueueControl({
       ...{ store, clock, emit },
       worker: {
@@ -137,9 +139,11 @@ export class StationQueue {
     });
   }
 
-  /** Lets go what is held for ETRN (RFC 1985); gives how many messages that is. */
-  startDomain(domain: string): Promise<number> {
-    return this.#outbound.runner.attemptDomain(domain);
+  /** Lets go what is held for ETRN (RFC 1985). */
+  startDomain(domain: string): void {
+    this.#outbound.runner.attemptDomain(domain).catch((error) =>
+      this.#emit({ type: "queue.trouble", where: "ETRN", error: describeError(error) })
+    );
   }
 
   /** Lets what is under way go on for `grace` milliseconds; then the queue is closed. */
@@ -158,6 +162,6 @@ export function queueServices(
   return {
     store,
     routes,
-    start: (domain) => started()?.startDomain(domain) ?? Promise.resolve(0),
+    start: (domain) => started()?.startDomain(domain),
   };
 }

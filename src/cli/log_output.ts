@@ -49,6 +49,9 @@ export interface Output {
 /** Octets that may wait to be written. */
 const MAX_WAITING = 4 * 1024 * 1024;
 
+/** Milliseconds between two writes while there is always something to write. */
+const GATHER = 5;
+
 /** Writes events, one write at a time. */
 export class EventLog {
   readonly #output: Output;
@@ -109,6 +112,8 @@ export class EventLog {
         this.#waitingSize = 0;
         await this.#write(concat(lines));
         this.#reportDropped();
+        // Under load lines come faster than writes are cheap: the next write takes what has come meanwhile.
+        if (this.#waiting.length > 0) await new Promise((resolve) => setTimeout(resolve, GATHER));
       }
     } catch {
       this.#gone = true;

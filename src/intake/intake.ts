@@ -240,7 +240,7 @@ export class IntakeSession implements IntakeClient {
   }
 
   /** ETRN (RFC 1985): somebody wants the mail that waits for a domain sent now. */
-  async etrn(argument: string): Promise<Reply> {
+  etrn(argument: string): Reply {
     const { queue } = this.#services;
     const domain = parseDomain(argument.replace(/^@/, ""), { smtputf8: true });
     // RFC 1985 §5.2: `#` names a queue, and we have none but those of domains.
@@ -248,15 +248,8 @@ export class IntakeSession implements IntakeClient {
     if (queue?.routes.find(domain).kind !== "hold") {
       return reply(459, "4.7.0", "nothing is kept for that domain here");
     }
-    try {
-      const waiting = await queue.start(domain);
-      return waiting === 0
-        ? reply(251, "2.0.0", "OK, no messages waiting")
-        : reply(253, "2.0.0", `OK, ${waiting} pending messages started`);
-    } catch (error) {
-      this.#internalError("queue", error);
-      return reply(458, "4.3.0", "cannot start the queue now: try again later");
-    }
+    queue.start(argument.startsWith("@") ? `@${domain}` : domain);
+    return reply(250, "2.0.0", `OK, queuing for ${domain} started`);
   }
 
   /** The session is over: tells the policies, and waits for none of them. */

@@ -21,8 +21,8 @@ export interface QueueServices {
   readonly store: QueueStore;
   /** Says for which domains anybody may send mail through us. */
   readonly routes: RouteTable;
-  /** Starts the queue of a domain that is held for ETRN; gives how many messages wait for it. */
-  start(domain: string): Promise<number>;
+  /** Starts the queue of a domain that is held for ETRN (`@domain`: and of all below it); does not wait for it. */
+  start(domain: string): void;
 }
 
 /** The services of a station, as intake needs them. */

@@ -319,7 +319,7 @@ export class SmtpConnection {
       case "expand":
         return this.#answer(await this.#soon(this.#intake.expand(event.argument)));
       case "etrn":
-        return this.#answer(await this.#soon(this.#intake.etrn(event.domain)));
+        return this.#answer(this.#intake.etrn(event.domain));
       case "fault":
         return this.#fault(event.kind, event.detail);
       case "quit":

@@ -213,7 +213,8 @@ Deno.test("a station with a queue offers DSN and BINARYMIME, and ETRN where mail
   for (const word of ["DSN", "BINARYMIME", "ETRN"]) {
     assertMatch(offer, new RegExp(`[- ]${word}\\b`));
   }
-  await peer.say("ETRN held.example", 251);
+  await peer.say("ETRN held.example", 250);
+  await peer.say("ETRN @held.example", 250);
   await peer.say("ETRN other.example", 459);
   await peer.say("ETRN #queue", 501);
 });
