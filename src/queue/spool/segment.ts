@@ -39,8 +39,10 @@ export interface SegmentMessage {
   /** The place of its entry line. */
   readonly place: number;
   readonly lengths: PartLengths;
-  /** When it came, in milliseconds since the epoch. */
+  /** When it came into the segment, in milliseconds since the epoch. */
   readonly added: number;
+  /** When it was accepted, in milliseconds since the epoch. */
+  readonly received: number;
   /** Its entry; `null` where the one in the segment counts and is to be read there. */
   entry: QueueEntry | null;
   /** Its head and its body where they are in memory. */

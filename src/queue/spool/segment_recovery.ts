@@ -184,6 +184,7 @@ class SegmentRecovery {
         place: from,
         lengths,
         added: segment.opened,
+        received: entry.received,
         entry: outcome === undefined ? null : entry,
         octets: null,
         memory: 0,

@@ -52,6 +52,9 @@ const LONG_JOURNAL = 64 * 1024 * 1024;
 /** Octets read at once. */
 const BLOCK = 64 * 1024;
 
+/** Octets of a body that is read together with its head. */
+const SHORT = 16 * 1024;
+
 /** What an entry takes in memory, beside the octets of its line. */
 const ENTRY_MEMORY = 1024;
 
@@ -110,6 +113,7 @@ export class Segments {
         place: place + at,
         lengths,
         added,
+        received: entry.received,
         entry: null,
         octets: null,
         memory: 0,
@@ -139,17 +143,25 @@ export class Segments {
     );
   }
 
-  /** A message's octets. */
-  async open(message: SegmentMessage, received: number): Promise<MessageSource> {
-    const { octets, segment, place, lengths } = message;
+  /** A message's octets: its head, and its body from memory or, where it is long, from the disk. */
+  async open(message: SegmentMessage): Promise<MessageSource> {
+    const { octets, received, segment, place, lengths } = message;
     const bodySize = lengths.body;
     if (octets !== null) {
       const { head, body } = octets;
       return { head, bodySize, received, openBody: () => once(body) };
     }
-    const head = await this.#read(segment.path, place + lengths.entry + 1, lengths.head);
-    const from = place + lengths.entry + 1 + lengths.head + 2;
-    return { head, bodySize, received, openBody: () => this.#stream(segment.path, from, bodySize) };
+    const start = place + lengths.entry + 1;
+    const toBody = lengths.head + 2;
+    const short = bodySize <= SHORT;
+    const read = await this.#read(segment.path, start, toBody + (short ? bodySize : 0));
+    return {
+      head: read.subarray(0, lengths.head),
+      bodySize,
+      received,
+      openBody: () =>
+        short ? once(read.subarray(toBody)) : this.#stream(segment.path, start + toBody, bodySize),
+    };
   }
 
   /** Whether a changed entry may stay in the journal of its segment. */

@@ -60,7 +60,7 @@ export interface SpoolOptions {
   readonly pid?: number;
   /** How long a claim lasts unless it is renewed, in milliseconds. Default five minutes. */
   readonly lease?: number;
-  /** Octets at which a segment is full. Default 64 MiB. */
+  /** Octets at which a segment is full. Default 32 MiB: to remove a larger file holds everything up. */
   readonly segmentSize?: number;
   /** Milliseconds after which a segment is full, and a message in one gets files of its own. Default ten minutes. */
   readonly segmentAge?: number;
@@ -174,7 +174,7 @@ class SpoolStore implements QueueStore {
 
   constructor(options: SpoolOptions, folders: Folders, owner: Owner) {
     const { files, clock, random, directory, emit, lease = 5 * MINUTE } = options;
-    const { segmentSize = 64 * MIB, segmentAge = 10 * MINUTE, memory = 32 * MIB } = options;
+    const { segmentSize = 32 * MIB, segmentAge = 10 * MINUTE, memory = 32 * MIB } = options;
     this.#files = files;
     this.#clock = clock;
     this.#directory = directory;
@@ -266,9 +266,7 @@ class SpoolStore implements QueueStore {
 
   async open(id: string): Promise<MessageSource> {
     const fresh = this.#fresh.get(id);
-    if (fresh === undefined) return this.#messages.open(id);
-    const { received } = await this.#segments.entry(fresh);
-    return await this.#segments.open(fresh, received);
+    return await (fresh === undefined ? this.#messages.open(id) : this.#segments.open(fresh));
   }
 
   async update(claim: Claim, entry: QueueEntry): Promise<Claim> {
@@ -364,7 +362,8 @@ class SpoolStore implements QueueStore {
     const missing = new Map<string, NewMessage>();
     for (const message of messages) {
       const { id } = message.entry;
-      if (missing.has(id) || this.#fresh.has(id) || await this.#messages.has(id)) continue;
+      if (missing.has(id) || this.#fresh.has(id)) continue;
+      if (message.isNew !== true && await this.#messages.has(id)) continue;
       missing.set(id, message);
     }
     return [...missing.values()];
@@ -482,7 +481,7 @@ class SpoolStore implements QueueStore {
     if (await this.#messages.has(message.id)) {
       await this.#messages.replace(entry);
     } else {
-      const source = await this.#segments.open(message, entry.received);
+      const source = await this.#segments.open(message);
       message.filed = true;
       await this.#messages.put({ entry, source });
     }
