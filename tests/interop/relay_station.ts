@@ -61,6 +61,7 @@ export async function startRelayStation(
     queue: {
       directory: `${folder.path}/queue`,
       retry: { usual: { first: 1000, factor: 1, longest: 1000, jitter: 0 } },
+      limits: { downFirst: 1000, downLongest: 1000 },
     },
     onEvent: (event) => events.push(event),
     ...rest,
