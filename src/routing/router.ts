@@ -9,7 +9,8 @@
  *  4. the catch-all of the domain;
  *  5. for `postmaster`, a mailbox of that name: mail to it is never refused (RFC 5321 §4.5.1).
  *
- * An address of ours that SRS made is none of these: it goes back to the sender it stands for.
+ * An address of ours that SRS made is none of these: it goes back to the sender it stands for, which may
+ * be of ours too.
  *
  * Ours are the directory's local domains, our own host name, our own address literals, and no domain at
  * all (`<Postmaster>`, RFC 5321 §4.1.1.3). The host name and the literals have no addresses of their own
@@ -37,7 +38,7 @@ export type Resolution =
   }
   /** Not ours. Whether it may pass is for `policy/relay.ts` to say. */
   | { readonly kind: "relay" }
-  /** A sender that we rewrote when we sent its mail on (SRS): a bounce on its way back to it. */
+  /** A sender elsewhere that we rewrote when we sent its mail on (SRS): a bounce on its way back to it. */
   | { readonly kind: "returned"; readonly address: Address }
   /** Ours, but nobody has this address: 550 5.1.1. */
   | { readonly kind: "unknown" };
@@ -90,7 +91,12 @@ export class Router {
     if (!await this.#isOurs(address.domain)) return { kind: "relay" };
     // Before everything else: no catch-all may catch it.
     const sender = this.#options.restoreSender?.(address) ?? null;
-    if (sender !== null) return { kind: "returned", address: sender };
+    if (sender !== null) {
+      // It may be of another domain of ours, or rewritten by us before: mail for it ends here then. Each
+      // restored address is shorter than the one before.
+      if (await this.#isOurs(sender.domain)) return await this.resolve(sender);
+      return { kind: "returned", address: sender };
+    }
     const { mailboxes, remote } = await expandAliases(address, (one) => this.#find(one));
     if (mailboxes.length > 0 || remote.length > 0) return { kind: "local", mailboxes, remote };
     if (!isPostmaster(address)) return { kind: "unknown" };

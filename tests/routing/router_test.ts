@@ -181,6 +181,25 @@ Deno.test("Router.resolve() throws what the directory throws", async () => {
   await assertRejects(() => resolve("alice@example.org", {}, down), Error, "down");
 });
 
+Deno.test("Router.resolve() finds who a restored sender is when it is of ours, however often rewritten", async () => {
+  const directory = mapDirectory({ accounts: { "alice@a.example": {} }, domains: ["b.example"] });
+  const at = (local: string, domain = "b.example") => ({ local, domain });
+  const restored = new Map([
+    ["SRS0=once", at("alice", "a.example")],
+    ["SRS1=twice", at("SRS0=once")],
+    ["SRS0=gone", at("nobody", "a.example")],
+  ]);
+  const router = new Router(directory, {
+    hostname: "mx.example.org",
+    restoreSender: ({ local }) => restored.get(local) ?? null,
+  });
+  for (const local of ["SRS0=once", "SRS1=twice"]) {
+    const found = await router.resolve(at(local));
+    assertEquals(found.kind === "local" && found.mailboxes[0]?.mailbox.user, "alice");
+  }
+  assertEquals((await router.resolve(at("SRS0=gone"))).kind, "unknown");
+});
+
 Deno.test("Router.resolve() sends what SRS made back to the sender, past any catch-all", async () => {
   const directory = mapDirectory({
     accounts: { "alice@example.org": {} },
