@@ -76,17 +76,22 @@ export async function startDaemon(tool: string, options: DaemonOptions): Promise
   }).spawn();
   let text = "";
   let ended = false;
-  const collect = async (stream: ReadableStream<Uint8Array>) => {
+  const readers = [child.stdout, child.stderr].map((stream) => stream.getReader());
+  const read = Promise.all(readers.map(async (reader) => {
     const decoder = new TextDecoder();
-    for await (const chunk of stream) text += decoder.decode(chunk, { stream: true });
-  };
-  const done = Promise.all([child.status, collect(child.stdout), collect(child.stderr)])
-    .then(() => ended = true);
+    for (let chunk; !(chunk = await reader.read()).done;) {
+      text += decoder.decode(chunk.value, { stream: true });
+    }
+  }));
+  const done = child.status.then(() => ended = true);
   const stop = async () => {
     try {
       Deno.kill(await readPid(options.pidFile) ?? child.pid, "SIGTERM");
     } catch { /* it has ended by itself */ }
     await done;
+    // What it has started may live on for a while, with the same outputs.
+    await Promise.all(readers.map((reader) => reader.cancel()));
+    await read;
   };
   const log = async () => text + (await options.log?.() ?? "");
   try {

@@ -154,10 +154,10 @@ interopTest(
     const mail = makeMail("dsn", DOTS, [], ALICE);
     const { id } = await station.mta.submit({
       sender: ALICE,
-      recipients: [{ address: BOB, notify: ["SUCCESS", "FAILURE"] }, {
-        address: CAROL,
-        notify: [],
-      }],
+      recipients: [
+        { address: BOB, notify: ["SUCCESS", "FAILURE"] },
+        { address: CAROL, notify: ["NEVER"] },
+      ],
       dsnReturn: "HDRS",
       dsnEnvelopeId: "QQ+314=159",
     }, mail);
