@@ -5,6 +5,8 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { createMta, mapDirectory, type Mta, type TlsCertificate } from "../mod.ts";
+import { keepLocalCertificate } from "../src/cli/local_certificate.ts";
 import { Client, Folder, Program, run, type RunOptions } from "./cli/program.ts";
 
 const EXAMPLES = new URL("../examples/", import.meta.url);
@@ -20,15 +22,26 @@ async function runOptions(name: string, folder: Folder): Promise<RunOptions> {
 }
 
 /** Starts an example that listens. */
-async function start(name: string, folder: Folder, words: readonly string[]) {
-  const program = await Program.spawn(words, await runOptions(name, folder));
+async function start(
+  name: string,
+  folder: Folder,
+  words: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+) {
+  const program = await Program.spawn(words, { ...await runOptions(name, folder), env });
   const [, port] = /:(\d+)$/.exec(await program.stdoutLine(/^Listening on /))!;
   return { program, port: Number(port) };
 }
 
 Deno.test("every example is tested here", async () => {
   const names = await Array.fromAsync(Deno.readDir(EXAMPLES), ({ name }) => name);
-  assertEquals(names.toSorted(), ["catch_all_for_tests.ts", "inbound_webhook.ts", "policy.ts"]);
+  assertEquals(names.toSorted(), [
+    "catch_all_for_tests.ts",
+    "inbound_webhook.ts",
+    "policy.ts",
+    "relay_to_smarthost.ts",
+    "send_mail.ts",
+  ]);
 });
 
 Deno.test("examples/catch_all_for_tests.ts catches the mail it sends", async () => {
@@ -57,7 +70,13 @@ Deno.test("examples/policy.ts refuses mail by the sender's domain and marks the 
   ]);
 });
 
-for (const [name, ...words] of [["policy.ts"], ["inbound_webhook.ts", "http://127.0.0.1/mail"]]) {
+for (
+  const [name, ...words] of [
+    ["policy.ts"],
+    ["inbound_webhook.ts", "http://127.0.0.1/mail"],
+    ["relay_to_smarthost.ts", "app.example.org", "127.0.0.1"],
+  ]
+) {
   Deno.test(`examples/${name} says in one line that its port is in use`, async () => {
     await using folder = await Folder.make();
     using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -104,4 +123,93 @@ Deno.test("examples/inbound_webhook.ts posts mail, and makes the sender keep wha
   // No mailbox: nothing was left to deliver.
   const left = await Array.fromAsync(Deno.readDir(`${folder.path}/incoming`), ({ name }) => name);
   assertEquals(left, [".incoming"]);
+});
+
+/** A station where mail for `there.test` ends; who submits it logs in as `app`. */
+async function startProvider(folder: Folder, pair: TlsCertificate) {
+  const directory = mapDirectory({
+    accounts: {
+      "app@there.test": { password: "secret", sendAs: ["here.test"] },
+      "bob@there.test": {},
+    },
+  });
+  const address = { transport: "tcp", hostname: "127.0.0.1", port: 0 } as const;
+  const mta: Mta = await createMta({
+    hostname: "mx.there.test",
+    directory,
+    listeners: [{ role: "submission", address }, { role: "mx", address }],
+    certificates: [pair],
+    delivery: { maildirRoot: `${folder.path}/there` },
+  });
+  const [submission, mx] = mta.addresses.map((bound) =>
+    bound.transport === "tcp" ? `127.0.0.1:${bound.port}` : ""
+  );
+  return {
+    submission: submission!,
+    mx: mx!,
+    mail: () => readMails(`${folder.path}/there/there.test/bob/new`),
+    [Symbol.asyncDispose]: () => mta.stop({ grace: 0 }),
+  };
+}
+
+/** None where there is no such mailbox yet. */
+async function readMails(mailbox: string): Promise<string[]> {
+  const files = await Array.fromAsync(Deno.readDir(mailbox), ({ name }) => name).catch(() => []);
+  return await Promise.all(files.map((name) => Deno.readTextFile(`${mailbox}/${name}`)));
+}
+
+Deno.test("examples/relay_to_smarthost.ts logs in over TLS, and keeps mail until it can", async () => {
+  await using folder = await Folder.make();
+  const tls = `${folder.path}/tls`;
+  const { pair } = await keepLocalCertificate(tls, ["localhost", "127.0.0.1"], Date.now());
+  await using provider = await startProvider(folder, pair);
+  const words = ["app.here.test", provider.submission, "0"];
+  const login = { SMTP_USER: "app@there.test", SMTP_PASSWORD: "secret" };
+  {
+    // The certificate is not trusted yet: no password, no mail.
+    const { program, port } = await start("relay_to_smarthost.ts", folder, words, login);
+    await using _ = program;
+    using client = await Client.connect(port);
+    await client.say("EHLO app", 250);
+    await client.send("cron@here.test", "bob@there.test", "Subject: Backup\r\n\r\nDone.");
+    assertMatch(await program.stdoutLine(/ … bob@there\.test /), /4\.7\.5 .*certificate/);
+    assertEquals(await provider.mail(), []);
+  }
+  // It was killed, and starts again with the certificate among those that are trusted.
+  const env = { ...login, NODE_EXTRA_CA_CERTS: `${tls}/certificate.pem` };
+  const { program, port } = await start("relay_to_smarthost.ts", folder, words, env);
+  await using _ = program;
+  using client = await Client.connect(port);
+  await client.say("EHLO app", 250);
+  await client.send("cron@here.test", "bob@there.test", "Subject: Again\r\n\r\nDone.");
+  assertStringIncludes(
+    await program.stdoutLine(/ ↳ bob@there\.test /),
+    `smtp:[127.0.0.1]:${provider.submission.split(":")[1]}`,
+  );
+  // The first one is there too, or waits for its time: that depends on what the kill came before.
+  const mail = (await provider.mail()).filter((text) => text.includes("\nSubject: Again\n"));
+  assertEquals(mail.length, 1);
+  assertMatch(mail[0]!, /\n\tby mx\.there\.test with ESMTPSA id /);
+});
+
+Deno.test("examples/send_mail.ts sends to a server, and says what became of it", async () => {
+  await using folder = await Folder.make();
+  const { pair } = await keepLocalCertificate(`${folder.path}/tls`, ["localhost"], Date.now());
+  await using provider = await startProvider(folder, pair);
+  const options = await runOptions("send_mail.ts", folder);
+  const send = (to: string) => run(["cron@here.test", to, "It works", provider.mx], options);
+
+  const sent = await send("bob@there.test");
+  assertEquals(sent.code, 0, sent.stderr);
+  const host = provider.mx.replace("127.0.0.1", "[127.0.0.1]").replaceAll(/[[\].]/g, "\\$&");
+  assertMatch(
+    sent.stdout,
+    new RegExp(`^bob@there\\.test sent: 250 2\\.0\\.0 taken as .* \\(${host}\\)\n$`),
+  );
+  const [mail] = await provider.mail();
+  assertMatch(mail!, /\nSubject: It works\n[^]*\n\nSent by a program\.\n$/);
+
+  const refused = await send("nobody@there.test");
+  assertEquals(refused.code, 69, refused.stderr);
+  assertMatch(refused.stdout, /^nobody@there\.test failed: 550 5\.1\.1 no such user here \(/);
 });

@@ -22,16 +22,21 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Another program than the command line. */
   readonly script?: string;
+  /** Of its environment, beside what it inherits. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
-function command(words: readonly string[], { flags = ["-A"], cwd, script = MAIN }: RunOptions) {
+function command(
+  words: readonly string[],
+  { flags = ["-A"], cwd, script = MAIN, env }: RunOptions,
+) {
   const args = ["run", "--no-prompt", "--quiet", "--no-check", ...flags, script, ...words];
   return new Deno.Command(Deno.execPath(), {
     args,
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
     ...(cwd === undefined ? {} : { cwd }),
   });
 }
