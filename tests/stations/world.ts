@@ -49,7 +49,7 @@ export class World {
   readonly hub: MemoryRuntime;
   readonly #stations: Station[] = [];
   #addresses = 0;
-  #clients = 0;
+  readonly #clients: SmtpPeer[] = [];
 
   constructor(seed = 1) {
     this.hub = memoryRuntime({ address: "192.0.2.250", seed });
@@ -98,11 +98,12 @@ export class World {
 
   /** A client of a station, from a machine of its own. */
   async client(station: Station, port = 25): Promise<SmtpPeer> {
-    const address = `198.51.100.${++this.#clients}`;
+    const address = `198.51.100.${this.#clients.length + 1}`;
     const machine = memoryRuntime({ address, beside: this.hub });
     const hostname = station.address;
     const connecting = machine.network.connect({ transport: "tcp", hostname, port });
     const peer = new SmtpPeer(await this.clock.runUntil(connecting), this.hub);
+    this.#clients.push(peer);
     await peer.expect(220);
     return peer;
   }
@@ -114,6 +115,7 @@ export class World {
 
   /** Stops all stations; nothing may be left asleep or open. */
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients) client.close();
     await this.clock.runUntil(Promise.all(this.#stations.map((station) => station.stop())));
     await this.clock.settle();
     assertEquals(this.clock.sleepers, 0, "somebody still sleeps");
@@ -143,6 +145,10 @@ export class Station {
 
   get address(): string {
     return this.options.address;
+  }
+
+  get isDown(): boolean {
+    return this.#mta === null;
   }
 
   get mta(): Mta {
@@ -198,7 +204,7 @@ export class Station {
   /** Submits a mail from a program; gives its id. */
   async submit(
     sender: string | null,
-    to: string | readonly string[],
+    to: string | SubmitEnvelope["recipients"],
     more: Omit<Partial<SubmitEnvelope>, "sender"> & { readonly message?: SubmitMessage } = {},
   ): Promise<string> {
     const { message = "Subject: hi\r\n\r\nHello.\r\n", ...envelope } = more;
