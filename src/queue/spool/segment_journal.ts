@@ -11,7 +11,8 @@
  * `entry`: this is its entry now. `refused`: whoever brought it was told that it could not be kept.
  *
  * After a write or sync that failed nothing more goes to that file: its end is unknown. The next line begins
- * another one, `N.2.done`, …; so does the first after a restart.
+ * another one, `N.2.done`, …; so does the first after a restart. A file of which no line counts is removed then, so
+ * that a disk that is full for hours is not filled with them.
  *
  * What fails: what the disk says, for all whose lines were in that group. A line that a failed group left on the
  * disk all the same tells of what has happened, so it may well be believed.
@@ -118,6 +119,8 @@ export class SegmentJournal {
   /** How many files there are. */
   #count: number;
   #size = 0;
+  /** Whether a line of the present file is durable. */
+  #counts = false;
   #closed = false;
 
   /** @param count journal files the segment has; none of them is written to any more. */
@@ -142,15 +145,15 @@ export class SegmentJournal {
   async create(): Promise<void> {
     const { files, nonce, folder, number } = this.#place;
     const path = `${folder}/${journalName(number, this.#count + 1)}`;
-    const file = await files.open(path, { append: true, createNew: true });
+    this.#file = await files.open(path, { append: true, createNew: true });
     this.#count++;
+    this.#counts = false;
     try {
-      await file.write(encode(`yizhan-journal 1 ${nonce}\n`));
+      await this.#file.write(encode(`yizhan-journal 1 ${nonce}\n`));
     } catch (error) {
-      file.close();
+      await this.#abandon();
       throw error;
     }
-    this.#file = file;
   }
 
   /** Resolves when the line is durable. */
@@ -173,7 +176,7 @@ export class SegmentJournal {
       try {
         await this.#place.folders.sync(this.#place.folder);
       } catch (error) {
-        this.#abandon();
+        await this.#abandon();
         throw error;
       }
     }
@@ -182,14 +185,22 @@ export class SegmentJournal {
       await this.#file!.write(octets);
       await this.#file!.sync();
     } catch (error) {
-      this.#abandon();
+      await this.#abandon();
       throw error;
     }
+    this.#counts = true;
     this.#size += octets.length;
   }
 
-  #abandon(): void {
+  async #abandon(): Promise<void> {
     this.#file?.close();
     this.#file = null;
+    if (this.#counts) return;
+    try {
+      await this.#place.files.remove(this.paths.at(-1)!);
+      this.#count--;
+    } catch {
+      // It stays, and does no harm.
+    }
   }
 }

@@ -265,8 +265,8 @@ class SpoolStore implements QueueStore {
   }
 
   async open(id: string): Promise<MessageSource> {
-    const fresh = this.#fresh.get(id);
-    return await (fresh === undefined ? this.#messages.open(id) : this.#segments.open(fresh));
+    const open = (message: SegmentMessage) => this.#segments.open(message);
+    return await this.#fromSegment(id, open) ?? await this.#messages.open(id);
   }
 
   async update(claim: Claim, entry: QueueEntry): Promise<Claim> {
@@ -328,18 +328,23 @@ class SpoolStore implements QueueStore {
   }
 
   async get(id: string): Promise<QueueEntry | null> {
-    const fresh = this.#fresh.get(id);
-    return fresh === undefined ? await this.#messages.get(id) : await this.#segments.entry(fresh);
+    const read = (message: SegmentMessage) => this.#segments.entry(message);
+    return await this.#fromSegment(id, read) ?? await this.#messages.get(id);
   }
 
   async *list(): AsyncGenerator<QueueEntry> {
     const listed = new Set<string>();
     let read = 0;
-    for (const message of [...this.#fresh.values()]) {
-      if (this.#fresh.get(message.id) !== message) continue; // done, or listed with the files
-      if (message.entry === null && ++read % STRIDE === 0) await this.#breathe();
-      listed.add(message.id);
-      yield await this.#segments.entry(message);
+    for (const { id, entry } of [...this.#fresh.values()]) {
+      if (entry === null && ++read % STRIDE === 0) await this.#breathe();
+      try {
+        const entry = await this.#fromSegment(id, (message) => this.#segments.entry(message));
+        if (entry === null) continue; // done, or listed with the files
+        listed.add(id);
+        yield entry;
+      } catch (error) {
+        this.#trouble("segments", error, id);
+      }
     }
     for await (const entry of this.#messages.list()) {
       if (!listed.has(entry.id)) yield entry;
@@ -367,6 +372,21 @@ class SpoolStore implements QueueStore {
       missing.set(id, message);
     }
     return [...missing.values()];
+  }
+
+  /** What is read of a message in a segment; `null` when it is in none, any more. */
+  async #fromSegment<T>(
+    id: string,
+    read: (message: SegmentMessage) => Promise<T>,
+  ): Promise<T | null> {
+    const fresh = this.#fresh.get(id);
+    if (fresh === undefined) return null;
+    try {
+      return await read(fresh);
+    } catch (error) {
+      if (this.#fresh.get(id) === fresh) throw error;
+      return null; // moved, and its segment removed, while it was read
+    }
   }
 
   /** Adds messages to a segment; `false` when they do not belong there. */
