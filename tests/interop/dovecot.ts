@@ -19,8 +19,11 @@ export const PASSWORD = "imap";
 export interface DovecotOptions {
   /** Checks passwords for others by these mechanisms, on the socket {@link Dovecot.auth}. */
   readonly mechanisms?: readonly string[];
-  /** Takes mail by LMTP for these users (and nobody else), on {@link Dovecot.lmtp} and {@link Dovecot.lmtpPort}. */
-  readonly lmtp?: readonly string[];
+  /**
+   * Takes mail by LMTP for these users and nobody else, on {@link Dovecot.lmtp} and
+   * {@link Dovecot.lmtpPort}; and how much each may have, such as `10M`.
+   */
+  readonly lmtp?: Readonly<Record<string, string>>;
 }
 
 /** A running Dovecot. */
@@ -56,7 +59,7 @@ export async function startDovecot(
   }
   if (options.lmtp !== undefined) {
     configuration += formatLmtp(settings, lmtpPort);
-    const users = options.lmtp.map((user) => formatUser(settings, user));
+    const users = Object.entries(options.lmtp).map((user) => formatUser(settings, ...user));
     await folder.write("users", users.join(""), 0o644);
   }
   const file = await folder.write("dovecot.conf", configuration, 0o644);
@@ -208,11 +211,12 @@ service lmtp {
 `;
 }
 
-/** A line of the passwd file: user, password, ids, home. */
-function formatUser({ mailRoot, owner }: Settings, user: string): string {
+/** A line of the passwd file: user, password, ids, home, quota. */
+function formatUser({ mailRoot, owner }: Settings, user: string, quota: string): string {
   const at = user.lastIndexOf("@");
   const home = `${mailRoot}/${user.slice(at + 1)}/${user.slice(0, at)}`;
-  return `${user}::${owner.uid}:${owner.gid}::${home}::\n`;
+  const more = `userdb_quota_rule=*:storage=${quota}`;
+  return `${user}::${owner.uid}:${owner.gid}::${home}::${more}\n`;
 }
 
 /** Resolves when the port greets as IMAP does. */
