@@ -14,6 +14,7 @@ import {
   assertEnded,
   findTool,
   makeTemporaryFolder,
+  type Ran,
   run,
   type TemporaryFolder,
 } from "./support.ts";
@@ -119,8 +120,17 @@ async function addUser(
 ): Promise<void> {
   const args = ["user", "add", address, "--users", `${folder.path}/users`, "--password-stdin"];
   if (quota !== undefined) args.push("--quota", quota);
+  assertEnded(await runCommand(folder, args, `${password}\n`));
+}
+
+/** Runs another command of ours to its end, with what it may touch in a folder. */
+export async function runCommand(
+  folder: TemporaryFolder,
+  args: readonly string[],
+  input = "",
+): Promise<Ran> {
   const [command, ...words] = commandLine(folder, args);
-  assertEnded(await run(command, words, { input: `${password}\n` }));
+  return await run(command, words, { input });
 }
 
 function commandLine(folder: TemporaryFolder, args: readonly string[]): [string, ...string[]] {
