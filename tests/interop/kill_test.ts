@@ -12,7 +12,7 @@
  */
 
 import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
-import { KillableStation, type StationLine } from "./killable_station.ts";
+import { KillableStation, listFiles, type StationLine } from "./killable_station.ts";
 import { readMaildir } from "./maildir.ts";
 import { Ledger, type Repetition, SeededRandom } from "./numbered_mail.ts";
 import { RecordingSink } from "./recording_sink.ts";
@@ -66,8 +66,8 @@ class Trial {
         this.faults.push(error);
       }
     },
-    defers: (stage) => {
-      const defers = this.deferring && this.#moods.chance(stage === "end" ? 0.2 : 0.4);
+    defers: (recipient) => {
+      const defers = this.deferring && this.#moods.chance(recipient === null ? 0.2 : 0.4);
       if (defers) this.deferred++;
       return defers;
     },
@@ -175,16 +175,6 @@ function chooseMail(random: SeededRandom): { recipients: string[]; size: number 
 
 function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
-/** What lies below a folder and is no folder itself. */
-async function listFiles(folder: string, below = ""): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(`${folder}/${below}`)) {
-    if (isDirectory) found.push(...await listFiles(folder, `${below}${name}/`));
-    else found.push(`${below}${name}`);
-  }
-  return found.sort();
 }
 
 /** Fails where something came twice though nothing was killed between. */

@@ -115,3 +115,13 @@ export class KillableStation {
     }
   }
 }
+
+/** What lies below a folder and is no folder itself. */
+export async function listFiles(folder: string, below = ""): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(`${folder}/${below}`)) {
+    if (isDirectory) found.push(...await listFiles(folder, `${below}${name}/`));
+    else found.push(`${below}${name}`);
+  }
+  return found.sort();
+}

@@ -140,6 +140,16 @@ export class Ledger {
       .filter((key) => !this.#arrivals.has(key));
   }
 
+  /** How many mails have come to somebody. */
+  get arrivedMails(): number {
+    return new Set([...this.#arrivals.keys()].map((key) => key.split(" ")[0])).size;
+  }
+
+  /** What has come though nobody was told that it would. */
+  unacknowledged(): string[] {
+    return [...this.#arrivals.keys()].filter((key) => !this.sent[parseInt(key)]!.acknowledged);
+  }
+
   /** What came more than once. */
   repetitions(): Repetition[] {
     const repetitions: Repetition[] = [];

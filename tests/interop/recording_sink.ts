@@ -16,10 +16,10 @@ export interface SunkMessage {
 
 /** What a sink does. */
 export interface SinkOptions {
-  /** Is told of each message before it is answered. */
-  readonly onMessage: (message: SunkMessage) => void;
-  /** Whether to answer 451 at this moment, to RCPT or to the final dot; never by default. */
-  readonly defers?: (stage: "recipient" | "end") => boolean;
+  /** Is told of each message, which is answered when this settles. */
+  readonly onMessage: (message: SunkMessage) => void | Promise<void>;
+  /** Whether to answer 451 at this moment, to RCPT or, for `null`, to the final dot; never by default. */
+  readonly defers?: (recipient: string | null) => boolean;
 }
 
 /** A sink that listens. */
@@ -72,8 +72,9 @@ export class RecordingSink implements AsyncDisposable {
       if (verb === "EHLO") {
         replies += "250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE\r\n";
       } else if (verb === "RCPT") {
-        const taken = !defers("recipient");
-        if (taken) recipients.push(/<(.*?)>/.exec(line)![1]!);
+        const recipient = /<(.*?)>/.exec(line)?.[1] ?? "";
+        const taken = !defers(recipient);
+        if (taken) recipients.push(recipient);
         replies += taken ? "250 2.1.5 ok\r\n" : "451 4.7.1 not now\r\n";
       } else if (verb === "DATA" && recipients.length === 0) {
         replies += "554 5.5.1 no recipients\r\n";
@@ -81,8 +82,8 @@ export class RecordingSink implements AsyncDisposable {
         await write(connection, `${replies}354 go on\r\n`);
         const octets = await input.message();
         if (octets === null) return;
-        const taken = !defers("end");
-        if (taken) this.#options.onMessage({ recipients, octets });
+        const taken = !defers(null);
+        if (taken) await this.#options.onMessage({ recipients, octets });
         replies = taken ? "250 2.0.0 taken\r\n" : "451 4.3.0 not now\r\n";
         recipients = [];
       } else if (verb === "QUIT") {
