@@ -160,11 +160,12 @@ export class Station {
   async start(): Promise<void> {
     const { directory, listener, more = [], queue, address: _, ...options } = this.options;
     const { domain } = this;
+    const runtime = this.#runtime;
     const starting = startMta({
       delivery: { maildirRoot: "/mail" },
       certificates: [mxCertificate],
       ...options,
-      runtime: this.#runtime,
+      runtime,
       directory: mapDirectory(
         directory ?? { accounts: { [`alice@${domain}`]: {}, [`bob@${domain}`]: {} } },
       ),
@@ -182,7 +183,10 @@ export class Station {
         options.onEvent?.(event);
       },
     });
-    this.#mta = await this.world.clock.runUntil(starting);
+    const mta = await this.world.clock.runUntil(starting);
+    // The machine may have lost its power while it started.
+    if (runtime === this.#runtime) this.#mta = mta;
+    else mta.stop({ grace: 0 }).catch(() => {});
   }
 
   /** Stops it in an orderly way. */
