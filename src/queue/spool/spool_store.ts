@@ -47,10 +47,13 @@ import { Waiters } from "./waiters.ts";
 
 /** What a spool is made of. */
 export interface SpoolOptions {
+  /** The disk. */
   readonly files: Files;
   /** Where the owner's socket listens. */
   readonly network: Network;
+  /** Gives leases, ages and events their time. */
   readonly clock: Clock;
+  /** Makes the nonces of segments. */
   readonly random: Random;
   /** The folder; made with mode 0700 when missing. */
   readonly directory: string;
