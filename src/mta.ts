@@ -95,7 +95,7 @@ export interface MtaOptions {
    * refused. With it DSN, REQUIRETLS and BINARYMIME are offered.
    */
   readonly queue?: QueueOptions;
-  /** How mail for other domains goes; what is not named goes to whoever DNS names. */
+  /** How mail for other domains goes; what is not named goes to whoever DNS names. Only with a queue. */
   readonly routes?: readonly RouteOptions[];
   /** Octets of message bodies held in memory at once; default 64 MiB. */
   readonly bodyMemory?: number;
@@ -131,8 +131,9 @@ export interface Mta {
   /** New certificates for handshakes from now on. */
   replaceCertificates(certificates: readonly TlsCertificate[]): void;
   /**
-   * Stops listening, lets sessions finish what they are doing (421 at their next command) and closes
-   * what is left after `grace` milliseconds (default 10,000).
+   * Stops listening and begins no delivery any more, lets sessions finish what they are doing (421 at
+   * their next command) and deliveries too, and breaks off what is left after `grace` milliseconds
+   * (default 10,000). The queue is closed at the end, also where it is a store of your own.
    */
   stop(options?: { readonly grace?: number }): Promise<void>;
 }
@@ -232,11 +233,15 @@ async function startStation(
       const giveUp = new AbortController();
       const stopped = new AbortController();
       clock.sleep(grace, stopped.signal).then(() => giveUp.abort(), () => {});
-      const until = clock.now() + grace;
-      await Promise.all(listeners.map((listener) => listener.stop(giveUp.signal)));
+      // Both at once: a client that holds up its session must not use up the time of deliveries.
+      await Promise.all([
+        queue?.drain(grace),
+        ...listeners.map((listener) => listener.stop(giveUp.signal)),
+      ]);
       await Promise.all(running);
       stopped.abort();
-      await queue?.stop(Math.max(0, until - clock.now()));
+      // Last of all: what sessions finished meanwhile is in it.
+      await queue?.close();
       deadlines.stop();
     },
   };
@@ -309,7 +314,7 @@ function newDelivery({ delivery, runtime: { files, clock }, hostname }: MtaOptio
 }
 
 /** What the type checker would have said to a program that has none, and what it cannot see. */
-function checkOptions({ hostname, listeners, delivery }: MtaOptions): void {
+function checkOptions({ hostname, listeners, delivery, queue, routes }: MtaOptions): void {
   if (parseDomain(hostname) === null) {
     throw new TypeError(`hostname: "${hostname}" is no host name such as mail.example.org`);
   }
@@ -322,6 +327,9 @@ function checkOptions({ hostname, listeners, delivery }: MtaOptions): void {
   }
   if (typeof delivery !== "object" || delivery === null) {
     throw new TypeError("delivery: say { maildirRoot } or give a LocalDelivery");
+  }
+  if (queue === undefined && routes !== undefined && routes.length > 0) {
+    throw new TypeError("routes: mail that goes on needs a queue");
   }
 }
 
@@ -356,7 +364,8 @@ function readNetwork(text: string): Network {
   if (network === null) {
     throw new TypeError(`relayFrom: ${text} is not a network such as 10.0.0.0/8`);
   }
-  if (text.endsWith("/0")) throw new TypeError(`relayFrom: ${text} would relay for everybody`);
+  // By what it means, not by how it is written: ::ffff:0:0/96 is every IPv4 client there is.
+  if (network.prefix === 0) throw new TypeError(`relayFrom: ${text} would relay for everybody`);
   return network;
 }
 

@@ -30,7 +30,10 @@ export type QueueOptions =
       /** The number of this process, told to another one that wants the same folder. */
       readonly pid?: number;
     }
-    | { readonly store: QueueStore }
+    | {
+      /** It belongs to the station from here on, which closes it when it stops, or cannot start. */
+      readonly store: QueueStore;
+    }
   )
   & QueueSettings;
 
@@ -146,9 +149,16 @@ export class StationQueue {
     );
   }
 
-  /** Lets what is under way go on for `grace` milliseconds; then the queue is closed. */
-  async stop(grace: number): Promise<void> {
-    await this.#outbound.stop(grace);
+  /**
+   * Begins no delivery any more, and lets those under way go on for `grace` milliseconds. Mail may still
+   * come in until {@link close}.
+   */
+  drain(grace: number): Promise<void> {
+    return this.#outbound.stop(grace);
+  }
+
+  /** Closes the store. */
+  async close(): Promise<void> {
     await this.#store.close();
   }
 }

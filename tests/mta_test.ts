@@ -1,7 +1,11 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { catchAllDirectory } from "../src/directory/catch_all.ts";
 import { type MtaOptions, startMta } from "../src/mta.ts";
+import type { LocalDelivery } from "../src/queue/local_delivery.ts";
+import { MemoryStore } from "../src/queue/memory_store.ts";
 import { memoryRuntime } from "../src/runtime/memory.ts";
+import { MemoryStation } from "./support/memory_station.ts";
+import { newMessage, queuedRecipient } from "./support/queue_entry.ts";
 
 const ADDRESS = { transport: "tcp", hostname: "192.0.2.1", port: 25 } as const;
 
@@ -25,7 +29,12 @@ const WRONG: readonly [Partial<Record<keyof MtaOptions, unknown>>, string][] = [
   [{ delivery: undefined }, "delivery:"],
   [{ delivery: { checkRoom() {}, prepare() {} } }, "temporary:"],
   [{ relayFrom: ["10.0.0.0/33"] }, "relayFrom: 10.0.0.0/33"],
-  [{ relayFrom: ["0.0.0.0/0"] }, "relay for everybody"],
+  [{ relayFrom: ["0.0.0.0/0"] }, "0.0.0.0/0 would relay for everybody"],
+  [{ relayFrom: ["::ffff:0:0/96"] }, "::ffff:0:0/96 would relay for everybody"],
+  [
+    { routes: [{ domains: ["a.example"], via: { kind: "mx" } }] },
+    "routes: mail that goes on needs a queue",
+  ],
   [{ postmaster: "nobody" }, "postmaster: nobody"],
 ];
 
@@ -51,4 +60,49 @@ Deno.test("startMta() names the address that cannot be had, and closes the other
   const mta = await startMta(options({ runtime, listeners }));
   assertEquals(mta.addresses, [other, ADDRESS]);
   await runtime.clock.runUntil(mta.stop());
+});
+
+Deno.test("stop() begins no delivery while a client holds up its session, and loses no mail of it", async () => {
+  const runtime = memoryRuntime({ address: "192.0.2.25" });
+  const { clock } = runtime;
+  const store = new MemoryStore({ clock });
+  const start = clock.now();
+  const begun: number[] = [];
+  let published = 0;
+  const delivery: LocalDelivery = {
+    checkRoom: () => Promise.resolve(null),
+    async prepare() {
+      begun.push(clock.now() - start);
+      await clock.sleep(3000);
+      return { publish: () => Promise.resolve(void published++), discard: () => Promise.resolve() };
+    },
+  };
+  const station = await MemoryStation.start({
+    runtime,
+    delivery,
+    temporary: "/incoming",
+    queue: { store, limits: { localJobs: 1 } },
+    relayFrom: ["198.51.100.0/24"],
+  });
+  const mailbox = { domain: "example.test", user: "bob" };
+  for (const id of ["m1", "m2", "m3", "m4", "m5"]) {
+    const recipient = queuedRecipient("bob@example.test", { mailbox });
+    await store.add(newMessage([recipient], { id, received: start }));
+  }
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<a@client.example>", 250);
+  await peer.say("RCPT TO:<x@elsewhere.example>", 250);
+  await peer.say("DATA", 354);
+  await clock.advance(1000);
+  const stopping = station.mta.stop({ grace: 10_000 });
+  await clock.advance(8000);
+  assertEquals([begun, published], [[0], 1]);
+  await peer.say("Subject: late\r\n\r\nJust in time.\r\n.", 250);
+  await clock.runUntil(stopping);
+  const left = await Array.fromAsync(
+    store.list(),
+    ({ recipients }) => recipients[0]!.address.domain,
+  );
+  assertEquals(left.sort(), [...Array(4).fill("example.test"), "elsewhere.example"].sort());
+  peer.close();
 });

@@ -186,8 +186,9 @@ function readDomain(flag: string, text: string, smtputf8: boolean): string {
 }
 
 function readNetwork(text: string): string {
-  if (parseNetwork(text) !== null) {
-    if (!text.endsWith("/0")) return text;
+  const network = parseNetwork(text);
+  if (network !== null) {
+    if (network.prefix > 0) return text;
     throw new UsageError(`--relay-from ${text} would relay for everybody: name your own networks`);
   }
   throw new UsageError(

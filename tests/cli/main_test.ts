@@ -85,6 +85,13 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   [
     [
       ...["serve", "--hostname", "h", "--users", "u", "--mail", "m", "--mx", "[::1]:0"],
+      ...["--relay-from", "::ffff:0:0/96"], // all of IPv4
+    ],
+    /--relay-from ::ffff:0:0\/96 would relay for everybody/,
+  ],
+  [
+    [
+      ...["serve", "--hostname", "h", "--users", "u", "--mail", "m", "--mx", "[::1]:0"],
       ...["--max-size", "big"],
     ],
     /--max-size big: wanted a size/,
