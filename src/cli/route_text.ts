@@ -5,6 +5,7 @@
  * @module
  */
 
+import { domainKey } from "../address.ts";
 import type { Credentials } from "../routing/route.ts";
 import type { RouteOptions, ViaOptions, WayOptions } from "../routing/route_table.ts";
 import { UsageError } from "./exit.ts";
@@ -78,6 +79,58 @@ function readWay(text: string, credentials: ReadonlyMap<string, Credentials>): W
     ...(relay?.[1] === "smtps" && { implicitTls: true }),
     ...(login && { credentials: login }),
   };
+}
+
+/**
+ * The routes with mail for these domains taken from anybody. Each goes the way that is said for it, for a
+ * domain above it or for all, else to whoever DNS names; nothing beside them is taken, though it be named in
+ * the same route.
+ *
+ * @example
+ * ```ts
+ * import { acceptDomains } from "./route_text.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const via = { kind: "smarthost", host: "relay.example.net" } as const;
+ * assertEquals(acceptDomains([{ domains: ["a.example", "b.example"], via }], ["a.example"]), [
+ *   { domains: ["a.example"], via, accept: true },
+ *   { domains: ["b.example"], via },
+ * ]);
+ * ```
+ */
+export function acceptDomains(
+  routes: readonly RouteOptions[],
+  domains: readonly string[],
+): RouteOptions[] {
+  const wanted = new Set(domains.map(patternKey));
+  const named = routes.flatMap((route) => {
+    const accepted = route.domains.filter((domain) => wanted.delete(patternKey(domain)));
+    const others = route.domains.filter((domain) => !accepted.includes(domain));
+    return [
+      ...(accepted.length > 0 ? [{ ...route, domains: accepted, accept: true }] : []),
+      ...(others.length > 0 ? [{ ...route, domains: others }] : []),
+    ];
+  });
+  const others = [...wanted].map((domain) => ({
+    domains: [domain],
+    via: wayAbove(routes, domain),
+    accept: true,
+  }));
+  return [...named, ...others];
+}
+
+/** The way of a domain that no route names itself. */
+function wayAbove(routes: readonly RouteOptions[], domain: string): ViaOptions {
+  const patterns = [...domain.matchAll(/\./g)].map(({ index }) => domain.slice(index));
+  for (const pattern of [...patterns, "*"]) {
+    const route = routes.find(({ domains }) => domains.some((one) => patternKey(one) === pattern));
+    if (route !== undefined) return route.via;
+  }
+  return { kind: "mx" };
+}
+
+function patternKey(pattern: string): string {
+  return pattern.startsWith(".") ? `.${domainKey(pattern.slice(1))}` : domainKey(pattern);
 }
 
 /**

@@ -7,7 +7,6 @@
  */
 
 import { type FileDirectory, openFileDirectory } from "../directory/file_directory.ts";
-import { domainKey } from "../address.ts";
 import { ControlServer } from "../admin/control_server.ts";
 import { queueCommands } from "../admin/queue_requests.ts";
 import { type Mta, startMta } from "../mta.ts";
@@ -22,7 +21,7 @@ import { chooseFormatter, EventLog } from "./log_output.ts";
 import { serverRuntime } from "./machine.ts";
 import { requirePermissions } from "./permissions.ts";
 import { StopSignals } from "./stop_signals.ts";
-import { readCredentialLines, readRoute, ROUTE_HELP } from "./route_text.ts";
+import { acceptDomains, readCredentialLines, readRoute, ROUTE_HELP } from "./route_text.ts";
 import { readServeOptions, SERVE_FLAGS, type ServeOptions } from "./serve_options.ts";
 import { say, warn } from "./terminal.ts";
 import { describeError, describeFileError, explainFailure } from "./trouble.ts";
@@ -97,10 +96,12 @@ function checkPermissions(options: ServeOptions, words: readonly string[]): void
   if (queue !== null && nameServers.length === 0) files.push("/etc/resolv.conf");
   const others = [queue, temporary].filter((path) => typeof path === "string");
   const folders = [mail, ...others.filter((path) => !isBelow(path, mail))];
-  const programs = routes.flatMap((route) => programOf(readRoute(route, new Map()).via));
+  const ways = routes.map((route) => readRoute(route, new Map()).via);
+  const programs = ways.flatMap(programOf);
+  const sockets = ways.flatMap(socketOf);
   requirePermissions({
-    read: [users, ...folders, ...files],
-    write: folders,
+    read: [users, ...folders, ...files, ...sockets],
+    write: [...folders, ...sockets],
     listen: options.listeners.map(({ address }) => address),
     outward: queue !== null,
     run: programs,
@@ -114,6 +115,12 @@ function isBelow(path: string, folder: string): boolean {
 
 function programOf(via: ViaOptions): string[] {
   return via.kind === "pipe" ? [via.program] : [];
+}
+
+/** The unix socket a way leads to: Deno wants to read and write its path, to connect to it. */
+function socketOf(via: ViaOptions): string[] {
+  if (via.kind === "hold") return via.then === undefined ? [] : socketOf(via.then);
+  return via.kind === "lmtp" && via.address.transport === "unix" ? [via.address.path] : [];
 }
 
 /** What must be there before a station can start; to make it is the operator's business. */
@@ -221,16 +228,8 @@ async function readRoutes(options: ServeOptions): Promise<RouteOptions[]> {
   const credentials = options.credentials === undefined
     ? new Map()
     : await readCredentials(options.credentials);
-  const relayed = new Set(options.relayDomains.map(domainKey));
-  const routes = options.routes.map((text): RouteOptions => {
-    const route = readRoute(text, credentials);
-    const accept = route.domains.some((domain) => relayed.delete(domainKey(domain)));
-    return accept ? { ...route, accept } : route;
-  });
-  const others = [...relayed];
-  return others.length === 0
-    ? routes
-    : [...routes, { domains: others, via: { kind: "mx" }, accept: true }];
+  const routes = options.routes.map((text) => readRoute(text, credentials));
+  return acceptDomains(routes, options.relayDomains);
 }
 
 async function readCredentials(path: string): Promise<Map<string, Credentials>> {

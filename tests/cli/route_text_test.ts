@@ -4,8 +4,8 @@
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../src/cli/exit.ts";
-import { readCredentialLines, readRoute } from "../../src/cli/route_text.ts";
-import type { ViaOptions } from "../../src/routing/route_table.ts";
+import { acceptDomains, readCredentialLines, readRoute } from "../../src/cli/route_text.ts";
+import { RouteTable, type ViaOptions } from "../../src/routing/route_table.ts";
 
 const CREDENTIALS = new Map([["relay.example", { user: "u", password: "p w" }]]);
 
@@ -52,3 +52,29 @@ Deno.test("readCredentialLines() reads lines, and names a wrong one without its 
   const error = assertThrows(() => readCredentialLines("a b c\nsecret", "f"), UsageError, "f:2:");
   assertEquals((error as Error).message.includes("secret"), false);
 });
+
+const ROUTES = ["a.example,b.example,*=smtp:relay.example", ".c.example=mx:2525"];
+
+/** Relay domains, and of some domains whether anybody's mail for them is taken and which way it goes. */
+const ACCEPTED: readonly (readonly [readonly string[], Readonly<Record<string, string>>])[] = [
+  [["A.example"], {
+    "a.example": "taken smarthost",
+    "b.example": "smarthost",
+    "x.test": "smarthost",
+  }],
+  [["a.example", "b.example"], { "a.example": "taken smarthost", "b.example": "taken smarthost" }],
+  [["in.c.example"], { "in.c.example": "taken mx:2525", "c.example": "smarthost" }],
+  [["new.example"], { "new.example": "taken smarthost", "x.new.example": "smarthost" }],
+];
+
+for (const [domains, expected] of ACCEPTED) {
+  Deno.test(`acceptDomains() takes mail for ${domains} from anybody, and for nobody else`, () => {
+    const routes = ROUTES.map((text) => readRoute(text, new Map()));
+    const table = new RouteTable(acceptDomains(routes, domains));
+    for (const [domain, wanted] of Object.entries(expected)) {
+      const route = table.find(domain);
+      const way = route.kind === "mx" ? `mx:${route.port}` : route.kind;
+      assertEquals(`${table.accepts(domain) ? "taken " : ""}${way}`, wanted, domain);
+    }
+  });
+}

@@ -282,6 +282,19 @@ Deno.test("yizhan serve runs by the command it prints, with a unix socket by a r
   await program.stderrLine(/lmtp on unix:/);
 });
 
+Deno.test("yizhan serve asks for what it takes to connect to the unix socket of a route", async () => {
+  await using site = await Site.make();
+  const routes = [
+    "--route",
+    "a.example=lmtp:unix:/run/a",
+    "--route",
+    "b.example=hold:lmtp:unix:/run/b",
+  ];
+  const words = site.words("--mx", LISTEN, ...routes);
+  const { stderr } = await run(words, { flags: [] });
+  assertMatch(stderr, / --allow-read=\S+,\/run\/a,\/run\/b --allow-write=\S+,\/run\/a,\/run\/b /);
+});
+
 Deno.test("yizhan serve says that a path for a socket is taken, and by what path", async () => {
   await using site = await Site.make();
   const path = `${site.path}/file`;
