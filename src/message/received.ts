@@ -13,6 +13,7 @@ import {
   isAddressLiteral,
   parseAddressLiteral,
   parseDomain,
+  toAsciiDomain,
 } from "../address.ts";
 import { canonicalIp, parseIp } from "../net_address.ts";
 import type { TlsInfo } from "../runtime/runtime.ts";
@@ -78,7 +79,7 @@ export function formatReceived(trace: Trace): RawField {
   if (tls) lines.push(`(using ${comment(tls.protocol)} with cipher ${comment(tls.cipher)})`);
   lines.push(`by ${word(trace.by)} with ${word(protocol)} id ${word(trace.id)}`);
   const date = formatDate(trace.time);
-  const path = recipient ? `<${formatAddress(recipient)}>` : "";
+  const path = recipient ? `<${formatAddress(inAscii(recipient))}>` : "";
   // Only a message that came with SMTPUTF8 may hold UTF-8 in its head (RFC 6532 §3).
   const shown = path !== "" && (protocol.startsWith("UTF8") || !/[^ -~]/.test(path));
   if (shown) {
@@ -86,6 +87,16 @@ export function formatReceived(trace: Trace): RawField {
     return makeField("Received", lines.join("\n\t"));
   }
   return makeField("Received", `${lines.join("\n\t")}; ${date}`);
+}
+
+/**
+ * A domain in A-labels where that makes the address ASCII: a field of ours must not keep a message from a
+ * station that takes no UTF-8 in its head.
+ */
+function inAscii(address: Address): Address {
+  const { local, domain } = address;
+  if (!/[^ -~]/.test(domain) || /[^ -~]/.test(local)) return address;
+  return { local, domain: toAsciiDomain(domain) ?? domain };
 }
 
 /** From-domain with TCP-info (RFC 5321 §4.4), and what else the client said. */

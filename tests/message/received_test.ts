@@ -60,6 +60,13 @@ Deno.test("formatReceived() shows UTF-8 only in a message that may hold it", () 
   assert(!value({ recipient, protocol: "ESMTP" }).includes("for"));
 });
 
+Deno.test("formatReceived() shows a domain in A-labels where no UTF-8 is needed (RFC 5891)", () => {
+  const recipient = { local: "info", domain: "bücher.example" };
+  for (const protocol of ["UTF8SMTP", "ESMTP"]) {
+    assert(value({ recipient, protocol }).includes("\tfor <info@xn--bcher-kva.example>;"));
+  }
+});
+
 Deno.test("formatReceived() makes what strangers say harmless", () => {
   const evil = "x) by evil.example; (\r\nBcc: a@b\\\x00\u00fc";
   const stamp = value({
