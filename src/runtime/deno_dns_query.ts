@@ -1,11 +1,11 @@
 /**
- * One question to one name server, by UDP and, where the answer is cut off, by TCP (RFC 1035 §4.2, RFC 7766):
- * the octets there and back. An answer counts only when it comes from where the question went, with its id
- * and its question (RFC 5452 §9); others are passed over, and so is what is no DNS message. The id is
- * random, and the port is, as every question has a socket of its own.
+ * One question to one name server, by UDP and, where the answer is cut off or datagrams are not permitted, by
+ * TCP (RFC 1035 §4.2, RFC 7766): the octets there and back. An answer counts only when it comes from where the
+ * question went, with its id and its question (RFC 5452 §9); others are passed over, and so is what is no DNS
+ * message. The id is random, and the port is, as every question has a socket of its own.
  *
- * What fails: no answer in time rejects with the signal's reason; the machine's own troubles with an errno
- * `code` where there is one.
+ * What fails: no answer in time rejects with the signal's reason, a server that may not be asked with `NotCapable`;
+ * the machine's own troubles with an errno `code` where there is one.
  *
  * @module
  */
@@ -13,6 +13,7 @@
 import { createSocket } from "node:dgram";
 import { withErrorCode } from "./deno_errors.ts";
 import { isDnsAnswerTo } from "./dns_answer.ts";
+import { mayUse, notPermitted } from "./deno_permissions.ts";
 import { decodeDnsMessage, type DnsMessage, type DnsType, encodeDnsQuery } from "./dns_message.ts";
 import { canonicalIp } from "../net_address.ts";
 import type { NameServer } from "./resolv_conf.ts";
@@ -37,9 +38,15 @@ export async function queryNameServer(
     const message = decodeDnsMessage(octets);
     return message !== null && isDnsAnswerTo(message, id, name, type) ? message : null;
   };
+  const { address, port } = server;
+  if (!await mayUse(address, port)) throw notPermitted(address);
   try {
-    const message = await askByDatagram(server, query, accept, signal);
-    return message.truncated ? await askByStream(server, query, accept, signal) : message;
+    // A socket for datagrams is bound to any address; TCP is as good (RFC 7766 §5).
+    if (await mayUse(address.includes(":") ? "::" : "0.0.0.0", 0)) {
+      const message = await askByDatagram(server, query, accept, signal);
+      if (!message.truncated) return message;
+    }
+    return await askByStream(server, query, accept, signal);
   } catch (error) {
     signal.throwIfAborted();
     throw withErrorCode(error);
@@ -87,8 +94,12 @@ async function askByStream(
 ): Promise<DnsMessage> {
   const { address: hostname, port } = server;
   const connection = await Deno.connect({ hostname, port, signal });
-  const onAbort = () => connection.close();
-  signal.addEventListener("abort", onAbort, { once: true });
+  let open = true;
+  const close = () => {
+    if (open) connection.close();
+    open = false;
+  };
+  signal.addEventListener("abort", close, { once: true });
   try {
     signal.throwIfAborted();
     const framed = new Uint8Array(2 + query.length);
@@ -102,8 +113,8 @@ async function askByStream(
     if (message === null) throw new Error("an answer to another question");
     return message;
   } finally {
-    signal.removeEventListener("abort", onAbort);
-    if (!signal.aborted) connection.close();
+    signal.removeEventListener("abort", close);
+    close();
   }
 }
 

@@ -10,6 +10,7 @@
 
 import { DenoConnection, socketAddress } from "./deno_connection.ts";
 import { rethrow, withErrorCode } from "./deno_errors.ts";
+import { mayUse, notPermitted } from "./deno_permissions.ts";
 import { connectFrom } from "./node_connection.ts";
 import { NodeTlsServer } from "./node_tls_server.ts";
 import {
@@ -58,7 +59,7 @@ export class DenoNetwork implements Network {
     try {
       if (address.transport === "unix") return await connectUnix(address.path, signal);
       // Deno's own connect has no way to choose the address of this end.
-      if (source !== undefined) return await connectFrom(source, address, signal);
+      if (source !== undefined) return await connectByNode(source, address, signal);
       const { hostname, port } = address;
       return new DenoConnection(await Deno.connect({ hostname, port, signal }));
     } catch (error) {
@@ -136,6 +137,16 @@ async function isStale(path: string, error: unknown): Promise<boolean> {
   } catch (refused) {
     return errorCode(refused) === "ECONNREFUSED";
   }
+}
+
+async function connectByNode(
+  source: string,
+  address: { readonly hostname: string; readonly port: number },
+  signal?: AbortSignal,
+): Promise<Connection> {
+  if (!await mayUse(source, 0)) throw notPermitted(source);
+  if (!await mayUse(address.hostname, address.port)) throw notPermitted(address.hostname);
+  return await connectFrom(source, address, signal);
 }
 
 /** Deno's connect takes no signal for unix sockets; a connection that comes too late is closed. */
