@@ -114,7 +114,7 @@ export class StationQueue {
   /** The operator's hand in it. */
   readonly control: QueueControl;
 
-  /** Starts mail out. @throws {RangeError} for a retry schedule that cannot be. */
+  /** Starts mail out. @throws {RangeError} for a retry schedule, or limits, that cannot be. */
   constructor(
     { retry, limits, paused }: QueueSettings,
     { store, srsSecret }: OpenQueue,
@@ -138,6 +138,7 @@ export class StationQueue {
         isActive: (id) => outbound.runner.isActive(id),
         attemptNow: (id) => outbound.runner.attemptNow(id),
         makeWay: (domain) => outbound.makeWay(domain),
+        giveBack: (id) => outbound.runner.giveBack(id),
       },
     });
   }

@@ -106,3 +106,27 @@ Deno.test("stop() begins no delivery while a client holds up its session, and lo
   assertEquals(left.sort(), [...Array(4).fill("example.test"), "elsewhere.example"].sort());
   peer.close();
 });
+
+Deno.test("queue.change() removes a message that waits for its turn behind others", async () => {
+  const runtime = memoryRuntime({ address: "192.0.2.25" });
+  const { clock } = runtime;
+  const store = new MemoryStore({ clock });
+  const delivery: LocalDelivery = {
+    checkRoom: () => Promise.resolve(null),
+    prepare: () => clock.sleep(60_000).then(() => Promise.reject(new Error("not today"))),
+  };
+  const queue = { store, limits: { localJobs: 1 } };
+  const station = await MemoryStation.start({ runtime, delivery, temporary: "/incoming", queue });
+  const mailbox = { domain: "example.test", user: "bob" };
+  for (const id of ["m1", "m2"]) {
+    const recipient = queuedRecipient("bob@example.test", { mailbox });
+    await store.add(newMessage([recipient], { id, received: clock.now() }));
+  }
+  await clock.settle();
+  const { signal } = new AbortController();
+  const removal = { action: "remove", bounce: false } as const;
+  const changes = station.mta.queue!.change({ ids: ["m1", "m2"] }, removal, signal);
+  const results = await clock.runUntil(Array.fromAsync(changes));
+  assertEquals(results.map(({ id, result }) => `${id} ${result}`), ["m1 busy", "m2 changed"]);
+  await clock.runUntil(station.mta.stop({ grace: 0 }));
+});

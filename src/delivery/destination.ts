@@ -59,6 +59,16 @@ export class Line<T> {
     this.#jobs.push(job);
   }
 
+  /** Takes those out that are meant, and leaves the others as they stand. */
+  take(isMeant: (job: T) => boolean): readonly T[] {
+    const waiting = this.#jobs.slice(this.#head) as T[];
+    const taken = waiting.filter(isMeant);
+    if (taken.length === 0) return taken;
+    this.#jobs = taken.length === waiting.length ? [] : waiting.filter((job) => !isMeant(job));
+    this.#head = 0;
+    return taken;
+  }
+
   /** Takes the first. */
   shift(): T | undefined {
     if (this.length === 0) return undefined;

@@ -19,15 +19,13 @@ const LONGEST = 6 * 3_600_000;
 /** Releases at once; the oldest goes. */
 const MOST = 10_000;
 
-/**
- * Whether a domain is meant by `example.org`, or with all below it by `@example.org` (RFC 1985
- * §5.2).
- */
-export function isMeantBy(pattern: string, domain: string): boolean {
-  return namesOf(domain).includes(patternKey(pattern));
+/** Whether a domain is meant by one of these patterns, each as {@link patternKey} has it. */
+export function isMeantBy(patterns: ReadonlySet<string>, domain: string): boolean {
+  return namesOf(domain).some((name) => patterns.has(name));
 }
 
-function patternKey(pattern: string): string {
+/** `example.org`, or for it and all below it `@example.org` (RFC 1985 §5.2), as tables are kept. */
+export function patternKey(pattern: string): string {
   return pattern.startsWith("@") ? `@${domainKey(pattern.slice(1))}` : domainKey(pattern);
 }
 

@@ -32,8 +32,8 @@ import {
   type OpenRoute,
   planJobs,
 } from "./jobs.ts";
-import { makeDue, type OrderServices, type Selection } from "./orders.ts";
-import { isMeantBy, ReleasedDomains } from "./released_domains.ts";
+import { DomainOrders, makeDue, type OrderServices, type Selection } from "./orders.ts";
+import { ReleasedDomains } from "./released_domains.ts";
 import { Round, type RoundServices } from "./round.ts";
 import { Scheduler, type SchedulerLimits, type Started } from "./scheduler.ts";
 import type { Transport } from "./transport.ts";
@@ -96,6 +96,8 @@ const LONGEST_WAIT = 60_000;
 const SHORTEST_WAITS = [0, 10, 100, 1000];
 /** Milliseconds after which what was broken off is tried again. */
 const BROKEN_OFF = 60_000;
+/** Milliseconds after which what was given back is taken up again. */
+const GIVEN_BACK = 5000;
 /**
  * Milliseconds to rest after a batch of which most was sent back, so that a heap for one
  * destination is not dug through in one go.
@@ -123,13 +125,12 @@ export class Runner {
   readonly #limits: Omit<RunnerLimits, keyof SchedulerLimits>;
   readonly #scheduler: Scheduler<Job>;
   readonly #rounds = new Set<Round>();
-  /** The ids of their entries. */
-  readonly #active = new Set<string>();
+  /** The same, by the ids of their entries. */
+  readonly #active = new Map<string, Round>();
   readonly #services: RoundServices;
   readonly #released = new ReleasedDomains();
-  /** Orders for domains under way, so that one asked for twice is done once. */
-  readonly #orders = new Map<string, Promise<number>>();
   readonly #stopping = new AbortController();
+  readonly #orders: DomainOrders;
   readonly #giveUp = new AbortController();
   /** Rounds whose record cannot be written. */
   #troubles = 0;
@@ -142,9 +143,10 @@ export class Runner {
   #renewing = false;
   #stopped: Promise<void> | null = null;
 
-  /** Nothing runs before {@link run}. */
+  /** Nothing runs before {@link run}. @throws {RangeError} for limits by which nothing ever would. */
   constructor(options: RunnerOptions) {
     this.#options = options;
+    checkLimits(options.limits ?? {});
     const { batch = 256, slack = 30_000, jobRecipients = 100, localJobs = 32, ...scheduler } =
       options.limits ?? {};
     this.#limits = { batch, slack, jobRecipients, localJobs };
@@ -156,6 +158,11 @@ export class Runner {
       onEnd: (round) => this.#onEnd(round),
       giveUp: this.#giveUp.signal,
     };
+    this.#orders = new DomainOrders(
+      clock,
+      this.#stopping.signal,
+      (isMeant) => this.retryNow((_, { address }) => isMeant(address.domain)),
+    );
   }
 
   /** What goes on, for people. */
@@ -257,17 +264,14 @@ export class Runner {
   /**
    * Makes all mail for a domain due, `example.org`, or with all below it `@example.org`, and lets
    * what is held for ETRN (RFC 1985) go for a while: see {@link ReleasedDomains}. Gives the number
-   * of messages made due; asked again while it is at it, it does it once.
+   * of messages made due by the look through the queue that it takes; asked often, or for many
+   * domains, some are one: see {@link DomainOrders}.
    *
    * @throws what the store's `list()` throws.
    */
   attemptDomain(domain: string): Promise<number> {
     this.#released.open(domain, this.#options.clock.now());
-    const order = this.#orders.get(domain) ??
-      this.retryNow((_, { address }) => isMeantBy(domain, address.domain))
-        .finally(() => this.#orders.delete(domain));
-    this.#orders.set(domain, order);
-    return order;
+    return this.#orders.order(domain);
   }
 
   /**
@@ -292,6 +296,20 @@ export class Runner {
       }
     };
     return makeDue({ store, clock, emit, forgive, signal: this.#stopping.signal }, select);
+  }
+
+  /**
+   * Gives a message back of which nothing is under way yet, because its jobs wait for their turn: for
+   * somebody who wants it for something else. It comes round again a few seconds later.
+   */
+  giveBack(id: string): void {
+    const round = this.#active.get(id);
+    if (round === undefined) return;
+    const until = this.#options.clock.now() + GIVEN_BACK;
+    for (const { plan } of this.#scheduler.withdraw((job) => job.round === round)) {
+      round.postpone(plan.recipients, { until });
+      round.close();
+    }
   }
 
   /**
@@ -391,7 +409,7 @@ export class Runner {
   async #begin(claim: Claim, forced: boolean): Promise<void> {
     const round = new Round(this.#services, claim, forced);
     this.#rounds.add(round);
-    this.#active.add(claim.entry.id);
+    this.#active.set(claim.entry.id, round);
     if (!this.#renewing) {
       this.#renewing = true;
       this.#renewLeases(claim.expires - this.#options.clock.now());
@@ -495,3 +513,13 @@ export class Runner {
 }
 
 const UNKNOWN: Feedback = { kind: "unknown" };
+
+/** Limits of nothing, or of no number, would let mail lie without a word. @throws {RangeError} */
+function checkLimits(limits: Partial<RunnerLimits>): void {
+  const counts = ["window", "concurrency", "startWidth", "batch", "jobRecipients", "localJobs"];
+  for (const [name, value] of Object.entries(limits)) {
+    const least = counts.includes(name) ? 1 : 0;
+    if (value >= least) continue;
+    throw new RangeError(`queue limits: ${name} must be ${least} or more, not ${value}`);
+  }
+}

@@ -162,9 +162,9 @@ export class Scheduler<T> {
     return down && { ...down, until: this.#place(destination!, down.until) };
   }
 
-  /** Takes all jobs out that were not started. */
-  withdraw(): readonly T[] {
-    return [...this.#destinations.values()].flatMap((destination) => this.#empty(destination));
+  /** Takes the jobs out that were not started: all, or some of them. */
+  withdraw(isMeant?: (job: T) => boolean): readonly T[] {
+    return [...this.#destinations.values()].flatMap((one) => this.#empty(one, isMeant));
   }
 
   /** Forgets that a destination was down; without a name, that any was. */
@@ -252,11 +252,8 @@ export class Scheduler<T> {
     }
   }
 
-  #empty({ lines: { fresh, retry } }: Destination<T>): T[] {
-    const jobs: T[] = [];
-    for (const line of [fresh, retry]) {
-      for (let job = line.shift(); job !== undefined; job = line.shift()) jobs.push(job);
-    }
+  #empty({ lines: { fresh, retry } }: Destination<T>, isMeant = (_job: T) => true): T[] {
+    const jobs = [fresh, retry].flatMap((line) => line.take(isMeant));
     this.#size -= jobs.length;
     return jobs;
   }

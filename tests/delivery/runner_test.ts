@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Route } from "../../src/routing/route.ts";
 import { reply } from "../../src/smtp/reply.ts";
 import {
@@ -622,3 +622,48 @@ Deno.test("a transport's answer is for its own recipients, whatever it says", as
   assertEquals(recipients.map(({ status }) => status), ["relayed", "waiting"]);
   await bench.stop();
 });
+
+Deno.test("giveBack() frees a message whose jobs wait for their turn, and keeps it in mind", async () => {
+  const slow = laterAnswer();
+  const bench = new QueueBench({ answers: () => slow.promise, limits: { startWidth: 1 } });
+  for (const id of ["m1", "m2", "m3"]) await bench.add(id, "bob@x.example");
+  await bench.clock.settle();
+  assertEquals(await bench.store.claimById("m2", bench.clock.now()), null);
+  bench.runner.giveBack("m1"); // under way
+  bench.runner.giveBack("m2");
+  bench.runner.giveBack("m2");
+  bench.runner.giveBack("m9"); // not there
+  await bench.clock.settle();
+  assertEquals(["m1", "m2", "m3"].map((id) => bench.runner.isActive(id)), [true, false, true]);
+  const claim = await bench.store.claimById("m2", bench.clock.now());
+  bench.store.release(claim!, bench.clock.now() + MINUTE);
+  slow.resolve(OK);
+  await bench.clock.settle();
+  assertEquals(bench.attempts.map(({ message }) => message), ["m1", "m3"]);
+  await bench.clock.advance(MINUTE);
+  assertEquals(bench.attempts.map(({ message }) => message), ["m1", "m3", "m2"]);
+  assertEquals(await bench.entries(), new Map());
+  await bench.stop();
+});
+
+Deno.test("giveBack() brings a message round again that nobody took", async () => {
+  const slow = laterAnswer();
+  const bench = new QueueBench({ answers: () => slow.promise, limits: { startWidth: 1 } });
+  for (const id of ["m1", "m2"]) await bench.add(id, "bob@x.example");
+  await bench.clock.settle();
+  bench.runner.giveBack("m2");
+  slow.resolve(OK);
+  await bench.clock.advance(10_000);
+  assertEquals(bench.attempts.map(({ message, time }) => [message, time]), [["m1", 0], [
+    "m2",
+    5000,
+  ]]);
+  await bench.stop();
+});
+
+for (const limits of [{ window: 0 }, { concurrency: NaN }, { batch: -1 }, { slack: -1 }]) {
+  Deno.test(`a runner refuses limits that cannot be: ${Object.entries(limits)}`, () => {
+    const error = assertThrows(() => new QueueBench({ limits }), RangeError);
+    assert(error.message.includes(Object.keys(limits)[0]!), error.message);
+  });
+}
