@@ -69,8 +69,8 @@ export interface ChangeResult {
   readonly reason?: string;
 }
 
-/** Milliseconds between two looks at an entry that is being worked on. */
-const LOOK_AGAIN = 50;
+/** Milliseconds between two looks at entries that are being worked on. */
+const LOOK_AGAIN = 100;
 
 /** Busy entries that are kept in mind to be tried once more; the active window is no larger. */
 const MAX_BUSY = 10_000;
@@ -147,9 +147,7 @@ export class QueueControl {
         yield result;
       }
     }
-    const giveUp = this.#clock.now() + this.#patience;
-    for (const id of busy) {
-      const result = await this.#waitFor(id, work, giveUp, signal);
+    for await (const result of this.#waitFor(busy, work, signal)) {
       if (named || isWorthTelling(result)) yield result;
     }
   }
@@ -172,18 +170,32 @@ export class QueueControl {
     }
   }
 
-  /** An entry that was busy at the first look: changed when it is free, given up when time is. */
-  async #waitFor(
-    id: string,
+  /**
+   * Entries that were busy at the first look: each is changed as soon as it is free, whatever the others do;
+   * what is busy still when time is up is given up.
+   */
+  async *#waitFor(
+    busy: Iterable<string>,
     work: Work,
-    giveUp: number,
     signal: AbortSignal,
-  ): Promise<ChangeResult> {
-    for (;;) {
-      const result = await this.#change(id, work);
-      if (result.result !== "busy" || this.#clock.now() >= giveUp) return result;
-      this.#worker.giveBack?.(id);
-      await this.#clock.sleep(LOOK_AGAIN, signal);
+  ): AsyncGenerator<ChangeResult> {
+    const giveUp = this.#clock.now() + this.#patience;
+    let waiting = [...busy];
+    while (waiting.length > 0) {
+      const isLast = this.#clock.now() >= giveUp;
+      const still: string[] = [];
+      for (const id of waiting) {
+        signal.throwIfAborted();
+        const result = await this.#change(id, work);
+        if (result.result !== "busy" || isLast) {
+          yield result;
+        } else {
+          this.#worker.giveBack?.(id);
+          still.push(id);
+        }
+      }
+      waiting = still;
+      if (waiting.length > 0) await this.#clock.sleep(LOOK_AGAIN, signal);
     }
   }
 
