@@ -182,6 +182,7 @@ service stats {
 function formatAuth({ folder }: Settings, mechanisms: readonly string[]): string {
   return `
 auth_mechanisms = ${mechanisms.join(" ").toLowerCase()}
+auth_failure_delay = 0 secs
 service auth {
   unix_listener ${folder}/auth.sock {
     mode = 0666

@@ -105,6 +105,7 @@ async function prepare(
   for (const name of ["etc", "queue", "data", "mail"]) await Deno.mkdir(`${path}/${name}`);
   assertEnded(await run("chown", ["postfix", `${path}/data`]));
   assertEnded(await run("chown", ["nobody", `${path}/mail`]));
+  await prepareQueue(`${path}/queue`);
   const domains = new Set(mailboxes.map((address) => address.slice(address.lastIndexOf("@") + 1)));
   const boxes = mailboxes.map((address) => {
     const at = address.lastIndexOf("@");
@@ -122,6 +123,11 @@ async function prepare(
   lines.push(`virtual_mailbox_domains = ${[...domains].join(", ")}\n`);
   await folder.write("etc/main.cf", lines.join(""), 0o644);
   await folder.write("etc/master.cf", `127.0.0.1:${port} inet n - n - - smtpd\n${SERVICES}`, 0o644);
+  // It waits until what it reads has not changed for a second or two.
+  const past = Date.now() / 1000 - 60;
+  for (const name of ["main.cf", "master.cf", "mailboxes", "transports"]) {
+    await Deno.utime(`${path}/etc/${name}`, past, past);
+  }
 }
 
 async function tlsSettings(folder: TemporaryFolder, name: string) {
@@ -132,6 +138,23 @@ async function tlsSettings(folder: TemporaryFolder, name: string) {
     smtpd_tls_received_header: "yes",
   };
 }
+
+/** The folders of the queue, as Postfix itself makes and checks them at a start that is not quick: in seconds. */
+async function prepareQueue(path: string): Promise<void> {
+  const folders = QUEUE_FOLDERS.map((name) => `${path}/${name}`);
+  for (const folder of folders) await Deno.mkdir(folder, { mode: 0o700 });
+  assertEnded(await run("chown", ["postfix", ...folders]));
+  const shared = [`${path}/maildrop`, `${path}/public`];
+  assertEnded(await run("chown", ["postfix:postdrop", ...shared]));
+  for (const folder of shared) await Deno.chmod(folder, 0o730);
+  await Deno.mkdir(`${path}/pid`, { mode: 0o755 });
+  await Deno.writeTextFile(`${path}/quick-start`, "");
+}
+
+const QUEUE_FOLDERS = [
+  ...["active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming"],
+  ...["maildrop", "private", "public", "saved", "trace"],
+];
 
 /** `texthash` maps are text files; nothing has to be made from them. */
 function commonSettings(path: string): Record<string, string | number> {

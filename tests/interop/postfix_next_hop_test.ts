@@ -6,7 +6,9 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { denoRuntime } from "../../src/runtime/deno.ts";
 import { findFreePort } from "./daemon.ts";
+import { startKnot } from "./knot.ts";
 import { DOTS, EIGHT_BIT, LONG_LINES, makeLargeBody, makeMail } from "./mail.ts";
 import { splitTrace, traceField, untilMail } from "./maildir.ts";
 import { LISTENING, POSTFIX, type Postfix, startPostfix } from "./postfix.ts";
@@ -103,6 +105,25 @@ interopTest(
     assert((await postfix.heard()).includes("DATA"));
   },
 );
+
+interopTest("Postfix is found by the MX records of its domain", [...POSTFIX, "knotd"], async () => {
+  const records = "@ MX 10 mx\nmx A 127.0.0.1\n";
+  await using knot = await startKnot({ "postfix.test": records });
+  await using postfix = await startPostfix({ mailboxes: [BOB] });
+  const via = { kind: "mx", port: postfix.port, allowAddresses: ["127.0.0.0/8"] } as const;
+  await using station = await startRelayStation({
+    runtime: denoRuntime({ nameServers: [`${knot.server.address}:${knot.server.port}`] }),
+    routes: [{ domains: ["*"], via }],
+  });
+  const mail = makeMail("by MX", DOTS, [], ALICE);
+  const [done] = await station.happened("delivery.done", await station.send(BOB, mail));
+  assertMatch(done!.destination, /^smtp:mx\.postfix\.test \[127\.0\.0\.1\]:\d+$/);
+  await assertArrived(postfix, BOB, mail);
+  // Nobody answers for a domain that Knot has no zone for: that says nothing of the domain.
+  const id = await station.send("bob@elsewhere.test", mail);
+  const [deferred] = await station.happened("delivery.deferred", id);
+  assertMatch(deferred!.reply, /^451 4\.4\.3 /);
+});
 
 interopTest("Postfix's answer about an unknown user comes back in a notice", POSTFIX, async () => {
   await using postfix = await startPostfix({ mailboxes: [BOB] });

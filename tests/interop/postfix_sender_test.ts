@@ -4,13 +4,15 @@
  * @module
  */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { mapDirectory } from "../../mod.ts";
 import { findFreePort } from "./daemon.ts";
 import { DOTS, EIGHT_BIT, LONG_LINES, makeLargeBody, makeMail, withNewlines } from "./mail.ts";
 import { splitTrace, traceField, untilMail } from "./maildir.ts";
 import { POSTFIX, type Postfix, startPostfix } from "./postfix.ts";
 import { ALICE, type RelayStation, startRelayStation } from "./relay_station.ts";
 import { type CertificateFiles, makeCertificate } from "./server.ts";
+import { SINK, startSink } from "./smtp_sink.ts";
 import { assertSameOctets, interopTest, makeTemporaryFolder } from "./support.ts";
 
 const BOB = "bob@postfix.test";
@@ -23,11 +25,16 @@ interface Pair extends AsyncDisposable {
   readonly postfix: Postfix;
 }
 
-async function startPair(settings: Record<string, string> = {}): Promise<Pair> {
+async function startPair(
+  { settings = {}, aliases = {} }: {
+    readonly settings?: Record<string, string>;
+    readonly aliases?: Record<string, string>;
+  } = {},
+): Promise<Pair> {
   const folder = await makeTemporaryFolder();
   const port = findFreePort();
   const station = await startRelayStation({
-    accounts: { [CAROL]: {}, [STATION]: {} },
+    directory: mapDirectory({ accounts: { [ALICE]: {}, [CAROL]: {}, [STATION]: {} }, aliases }),
     certificates: [await read(await makeCertificate(folder, ["mx.example.test"]))],
     routes: [{ domains: ["*"], via: { kind: "smarthost", host: "127.0.0.1", port } }],
   });
@@ -125,4 +132,28 @@ interopTest("Postfix may not relay through us to others", POSTFIX, async () => {
   const mail = makeMail("relay", DOTS, [], BOB);
   await postfix.sendmail(["-f", BOB, "victim@elsewhere.test"], withNewlines(mail));
   await postfix.logged(/to=<victim@elsewhere\.test>.* dsn=5\.7\.1, status=bounced/);
+});
+
+interopTest("Postfix bounces what we forwarded: it comes back to the first sender", [
+  ...POSTFIX,
+  ...SINK,
+], async () => {
+  const aliases = { "forward@example.test": "gone@late.test" };
+  await using pair = await startPair({ aliases, settings: { smtp_tls_security_level: "may" } });
+  const { postfix, station } = pair;
+  // It takes mail for late.test, and finds out only then that it cannot be delivered.
+  await using sink = await startSink(["-f", "RCPT"]);
+  const ways = { "example.test": station.port, "late.test": sink.port };
+  const lines = Object.entries(ways).map(([domain, to]) => `${domain} smtp:[127.0.0.1]:${to}\n`);
+  await postfix.folder.write("etc/transports", lines.join(""), 0o644);
+  const mail = makeMail("forwarded", DOTS, [], BOB);
+  await postfix.sendmail(["-f", BOB, "forward@example.test"], withNewlines(mail));
+  const sent = /from=<(SRS0=[^>]+=postfix\.test=bob@example\.test)>/;
+  const [, rewritten = ""] = await postfix.logged(sent);
+  const [bounce] = await untilMail(postfix.maildir(BOB), 1, postfix.log);
+  const text = new TextDecoder().decode(bounce!.octets);
+  assertMatch(text, /^Return-Path: <>\r$/m);
+  assertMatch(text, /^Reporting-MTA: dns; postfix\.test\r$/m);
+  assertMatch(text, /^Final-Recipient: rfc822; gone@late\.test\r$/m);
+  assertMatch(await postfix.log(), new RegExp(`to=<${rewritten.replaceAll("+", "\\\\+")}>`));
 });

@@ -39,8 +39,11 @@ interopTest("smtplib reads the extensions it knows", ["python3"], async () => {
   assertEquals(error, null);
   assertGreater(Number(features["size"]), 1024 * 1024);
   const known = ["pipelining", "8bitmime", "smtputf8", "enhancedstatuscodes", "chunking"];
-  assertEquals([...known, "starttls"].filter((name) => features[name] === undefined), []);
-  const withheld = ["auth", "dsn", "binarymime", "requiretls"];
+  assertEquals(
+    [...known, "starttls", "dsn", "binarymime"].filter((name) => features[name] === undefined),
+    [],
+  );
+  const withheld = ["auth", "requiretls"];
   assertEquals(withheld.filter((name) => features[name] !== undefined), []);
 });
 
