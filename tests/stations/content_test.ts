@@ -34,7 +34,7 @@ async function bdat(peer: SmtpPeer, mail: string, to: readonly string[], octets:
 /** The octets of the newest mail in a mailbox. */
 async function octetsIn(station: Station, user: string): Promise<Uint8Array> {
   const { files } = station.runtime;
-  const folder = `/mail/${station.domain}/${user}/new`;
+  const folder = `/home/mail/${station.domain}/${user}/new`;
   const names = await Array.fromAsync(files.list(folder));
   return await files.readFile(`${folder}/${names.at(-1)!.name}`);
 }

@@ -181,3 +181,33 @@ Deno.test("stations that lose power at any moment of an exchange lose no mail", 
     assertEquals(await a.mailbox("alice"), []);
   }
 });
+
+Deno.test("what a process that died has left half-done is not taken for durable", async () => {
+  // The process dies at some call (nothing is lost yet); its successor acknowledges; then the power goes.
+  let acknowledged = 0;
+  for (let call = 1;; call++) {
+    await using world = new World(call);
+    const queue = { ...OPTIONS.queue, paused: true };
+    const a = await world.station("a.example", { ...OPTIONS, queue }, { start: false });
+    const watched = a.runtime.files;
+    const start = watched.calls;
+    watched.onCall = () => {
+      if (watched.calls - start === call) a.crash("kept");
+    };
+    await a.start().catch(() => {});
+    if (!a.isDown) await sendAll(world, a, 10);
+    const died = a.isDown;
+    if (died) await a.start();
+    const numbers = await sendAll(world, a, 10);
+    acknowledged += numbers.length;
+    a.crash("lost");
+    Object.assign(a.options, OPTIONS);
+    await a.start();
+    await world.pass(10 * MINUTE);
+    const where = `died at call ${call}`;
+    const here = countNumbers(await a.mailbox("bob"));
+    for (const number of numbers) assert(here[number]! >= 1, `${where}: ${number} is lost`);
+    if (!died) break;
+  }
+  assert(acknowledged > 100, `${acknowledged}`);
+});

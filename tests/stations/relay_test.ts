@@ -238,7 +238,7 @@ Deno.test("a second station on the same queue is turned away (SpoolBusyError)", 
     hostname: "second.a.example",
     directory: mapDirectory({ accounts: {} }),
     delivery: { maildirRoot: "/mail2" },
-    queue: { directory: "/queue" },
+    queue: { directory: "/srv/spool/queue" },
     listeners: [{ role: "mx", address: { transport: "tcp", hostname: "0.0.0.0", port: 2525 } }],
   });
   await assertRejects(() => world.clock.runUntil(second), SpoolBusyError);

@@ -69,17 +69,21 @@ export class World {
   }
 
   /**
-   * Starts a station that is the mail host of a domain, as `mx.DOMAIN`, and has its queue in `/queue` and its
-   * mailboxes in `/mail`.
+   * Starts a station that is the mail host of a domain, as `mx.DOMAIN`, and has its queue in `/srv/spool/queue` and its
+   * mailboxes in `/home/mail`.
    */
-  async station(domain: string, options: StationOptions = {}): Promise<Station> {
+  async station(
+    domain: string,
+    options: StationOptions = {},
+    { start = true }: { readonly start?: boolean } = {},
+  ): Promise<Station> {
     const { address = this.nextAddress() } = options;
     const hostname = options.hostname ?? `mx.${domain}`;
     this.host(domain, hostname, address);
     const runtime = memoryRuntime({ address, beside: this.hub });
     const station = new Station(this, runtime, domain, { ...options, address, hostname });
     this.#stations.push(station);
-    await station.start();
+    if (start) await station.start();
     return station;
   }
 
@@ -162,14 +166,14 @@ export class Station {
     const { domain } = this;
     const runtime = this.#runtime;
     const starting = startMta({
-      delivery: { maildirRoot: "/mail" },
+      delivery: { maildirRoot: "/home/mail" },
       certificates: [mxCertificate],
       ...options,
       runtime,
       directory: mapDirectory(
         directory ?? { accounts: { [`alice@${domain}`]: {}, [`bob@${domain}`]: {} } },
       ),
-      queue: { directory: "/queue", ...queue },
+      queue: { directory: "/srv/spool/queue", ...queue },
       listeners: [
         {
           role: "mx",
@@ -220,7 +224,7 @@ export class Station {
   /** The mails in a mailbox here, with CRLF line ends, in the order of their names. */
   async mailbox(user: string): Promise<string[]> {
     const { files } = this.#runtime;
-    const folder = `/mail/${this.domain}/${user}/new`;
+    const folder = `/home/mail/${this.domain}/${user}/new`;
     if (await files.stat(folder) === null) return [];
     const names: string[] = [];
     for await (const { name } of files.list(folder)) names.push(name);

@@ -133,24 +133,31 @@ export async function openSpool(options: SpoolOptions): Promise<QueueStore> {
   }
 }
 
-/** Makes a folder and those above it; their names are durable when this resolves. */
+/**
+ * Makes a folder and those above it; their names are durable when this resolves. Also of the first that is
+ * there: whoever made it (this program, before it was killed) may not have come to sync it.
+ */
 async function makeDurably(files: Files, path: string): Promise<void> {
-  if (await files.stat(path) !== null) return;
   const slash = path.lastIndexOf("/");
   const parent = slash === -1 ? "." : path.slice(0, slash) || "/";
-  await makeDurably(files, parent);
-  try {
-    await files.makeDirectory(path, 0o700);
-  } catch (error) {
-    if (errorCode(error) !== "EEXIST") throw error;
+  if (await files.stat(path) === null) {
+    await makeDurably(files, parent);
+    try {
+      await files.makeDirectory(path, 0o700);
+    } catch (error) {
+      if (errorCode(error) !== "EEXIST") throw error;
+    }
   }
   try {
     await files.syncDirectory(parent);
   } catch (error) {
     // The program may only look at what is its own; then it has to trust that the folder stays.
-    if (errorCode(error) !== "EACCES") throw error;
+    if (!NOT_OURS.has(errorCode(error) ?? "")) throw error;
   }
 }
+
+/** Why a folder cannot be synced when that is no fault: closed to us, or not to be synced at all. */
+const NOT_OURS: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "EINVAL", "ENOTSUP"]);
 
 /** The store over segments and files. */
 class SpoolStore implements QueueStore {
