@@ -108,10 +108,10 @@ async function makeNotice(
     smtputf8: entry.smtputf8,
     head: source.head,
     body: isReturnedWhole(services, entry, kind, source) ? await readBody(source) : null,
-    recipients: recipients.flatMap((index) => {
+    recipients: withoutRepeats(recipients.flatMap((index) => {
       const recipient = entry.recipients[index];
       return recipient === undefined ? [] : [tellOf(services, entry, recipient)];
-    }),
+    })),
   });
   return {
     entry: {
@@ -192,19 +192,31 @@ function tellOf(
   entry: QueueEntry,
   recipient: QueuedRecipient,
 ): DsnRecipient {
-  const { address, forwardedBy, originalRecipient, history, status, next } = recipient;
+  const { address, mailbox, forwardedBy, originalRecipient, history, status, next } = recipient;
   const last = history.at(-1);
+  // No other station had to do with a mailbox or a socket of this machine (RFC 3464 §2.3.5).
+  const host = mailbox === undefined && !last?.host?.startsWith("unix:") ? last?.host : undefined;
   const answer = last?.reply ?? UNKNOWN[status];
   return {
     address: forwardedBy ?? address,
     ...(originalRecipient && { originalRecipient }),
     ...(forwardedBy && { forwarded: true }),
     reply: forwardedBy ? withoutAddress(answer, address) : answer,
-    ...(last?.host !== undefined && { host: last.host }),
+    ...(host !== undefined && { host }),
     ...(last && { lastAttempt: last.time }),
     ...(status === "waiting" && Number.isFinite(next) && { nextAttempt: next }),
     ...(status === "waiting" && expiryOf && { retryUntil: expiryOf(entry, recipient) }),
   };
+}
+
+/** An alias of which several recipients say the same is named once: how many there are is its own affair. */
+function withoutRepeats(told: readonly DsnRecipient[]): DsnRecipient[] {
+  const seen = new Set<string>();
+  return told.filter(({ address, forwarded, reply, originalRecipient }) => {
+    if (!forwarded) return true;
+    const key = JSON.stringify([address, reply, originalRecipient]);
+    return !seen.has(key) && seen.add(key);
+  });
 }
 
 /** The answer where its words name nothing of an address that is not to be told. */

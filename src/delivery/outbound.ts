@@ -108,8 +108,11 @@ export class Outbound {
   }
 
   /** Mail that an alias sends on leaves with a sender of ours, where one can be made (SPF). */
-  #senderFor({ sender, received }: QueueEntry, { forwardedBy }: QueuedRecipient): Address | null {
-    if (forwardedBy === undefined || sender === null) return sender;
+  #senderFor(
+    { sender, received }: QueueEntry,
+    { forwardedBy, mailbox }: QueuedRecipient,
+  ): Address | null {
+    if (forwardedBy === undefined || mailbox !== undefined || sender === null) return sender;
     const { srsSecret, hostname } = this.#options;
     const domain = forwardedBy.domain === "" ? hostname : forwardedBy.domain;
     // The day of its arrival, so that it is the same sender at every attempt.

@@ -298,12 +298,14 @@ export class IntakeSession implements IntakeClient {
     }
   }
 
-  #mayRelay({ domain }: Address): boolean {
+  #mayRelay({ local, domain }: Address): boolean {
     const { queue, relayFrom } = this.#services;
     // Where it connects from does not change: it is looked up once.
     this.#isNear ??= this.origin.trusted === true ||
       mayRelay({ client: this.client, identity: null }, relayFrom);
-    return this.#isNear || this.identity !== null || queue?.routes.accepts(domain) === true;
+    if (this.#isNear || this.identity !== null) return true;
+    // The next station trusts us, and may take such a local part for another address to send it on to.
+    return queue?.routes.accepts(domain) === true && !/[@%!]/.test(local);
   }
 
   async #room({ mailboxes, remote }: Destinations, size: number): Promise<Reply | null> {

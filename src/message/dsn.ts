@@ -203,9 +203,10 @@ function typedAddress(address: Address): string {
 /** The name before the address and port; what is no host of the network is of a type of its own. */
 function remoteMta(host: string): string {
   const name =
-    /^(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9_])?(?=$|[ :])|\[[0-9A-Fa-f.:]+\])/.exec(
-      host,
-    );
+    /^(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9_])?(?=$| \[|:\d{1,5}$)|\[[0-9A-Fa-f.:]+\])/
+      .exec(
+        host,
+      );
   return name === null ? `x-local; ${toAscii(oneLine(host)).slice(0, 255)}` : `dns; ${name[0]}`;
 }
 

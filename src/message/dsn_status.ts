@@ -36,7 +36,6 @@ const KNOWN: ReadonlyMap<number, string> = new Map([
  * ```ts
  * import { statusOf } from "./dsn_status.ts";
  * import { reply } from "../smtp/reply.ts";
-import type { DsnKind } from "./dsn_facts.ts";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(statusOf(reply(550, "5.1.1", "no such user"), "failed"), "5.1.1");

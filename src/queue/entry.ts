@@ -86,7 +86,10 @@ export type RecipientStatus =
 export interface QueuedRecipient extends EnvelopeRecipient {
   /** A mailbox here, the end of the road; absent: `address` is to be routed. */
   readonly mailbox?: Mailbox;
-  /** The address of ours that sent it on: the envelope sender is to be rewritten (SRS) for this recipient. */
+  /**
+   * The address of ours that sent it on, an alias: senders are told of it, and not where it leads (RFC 3461
+   * §5.2.7). Where that is elsewhere, the envelope sender is rewritten (SRS) for this recipient.
+   */
   readonly forwardedBy?: Address;
   /** What has become of it. */
   readonly status: RecipientStatus;

@@ -14,7 +14,7 @@ export interface Destinations {
   readonly mailboxes: readonly MailboxDestination[];
   /** Addresses elsewhere. */
   readonly remote: readonly Address[];
-  /** An alias of ours leads to them: mail to `remote` is sent on in our name, not only passed. */
+  /** The recipient is of ours, an alias perhaps: mail to `remote` is sent on in our name, not only passed. */
   readonly forwarded: boolean;
 }
 
@@ -34,7 +34,15 @@ export function toQueued(
     history: [],
   } as const;
   return [
-    ...mailboxes.map(({ mailbox, address }) => ({ address, mailbox, ...common })),
+    ...mailboxes.map(({ mailbox, address }) => ({
+      address,
+      mailbox,
+      // Who is behind an alias is not for its senders to know, here no more than elsewhere.
+      ...(mailboxKey(address) !== mailboxKey(recipient.address) && {
+        forwardedBy: recipient.address,
+      }),
+      ...common,
+    })),
     ...remote.map((address) => ({
       address,
       ...(forwarded && { forwardedBy: recipient.address }),

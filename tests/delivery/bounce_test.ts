@@ -156,6 +156,23 @@ Deno.test("noticeMaker() does not tell where an alias led, nor what the server t
   assertStringIncludes(text, "Diagnostic-Code: smtp; 550 5.7.1 no spam please\r\n");
 });
 
+Deno.test("noticeMaker() names an alias once, whoever is behind it, and no station but another one", async () => {
+  const more = { host: "maildir:example.org/carol", forwardedBy: at("team", "example.org") };
+  const behind = ["carol", "dave"].map((user) =>
+    fated(at(user, "example.org"), "delivered", {
+      ...more,
+      mailbox: { domain: "example.org", user },
+    })
+  );
+  const socket = fated(at("erin"), "delivered", { host: "unix:/run/lmtp.sock" });
+  const { text } = only(await makeNotices(entryOf([...behind, socket]), "delivered"));
+  assertEquals(text.match(/^Final-Recipient: .*$/gm), [
+    "Final-Recipient: rfc822; team@example.org",
+    "Final-Recipient: rfc822; erin@example.net",
+  ]);
+  assert(!/carol|dave|maildir|lmtp|Remote-MTA|smtp;/.test(text), text);
+});
+
 Deno.test("noticeMaker() returns the whole message where that is asked for and may be", async () => {
   const failed = [fated(at("bob"), "failed")];
   const isWhole = async (...args: Parameters<typeof makeNotices>) =>

@@ -108,7 +108,7 @@ Deno.test("intake sends an alias on in the name of its address, each destination
   const to = ["mixed@example.test", "both@example.test", "away@example.test"];
   await peer.mail({ to });
   assertEquals(recipientsOf((await entries())[0]), [
-    "bob@example.test in example.test/bob",
+    "bob@example.test in example.test/bob via mixed@example.test",
     "bob@elsewhere.example via mixed@example.test",
     "alice@elsewhere.example via away@example.test",
   ]);
@@ -122,6 +122,9 @@ Deno.test("intake refuses strangers what is neither ours nor accepted for anothe
   await peer.say("RCPT TO:<x@a.example>", 550, "5.7.1");
   await peer.say("RCPT TO:<x@backup.example>", 250);
   await peer.say("RCPT TO:<x@sub.backup.example>", 550, "5.7.1");
+  for (const local of ["x%a.example", '"x@a.example"', "a.example!x"]) {
+    await peer.say(`RCPT TO:<${local}@backup.example>`, 550, "5.7.1");
+  }
   await peer.say("DATA", 354);
   await peer.say("Subject: a\r\n\r\n.", 250);
   assertEquals(recipientsOf((await entries())[0]), ["x@backup.example"]);
@@ -144,6 +147,26 @@ Deno.test("intake queues local mail whose sender wants to hear of its delivery",
     type: "rfc822",
     address: "Al@x.example",
   });
+});
+
+Deno.test("who is behind an alias here is not told to its sender, and the sender stays who he is", async () => {
+  const runtime = memoryRuntime({ address: "192.0.2.25" });
+  const directory = mapDirectory({
+    accounts: { "alice@example.test": {}, "bob@example.test": {} },
+    aliases: { "team@lists.test": ["bob@example.test"] },
+  });
+  const store = new MemoryStore({ clock: runtime.clock });
+  await using station = await MemoryStation.start({ runtime, directory, queue: { store } });
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<alice@example.test>", 250);
+  await peer.say("RCPT TO:<team@lists.test> NOTIFY=SUCCESS", 250);
+  await peer.say("DATA", 354);
+  await peer.say("Subject: a\r\n\r\n.", 250);
+  await runtime.clock.settle();
+  assertMatch((await station.mailbox("bob"))[0]!, /^Return-Path: <alice@example\.test>\r\n/);
+  const [notice] = await station.mailbox("alice");
+  assertMatch(notice!, /\r\nFinal-Recipient: rfc822; team@lists\.test\r\nAction: delivered\r\n/);
+  assertEquals(/bob|Remote-MTA/.test(notice!), false, notice);
 });
 
 const failing = (code: number, enhanced: string): LocalDelivery => ({
