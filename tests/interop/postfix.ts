@@ -30,7 +30,7 @@ export interface Postfix extends AsyncDisposable {
 }
 
 /** Settings with which every line of SMTP is in the log. */
-export const LISTENING = { debug_peer_list: "127.0.0.1", debug_peer_level: 1 };
+export const LISTENING = ["debug_peer_list = 127.0.0.1", "debug_peer_level = 1"];
 
 /** How it is to be. */
 export interface PostfixOptions {
@@ -42,8 +42,8 @@ export interface PostfixOptions {
   readonly port?: number;
   /** Offers STARTTLS, with a certificate for this name and 127.0.0.1, which lies in the folder. */
   readonly tls?: string;
-  /** More settings. */
-  readonly settings?: Readonly<Record<string, string | number>>;
+  /** More lines of `main.cf`, which win over ours. */
+  readonly settings?: readonly string[];
 }
 
 /** Starts Postfix. */
@@ -98,7 +98,7 @@ function readLog(folder: TemporaryFolder): Promise<string> {
 async function prepare(
   folder: TemporaryFolder,
   port: number,
-  { mailboxes = [], transports = {}, tls, settings = {} }: PostfixOptions,
+  { mailboxes = [], transports = {}, tls, settings = [] }: PostfixOptions,
 ): Promise<void> {
   const { path } = folder;
   await Deno.chmod(path, 0o755);
@@ -114,14 +114,10 @@ async function prepare(
   await folder.write("etc/mailboxes", boxes.join(""), 0o644);
   const ways = Object.entries(transports).map(([domain, way]) => `${domain} ${way}\n`);
   await folder.write("etc/transports", ways.join(""), 0o644);
-  const lines = Object.entries({
-    ...commonSettings(path),
-    ...(tls === undefined ? {} : await tlsSettings(folder, tls)),
-    ...settings,
-  })
-    .map(([name, value]) => `${name} = ${value}\n`);
-  lines.push(`virtual_mailbox_domains = ${[...domains].join(", ")}\n`);
-  await folder.write("etc/main.cf", lines.join(""), 0o644);
+  const lines = [...commonSettings(path), `virtual_mailbox_domains = ${[...domains].join(", ")}`];
+  if (tls !== undefined) lines.push(...await tlsSettings(folder, tls));
+  lines.push(...settings);
+  await folder.write("etc/main.cf", withoutOverridden(lines).join("\n") + "\n", 0o644);
   await folder.write("etc/master.cf", `127.0.0.1:${port} inet n - n - - smtpd\n${SERVICES}`, 0o644);
   // It waits until what it reads has not changed for a second or two.
   const past = Date.now() / 1000 - 60;
@@ -132,11 +128,16 @@ async function prepare(
 
 async function tlsSettings(folder: TemporaryFolder, name: string) {
   const { certificate, key } = await makeCertificate(folder, [name]);
-  return {
-    smtpd_tls_security_level: "may",
-    smtpd_tls_chain_files: `${key}, ${certificate}`,
-    smtpd_tls_received_header: "yes",
-  };
+  return [
+    "smtpd_tls_security_level = may",
+    `smtpd_tls_chain_files = ${key}, ${certificate}`,
+    "smtpd_tls_received_header = yes",
+  ];
+}
+
+/** Postfix would complain of a setting that is there twice. */
+function withoutOverridden(lines: readonly string[]): string[] {
+  return [...new Map(lines.map((line) => [line.split("=")[0], line])).values()];
 }
 
 /** The folders of the queue, as Postfix itself makes and checks them at a start that is not quick: in seconds. */
@@ -157,40 +158,40 @@ const QUEUE_FOLDERS = [
 ];
 
 /** `texthash` maps are text files; nothing has to be made from them. */
-function commonSettings(path: string): Record<string, string | number> {
-  return {
-    compatibility_level: "3.6",
-    queue_directory: `${path}/queue`,
-    data_directory: `${path}/data`,
-    daemon_directory: "/usr/lib/postfix/sbin",
-    command_directory: "/usr/sbin",
-    maillog_file: `${path}/log`,
-    maillog_file_prefixes: path,
-    mail_owner: "postfix",
-    setgid_group: "postdrop",
-    inet_interfaces: "127.0.0.1",
-    inet_protocols: "ipv4",
-    mynetworks: "127.0.0.0/8",
-    myhostname: "postfix.test",
-    mydestination: "",
-    alias_maps: "",
-    local_recipient_maps: "",
-    append_dot_mydomain: "no",
-    smtp_dns_support_level: "disabled",
-    message_size_limit: 50_000_000,
-    mailbox_size_limit: 0,
-    virtual_mailbox_limit: 0,
-    virtual_mailbox_base: `${path}/mail`,
-    virtual_mailbox_maps: `texthash:${path}/etc/mailboxes`,
-    virtual_uid_maps: "static:65534",
-    virtual_gid_maps: "static:65534",
-    transport_maps: `texthash:${path}/etc/transports`,
+function commonSettings(path: string): string[] {
+  return [
+    "compatibility_level = 3.6",
+    `queue_directory = ${path}/queue`,
+    `data_directory = ${path}/data`,
+    "daemon_directory = /usr/lib/postfix/sbin",
+    "command_directory = /usr/sbin",
+    `maillog_file = ${path}/log`,
+    `maillog_file_prefixes = ${path}`,
+    "mail_owner = postfix",
+    "setgid_group = postdrop",
+    "inet_interfaces = 127.0.0.1",
+    "inet_protocols = ipv4",
+    "mynetworks = 127.0.0.0/8",
+    "myhostname = postfix.test",
+    "mydestination =",
+    "alias_maps =",
+    "local_recipient_maps =",
+    "append_dot_mydomain = no",
+    "smtp_dns_support_level = disabled",
+    "message_size_limit = 50000000",
+    "mailbox_size_limit = 0",
+    "virtual_mailbox_limit = 0",
+    `virtual_mailbox_base = ${path}/mail`,
+    `virtual_mailbox_maps = texthash:${path}/etc/mailboxes`,
+    "virtual_uid_maps = static:65534",
+    "virtual_gid_maps = static:65534",
+    `transport_maps = texthash:${path}/etc/transports`,
     // Nothing here has to be gentle.
-    in_flow_delay: 0,
-    smtpd_error_sleep_time: 0,
-    minimal_backoff_time: "1s",
-    queue_run_delay: "1s",
-  };
+    "in_flow_delay = 0",
+    "smtpd_error_sleep_time = 0",
+    "minimal_backoff_time = 1s",
+    "queue_run_delay = 1s",
+  ];
 }
 
 /** As Debian has them, without chroot and what nobody here uses. */

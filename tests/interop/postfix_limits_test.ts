@@ -21,10 +21,10 @@ function stationBefore({ port }: Postfix): Promise<RelayStation> {
 }
 
 interopTest("Postfix takes two connections at once, and all of sixty mails", POSTFIX, async () => {
-  const settings = {
-    smtpd_client_event_limit_exceptions: "",
-    smtpd_client_connection_count_limit: 2,
-  };
+  const settings = [
+    "smtpd_client_event_limit_exceptions =",
+    "smtpd_client_connection_count_limit = 2",
+  ];
   await using postfix = await startPostfix({ mailboxes: [BOB], settings });
   await using station = await stationBefore(postfix);
   const mails = Array.from({ length: 60 }, (_, n) => makeMail(`number ${n}`, DOTS, [], ALICE));
@@ -37,7 +37,7 @@ interopTest("Postfix takes two connections at once, and all of sixty mails", POS
 
 interopTest("Postfix takes five recipients at once, and all of seventeen", POSTFIX, async () => {
   const users = Array.from({ length: 17 }, (_, n) => `user${n}@postfix.test`);
-  const settings = { smtpd_recipient_limit: 5, smtpd_recipient_overshoot_limit: 1000 };
+  const settings = ["smtpd_recipient_limit = 5", "smtpd_recipient_overshoot_limit = 1000"];
   await using postfix = await startPostfix({ mailboxes: users, settings });
   await using station = await stationBefore(postfix);
   const id = await station.send(users, makeMail("to many", DOTS, [], ALICE));
@@ -53,7 +53,7 @@ interopTest(
   POSTFIX,
   async () => {
     const unknown = Array.from({ length: 12 }, (_, n) => `unknown${n}@postfix.test`);
-    const settings = { smtpd_hard_error_limit: 5, smtpd_soft_error_limit: 3, ...LISTENING };
+    const settings = ["smtpd_hard_error_limit = 5", "smtpd_soft_error_limit = 3", ...LISTENING];
     await using postfix = await startPostfix({ mailboxes: [BOB], settings });
     await using station = await stationBefore(postfix);
     const id = await station.send([...unknown, BOB], makeMail("to many", DOTS, [], ALICE));

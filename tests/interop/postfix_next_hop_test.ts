@@ -88,13 +88,13 @@ interopTest(
   "Postfix without PIPELINING and CHUNKING is not sent ahead of its answers",
   POSTFIX,
   async () => {
-    const settings = {
+    const settings = [
       ...LISTENING,
-      smtpd_discard_ehlo_keywords: "pipelining, chunking, silent-discard",
-      smtpd_recipient_restrictions: "reject_unauth_pipelining, permit",
-      smtpd_data_restrictions: "reject_unauth_pipelining, permit",
-      smtpd_end_of_data_restrictions: "reject_unauth_pipelining, permit",
-    };
+      "smtpd_discard_ehlo_keywords = pipelining, chunking, silent-discard",
+      "smtpd_recipient_restrictions = reject_unauth_pipelining, permit",
+      "smtpd_data_restrictions = reject_unauth_pipelining, permit",
+      "smtpd_end_of_data_restrictions = reject_unauth_pipelining, permit",
+    ];
     await using postfix = await startPostfix({ mailboxes: [BOB, CAROL], settings });
     await using station = await stationBefore(postfix);
     const mail = makeMail("one by one", DOTS + EIGHT_BIT, [], ALICE);
@@ -151,7 +151,7 @@ interopTest("Postfix's answer about an unknown user comes back in a notice", POS
 });
 
 interopTest("Postfix refuses a mail by its SIZE and gets none of it", POSTFIX, async () => {
-  const settings = { message_size_limit: 100_000, ...LISTENING };
+  const settings = ["message_size_limit = 100000", ...LISTENING];
   await using postfix = await startPostfix({ mailboxes: [BOB], settings });
   await using station = await stationBefore(postfix);
   await station.send(BOB, makeMail("large", makeLargeBody(1), [], ALICE));
@@ -204,7 +204,7 @@ interopTest(
   "Postfix without DSN: that the mail was relayed is reported by us",
   POSTFIX,
   async () => {
-    const settings = { smtpd_discard_ehlo_keywords: "dsn, silent-discard" };
+    const settings = ["smtpd_discard_ehlo_keywords = dsn, silent-discard"];
     await using postfix = await startPostfix({ mailboxes: [BOB], settings });
     await using station = await stationBefore(postfix);
     const recipients = [{ address: BOB, notify: ["SUCCESS"] as const }];
@@ -231,7 +231,7 @@ interopTest(
   async () => {
     await using postfix = await startPostfix({
       mailboxes: [BOB],
-      settings: { smtputf8_enable: "no", ...LISTENING },
+      settings: ["smtputf8_enable = no", ...LISTENING],
     });
     await using station = await stationBefore(postfix);
     const mail = makeMail("utf8", DOTS, [], ALICE);

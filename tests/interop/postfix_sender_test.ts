@@ -26,8 +26,8 @@ interface Pair extends AsyncDisposable {
 }
 
 async function startPair(
-  { settings = {}, aliases = {} }: {
-    readonly settings?: Record<string, string>;
+  { settings = [], aliases = {} }: {
+    readonly settings?: readonly string[];
     readonly aliases?: Record<string, string>;
   } = {},
 ): Promise<Pair> {
@@ -44,7 +44,7 @@ async function startPair(
       port,
       mailboxes: [BOB],
       transports: { "example.test": `smtp:[127.0.0.1]:${station.port}` },
-      settings: { smtp_tls_security_level: "encrypt", ...settings },
+      settings: ["smtp_tls_security_level = encrypt", ...settings],
     });
     return {
       station,
@@ -139,7 +139,7 @@ interopTest("Postfix bounces what we forwarded: it comes back to the first sende
   ...SINK,
 ], async () => {
   const aliases = { "forward@example.test": "gone@late.test" };
-  await using pair = await startPair({ aliases, settings: { smtp_tls_security_level: "may" } });
+  await using pair = await startPair({ aliases, settings: ["smtp_tls_security_level = may"] });
   const { postfix, station } = pair;
   // It takes mail for late.test, and finds out only then that it cannot be delivered.
   await using sink = await startSink(["-f", "RCPT"]);
@@ -155,5 +155,5 @@ interopTest("Postfix bounces what we forwarded: it comes back to the first sende
   assertMatch(text, /^Return-Path: <>\r$/m);
   assertMatch(text, /^Reporting-MTA: dns; postfix\.test\r$/m);
   assertMatch(text, /^Final-Recipient: rfc822; gone@late\.test\r$/m);
-  assertMatch(await postfix.log(), new RegExp(`to=<${rewritten.replaceAll("+", "\\\\+")}>`));
+  assertStringIncludes(await postfix.log(), `to=<${rewritten}>`);
 });

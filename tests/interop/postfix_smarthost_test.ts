@@ -21,20 +21,20 @@ const BOB = "bob@postfix.test";
 const NAME = "relay.postfix.test";
 
 /** A Postfix that takes mail from those only who log in, over TLS. */
-function startSmarthost(dovecot: Dovecot, settings = {}): Promise<Postfix> {
+function startSmarthost(dovecot: Dovecot, settings: readonly string[] = []): Promise<Postfix> {
   return startPostfix({
     mailboxes: [BOB],
     tls: NAME,
-    settings: {
-      smtpd_sasl_auth_enable: "yes",
-      smtpd_sasl_type: "dovecot",
-      smtpd_sasl_path: dovecot.auth,
-      smtpd_tls_auth_only: "yes",
-      smtpd_sasl_authenticated_header: "yes",
-      smtpd_client_restrictions: "permit_sasl_authenticated, reject",
+    settings: [
+      "smtpd_sasl_auth_enable = yes",
+      "smtpd_sasl_type = dovecot",
+      `smtpd_sasl_path = ${dovecot.auth}`,
+      "smtpd_tls_auth_only = yes",
+      "smtpd_sasl_authenticated_header = yes",
+      "smtpd_client_restrictions = permit_sasl_authenticated, reject",
       ...LISTENING,
       ...settings,
-    },
+    ],
   });
 }
 
@@ -132,7 +132,7 @@ interopTest(
 
 interopTest("No password is said to a smarthost without TLS", NEEDS, async () => {
   await using auth = await startAuth("PLAIN");
-  const settings = { smtpd_tls_security_level: "none", smtpd_tls_auth_only: "no" };
+  const settings = ["smtpd_tls_security_level = none", "smtpd_tls_auth_only = no"];
   await using postfix = await startSmarthost(auth.dovecot, settings);
   await using station = await startRelayStation({
     routes: [{ domains: ["*"], via: await routeTo(postfix) }],

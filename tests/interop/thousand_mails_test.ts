@@ -42,7 +42,7 @@ interopTest("Two stations and Postfix relay a thousand mails through each other"
     port,
     tls: "postfix.test",
     transports: { "a.test": way(a), "b.test": way(b) },
-    settings: { smtp_tls_security_level: "may" },
+    settings: ["smtp_tls_security_level = may"],
   });
   const started = performance.now();
   const order = (from: Server, sender: string, recipient: string, first: number) => ({
