@@ -19,6 +19,7 @@
  */
 
 import { catchAllDirectory } from "./src/directory/catch_all.ts";
+import { mapDirectory } from "./src/directory/map_directory.ts";
 import { type Mta, type MtaOptions, startMta } from "./src/mta.ts";
 import type { SubmitEnvelope, SubmitMessage } from "./src/intake/submit.ts";
 import { denoRuntime } from "./src/runtime/deno.ts";
@@ -55,14 +56,15 @@ export function sendMail(
 
 /** {@link MtaOptions}, where what is usual need not be said. */
 export type CreateMtaOptions =
-  & Omit<MtaOptions, "runtime" | "hostname" | "directory">
-  & Partial<Pick<MtaOptions, "runtime" | "hostname" | "directory">>;
+  & Omit<MtaOptions, "runtime" | "hostname" | "directory" | "listeners">
+  & Partial<Pick<MtaOptions, "runtime" | "hostname" | "directory" | "listeners">>;
 
 /**
  * Builds and starts a station on Deno; resolves when all its listeners are up.
  *
  * Without `directory` every address is a mailbox and any password is right: a catcher for tests, not
- * for the internet. `hostname` is `"localhost"` when not given.
+ * for the internet. With a `queue` and without `directory` nobody lives here, and all mail goes on.
+ * `hostname` is `"localhost"` when not given; `listeners` are none.
  *
  * @throws {TypeError} when the options contradict each other; the message says where.
  */
@@ -70,7 +72,8 @@ export function createMta(options: CreateMtaOptions): Promise<Mta> {
   return startMta({
     runtime: denoRuntime(),
     hostname: "localhost",
-    directory: catchAllDirectory(),
+    directory: options.queue === undefined ? catchAllDirectory() : mapDirectory({ accounts: {} }),
+    listeners: [],
     ...options,
   });
 }

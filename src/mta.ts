@@ -63,7 +63,7 @@ export interface MtaOptions {
   readonly runtime: Runtime;
   /** Our name in greetings and trace fields; should resolve to this machine. */
   readonly hostname: string;
-  /** Where mail comes in. */
+  /** Where mail comes in. None where there is a queue, and only the program itself sends. */
   readonly listeners: readonly ListenerOptions[];
   /** Who lives here. */
   readonly directory: Directory;
@@ -318,8 +318,8 @@ function checkOptions({ hostname, listeners, delivery, queue, routes }: MtaOptio
   if (parseDomain(hostname) === null) {
     throw new TypeError(`hostname: "${hostname}" is no host name such as mail.example.org`);
   }
-  if (!Array.isArray(listeners) || listeners.length === 0) {
-    throw new TypeError("listeners: at least one is needed");
+  if (!Array.isArray(listeners) || (listeners.length === 0 && queue === undefined)) {
+    throw new TypeError("listeners: at least one is needed, or a queue to submit to");
   }
   for (const { role } of listeners) {
     if (ROLES.includes(role)) continue;

@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { createMta } from "../mod.ts";
 import { catchAllDirectory } from "../src/directory/catch_all.ts";
 import { type MtaOptions, startMta } from "../src/mta.ts";
 import type { LocalDelivery } from "../src/queue/local_delivery.ts";
@@ -129,4 +130,19 @@ Deno.test("queue.change() removes a message that waits for its turn behind other
   const results = await clock.runUntil(Array.fromAsync(changes));
   assertEquals(results.map(({ id, result }) => `${id} ${result}`), ["m2 changed", "m1 busy"]);
   await clock.runUntil(station.mta.stop({ grace: 0 }));
+});
+
+Deno.test("createMta() with a queue needs no listener, and nobody lives there", async () => {
+  const runtime = memoryRuntime({ address: "192.0.2.25" });
+  const store = new MemoryStore({ clock: runtime.clock });
+  const mta = await createMta({
+    runtime,
+    delivery: { maildirRoot: "/mail" },
+    temporary: "/tmp",
+    queue: { store, paused: true },
+  });
+  const envelope = { sender: null, recipients: ["bob@example.org"] };
+  const { id } = await runtime.clock.runUntil(mta.submit(envelope, "Subject: hi\n\n"));
+  assertEquals((await store.get(id))?.recipients[0]?.mailbox, undefined);
+  await runtime.clock.runUntil(mta.stop({ grace: 0 }));
 });

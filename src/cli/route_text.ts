@@ -17,8 +17,8 @@ export const ROUTE_HELP = [
   "DOMAIN may be a list (a.example,b.example), .example.org for all below it, or '*' for all else.",
   "WAY is mx, mx:PORT, smtp:HOST[:PORT], smtps:HOST[:PORT] (TLS from the start), lmtp:ADDR:PORT,",
   "lmtp:unix:PATH, 'pipe:PROGRAM ARGUMENT ...', or hold, which keeps mail until it is asked for (ETRN);",
-  "hold:WAY says how it goes then. Where FILE of --credentials has lines of HOST USER PASSWORD, they",
-  "are used for these hosts, and only over TLS that proves to be theirs.",
+  "hold:WAY says how it goes then. FILE of --credentials has lines of HOST[:PORT] USER PASSWORD;",
+  "they are used for these hosts, and only over TLS that proves to be theirs.",
 ].join("\n");
 
 /**
@@ -71,11 +71,13 @@ function readWay(text: string, credentials: ReadonlyMap<string, Credentials>): W
   const relay = /^(smtps?):(?:\[([\da-fA-F:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(text);
   const host = relay?.[2] ?? relay?.[3];
   if (host === undefined) return null;
-  const login = credentials.get(host.toLowerCase());
+  const port = relay?.[4];
+  const name = host.toLowerCase();
+  const login = credentials.get(`${name}:${port ?? ""}`) ?? credentials.get(name);
   return {
     kind: "smarthost",
     host,
-    ...(relay?.[4] !== undefined && { port: Number(relay[4]) }),
+    ...(port !== undefined && { port: Number(port) }),
     ...(relay?.[1] === "smtps" && { implicitTls: true }),
     ...(login && { credentials: login }),
   };
@@ -134,7 +136,8 @@ function patternKey(pattern: string): string {
 }
 
 /**
- * Reads a file of credentials: lines of `HOST USER PASSWORD`, and comments.
+ * Reads a file of credentials: lines of `HOST USER PASSWORD`, and comments. `HOST:PORT` is for a route that
+ * names this port, and goes before `HOST`.
  *
  * @throws {UsageError} naming the line; never with what stands in it, which is a secret.
  */

@@ -49,6 +49,8 @@ export const serve: Command = {
     "serve --hostname mx.example.org --users users --mail mail --mx [::]:25 \\\n" +
     "      --submissions [::]:465 --certificate chain.pem --key key.pem",
     "serve --hostname localhost --users users --mail mail --lmtp unix:/run/yizhan/lmtp.sock",
+    "serve --hostname mx.example.org --users users --mail mail --mx [::]:25 \\\n" +
+    "      --route '*=smtp:relay.example.net:587' --credentials credentials",
   ],
   run: runServe,
 };

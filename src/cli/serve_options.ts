@@ -66,7 +66,7 @@ export const SERVE_FLAGS = {
     help: "Whom to ask for names (default: those in /etc/resolv.conf)",
   },
   "retry-for": { value: "DAYS", help: "How long mail is tried before it is returned (default 5)" },
-  temporary: { value: "DIR", help: "For mail too big for memory (default in the mail folder)" },
+  temporary: { value: "DIR", help: "For mail too big for memory (default in the queue)" },
   "max-size": { value: "SIZE", help: "The largest message (default 50M)" },
   ...LOG_FLAGS,
 } satisfies Record<string, Flag>;

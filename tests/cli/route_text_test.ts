@@ -46,6 +46,18 @@ for (const text of ["", "a.example", "=mx", "a.example=", "a.example=x", "a=pipe
   });
 }
 
+Deno.test("readRoute() takes the login of a port before that of its host", () => {
+  const login = (user: string) => ({ user, password: "p" });
+  const credentials = new Map([["h.example", login("any")], ["h.example:2525", login("one")]]);
+  const userOf = (way: string) => {
+    const { via } = readRoute(`*=${way}`, credentials);
+    return via.kind === "smarthost" && via.credentials?.user;
+  };
+  assertEquals(userOf("smtp:h.example:2525"), "one");
+  assertEquals(userOf("smtp:h.example:587"), "any");
+  assertEquals(userOf("smtp:h.example"), "any");
+});
+
 Deno.test("readCredentialLines() reads lines, and names a wrong one without its secret", () => {
   const text = "# hosts\nRelay.example u p w \n\n";
   assertEquals(readCredentialLines(text, "f"), CREDENTIALS);
