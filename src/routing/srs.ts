@@ -4,13 +4,14 @@
  *
  * No RFC describes it; this is the guarded scheme of Mail::SRS and libsrs2:
  *
- *     alice@a.example, sent on by b.example   SRS0=HHHH=TT=a.example=alice@b.example
- *     that, sent on by c.example              SRS1=HHHH=b.example==HHHH=TT=a.example=alice@c.example
+ *     alice@a.example, sent on by b.example   SRS0=HHHHHHHH=TT=a.example=alice@b.example
+ *     that, sent on by c.example              SRS1=HHHHHHHH=b.example==HHHHHHHH=TT=a.example=alice@c.example
  *
- * `HHHH` is the beginning of a base64 HMAC-SHA1 over what follows it, in lower case; `TT` counts days. A
+ * `HHHHHHHH` is the beginning of a base64 HMAC-SHA1 over what follows it, in lower case; `TT` counts days. A
  * bounce is taken only for what we made ourselves, and only for {@link SRS_MAX_AGE} days: else we would
  * be an open relay. Some stations write a local part in lower case, so a hash that differs in case only
- * is taken too; 20 bits or so are left of it then, and those who guess must be slowed down by the listener.
+ * is taken too; 5 bits are left of each letter then. The four letters that others use are guessed in
+ * seconds, by asking for recipients; eight (`HashLength` of Mail::SRS) take years.
  *
  * Pure: the time is an argument.
  *
@@ -28,7 +29,7 @@ const DAY = 24 * 60 * 60 * 1000;
 /** Days that two letters can tell apart. */
 const CYCLE = 1024;
 const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-const HASH_LENGTH = 4;
+const HASH_LENGTH = 8;
 /** RFC 5321 §4.5.3.1.1. */
 const LOCAL_LIMIT = 64;
 

@@ -15,7 +15,7 @@ eval { require Mail::SRS; 1 } or die "Mail::SRS is missing: apt-get install libm
 my $request = decode_json(do { local $/; <STDIN> });
 $now = $request->{time};
 local $SIG{__WARN__} = sub { };
-my $srs = Mail::SRS->new(Secret => $request->{secrets});
+my $srs = Mail::SRS->new(Secret => $request->{secrets}, HashLength => 8);
 my @answers = map {
     my $task = $_;
     scalar eval {
