@@ -126,7 +126,7 @@ function socketOf(via: ViaOptions): string[] {
 }
 
 /** What must be there before a station can start; to make it is the operator's business. */
-async function checkPaths({ users, mail, temporary }: ServeOptions): Promise<void> {
+async function checkPaths({ users, mail, queue, temporary }: ServeOptions): Promise<void> {
   const usersFile = await lookAt("users", users);
   if (usersFile === null) {
     const advice = `make it with: yizhan user add --users ${users} you@example.org`;
@@ -135,13 +135,19 @@ async function checkPaths({ users, mail, temporary }: ServeOptions): Promise<voi
   if (usersFile.isDirectory) {
     throw new CommandError(EXIT.noInput, `--users ${users} is a folder; give the file in it`);
   }
-  const mailFolder = await lookAt("mail", mail);
-  if (mailFolder === null) {
-    const advice = `make it, for the user this runs as: mkdir -m 700 ${mail}`;
-    throw new CommandError(EXIT.noInput, `mail folder ${mail} does not exist; ${advice}`);
-  }
-  if (!mailFolder.isDirectory) throw notAFolder("mail", mail);
+  await demandFolder("mail", mail);
+  // One below the mail folder is made when it is missing; elsewhere that is not for us to do.
+  if (queue !== null && !isBelow(queue, mail)) await demandFolder("queue", queue);
   if (temporary !== undefined) await makeTemporary(temporary);
+}
+
+async function demandFolder(flag: "mail" | "queue", path: string): Promise<void> {
+  const found = await lookAt(flag, path);
+  if (found === null) {
+    const advice = `make it, for the user this runs as: mkdir -m 700 ${path}`;
+    throw new CommandError(EXIT.noInput, `${flag} folder ${path} does not exist; ${advice}`);
+  }
+  if (!found.isDirectory) throw notAFolder(flag, path);
 }
 
 /** Made when missing: here, where it is known which flag named it. */
