@@ -14,9 +14,10 @@ import { DOTS, makeMail } from "./mail.ts";
 import { splitTrace, traceField, untilMail } from "./maildir.ts";
 import { LISTENING, POSTFIX, type Postfix, startPostfix } from "./postfix.ts";
 import { ALICE, startRelayStation } from "./relay_station.ts";
-import { assertSameOctets, interopTest, makeTemporaryFolder } from "./support.ts";
+import { startStation } from "./server.ts";
+import { assertEnded, assertSameOctets, interopTest, makeTemporaryFolder, run } from "./support.ts";
 
-const NEEDS = [...POSTFIX, "dovecot"];
+const NEEDS = [...POSTFIX, "dovecot", "swaks"];
 const BOB = "bob@postfix.test";
 const NAME = "relay.postfix.test";
 
@@ -142,3 +143,26 @@ interopTest("No password is said to a smarthost without TLS", NEEDS, async () =>
   assertMatch(deferred!.reply, /^451 4\.7\.4 /);
   assertEquals((await postfix.heard()).filter((line) => /^(AUTH|MAIL)/.test(line)), []);
 });
+
+interopTest(
+  "The whole server logs in to Postfix with the password in its file",
+  NEEDS,
+  async () => {
+    await using auth = await startAuth("PLAIN");
+    await using postfix = await startSmarthost(auth.dovecot);
+    await using server = await startStation({
+      users: { [ALICE]: "secret" },
+      listeners: ["mx"],
+      routes: [`*=smtp:127.0.0.1:${postfix.port}`],
+      credentials: `# host user password\n127.0.0.1 station@example.test ${PASSWORD}\n`,
+      // Whom to trust beside the certificate authorities of the machine.
+      env: { DENO_CERT: `${postfix.folder.path}/${NAME}.crt` },
+      args: ["--relay-from", "127.0.0.0/8"],
+    });
+    const { address } = server.endpoint("mx");
+    assertEnded(await run("swaks", ["--server", address, "--from", ALICE, "--to", BOB]));
+    const [stored] = await untilMail(postfix.maildir(BOB), 1, postfix.log);
+    const { trace } = splitTrace(stored!.octets);
+    assertMatch(traceField(trace, "Received"), /Authenticated sender: station@example\.test/);
+  },
+);

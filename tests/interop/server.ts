@@ -83,6 +83,10 @@ export interface StationOptions {
   readonly certificates?: readonly (readonly string[])[];
   /** How mail for others goes, as `DOMAIN=WAY`. */
   readonly routes?: readonly string[];
+  /** The lines of its file of credentials for the hosts among the routes. */
+  readonly credentials?: string;
+  /** Its environment, beside what it inherits. */
+  readonly env?: Readonly<Record<string, string>>;
   /** More arguments of `serve`. */
   readonly args?: readonly string[];
 }
@@ -103,12 +107,15 @@ export async function startStation(options: StationOptions): Promise<Server> {
     else args.push(`--${listener}`, "127.0.0.1:0");
   }
   for (const route of routes) args.push("--route", route);
+  if (options.credentials !== undefined) {
+    args.push("--credentials", await folder.write("credentials", options.credentials));
+  }
   for (const names of options.certificates ?? [[hostname]]) {
     const { certificate, key } = await makeCertificate(folder, names);
     args.push("--certificate", certificate, "--key", key);
   }
   const words = commandLine(folder, [...args, ...options.args ?? []]);
-  return await start(folder, words, options.listeners.length);
+  return await start(folder, words, options.listeners.length, options.env);
 }
 
 /** Adds a mailbox to the users file of a folder. */
@@ -155,10 +162,12 @@ async function start(
   folder: TemporaryFolder,
   [command, ...words]: readonly [string, ...string[]],
   listeners: number,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Server> {
   const child = new Deno.Command(findTool(command), {
     args: words,
     cwd: folder.path,
+    env,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
