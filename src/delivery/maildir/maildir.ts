@@ -27,6 +27,7 @@ import {
   type MessageSource,
   type PreparedDelivery,
 } from "../../queue/local_delivery.ts";
+import { SharedSync } from "../../queue/shared_sync.ts";
 import { type Clock, errorCode, type FileHandle, type Files } from "../../runtime/runtime.ts";
 import { type Reply, reply } from "../../smtp/reply.ts";
 import { toDeliveryError } from "./delivery_error.ts";
@@ -35,7 +36,6 @@ import { MaildirFolders } from "./maildir_folders.ts";
 import { maildirName, MaildirTime, temporaryName } from "./maildir_name.ts";
 import { writeMessage } from "./message_file.ts";
 import { QuotaLedger, type Reservation } from "./quota_ledger.ts";
-import { SharedSync } from "./shared_sync.ts";
 import { storedHead } from "./stored_head.ts";
 
 /** How mail is put into Maildirs. */

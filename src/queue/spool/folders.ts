@@ -1,63 +1,60 @@
 /**
- * Folders and the names in them, made durable as seldom as that can be done: whoever asks for a sync
- * while one is running waits for the next, which then serves all who asked in the meantime. A sync that
- * began before a rename says nothing of it, so nobody is served by one that was already running; an
- * error reaches all whom the sync was for.
+ * The folders of a spool: made, and made durable, when something is to go into them, and removed when they are
+ * empty.
+ *
+ * What fails: what the disk says.
  *
  * @module
  */
 
 import { errorCode, type Files } from "../../runtime/runtime.ts";
+import { SharedSync } from "../shared_sync.ts";
 
-interface Running {
-  readonly done: Promise<void>;
-  next: Promise<void> | null;
-}
+/** Why a folder cannot be synced when that is no fault: closed to us, or not to be synced at all. */
+const NOT_OURS: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "EINVAL", "ENOTSUP"]);
 
 /** The folders of a spool. */
 export class Folders {
   readonly #files: Files;
   readonly #made = new Set<string>();
-  readonly #running = new Map<string, Running>();
+  readonly #syncs: SharedSync;
 
   /** Folders of this disk. */
   constructor(files: Files) {
     this.#files = files;
+    this.#syncs = new SharedSync(files);
   }
 
   /** Makes a folder where it is missing; it is there for good when this resolves. Its parent must be there. */
   async make(folder: string): Promise<void> {
     if (this.#made.has(folder)) return;
-    try {
-      await this.#files.makeDirectory(folder, 0o700);
-    } catch (error) {
-      if (errorCode(error) !== "EEXIST") throw error;
-    }
+    await this.#makeOne(folder);
     // Also where it was there: whoever made it may have died before this.
     await this.sync(parentOf(folder));
     this.#made.add(folder);
   }
 
-  /** Makes a folder and its parents where they are missing, for good. */
+  /**
+   * Makes a folder and its parents where they are missing, for good. Also the first that is there: whoever made
+   * it may have died before it was durable.
+   */
   async makeAll(folder: string): Promise<void> {
+    const parent = parentOf(folder);
     if ((await this.#files.stat(folder, { follow: true })) === null) {
-      await this.makeAll(parentOf(folder));
-      await this.make(folder);
-      return;
+      await this.makeAll(parent);
+      await this.#makeOne(folder);
     }
     try {
-      await this.sync(parentOf(folder));
-    } catch {
-      // Somebody else's folder, which we may pass through but not open: it was there before us.
+      await this.sync(parent);
+    } catch (error) {
+      // The program may only look at what is its own; then it has to trust that the folder stays.
+      if (!NOT_OURS.has(errorCode(error) ?? "")) throw error;
     }
   }
 
   /** Resolves when all names the folder has now are durable. */
   sync(folder: string): Promise<void> {
-    const running = this.#running.get(folder);
-    if (running === undefined) return this.#start(folder);
-    running.next ??= running.done.catch(() => {}).then(() => this.#start(folder));
-    return running.next;
+    return this.#syncs.sync(folder);
   }
 
   /** Renames into a folder that is made first, and again where somebody removed it at this moment. */
@@ -84,15 +81,12 @@ export class Folders {
     }
   }
 
-  #start(folder: string): Promise<void> {
-    const done = this.#files.syncDirectory(folder);
-    const running: Running = { done, next: null };
-    this.#running.set(folder, running);
-    const end = () => {
-      if (running.next === null) this.#running.delete(folder);
-    };
-    done.then(end, end);
-    return done;
+  async #makeOne(folder: string): Promise<void> {
+    try {
+      await this.#files.makeDirectory(folder, 0o700);
+    } catch (error) {
+      if (errorCode(error) !== "EEXIST") throw error;
+    }
   }
 }
 

@@ -25,35 +25,6 @@ Deno.test("make() of a folder that a dead process made makes it durable", async 
   assertEquals((await restarted.reboot("lost").files.stat("/data"))?.kind, "directory");
 });
 
-Deno.test("sync() serves all who ask while one is running by the next", async () => {
-  const { files } = memoryRuntime();
-  await files.makeDirectory("/a", 0o700);
-  const folders = new Folders(files);
-  const gate = Promise.withResolvers<void>();
-  let syncs = 0;
-  const syncDirectory = files.syncDirectory.bind(files);
-  files.syncDirectory = async (path) => {
-    syncs++;
-    await gate.promise;
-    await syncDirectory(path);
-  };
-  const all = Array.from({ length: 10 }, () => folders.sync("/a"));
-  gate.resolve();
-  await Promise.all(all);
-  assertEquals(syncs, 2);
-  await folders.sync("/a");
-  assertEquals(syncs, 3);
-});
-
-Deno.test("sync() that fails fails for those it was for only", async () => {
-  const { files } = memoryRuntime();
-  await files.makeDirectory("/a", 0o700);
-  files.fail({ operation: "syncDirectory", code: "EIO" });
-  const folders = new Folders(files);
-  const outcomes = await Promise.allSettled([folders.sync("/a"), folders.sync("/a")]);
-  assertEquals(outcomes.map(({ status }) => status), ["rejected", "fulfilled"]);
-});
-
 Deno.test("moveInto() makes a folder that was removed a moment ago", async () => {
   const { files } = memoryRuntime();
   await files.makeDirectory("/a", 0o700);
