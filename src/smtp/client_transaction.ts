@@ -48,6 +48,8 @@ export class ClientTransaction implements Losable {
   /** Those the peer has taken at RCPT, in order. */
   readonly #taken: number[] = [];
   readonly #encoder: DataEncoder | ChunkEncoder;
+  /** Chunks that wait for the reply to the one before. */
+  readonly #unsaid: (() => void)[] = [];
   #phase: Phase = "envelope";
   #said = { mail: false, data: false };
   /** MAIL was granted. */
@@ -76,7 +78,8 @@ export class ClientTransaction implements Losable {
   get inBody(): boolean {
     if (this.#phase !== "body") return false;
     // Unread replies would fill the buffers until neither side can write.
-    return this.#core.outstanding < this.#core.settings.limits.chunksAhead;
+    const ahead = this.#peer.pipelining ? this.#core.settings.limits.chunksAhead : 1;
+    return this.#core.outstanding < ahead;
   }
 
   /** Says what can be said; `false` when that is nothing. */
@@ -100,7 +103,7 @@ export class ClientTransaction implements Losable {
       const chunk = this.#encoder.write(octets);
       if (chunk === null) return;
       if ("type" in chunk) return this.abandon(BARE_NEWLINE);
-      return this.#writeChunk(chunk, "BDAT", this.#core.settings.timeouts.block);
+      return this.#sayChunk(() => this.#writeChunk(chunk));
     }
     const encoded = encodeData(this.#encoder, octets);
     if (encoded === null) return this.abandon(BARE_NEWLINE);
@@ -114,6 +117,10 @@ export class ClientTransaction implements Losable {
     const octets = last instanceof Uint8Array ? last : last.type === "bytes" ? last.bytes : null;
     if (octets === null) return this.abandon(BARE_NEWLINE);
     this.#phase = "end";
+    this.#sayChunk(() => this.#writeEnd(octets));
+  }
+
+  #writeEnd(octets: Uint8Array): void {
     this.#ended = true;
     this.#core.write(octets);
     const { end } = this.#core.settings.timeouts;
@@ -242,7 +249,10 @@ export class ClientTransaction implements Losable {
   #onReset(given: Reply): void {
     if (isGood(given)) return this.#go();
     if (given.code < 400) return this.#core.outOfPlace(given, "RSET");
-    this.#core.fail("refused", boundReply(given), true);
+    // It is about what was before: this message must not come back for it.
+    const [text = ""] = boundReply(given).lines;
+    const why = reply(451, "4.5.0", `the server does not reset: ${given.code} ${text}`);
+    this.#core.fail("refused", why, false);
   }
 
   #onMail(given: Reply): void {
@@ -294,15 +304,23 @@ export class ClientTransaction implements Losable {
     if (this.#core.outstanding === 0) this.#finish(this.#phase === "draining");
   }
 
-  #writeChunk(octets: Uint8Array, command: string, timeout: number): void {
+  /** At once, or without PIPELINING when what is before it was answered (RFC 3030 §4.2, RFC 2920 §3.1). */
+  #sayChunk(say: () => void): void {
+    if (this.#peer.pipelining || this.#core.outstanding === 0) say();
+    else this.#unsaid.push(say);
+  }
+
+  #writeChunk(octets: Uint8Array): void {
     this.#core.write(octets);
-    this.#core.expect(command, timeout, (given) => this.#onChunk(given));
+    const { block } = this.#core.settings.timeouts;
+    this.#core.expect("BDAT", block, (given) => this.#onChunk(given));
   }
 
   #onChunk(given: Reply): void {
     if (given.code >= 300 && given.code < 400) return this.#core.outOfPlace(given, "BDAT");
     if (given.code < 400) {
-      if (this.#phase === "draining" && this.#core.outstanding === 0) this.#finish();
+      if (this.#phase !== "draining") this.#unsaid.shift()?.();
+      else if (this.#core.outstanding === 0) this.#finish();
       return;
     }
     // RFC 3030 §4.2: the message has failed, and every BDAT behind this one is refused too.
@@ -318,6 +336,7 @@ export class ClientTransaction implements Losable {
   /** All is decided; reads what is still to come, then tells. */
   #drain(): void {
     this.#phase = "draining";
+    this.#unsaid.length = 0;
     if (this.#core.outstanding === 0) this.#finish();
   }
 

@@ -175,8 +175,8 @@ Deno.test("send() says RSET in the group with PIPELINING, and gives up where it 
   playClient([
     ...refused,
     "S: 502 what",
-    "E: outcomes 0-mail 502 what",
-    "E: failed refused at RSET: 502 what",
+    "E: outcomes 0-mail own 451 4.5.0 the server does not reset: 502 what",
+    "E: failed refused at RSET: own 451 4.5.0 the server does not reset: 502 what",
   ]);
 });
 
@@ -520,6 +520,45 @@ Deno.test("send() sends chunks ahead of their replies, as many as it is set to",
     "S: 250 2.0.0 ok",
     "E: outcomes 0+end 250 2.0.0 ok; 1-rcpt 550 no",
   ], { limits: { chunk: 4, chunksAhead: 2 } });
+});
+
+Deno.test("send() waits for the reply to each chunk without PIPELINING (RFC 2920 §3.1)", () => {
+  const chunked: ClientStep[] = [
+    ...greeted("CHUNKING"),
+    sends(transactionTo(1)),
+    MAIL,
+    "S: 250 ok",
+    RCPT(0),
+    "S: 250 ok",
+    "E: body",
+    (s) => s.writeBody(encode("ab\r\n")),
+    "C: BDAT 4",
+    "C: ab",
+    "W: reply",
+    gives("cd\r\n"),
+  ];
+  playClient([
+    ...chunked,
+    "S: 250 4 octets",
+    "C: BDAT 4",
+    "C: cd",
+    "S: 250 4 octets",
+    "C: BDAT 0 LAST",
+    "S: 250 2.0.0 ok",
+    "E: outcomes 0+end 250 2.0.0 ok",
+  ], { limits: { chunk: 4 } });
+  playClient([
+    ...chunked,
+    "S: 452 4.3.1 full",
+    "E: outcomes 0-data 452 4.3.1 full",
+    "W: intent",
+  ], { limits: { chunk: 4 } });
+  playClient([
+    ...chunked,
+    ends,
+    "E: outcomes 0-data own 451 4.4.2 *",
+    "E: failed closed at BDAT: own 451 4.4.2 *",
+  ], { limits: { chunk: 4 } });
 });
 
 Deno.test("a refused chunk is the outcome once the other chunks are answered; RSET follows", () => {
