@@ -1,6 +1,6 @@
 /**
  * Hands a message to whoever sends it, in pieces fit for a socket: a small one whole, a large one through a
- * buffer of fixed size, its large chunks as they are. Knows nothing of SMTP.
+ * buffer of fixed size, its large chunks as they are; 64 KiB at most at once. Knows nothing of SMTP.
  *
  * What fails: reading the message, and a body that is longer or shorter than was said: the last piece is
  * not handed on then, so that half a message can never pass for a whole one.
@@ -56,7 +56,10 @@ async function write(
   const add = async (octets: Uint8Array) => {
     if (octets.length >= DIRECT && octets.length > piece.length - filled) {
       if (filled > 0) await flush();
-      if (taker.wanted()) await taker.write(octets, false);
+      // Each write has its time: a whole message in one would not get through a slow line.
+      for (let at = 0; at < octets.length && taker.wanted(); at += PIECE) {
+        await taker.write(octets.subarray(at, at + PIECE), false);
+      }
       return;
     }
     for (let at = 0; at < octets.length && taker.wanted();) {

@@ -55,6 +55,8 @@ export class SessionPump implements DeadlineMember {
   #arrived = false;
   /** Told by the session while a message was being written. */
   readonly #events: ClientEvent[] = [];
+  /** The reply that is awaited, by its number, and when it must be whole. */
+  #awaited = { reply: -1, deadline: Infinity };
   #timedOut = false;
   /** Nothing can be written any more. */
   #broken = false;
@@ -213,7 +215,7 @@ export class SessionPump implements DeadlineMember {
 
   /** Hands what comes to the session: octets, the end, or that nothing came in time. */
   async #read(): Promise<void> {
-    this.#expectWithin(this.#broken ? LAST_WORDS : this.#session.timeout);
+    this.#expectReply();
     await this.#beginRead();
     const length = await this.#reading!.catch(() => null);
     this.#reading = null;
@@ -222,6 +224,18 @@ export class SessionPump implements DeadlineMember {
     if (length !== null) this.#session.receive(this.#buffer.subarray(0, length));
     else if (this.#timedOut && !this.#broken) this.#session.receiveTimeout();
     else this.#session.receiveEnd();
+  }
+
+  /** A reply that comes octet by octet has no more time than one that comes whole. */
+  #expectReply(): void {
+    const { waiting, replies, timeout } = this.#session;
+    if (this.#broken || waiting !== "reply") {
+      return this.#expectWithin(this.#broken ? LAST_WORDS : timeout);
+    }
+    if (this.#awaited.reply !== replies) {
+      this.#awaited = { reply: replies, deadline: this.#services.clock.now() + timeout };
+    }
+    this.deadline = this.#awaited.deadline;
   }
 
   /** Begins to read where no read is pending; resolves when something has come. */

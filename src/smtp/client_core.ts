@@ -47,6 +47,8 @@ export class ClientCore {
   transaction: Losable | null = null;
   /** A transaction was left half-way: RSET must come before the next one. */
   needsReset = false;
+  /** Replies so far. */
+  replies = 0;
   #closed = false;
   #awaited: Awaited[] = [];
   /** What the reply at hand answers. */
@@ -123,6 +125,7 @@ export class ClientCore {
 
   /** A reply came. */
   receive(given: Reply): void {
+    this.replies++;
     if (given.code < 200) return this.garbage(`a ${given.code} reply, which SMTP does not have`);
     const quitting = this.awaited?.command === "QUIT";
     // RFC 5321 §3.8: to any command, and to none.

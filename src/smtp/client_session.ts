@@ -116,6 +116,11 @@ export class ClientSession {
     }
   }
 
+  /** How many replies have come: {@link timeout} is for a whole reply, however slowly its octets come. */
+  get replies(): number {
+    return this.#core.replies;
+  }
+
   /** What the peer offers; `null` before it has said. */
   get peer(): PeerExtensions | null {
     return this.#core.peer;

@@ -30,9 +30,15 @@ Deno.test("writeMessage() gives head, empty line and body in order, in pieces of
       assertEquals(whole.length, 15 + size);
       assertEquals(whole.subarray(15), body);
       assertEquals(given.lasts.indexOf(true), given.lasts.length - 1);
+      assertEquals(given.pieces.filter(({ length }) => length > 65_536), []);
     }),
     { numRuns: 40 },
   );
+});
+
+Deno.test("writeMessage() cuts what comes in one chunk, since each write has its time", async () => {
+  const { pieces } = await piecesOf(sourceOf("A: b\r\n", "x".repeat(200_000)));
+  assertEquals(pieces.map(({ length }) => length), [8, 65_536, 65_536, 65_536, 3_392, 0]);
 });
 
 Deno.test("writeMessage() gives a small message whole", async () => {

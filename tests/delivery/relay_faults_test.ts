@@ -107,6 +107,32 @@ Deno.test("remoteTransport() reads replies that come late and octet by octet", a
   assertEquals(peer.connections, 1);
 });
 
+Deno.test("remoteTransport() gives a reply no more time for coming octet by octet", async () => {
+  await using world = new RelayWorld();
+  const { clock } = world.own;
+  const good = await world.peer({}, "192.0.2.26");
+  const listener = await world.machine("192.0.2.25").network.listen({
+    transport: "tcp",
+    hostname: "0.0.0.0",
+    port: 25,
+  });
+  const served = (async () => {
+    const socket = (await listener.accept())!;
+    const octet = Uint8Array.of(0x32);
+    for (;;) {
+      await socket.write(octet);
+      await clock.sleep(100_000);
+    }
+  })().catch(() => {});
+  const start = clock.now();
+  assertEquals(await world.relay(), ["0 relayed 250 2.0.0 taken"]);
+  const waited = clock.now() - start;
+  assert(waited >= 300_000 && waited < 305_000, `${waited}`);
+  assertEquals(good.messages.length, 1);
+  listener.close();
+  await clock.runUntil(served);
+});
+
 Deno.test("remoteTransport() survives garbage, endless lines and endless replies", async () => {
   const endless = "250-" + "x".repeat(100_000);
   const many = Array.from({ length: 5_000 }, () => "250-more").join("\r\n");
