@@ -166,7 +166,9 @@ export class RouteTable {
 }
 
 function readPattern(text: string, where: string): string {
-  if (text === "*" || parseAddressLiteral(text) !== null) return text;
+  if (text === "*") return text;
+  const literal = parseAddressLiteral(text);
+  if (literal !== null) return domainKey(literal);
   const [dot, name] = text.startsWith(".") ? [".", text.slice(1)] : ["", text];
   const domain = parseDomain(name, { smtputf8: true });
   if (domain !== null) return `${dot}${domainKey(domain)}`;

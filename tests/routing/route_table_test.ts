@@ -149,3 +149,11 @@ Deno.test("RouteTable refuses two rules for one domain", () => {
   const rule: RouteOptions = { domains: ["a.example"], via: { kind: "mx" } };
   assertThrows(() => new RouteTable([rule, rule]), TypeError, "already");
 });
+
+Deno.test("RouteTable finds address literals however they are written", () => {
+  const via = { kind: "smarthost", host: "smtp.example.net" } as const;
+  const table = new RouteTable([{ domains: ["[IPv6:2001:DB8:0::1]", "[192.0.02.1]"], via }]);
+  for (const domain of ["[IPv6:2001:db8::1]", "[192.0.2.1]"]) {
+    assertEquals(table.find(domain).kind, "smarthost");
+  }
+});
