@@ -3,9 +3,11 @@
  * is decided or none is left. Shared by SMTP and LMTP.
  *
  * Who decides when no station took the message: a recipient fails only when every one said so for good;
- * while one might do another time, it is put off. A greeting of 5xx is taken for a passing one (as Postfix
- * does: hosts that are blocked or ill greet so), but for 521 and 556, which mean that no mail is ever taken
- * (RFC 7504). So is a login refused: a password can be put right, mail that was sent back cannot.
+ * while one might do another time, or was not asked, it is put off. A greeting of 5xx is taken for a passing
+ * one (as Postfix does: hosts that are blocked or ill greet so), but for 521 and 556, which mean that no mail
+ * is ever taken (RFC 7504). So is a login refused: a password can be put right, mail that was sent back
+ * cannot. And so is whatever a station of the operator's choice says before the first message: a slip in a
+ * setting (LMTP to a port of SMTP) must not bounce all mail.
  *
  * What fails: nothing is thrown; a message that cannot be read is put off and told as an event.
  *
@@ -39,6 +41,10 @@ export interface AttemptPlan {
   readonly job: DeliveryJob;
   /** Whom to try, in this order. */
   readonly targets: Iterable<ExchangeTarget>;
+  /** The targets are the operator's choice, not that of DNS. */
+  readonly chosen: boolean;
+  /** Why there may be others another time. */
+  readonly missing?: Reply;
   /** What a recipient is when a station has taken the message. */
   readonly taken: "relayed" | "delivered";
   /** What becomes of 8-bit mail where a station takes none. Default `convert`. */
@@ -64,24 +70,31 @@ class Attempt {
   readonly #outcomes: Outcome[] = [];
   /** Undecided recipients, and what stations said of each. */
   readonly #troubles: Map<number, HostTrouble[]>;
+  /** Why not all hosts were asked. */
+  #missing: Reply | undefined;
 
   constructor(services: AttemptServices, plan: AttemptPlan, signal: AbortSignal) {
     this.#services = services;
     this.#plan = plan;
     this.#signal = signal;
+    this.#missing = plan.missing;
     this.#troubles = new Map(plan.job.recipients.map((recipient) => [recipient, []]));
   }
 
   async run(): Promise<readonly Outcome[]> {
     const { emit, clock } = this.#services;
     const enough = clock.now() + ENOUGH;
-    const { job, targets, taken, eightBit } = this.#plan;
+    const { job, targets, taken, chosen, eightBit } = this.#plan;
     const { entry, sender } = job;
     try {
       const message = new OutgoingMessage(entry, await job.open(), eightBit);
-      const order: HandOverJob = { entry, sender, message, taken, emit };
+      const order: HandOverJob = { entry, sender, message, taken, chosen, emit };
       for (const target of targets) {
-        if (this.#signal.aborted || this.#troubles.size === 0 || clock.now() >= enough) break;
+        if (this.#signal.aborted || this.#troubles.size === 0) break;
+        if (clock.now() >= enough) {
+          this.#missing = NO_TIME;
+          break;
+        }
         await this.#try(target, order);
       }
     } catch (error) {
@@ -140,7 +153,7 @@ class Attempt {
   ): void {
     const trouble: HostTrouble = {
       reply: given,
-      permanent: remote && isForEver(stage, given),
+      permanent: remote && !this.#plan.chosen && isForEver(stage, given),
       unreachable,
       ...(remote && { host: label }),
       ...(tls !== undefined && { tls }),
@@ -159,9 +172,13 @@ class Attempt {
       if (told === undefined) return { recipient, status: "deferred", reply: NO_HOST };
       const { reply: given, host, tls } = told;
       const unreachable = troubles.every((trouble) => trouble.unreachable);
+      const failed = hopeful.length === 0;
+      if (failed && this.#missing !== undefined) {
+        return { recipient, status: "deferred", reply: this.#missing };
+      }
       return {
         recipient,
-        status: hopeful.length === 0 ? "failed" : "deferred",
+        status: failed ? "failed" : "deferred",
         reply: given,
         ...(host !== undefined && { host }),
         ...(tls !== undefined && { tls }),
@@ -183,4 +200,5 @@ function isForEver(stage: OpeningFailure["stage"], { code }: Reply): boolean {
   }
 }
 
+const NO_TIME: Reply = reply(451, "4.4.1", "there was no time to ask all hosts");
 const NO_HOST: Reply = reply(451, "4.4.1", "no host could be asked");

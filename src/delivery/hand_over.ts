@@ -3,9 +3,10 @@
  * need, and says of each recipient whether that decided it or whether another host may be asked.
  *
  * Which answers decide. 2xx to the end of the message, and nothing else, is a delivery. 5xx to MAIL, RCPT,
- * DATA or the message is for ever; 4xx to RCPT, DATA or the message is for now, for every host of a domain
- * would say the same. 4xx to MAIL, 421, a connection that ends, and what this host cannot take (SIZE, 8-bit,
- * SMTPUTF8, REQUIRETLS) are troubles of the host: the next one may be better. Too many recipients (RFC 5321
+ * DATA or the message is for ever; 4xx to RCPT, DATA or the message (421 too) is for now, for every host of
+ * a domain would say the same. 4xx to MAIL, a connection that ends, and what this host cannot take (SIZE,
+ * 8-bit, SMTPUTF8, REQUIRETLS) are troubles of the host: the next one may be better. So is 530 to MAIL, which
+ * is about TLS we could not have (RFC 3207 §4) or a login that is not set (RFC 4954 §6), and will pass. Too many recipients (RFC 5321
  * §4.5.3.1.10) is no refusal: the rest goes in another transaction. And once the whole message was sent, no
  * other host is asked, whatever happens: it may have been taken (RFC 1047).
  *
@@ -16,6 +17,7 @@ import type { MtaFact } from "../events.ts";
 import type { QueueEntry } from "../queue/entry.ts";
 import type { Outcome } from "../queue/outcome.ts";
 import type { RecipientOutcome, Transaction } from "../smtp/client_event.ts";
+import type { DsnNotify } from "../smtp/parameters.ts";
 import type { PeerExtensions } from "../smtp/peer_extensions.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { failureOf, putOff, STOPPED, UNREADABLE } from "./outcomes.ts";
@@ -35,6 +37,8 @@ export interface HandOverJob {
   readonly message: OutgoingMessage;
   /** What a recipient is when the station has taken the message. */
   readonly taken: "relayed" | "delivered";
+  /** The station is the operator's choice, not that of DNS. */
+  readonly chosen: boolean;
   readonly emit: (fact: MtaFact) => void;
 }
 
@@ -85,7 +89,7 @@ class HandOver {
   }
 
   async run(recipients: readonly number[], signal: AbortSignal): Promise<HandedOver> {
-    const fitted = await this.#fit();
+    const fitted = await this.#fit(recipients);
     if ("code" in fitted) {
       for (const recipient of recipients) this.#troubles.set(recipient, this.#unfit(fitted));
     } else {
@@ -106,7 +110,7 @@ class HandOver {
     return { outcomes: this.#outcomes, troubles: this.#troubles, unasked: this.#pending };
   }
 
-  async #fit(): Promise<FittedMessage | Reply> {
+  async #fit(recipients: readonly number[]): Promise<FittedMessage | Reply> {
     const { peer } = this.#exchange;
     // At the end of the road there is no way left to protect.
     const onwards = this.#job.taken === "relayed";
@@ -118,8 +122,15 @@ class HandOver {
       return reply(552, "5.3.4", `the message has ${size} octets, the station takes ${peer.size}`);
     }
     const { sender } = this.#job;
-    if (sender !== null && wireAddress(sender, fitted.smtputf8) === null) return UTF8_ADDRESS;
-    return fitted;
+    // An alias may lead from an ASCII address to one that is not: then we ask for SMTPUTF8 ourselves.
+    const addresses = [
+      ...sender === null ? [] : [sender],
+      ...recipients.map(this.#addressOf, this),
+    ];
+    const asked = addresses.some((address) => wireAddress(address, false) === null);
+    const smtputf8 = fitted.smtputf8 || (peer.smtputf8 && asked);
+    if (sender !== null && wireAddress(sender, smtputf8) === null) return UTF8_ADDRESS;
+    return { ...fitted, smtputf8 };
   }
 
   /** Those whose address the station can be told. */
@@ -167,7 +178,7 @@ class HandOver {
         const { notify, originalRecipient } = entry.recipients[index]!;
         return {
           address: wireAddress(this.#addressOf(index), smtputf8)!,
-          ...(notify !== undefined && { notify }),
+          ...(notify !== undefined && { notify: this.#notifyOf(notify) }),
           ...(originalRecipient !== undefined && { originalRecipient }),
         };
       }),
@@ -180,11 +191,19 @@ class HandOver {
     };
   }
 
+  /** At the end of the road success is ours to tell: LMTP servers that do DSN would tell it too. */
+  #notifyOf(notify: readonly DsnNotify[]): readonly DsnNotify[] {
+    if (this.#job.taken === "relayed") return notify;
+    const others = notify.filter((kind) => kind !== "SUCCESS");
+    return others.length > 0 ? others : ["NEVER"];
+  }
+
   /**
    * Whether a connection that had been used before ended as soon as it was used again: it had ended while
-   * it was kept, and says nothing about the host.
+   * it was kept, or cannot be used again, and says nothing about the host.
    */
   #isStale({ outcomes, failure }: Sent): boolean {
+    if (failure?.kind === "refused" && failure.where === "RSET") return true;
     if (this.#before === 0 || this.#exchange.messages !== this.#before + 1) return false;
     if (failure === null || failure.kind === "timeout" || failure.kind === "garbage") return false;
     return outcomes.every(({ stage, accepted, remote, reply }) =>
@@ -232,7 +251,7 @@ class HandOver {
       const words = { ...given, lines: [`${where.host}: ${given.lines.join(" ")}`] };
       const permanent = given.code >= 500;
       this.#troubles.set(recipient, { reply: words, permanent, unreachable: false });
-    } else if (stage === "mail" && given.code < 500) {
+    } else if (stage === "mail" && (given.code < 500 || this.#wantsMore(given))) {
       const unreachable = given.code === 421;
       this.#troubles.set(recipient, { reply: given, ...where, permanent: false, unreachable });
     } else {
@@ -244,6 +263,11 @@ class HandOver {
         ...(unreachable && { unreachable }),
       });
     }
+  }
+
+  /** 530 asks for TLS or a login: of who has TLS, and was named by DNS, for something we shall never have. */
+  #wantsMore({ code }: Reply): boolean {
+    return code === 530 && (this.#job.chosen || this.#exchange.tls === undefined);
   }
 
   /** RFC 1047: a second copy is the lesser evil. */
@@ -280,12 +304,14 @@ class HandOver {
   }
 }
 
-/** RFC 5321 §4.5.3.1.10: 452, or 552 of stations that follow RFC 821; others speak of the mailbox. */
+/**
+ * RFC 5321 §4.5.3.1.10: 452, or 552 of stations that follow RFC 821; with another enhanced code they speak of
+ * the mailbox. Without one they may: then it is said again, and believed, in a transaction that has nobody else.
+ */
 function isTooMany({ stage, remote, reply: { code, enhanced } }: RecipientOutcome): boolean {
   if (stage !== "rcpt" || !remote) return false;
-  return (code === 452 || code === 552 || code === 450 || code === 451)
-    ? enhanced === "4.5.3" || enhanced === "5.5.3" || (code === 452 && enhanced === undefined)
-    : false;
+  if (enhanced === undefined) return code === 452 || code === 552;
+  return [450, 451, 452, 552].includes(code) && (enhanced === "4.5.3" || enhanced === "5.5.3");
 }
 
 function sizeOf({ source }: FittedMessage): number {

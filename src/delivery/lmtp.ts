@@ -30,7 +30,8 @@ export function lmtpTransport(services: LmtpServices): KeepingTransport {
     async deliver(job, signal) {
       const { route, recipients } = job;
       if (route.kind !== "lmtp") return putOff(recipients, NO_SERVER);
-      return await attempt(shared, { job, targets: [targetOf(route)], taken: "delivered" }, signal);
+      const plan = { job, targets: [targetOf(route)], chosen: true, taken: "delivered" } as const;
+      return await attempt(shared, plan, signal);
     },
     stop: () => pool.stop(),
   };

@@ -38,8 +38,8 @@ export interface OwnStation {
 
 /** What a search gave. */
 export type HostSearch =
-  /** At least one, the first to be tried first. */
-  | { readonly status: "found"; readonly hosts: readonly MailHost[] }
+  /** At least one, the first to be tried first; and why there may be more another time. */
+  | { readonly status: "found"; readonly hosts: readonly MailHost[]; readonly missing?: Reply }
   /** Why not, in our own words. */
   | { readonly status: "deferred" | "failed"; readonly reply: Reply };
 
@@ -109,7 +109,9 @@ export async function findHosts(
     return chooseHosts(route, own, domain, [withAddress(domain, address)]);
   }
   const answer = await resolver.mx(domain, signal);
-  if (answer.status === "failed") return noAnswer(domain, answer.reason);
+  if (answer.status === "failed") {
+    return { status: "deferred", reply: noAnswer(domain, answer.reason) };
+  }
   if (answer.status === "found") {
     const named = answer.records.filter(({ exchange }) => exchange !== "");
     // RFC 7505 §3: a null MX stands alone; beside others it says nothing.
@@ -184,7 +186,9 @@ function chooseHosts(
     return failed(550, "5.4.6", `mail for ${domain} would come back: its host is this server`);
   }
   const hosts = usableHosts(others, settings);
-  return hosts.length > 0 ? { status: "found", hosts } : explain(domain, others);
+  if (hosts.length === 0) return explain(domain, others);
+  const unknown = firstUnknown(others);
+  return { status: "found", hosts, ...(unknown !== null && { missing: unknown }) };
 }
 
 /**
@@ -253,9 +257,8 @@ function isAllowed(settings: RelaySettings, address: string): boolean {
 
 /** Why no host is left. */
 function explain(domain: string, candidates: readonly Candidate[]): HostSearch {
-  for (const { host, answer } of candidates) {
-    if (answer.status === "failed") return noAnswer(host.exchange, answer.reason);
-  }
+  const unknown = firstUnknown(candidates);
+  if (unknown !== null) return { status: "deferred", reply: unknown };
   const found = candidates.flatMap(({ answer }) => answer.status === "found" ? answer.records : []);
   const local = found.find((address) => classifyIp(address) !== "unicast");
   if (local !== undefined) {
@@ -268,8 +271,16 @@ function explain(domain: string, candidates: readonly Candidate[]): HostSearch {
   return failed(550, "5.4.4", `no mail host of ${domain} has an address that can be connected to`);
 }
 
-function noAnswer(name: string, reason: string): HostSearch {
-  return deferred(reply(451, "4.4.3", `DNS gives no answer about ${name}: ${reason}`));
+/** Of which host DNS has not said what its addresses are. */
+function firstUnknown(candidates: readonly Candidate[]): Reply | null {
+  for (const { host, answer } of candidates) {
+    if (answer.status === "failed") return noAnswer(host.exchange, answer.reason);
+  }
+  return null;
+}
+
+function noAnswer(name: string, reason: string): Reply {
+  return reply(451, "4.4.3", `DNS gives no answer about ${name}: ${reason}`);
 }
 
 function failed(code: number, enhanced: string, text: string): HostSearch {

@@ -11,7 +11,7 @@
 import type { MxRoute, SmarthostRoute } from "../routing/route.ts";
 import type { Random, Resolver } from "../runtime/runtime.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
-import { attempt } from "./attempt.ts";
+import { attempt, type AttemptPlan } from "./attempt.ts";
 import { ConnectionPool, type PoolLimits } from "./connection_pool.ts";
 import { findHosts, type MailHost, type OwnStation } from "./mx.ts";
 import { failureOf, putOff } from "./outcomes.ts";
@@ -71,7 +71,14 @@ export function remoteTransport(services: RemoteServices): KeepingTransport {
         return recipients.map((recipient) => ({ recipient, ...failureOf(search.reply) }));
       }
       const targets = targetsOf(route, search.hosts, entry.requireTls);
-      const plan = { job, targets, taken: "relayed", eightBit: route.eightBit } as const;
+      const plan: AttemptPlan = {
+        job,
+        targets,
+        chosen: route.kind === "smarthost",
+        ...(search.missing !== undefined && { missing: search.missing }),
+        taken: "relayed",
+        eightBit: route.eightBit,
+      };
       return await attempt(shared, plan, signal);
     },
     stop: () => pool.stop(),

@@ -224,14 +224,17 @@ export class SmtpExchange {
   /** Says QUIT, waits a moment for the answer, and closes. Never throws. */
   async quit(): Promise<void> {
     if (this.#pump.closed) return;
-    if (this.#session.waiting === "intent" && !this.#pump.arrived) {
-      try {
+    const { waiting } = this.#session;
+    try {
+      if (waiting === "intent" && !this.#pump.arrived) {
         this.#session.quit();
         while (await this.#pump.next() !== null);
         await this.#pump.closeWrite();
-      } catch {
-        // It is over either way.
+      } else if (waiting === "closed") {
+        while (await this.#pump.next() !== null); // the session's own last words
       }
+    } catch {
+      // It is over either way.
     }
     this.#pump.close();
   }

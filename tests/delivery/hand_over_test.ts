@@ -130,3 +130,10 @@ Deno.test("handOver() keeps to the limits of domains in a transaction", async ()
     ["<b@sub.example.org>"],
   ]);
 });
+
+Deno.test("handOver() asks for SMTPUTF8 itself where an alias leads to an address that needs it", async () => {
+  const { outcomes, messages } = await hand(UTF8, { to: ["用户@example.org"] });
+  assertEquals(outcomes, RELAYED);
+  assertEquals(messages[0]!.mail, "<alice@example.com> SMTPUTF8");
+  assertEquals(messages[0]!.rcpt, ["<用户@example.org>"]);
+});

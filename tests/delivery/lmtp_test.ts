@@ -74,3 +74,28 @@ Deno.test("lmtpTransport() delivers mail with REQUIRETLS: the road ends here", a
   const [outcome] = await world.deliver(jobFor(route, { entry: { requireTls: true } }));
   assertEquals(outcome!.status, "delivered");
 });
+
+Deno.test("lmtpTransport() fails nobody when it is led to a port of SMTP", async () => {
+  const { world, route } = await server({
+    on: (line) => line.startsWith("LHLO") ? "500 5.5.1 unknown command" : undefined,
+  });
+  await using _ = world;
+  assertEquals(told(await world.deliver(jobFor(route))), [
+    "0 deferred 500 5.5.1 unknown command",
+  ]);
+});
+
+Deno.test("lmtpTransport() leaves it to no server to tell of success, which is told here", async () => {
+  const cases = [
+    [["SUCCESS", "FAILURE"], "FAILURE"],
+    [["SUCCESS"], "NEVER"],
+    [["NEVER"], "NEVER"],
+  ] as const;
+  for (const [notify, said] of cases) {
+    const { world, peer, route } = await server({ extensions: ["DSN"] });
+    await using _ = world;
+    const [outcome] = await world.deliver(jobFor(route, { recipient: { notify } }));
+    assertEquals([outcome!.status, outcome!.dsnHandedOn], ["delivered", undefined]);
+    assertEquals(peer.messages[0]!.rcpt, [`<bob@example.org> NOTIFY=${said}`]);
+  }
+});

@@ -369,3 +369,112 @@ Deno.test("remoteTransport() leaves further hosts for another time once it has w
   assert(waited >= 600_000 && waited < 610_000, `${waited}`);
   assertEquals(peers.map(({ connections }) => connections), [1, 1, 0, 0]);
 });
+
+Deno.test("remoteTransport() does not blame a message for what is said to RSET before it", async () => {
+  await using world = new RelayWorld();
+  const nobody = (line: string) => line.includes("<nobody@") ? "550 5.1.1 nobody" : undefined;
+  const peer = await world.peer({
+    on: (line) => line === "RSET" ? "502 5.5.1 not implemented" : nobody(line),
+  });
+  assertEquals(await world.relay({ to: ["nobody@example.org"] }), ["0 failed 550 5.1.1 nobody"]);
+  assertEquals(await world.relay(), ["0 relayed 250 2.0.0 taken"]);
+  assertEquals(peer.connections, 2);
+
+  // The same between two transactions of one message.
+  await using limited = new RelayWorld();
+  await limited.peer({
+    extensions: ["LIMITS RCPTMAX=1"],
+    on: (line) => line === "RSET" ? "502 5.5.1 not implemented" : nobody(line),
+  });
+  assertEquals(await limited.relay({ to: ["nobody@example.org", "bob@example.org"] }), [
+    "0 failed 550 5.1.1 nobody",
+    "1 relayed 250 2.0.0 taken",
+  ]);
+});
+
+Deno.test("remoteTransport() says QUIT to a station that turns it away (RFC 5321 §3.1)", async () => {
+  const cases: readonly [PeerBehaviour, number][] = [
+    [{ greeting: "554 5.7.1 go away" }, 0],
+    [{ on: (line) => /^(EHLO|HELO)/.test(line) ? "550 5.7.1 go away" : undefined }, 2],
+  ];
+  for (const [behaviour, before] of cases) {
+    await using world = new RelayWorld();
+    const peer = await world.peer(behaviour);
+    await world.relay();
+    assertEquals(peer.lines.slice(before), ["QUIT"]);
+    assertEquals(peer.open, 0);
+  }
+});
+
+Deno.test("remoteTransport() fails nobody while a host was not asked", async () => {
+  await using slow = new RelayWorld();
+  const { clock, resolver } = slow.own;
+  const addresses = ["192.0.2.25", "192.0.2.27", "192.0.2.28"];
+  resolver.set("mx1.example.org", { a: addresses });
+  for (const address of addresses) {
+    const { network } = slow.machine(address);
+    const listener = await network.listen({ transport: "tcp", hostname: "0.0.0.0", port: 25 });
+    listener.accept().then(async (socket) => {
+      await clock.sleep(290_000);
+      await socket!.write(new TextEncoder().encode("521 5.3.2 no mail here\r\n"));
+      socket!.close();
+    });
+  }
+  assertEquals(await slow.relay(), ["0 deferred 451 4.4.1 there was no time to ask all hosts"]);
+
+  await using ill = new RelayWorld();
+  ill.own.resolver.failures.set("mx2.example.org", "servfail");
+  await ill.peer({ greeting: "521 5.3.2 no mail here" });
+  assertMatch((await ill.relay())[0]!, /^0 deferred 451 4\.4\.3 .*mx2\.example\.org/);
+});
+
+Deno.test("remoteTransport() takes 552 for too many recipients while others are taken (RFC 5321 §4.5.3.1.10)", async () => {
+  await using world = new RelayWorld();
+  let taken = 0;
+  const peer = await world.peer({
+    on: (line) => {
+      if (line.startsWith("MAIL")) taken = 0;
+      if (line.includes("<full@")) return "552 mailbox full";
+      return line.startsWith("RCPT") && ++taken > 2 ? "552 too many recipients" : undefined;
+    },
+  });
+  const to = ["full@example.org", "a@example.org", "b@example.org", "c@example.org"];
+  assertEquals((await world.relay({ to })).sort(), [
+    "0 failed 552 mailbox full",
+    "1 relayed 250 2.0.0 taken",
+    "2 relayed 250 2.0.0 taken",
+    "3 relayed 250 2.0.0 taken",
+  ]);
+  assertEquals(peer.messages.map(({ rcpt }) => rcpt.length), [2, 1]);
+});
+
+Deno.test("remoteTransport() fails nobody for 530, where TLS or a login may come to be had", async () => {
+  const on = (line: string) =>
+    line === "STARTTLS"
+      ? "454 4.7.0 not now"
+      : line.startsWith("MAIL")
+      ? "530 5.7.0 Must issue a STARTTLS command first"
+      : undefined;
+  await using world = new RelayWorld();
+  await world.peer({ extensions: ["STARTTLS"], on });
+  await world.peer({ extensions: ["STARTTLS"], on }, "192.0.2.26");
+  assertMatch((await world.relay())[0]!, /^0 deferred 530 5\.7\.0 /);
+
+  await using hosts = new RelayWorld();
+  hosts.own.resolver.set("example.org", { mx: ["10 mx.example.test"] });
+  await hosts.peer({ tls: hosts.tls, on: (line) => line === "STARTTLS" ? undefined : on(line) });
+  assertMatch((await hosts.relay())[0]!, /^0 failed 530 5\.7\.0 /);
+  assertMatch((await hosts.relay({}, smarthostRoute()))[0]!, /^0 deferred 530 5\.7\.0 /);
+});
+
+Deno.test("remoteTransport() fails nobody for what a smarthost says before the first message", async () => {
+  const cases: readonly PeerBehaviour[] = [
+    { greeting: "521 5.3.2 no mail here" },
+    { on: (line) => /^(EHLO|HELO)/.test(line) ? "550 5.7.1 who?" : undefined },
+  ];
+  for (const behaviour of cases) {
+    await using world = new RelayWorld();
+    await world.peer(behaviour);
+    assertMatch((await world.relay({}, smarthostRoute()))[0]!, /^0 deferred 5[25][01] /);
+  }
+});
