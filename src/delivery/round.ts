@@ -109,7 +109,11 @@ export class Round {
 
   /** Makes the lease longer; where it is lost the work ends. */
   renew(now: number): void {
-    if (!this.#lost && !this.#services.store.renew(this.#claim, now)) this.#lose();
+    try {
+      if (!this.#lost && !this.#services.store.renew(this.#claim, now)) this.#lose();
+    } catch (error) {
+      this.#tellTroubleOf("lease", error); // a bug of the store's: the others are to be renewed all the same
+    }
   }
 
   /** One more part is under way. */
@@ -167,7 +171,10 @@ export class Round {
     this.#writing = true;
     while (this.#open > 0 && this.#unwritten && !this.#lost) await this.#update();
     if (this.#open === 0) {
-      if (!this.#lost) await this.#conclude();
+      if (!this.#lost) {
+        // What throws here is a bug of the store's. The lease ends by itself, the process must not.
+        await this.#conclude().catch((error) => this.#tellTroubleOf("settlement", error));
+      }
       this.#services.onEnd(this);
       return; // `writing` stays: nothing comes after the end
     }
@@ -220,7 +227,7 @@ export class Round {
    * ends.
    */
   async #persist(write: () => Promise<void>): Promise<boolean> {
-    const { clock, emit, onTrouble, giveUp } = this.#services;
+    const { clock, onTrouble, giveUp } = this.#services;
     let troubled = false;
     try {
       for (let pause = FIRST_PAUSE;; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
@@ -233,8 +240,7 @@ export class Round {
             this.#lose();
             return false;
           }
-          const facts = { where: "settlement", error: describeError(error) };
-          emit({ type: "queue.trouble", ...facts, message: this.#entry.id });
+          this.#tellTroubleOf("settlement", error);
         }
         if (!troubled) onTrouble(true);
         troubled = true;
@@ -256,6 +262,12 @@ export class Round {
     const error = new LeaseLostError(id).message;
     this.#services.emit({ type: "queue.trouble", where: "lease", error, message: id });
     this.abort();
+  }
+
+  #tellTroubleOf(where: string, error: unknown): void {
+    const { id: message } = this.#entry;
+    const facts = { where, error: describeError(error), message };
+    this.#services.emit({ type: "queue.trouble", ...facts });
   }
 
   #tellDone(outcome: Outcome, recipient: QueuedRecipient, destination: string): void {

@@ -667,3 +667,37 @@ for (const limits of [{ window: 0 }, { concurrency: NaN }, { batch: -1 }, { slac
     assert(error.message.includes(Object.keys(limits)[0]!), error.message);
   });
 }
+
+Deno.test("a store with a bug ends neither the process nor the renewal of other leases", async () => {
+  const slow = laterAnswer();
+  let renewals = 0;
+  const bench = new QueueBench({
+    lease: 3000,
+    limits: { startWidth: 1 },
+    answers: (name) => name.startsWith("slow") ? slow.promise : null,
+    wire: (inner) => {
+      const renew = inner.renew.bind(inner);
+      inner.renew = (claim, now) => {
+        if (++renewals === 1) throw new Error("bug");
+        return renew(claim, now);
+      };
+      inner.release = () => {
+        throw new Error("bug");
+      };
+      return inner;
+    },
+  });
+  await bench.add("m1", "slow@y.example");
+  await bench.clock.advance(1500);
+  for (const id of ["m2", "m3"]) await bench.add(id, "bob@x.example");
+  // The second finds its destination down, more than once: nothing changes, the claim is given back.
+  await bench.clock.advance(20 * MINUTE);
+  const places = new Set(bench.eventsOf("queue.trouble").map(({ where }) => where));
+  assertEquals(places, new Set(["lease", "settlement"]));
+  assertEquals(bench.runner.state.messages, 1);
+  slow.resolve(OK);
+  await bench.clock.settle();
+  assertEquals(bench.attempts.filter(({ message }) => message === "m1").length, 1);
+  assertEquals((await bench.entries()).has("m1"), false);
+  await bench.stop();
+});
