@@ -9,6 +9,8 @@
  * @module
  */
 
+import { type Address, mailboxKey } from "../address.ts";
+import type { Mailbox } from "../directory/directory.ts";
 import { countReceived, formatReceived, withProtocol } from "../message/received.ts";
 import { formatFields, type RawField } from "../message/header.ts";
 import type { Decision } from "../policy/chain.ts";
@@ -149,7 +151,7 @@ interface Message {
   readonly transaction: Transaction;
   readonly source: MessageSource;
   readonly report: MessageReport;
-  /** Mailboxes that have their copy already. */
+  /** Mailboxes that have their copy already, and all places that the queue will see to. */
   readonly made: Set<string>;
   /** What the queue would call it. */
   readonly id: string;
@@ -180,12 +182,36 @@ async function accept(message: Message, recipients: readonly AcceptedRecipient[]
   return taken(transaction);
 }
 
-function putInQueue(
-  { services, client, transaction, source, id }: Message,
+/** What is made already, or queued for another recipient (RFC 2033: each has its own reply), is not queued again. */
+async function putInQueue(
+  { services, client, transaction, source, made, id }: Message,
   queue: QueueServices,
   recipients: readonly AcceptedRecipient[],
 ): Promise<Reply | null> {
-  return enqueue(services, queue, client, { transaction, source, recipients, id });
+  const left = recipients.map((recipient) => ({
+    ...recipient,
+    mailboxes: recipient.mailboxes.filter(({ mailbox }) => !made.has(placeOf(mailbox))),
+    remote: recipient.remote.filter((address) => !made.has(placeBeyond(address))),
+  })).filter(({ mailboxes, remote }) => mailboxes.length + remote.length > 0);
+  if (left.length === 0) return null;
+  const failure = await enqueue(services, queue, client, {
+    ...{ transaction, source, id },
+    recipients: left,
+  });
+  if (failure !== null) return failure;
+  for (const { mailboxes, remote } of left) {
+    for (const { mailbox } of mailboxes) made.add(placeOf(mailbox));
+    for (const address of remote) made.add(placeBeyond(address));
+  }
+  return null;
+}
+
+function placeOf({ domain, user }: Mailbox): string {
+  return `in ${domain}/${user}`;
+}
+
+function placeBeyond(address: Address): string {
+  return `to ${mailboxKey(address)}`;
 }
 
 /** Makes the copies of some recipients, all or none; what is made already is not made again. */
@@ -196,7 +222,7 @@ async function deliver(
   const copies = copiesFor(transaction, recipients, made);
   const outcome = await deliverTogether(delivery, source, [...copies.values()]);
   if (!Array.isArray(outcome)) return outcome;
-  for (const mailbox of copies.keys()) made.add(mailbox);
+  for (const place of copies.keys()) made.add(place);
   report.delivered([...copies.values()], outcome);
   return null;
 }
@@ -215,7 +241,7 @@ function copiesFor(
   const copies = new Map<string, LocalRecipient>();
   for (const { mailboxes } of recipients) {
     for (const { mailbox, address } of mailboxes) {
-      const key = `${mailbox.domain}/${mailbox.user}`;
+      const key = placeOf(mailbox);
       if (made.has(key) || copies.has(key)) continue;
       copies.set(key, { mailbox, address, sender, messageId });
     }

@@ -6,6 +6,7 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import fc from "fast-check";
 import { concat, decode, encode } from "../../src/bytes.ts";
 import type { SmtpPeer } from "../support/memory_station.ts";
 import { fates, readReport } from "./report.ts";
@@ -224,3 +225,59 @@ Deno.test("bodies of every size arrive as they were sent, over a slow line", asy
     assert(mail.endsWith(`\r\n\r\n${body}\r\n`), `${body.length} octets`);
   }
 });
+
+Deno.test("whatever a message holds, it is the same in a mailbox here and in one two stations on", async () => {
+  for (const extensions of [{}, { chunking: false }, { eightBitMime: true, chunking: false }]) {
+    await using world = new World();
+    const a = await world.station("a.example");
+    await world.station("b.example", {
+      directory: { accounts: {}, aliases: { "fwd@b.example": "bob@c.example" } },
+      listener: { extensions },
+    });
+    const c = await world.station("c.example", { listener: { extensions } });
+    let sent = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(PIECE, { maxLength: 30 }), async (pieces) => {
+        const number = `Number: ${sent++}.`;
+        const message = concat([encode(`${number}\r\n`), ...pieces, encode("\r\n")]);
+        await a.submit("alice@a.example", ["bob@a.example", "fwd@b.example"], { message });
+        await world.pass(SECOND);
+        const [here, there] = await Promise.all([a, c].map(async (station) => {
+          const mails = await station.mailbox("bob");
+          return mails.find((mail) => mail.includes(number))!;
+        }));
+        assertEquals(withoutTrace(there!), withoutTrace(here!));
+      }),
+      { numRuns: 40 },
+    );
+    assertEquals(await a.mailbox("alice"), []);
+  }
+});
+
+/** Parts of messages that may be mistaken for something else. */
+const PIECE = fc.oneof(
+  fc.constantFrom(
+    "\r\n",
+    "\n",
+    "\r",
+    ".",
+    "..",
+    "\r\n.\r\n",
+    "\n.\n",
+    "\r\n.",
+    "\0",
+    "BDAT 0 LAST\r\n",
+  )
+    .map(encode),
+  fc.constantFrom("Subject: x\r\n", " folded\r\n", "No colon\r\n", "From \r\n", ": \r\n").map(
+    encode,
+  ),
+  fc.constantFrom("Received: from x\r\n", "Return-Path: <x@y>\r\n", "Bcc: z\r\n").map(encode),
+  fc.integer({ min: 1, max: 3000 }).map((length) => encode("y".repeat(length))),
+  fc.uint8Array({ maxLength: 20 }),
+);
+
+/** A mail without what stations put on top. */
+function withoutTrace(mail: string): string {
+  return mail.slice(mail.search(/^Number: /m)).replace(/^Received: .*\r\n(?:[ \t].*\r\n)*/gm, "");
+}

@@ -214,3 +214,54 @@ Deno.test("a mailbox that becomes full while its mail waits is told of (5.2.2)",
   assertEquals(told.filter((fate) => fate.includes(" failed ")).length, 1, told.join());
   assertEquals(await a.queued(), []);
 });
+
+Deno.test("a mail to hundreds at one station is told of in one notice, and each mailbox has it once", async () => {
+  await using world = new World();
+  world.hub.network.wires.conditions = () => ({ delay: 5 });
+  const a = await world.station("a.example");
+  const users = Array.from({ length: 150 }, (_, i) => `u${i}`);
+  const b = await world.station("b.example", {
+    directory: { accounts: Object.fromEntries(users.map((user) => [`${user}@b.example`, {}])) },
+  });
+  const ghosts = users.map((user) => `no-${user}`);
+  await a.submit("alice@a.example", [...users, ...ghosts].map((user) => `${user}@b.example`));
+  await world.pass(HOUR);
+  for (const user of users) assertEquals((await b.mailbox(user)).length, 1, user);
+  const told = (await a.mailbox("alice")).map(readReport).flatMap(fates);
+  assertEquals(
+    told.sort(),
+    ghosts.map((user) => `${user}@b.example failed 5.1.1`).sort(),
+  );
+  assertEquals((await a.mailbox("alice")).length, 1);
+  assertEquals(await a.queued(), []);
+});
+
+Deno.test("stop() ends also while a host does not answer, and the mail is there at the next start", async () => {
+  await using world = new World();
+  const a = await world.station("a.example");
+  const b = await world.station("b.example");
+  world.hub.network.wires.conditions = () => ({ connect: "ignore" });
+  await a.submit("alice@a.example", "bob@b.example");
+  await world.pass(SECOND);
+  const begin = world.clock.now();
+  await world.clock.runUntil(a.stop(2 * SECOND));
+  assert(world.clock.now() - begin < 10 * SECOND);
+  world.hub.network.wires.conditions = () => ({});
+  await a.start();
+  await world.pass(10 * MINUTE);
+  assertEquals((await b.mailbox("bob")).length, 1);
+});
+
+Deno.test("a station that DNS leads back to itself by another name ends the loop, with one notice", async () => {
+  await using world = new World();
+  const a = await world.station("a.example");
+  const backup = await world.station("backup.example", {
+    routes: [{ domains: ["b.example"], via: { kind: "mx" }, accept: true }],
+  });
+  world.host("b.example", "disguised.example", backup.address);
+  await a.submit("alice@a.example", "bob@b.example");
+  await world.pass(HOUR);
+  const told = (await a.mailbox("alice")).map(readReport).flatMap(fates);
+  assertEquals(told, ["bob@b.example failed 5.4.6"]);
+  assertEquals(await backup.queued(), []);
+});

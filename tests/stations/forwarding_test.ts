@@ -54,7 +54,7 @@ Deno.test("mail that an alias sends on leaves with a sender of its domain", asyn
   assertEquals(more, []);
   assertMatch(
     mail!,
-    /^Return-Path: <SRS0=[A-Za-z0-9+/]{4}=[A-Z2-7]{2}=a\.example=alice@b\.example>\r\n/,
+    /^Return-Path: <SRS0=[A-Za-z0-9+/]{4,}=[A-Z2-7]{2}=a\.example=alice@b\.example>\r\n/,
   );
   // Bob's copy stays here, with the sender it has.
   assertMatch((await b.mailbox("bob"))[0]!, /^Return-Path: <alice@a\.example>\r\n/);
@@ -210,4 +210,32 @@ Deno.test("the rewritten sender is the same at every attempt", async () => {
   assertEquals(senders.length, 9);
   assertEquals(new Set(senders).size, 1);
   assertNotEquals(senders[0], "FROM:<alice@a.example>");
+});
+
+Deno.test("a mail that LMTP brings for several that lead to one place is there once (RFC 2033)", async () => {
+  const orders = [["fwd", "alice", "both"], ["both", "alice", "fwd"], ["alice", "both", "fwd"]];
+  for (const order of orders) {
+    await using world = new World();
+    const a = await world.station("a.example", {
+      directory: {
+        accounts: { "alice@a.example": {} },
+        aliases: {
+          "fwd@a.example": "bob@b.example",
+          "both@a.example": ["alice@a.example", "bob@b.example"],
+        },
+      },
+      more: [{ role: "lmtp", address: { transport: "tcp", hostname: "0.0.0.0", port: 24 } }],
+    });
+    const b = await world.station("b.example");
+    const peer = await world.client(a, 24);
+    await peer.say("LHLO client.example", 250);
+    await peer.say("MAIL FROM:<z@z.example>", 250);
+    for (const user of order) await peer.say(`RCPT TO:<${user}@a.example>`, 250);
+    await peer.say("DATA", 354);
+    await peer.say("Subject: hi\r\n\r\nHello.\r\n.", 250);
+    for (const _ of order.slice(1)) await peer.expect(250);
+    await world.pass(SECOND);
+    const copies = [(await a.mailbox("alice")).length, (await b.mailbox("bob")).length];
+    assertEquals(copies, [1, 1], order.join());
+  }
 });
