@@ -10,6 +10,7 @@ import type { Clock } from "../runtime/runtime.ts";
 import { nextAttempt, type QueueEntry } from "./entry.ts";
 import type { MessageSource } from "./local_delivery.ts";
 import { type Claim, LeaseLostError, type NewMessage, type QueueStore } from "./store.ts";
+import { Waiters } from "./waiters.ts";
 
 /** What a {@link MemoryStore} is made of. */
 export interface MemoryStoreOptions {
@@ -34,12 +35,6 @@ interface Item {
   notBefore: number;
 }
 
-/** Somebody in {@link MemoryStore.wait}. */
-interface Waiter {
-  readonly until: number;
-  readonly wake: () => void;
-}
-
 /**
  * Messages in memory.
  *
@@ -60,12 +55,13 @@ export class MemoryStore implements QueueStore {
   readonly #lease: number;
   readonly #items = new Map<string, Item>();
   readonly #leases = new WeakMap<Claim, Lease>();
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiters: Waiters;
 
   /** An empty one. */
   constructor({ clock, lease = 5 * 60_000 }: MemoryStoreOptions) {
     this.#clock = clock;
     this.#lease = lease;
+    this.#waiters = new Waiters(clock);
   }
 
   async add(...messages: readonly NewMessage[]): Promise<void> {
@@ -77,7 +73,7 @@ export class MemoryStore implements QueueStore {
       const { entry } = item;
       if (this.#items.has(entry.id)) continue; // added by somebody else meanwhile, or twice here
       this.#items.set(entry.id, item);
-      this.#wake(nextAttempt(entry));
+      this.#waiters.wake(nextAttempt(entry));
     }
   }
 
@@ -137,7 +133,7 @@ export class MemoryStore implements QueueStore {
     }
     item.entry = next;
     item.lease = null;
-    this.#wake(dueTime(item));
+    this.#waiters.wake(dueTime(item));
   }
 
   release(claim: Claim, notBefore: number): void {
@@ -145,25 +141,11 @@ export class MemoryStore implements QueueStore {
     if (item === null) return;
     item.lease = null;
     item.notBefore = notBefore;
-    this.#wake(dueTime(item));
+    this.#waiters.wake(dueTime(item));
   }
 
-  async wait(until: number, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    const timer = new AbortController();
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiter = { until, wake: resolve };
-    const abort = () => reject(signal.reason);
-    this.#waiters.add(waiter);
-    signal.addEventListener("abort", abort, { once: true });
-    this.#clock.sleep(until - this.#clock.now(), timer.signal).then(resolve, () => {});
-    try {
-      await promise;
-    } finally {
-      timer.abort();
-      signal.removeEventListener("abort", abort);
-      this.#waiters.delete(waiter);
-    }
+  wait(until: number, signal: AbortSignal): Promise<void> {
+    return this.#waiters.wait(until, signal);
   }
 
   nextDue(): number {
@@ -213,10 +195,6 @@ export class MemoryStore implements QueueStore {
     const item = this.#find(claim, this.#clock.now());
     if (item === null) throw new LeaseLostError(claim.entry.id);
     return item;
-  }
-
-  #wake(time: number): void {
-    for (const { until, wake } of this.#waiters) if (time < until) wake();
   }
 }
 

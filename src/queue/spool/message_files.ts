@@ -26,6 +26,7 @@ import type { QueueEntry } from "../entry.ts";
 import type { MessageSource } from "../local_delivery.ts";
 import type { NewMessage } from "../store.ts";
 import { BodyFiles } from "./body_files.ts";
+import { Breath } from "./breath.ts";
 import { Damaged } from "./damaged.ts";
 import { DueReader, type DueVisitor } from "./due_reader.ts";
 import { EntryFiles } from "./entry_files.ts";
@@ -47,9 +48,6 @@ export interface MessageFilesOptions {
   /** Names of one folder held in memory that nobody works on. Default 50,000. */
   readonly window?: number;
 }
-
-/** Entries that are listed before others get a turn. */
-const STRIDE = 64;
 
 /** Somebody who lists: what is moved behind its back is shown in the end. */
 interface Listing {
@@ -198,11 +196,11 @@ export class MessageFiles {
     const listing: Listing = { visited: new Set(), missed: new Set() };
     this.#listings.add(listing);
     try {
-      let count = 0;
+      const breath = new Breath(this.#files, this.#directory);
       for (const folder of this.#entries.folders()) {
         listing.visited.add(folder);
         for await (const id of this.#entries.ids(folder)) {
-          if (++count % STRIDE === 0) await this.#breathe();
+          await breath.take();
           const record = await this.#turns.run(id, () => this.#read(id, folder));
           if (record !== null) yield record.entry;
         }
@@ -282,14 +280,6 @@ export class MessageFiles {
       : `the body has ${size} octets, not ${bodySize}`;
     await this.#entries.setAside(id, folder, reason);
     return false;
-  }
-
-  /**
-   * Lets others get a turn. Small reads are done at once and wait for nothing, so that whoever lists a
-   * hundred thousand of them would hold up the whole server; this call is a real one.
-   */
-  async #breathe(): Promise<void> {
-    await this.#files.space(this.#directory).catch(() => {});
   }
 }
 

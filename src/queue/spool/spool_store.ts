@@ -33,17 +33,17 @@ import {
 import { nextAttempt, type QueueEntry } from "../entry.ts";
 import type { MessageSource } from "../local_delivery.ts";
 import { type Claim, LeaseLostError, type NewMessage, type QueueStore } from "../store.ts";
-import { DueHeap } from "./due_heap.ts";
+import { Waiters } from "../waiters.ts";
+import { Breath } from "./breath.ts";
+import { dueTime } from "./entry_files.ts";
 import { Folders } from "./folders.ts";
+import { FreshMail } from "./fresh_mail.ts";
+import { FreshMover } from "./fresh_mover.ts";
 import { Leases } from "./leases.ts";
 import { MessageFiles } from "./message_files.ts";
-import { OctetGate } from "./octet_gate.ts";
 import { type Owner, ownSpool } from "./owner.ts";
-import type { SegmentMessage } from "./segment.ts";
-import { buildRecord, LONGEST_RECORD, SMALL_MESSAGE } from "./segment_record.ts";
 import { Segments } from "./segments.ts";
 import { Turns } from "./turns.ts";
-import { Waiters } from "./waiters.ts";
 
 /** What a spool is made of. */
 export interface SpoolOptions {
@@ -74,20 +74,8 @@ export interface SpoolOptions {
 const MINUTE = 60_000;
 const MIB = 1024 * 1024;
 
-/** Octets of messages on their way to a segment. */
-const ON_THE_WAY = 64 * MIB;
-
-/** Messages moved to files of their own at a time. */
-const MOVERS = 8;
-
-/** Milliseconds between two looks at what is too old but could not be moved. */
-const PAUSE = 30_000;
-
 /** Of the entries given out at once, one in so many is a deferred one, while there are any: none shall starve. */
 const SHARE = 4;
-
-/** Messages read from the disk before others get a turn. */
-const STRIDE = 64;
 
 /**
  * Opens a spool: takes its ownership and recovers what is in it.
@@ -119,7 +107,7 @@ export async function openSpool(options: SpoolOptions): Promise<QueueStore> {
   const { files, clock, directory, emit } = options;
   const start = clock.now();
   const folders = new Folders(files);
-  await makeDurably(files, directory);
+  await folders.makeAll(directory);
   const owner = await ownSpool(options);
   try {
     const store = new SpoolStore(options, folders, owner);
@@ -133,99 +121,67 @@ export async function openSpool(options: SpoolOptions): Promise<QueueStore> {
   }
 }
 
-/**
- * Makes a folder and those above it; their names are durable when this resolves. Also of the first that is
- * there: whoever made it (this program, before it was killed) may not have come to sync it.
- */
-async function makeDurably(files: Files, path: string): Promise<void> {
-  const slash = path.lastIndexOf("/");
-  const parent = slash === -1 ? "." : path.slice(0, slash) || "/";
-  if (await files.stat(path) === null) {
-    await makeDurably(files, parent);
-    try {
-      await files.makeDirectory(path, 0o700);
-    } catch (error) {
-      if (errorCode(error) !== "EEXIST") throw error;
-    }
-  }
-  try {
-    await files.syncDirectory(parent);
-  } catch (error) {
-    // The program may only look at what is its own; then it has to trust that the folder stays.
-    if (!NOT_OURS.has(errorCode(error) ?? "")) throw error;
-  }
-}
-
-/** Why a folder cannot be synced when that is no fault: closed to us, or not to be synced at all. */
-const NOT_OURS: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "EINVAL", "ENOTSUP"]);
-
 /** The store over segments and files. */
 class SpoolStore implements QueueStore {
-  readonly #files: Files;
   readonly #clock: Clock;
-  readonly #directory: string;
   readonly #emit: EventSink;
-  readonly #age: number;
   readonly #owner: Owner;
   readonly #messages: MessageFiles;
   readonly #segments: Segments;
+  readonly #fresh: FreshMail;
+  readonly #mover: FreshMover;
   readonly #leases: Leases;
   readonly #turns = new Turns();
-  readonly #gate: OctetGate;
   readonly #waiters: Waiters;
-  /** What lies in segments, by id. */
-  #fresh = new Map<string, SegmentMessage>();
-  /** Of these, what nobody has. */
-  readonly #due: DueHeap<SegmentMessage>;
-  /** Of these, what is being read or moved. */
-  readonly #busy = new Set<string>();
-  readonly #closing = new AbortController();
-  #chores: Promise<void> | null = null;
+  readonly #breathe: () => Breath;
+  #closed = false;
 
   constructor(options: SpoolOptions, folders: Folders, owner: Owner) {
     const { files, clock, random, directory, emit, lease = 5 * MINUTE } = options;
     const { segmentSize = 32 * MIB, segmentAge = 10 * MINUTE, memory = 32 * MIB } = options;
-    this.#files = files;
+    const trouble = (error: unknown, message?: string) => this.#trouble("segments", error, message);
     this.#clock = clock;
-    this.#directory = directory;
     this.#emit = emit;
-    this.#age = segmentAge;
     this.#owner = owner;
-    this.#messages = new MessageFiles({ files, clock, directory, events: emit });
-    this.#segments = new Segments({
+    this.#breathe = () => new Breath(files, directory);
+    this.#leases = new Leases(lease);
+    this.#waiters = new Waiters(clock);
+    const messages = this.#messages = new MessageFiles({ files, clock, directory, events: emit });
+    const segments = this.#segments = new Segments({
       files,
       folders,
       clock,
       random,
       directory,
       emit,
-      trouble: (error) => this.#trouble("segments", error),
+      trouble,
       segmentSize,
       segmentAge,
       memory,
     });
-    this.#gate = new OctetGate(ON_THE_WAY);
-    this.#leases = new Leases(lease);
-    this.#waiters = new Waiters(clock);
-    this.#due = new DueHeap((message, due) => this.#isFree(message) && message.due === due);
+    const fresh = this.#fresh = new FreshMail({
+      segments,
+      messages,
+      leases: this.#leases,
+      trouble,
+    });
+    this.#mover = new FreshMover({
+      segments,
+      fresh,
+      clock,
+      age: segmentAge,
+      moved: (due) => this.#waiters.wake(due),
+      trouble,
+    });
   }
 
   /** Finds what is there; gives how many messages. */
   async recover(): Promise<number> {
     await this.#messages.prepare();
-    this.#fresh = await this.#segments.recover();
-    let count = await this.#messages.count();
-    if (count > 0) {
-      for (const message of [...this.#fresh.values()]) {
-        if (await this.#messages.has(message.id)) await this.#endFresh(message, "moved");
-      }
-    }
-    for (const message of this.#fresh.values()) {
-      this.#due.add(message, message.due);
-      count++;
-    }
-    this.#doChores();
-    return count;
+    const filed = await this.#messages.count();
+    const fresh = await this.#fresh.recover(filed > 0);
+    this.#mover.start();
+    return filed + fresh;
   }
 
   add(...messages: readonly NewMessage[]): Promise<void> {
@@ -233,7 +189,8 @@ class SpoolStore implements QueueStore {
       this.#checkOpen();
       const wanted = await this.#missing(messages);
       if (wanted.length === 0) return;
-      if (!await this.#addFresh(wanted)) await this.#messages.put(...wanted);
+      if (await this.#fresh.add(wanted)) this.#mover.start();
+      else await this.#messages.put(...wanted);
       for (const { entry } of wanted) this.#waiters.wake(nextAttempt(entry));
     });
   }
@@ -243,7 +200,7 @@ class SpoolStore implements QueueStore {
     this.#free(now);
     const claims: Claim[] = [];
     const overdue = this.#messages.nextDue(this.#skip) <= now;
-    await this.#claimFresh(claims, now, overdue ? limit - Math.floor(limit / SHARE) : limit);
+    await this.#fresh.claimDue(claims, now, overdue ? limit - Math.floor(limit / SHARE) : limit);
     if (overdue && claims.length < limit) {
       await this.#messages.due(now, {
         skip: this.#skip,
@@ -253,19 +210,18 @@ class SpoolStore implements QueueStore {
         },
       });
     }
-    await this.#claimFresh(claims, now, limit);
+    await this.#fresh.claimDue(claims, now, limit);
     return claims;
   }
 
   async claimById(id: string, now: number): Promise<Claim | null> {
     this.#checkOpen();
     this.#free(now);
-    const isHeld = () => this.#leases.isHeld(id) || this.#busy.has(id);
-    if (isHeld()) return null;
-    const fresh = this.#fresh.get(id);
-    if (fresh !== undefined) return await this.#claimOne(fresh, now);
+    const isTaken = () => this.#leases.isHeld(id) || this.#fresh.isBusy(id);
+    if (isTaken()) return null;
+    if (this.#fresh.has(id)) return await this.#fresh.claimById(id, now);
     const entry = await this.#messages.get(id);
-    return entry === null || isHeld() || this.#fresh.has(id)
+    return entry === null || isTaken() || this.#fresh.has(id)
       ? null
       : this.#leases.grant(entry, now);
   }
@@ -275,8 +231,7 @@ class SpoolStore implements QueueStore {
   }
 
   async open(id: string): Promise<MessageSource> {
-    const open = (message: SegmentMessage) => this.#segments.open(message);
-    return await this.#fromSegment(id, open) ?? await this.#messages.open(id);
+    return await this.#fresh.open(id) ?? await this.#messages.open(id);
   }
 
   async update(claim: Claim, entry: QueueEntry): Promise<Claim> {
@@ -299,15 +254,15 @@ class SpoolStore implements QueueStore {
     this.#leases.begin(claim, this.#clock.now());
     try {
       if (born.length > 0) await this.add(...born);
-      if (next === null) await this.#remove(id);
-      else await this.#record(next, false);
+      if (next !== null) await this.#record(next, false);
+      else if (this.#fresh.has(id)) await this.#fresh.remove(id);
+      else await this.#messages.remove(id);
       this.#leases.end(claim, this.#clock.now());
     } finally {
       this.#leases.finish(claim);
     }
     if (next === null) return;
-    const fresh = this.#fresh.get(id);
-    if (fresh !== undefined) this.#due.add(fresh, fresh.due);
+    this.#fresh.putBack(id);
     this.#waiters.wake(nextAttempt(next));
   }
 
@@ -315,9 +270,8 @@ class SpoolStore implements QueueStore {
     const { entry, entry: { id } } = claim;
     const now = this.#clock.now();
     if (!this.#leases.end(claim, now)) return;
-    const fresh = this.#fresh.get(id);
-    const due = Math.max(nextAttempt(entry), notBefore);
-    if (fresh !== undefined) this.#putBack(fresh, entry, due);
+    const due = Math.max(dueTime(entry), notBefore);
+    if (this.#fresh.has(id)) this.#fresh.putBack(id, due);
     else if (notBefore > now) this.#leases.postpone(id, notBefore);
     this.#waiters.wake(due);
   }
@@ -327,28 +281,24 @@ class SpoolStore implements QueueStore {
   }
 
   nextDue(): number {
-    let busy = Infinity;
-    for (const id of this.#busy) busy = Math.min(busy, this.#fresh.get(id)?.due ?? Infinity);
     return Math.min(
-      busy,
-      this.#due.next(),
+      this.#fresh.nextDue(),
       this.#leases.nextFree(),
       this.#messages.nextDue(this.#skip),
     );
   }
 
   async get(id: string): Promise<QueueEntry | null> {
-    const read = (message: SegmentMessage) => this.#segments.entry(message);
-    return await this.#fromSegment(id, read) ?? await this.#messages.get(id);
+    return await this.#fresh.entry(id) ?? await this.#messages.get(id);
   }
 
   async *list(): AsyncGenerator<QueueEntry> {
     const listed = new Set<string>();
-    let read = 0;
-    for (const { id, entry } of [...this.#fresh.values()]) {
-      if (entry === null && ++read % STRIDE === 0) await this.#breathe();
+    const breath = this.#breathe();
+    for (const id of this.#fresh.ids()) {
+      if (this.#fresh.isOnDisk(id)) await breath.take();
       try {
-        const entry = await this.#fromSegment(id, (message) => this.#segments.entry(message));
+        const entry = await this.#fresh.entry(id);
         if (entry === null) continue; // done, or listed with the files
         listed.add(id);
         yield entry;
@@ -362,9 +312,9 @@ class SpoolStore implements QueueStore {
   }
 
   async close(): Promise<void> {
-    if (this.#closing.signal.aborted) return;
-    this.#closing.abort();
-    await this.#chores;
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#mover.close();
     await this.#turns.idle();
     await this.#segments.close();
     await this.#messages.close();
@@ -384,93 +334,12 @@ class SpoolStore implements QueueStore {
     return [...missing.values()];
   }
 
-  /** What is read of a message in a segment; `null` when it is in none, any more. */
-  async #fromSegment<T>(
-    id: string,
-    read: (message: SegmentMessage) => Promise<T>,
-  ): Promise<T | null> {
-    const fresh = this.#fresh.get(id);
-    if (fresh === undefined) return null;
-    try {
-      return await read(fresh);
-    } catch (error) {
-      if (this.#fresh.get(id) === fresh) throw error;
-      return null; // moved, and its segment removed, while it was read
-    }
-  }
-
-  /** Adds messages to a segment; `false` when they do not belong there. */
-  async #addFresh(messages: readonly NewMessage[]): Promise<boolean> {
-    let octets = 0;
-    for (const { entry, source } of messages) {
-      const { head, bodySize } = source;
-      if (entry.held !== undefined || head.length + bodySize > SMALL_MESSAGE) return false;
-      octets += head.length + bodySize;
-    }
-    if (octets > LONGEST_RECORD) return false;
-    const full = this.#gate.enter(octets);
-    if (full !== undefined) await full;
-    try {
-      const record = await buildRecord(messages);
-      if (record === null) return false;
-      for (const message of await this.#segments.add(messages, record)) {
-        this.#fresh.set(message.id, message);
-        this.#due.add(message, message.due);
-      }
-    } finally {
-      this.#gate.leave(octets);
-    }
-    this.#doChores();
-    return true;
-  }
-
   /** Whether an entry in files is not to be given out. */
   readonly #skip = (id: string): boolean => this.#leases.isTaken(id) || this.#fresh.has(id);
 
-  #isFree(message: SegmentMessage): boolean {
-    const { id } = message;
-    return this.#fresh.get(id) === message && !this.#leases.isHeld(id) && !this.#busy.has(id);
-  }
-
   /** Leases that are over, and what was given back until now. */
   #free(now: number): void {
-    for (const id of this.#leases.expire(now)) {
-      const fresh = this.#fresh.get(id);
-      if (fresh !== undefined) this.#putBack(fresh, fresh.entry, fresh.due);
-    }
-  }
-
-  /** A message in a segment may be given out again. */
-  #putBack(message: SegmentMessage, entry: QueueEntry | null, due: number): void {
-    message.due = entry?.held === undefined ? due : Infinity;
-    this.#due.add(message, message.due);
-  }
-
-  async #claimFresh(claims: Claim[], now: number, limit: number): Promise<void> {
-    while (claims.length < limit) {
-      const message = this.#due.take(now);
-      if (message === null) return;
-      const claim = message.entry === null
-        ? await this.#claimOne(message, now)
-        : this.#leases.grant(message.entry, now);
-      if (claim !== null) claims.push(claim);
-    }
-  }
-
-  /** Claims a free message in a segment; `null` when it cannot be read. */
-  async #claimOne(message: SegmentMessage, now: number): Promise<Claim | null> {
-    const { id } = message;
-    this.#busy.add(id);
-    try {
-      return this.#leases.grant(await this.#segments.entry(message), now);
-    } catch (error) {
-      this.#trouble("segments", error, id);
-      message.due = now + PAUSE;
-      return null;
-    } finally {
-      this.#busy.delete(id);
-      if (this.#isFree(message)) this.#due.add(message, message.due);
-    }
+    for (const id of this.#leases.expire(now)) this.#fresh.putBack(id);
   }
 
   /**
@@ -478,103 +347,23 @@ class SpoolStore implements QueueStore {
    * aside.
    */
   async #record(entry: QueueEntry, works: boolean): Promise<boolean> {
-    const fresh = this.#fresh.get(entry.id);
-    if (fresh === undefined) {
-      try {
-        await this.#messages.replace(entry);
-        return true;
-      } catch (error) {
-        if (errorCode(error) !== "ENOENT" || await this.#messages.has(entry.id)) throw error;
-        return false;
-      }
+    const { id, held } = entry;
+    if (this.#fresh.has(id)) {
+      const stays = works || nextAttempt(entry) <= this.#clock.now();
+      await this.#fresh.replace(entry, held === undefined && stays);
+      return true;
     }
-    const stays = entry.held === undefined && (works || nextAttempt(entry) <= this.#clock.now());
-    if (!stays || !this.#segments.mayChange(fresh, entry)) {
-      await this.#move(fresh, entry);
-    } else {
-      await this.#segments.change(fresh, entry);
-      fresh.due = nextAttempt(entry);
-    }
-    return true;
-  }
-
-  /** Removes a claimed message, durably. */
-  async #remove(id: string): Promise<void> {
-    const fresh = this.#fresh.get(id);
-    if (fresh === undefined) return await this.#messages.remove(id);
-    if (fresh.filed) await this.#messages.remove(id);
-    await this.#endFresh(fresh, "done");
-  }
-
-  /** Puts a message that lies in a segment into files of its own, with that entry. */
-  async #move(message: SegmentMessage, entry: QueueEntry): Promise<void> {
-    if (await this.#messages.has(message.id)) {
+    try {
       await this.#messages.replace(entry);
-    } else {
-      const source = await this.#segments.open(message);
-      message.filed = true;
-      await this.#messages.put({ entry, source });
+      return true;
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT" || await this.#messages.has(id)) throw error;
+      return false;
     }
-    await this.#endFresh(message, "moved");
-  }
-
-  async #endFresh(message: SegmentMessage, verb: "done" | "moved"): Promise<void> {
-    await this.#segments.end(message, verb);
-    if (this.#fresh.get(message.id) === message) this.#fresh.delete(message.id);
-  }
-
-  /** Moves what is too old, for as long as there are segments. */
-  #doChores(): void {
-    if (this.#chores !== null || this.#segments.idle) return;
-    this.#chores = this.#workOff().finally(() => this.#chores = null);
-  }
-
-  async #workOff(): Promise<void> {
-    const { signal } = this.#closing;
-    let pause = 0;
-    while (!this.#segments.idle) {
-      const now = this.#clock.now();
-      const next = this.#segments.nextAged(this.#age);
-      try {
-        await this.#clock.sleep(Math.max(next === Infinity ? PAUSE : next - now, pause), signal);
-      } catch {
-        return; // closed
-      }
-      pause = PAUSE;
-      await this.#segments.tidy();
-      await this.#moveOld();
-    }
-  }
-
-  async #moveOld(): Promise<void> {
-    const old = this.#segments.olderThan(this.#clock.now() - this.#age);
-    const mover = async () => {
-      for (const message of old) {
-        if (this.#closing.signal.aborted) return;
-        if (!this.#isFree(message)) continue;
-        this.#busy.add(message.id);
-        try {
-          await this.#move(message, await this.#segments.entry(message));
-        } catch (error) {
-          this.#trouble("segments", error, message.id);
-          return;
-        } finally {
-          this.#busy.delete(message.id);
-          if (this.#isFree(message)) this.#due.add(message, message.due);
-        }
-        this.#waiters.wake(message.due);
-      }
-    };
-    await Promise.all(Array.from({ length: MOVERS }, mover));
   }
 
   #checkOpen(): void {
-    if (this.#closing.signal.aborted) throw new Error("the queue is closed");
-  }
-
-  /** Small reads are done at once and wait for nothing; this call is a real one, so that others get a turn. */
-  async #breathe(): Promise<void> {
-    await this.#files.space(this.#directory).catch(() => {});
+    if (this.#closed) throw new Error("the queue is closed");
   }
 
   #trouble(where: string, error: unknown, message?: string): void {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Clock } from "../../runtime/runtime.ts";
+import type { Clock } from "../runtime/runtime.ts";
 
 /** Somebody who waits. */
 interface Waiter {
