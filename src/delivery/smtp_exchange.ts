@@ -96,7 +96,11 @@ export async function openExchange(
   const connection = await connect(services, target, signal);
   if ("status" in connection) return connection;
   const exchange = new SmtpExchange(services, target, connection);
-  const failure = await exchange.start(signal);
+  // Only a key that cannot be derived is thrown: the socket must not be left open for that.
+  const failure = await exchange.start(signal).catch((error) => {
+    const text = `cannot log in to ${target.label}: ${messageOf(error)}`;
+    return ours("login", reply(451, "4.3.0", text), { unreachable: true });
+  });
   if (failure === null) return exchange;
   await exchange.quit();
   return failure;

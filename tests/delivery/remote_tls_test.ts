@@ -215,3 +215,19 @@ Deno.test("remoteTransport(): a stall in TLS is a time-out like any other", asyn
 function acceptAuth(line: string): string | undefined {
   return line.startsWith("AUTH") ? "235 2.7.0 welcome" : undefined;
 }
+
+Deno.test("remoteTransport(): a key that cannot be derived puts the mail off and leaves nothing open", async () => {
+  await using world = new RelayWorld({ derive: () => Promise.reject(new Error("no memory")) });
+  const peer = await world.peer({
+    tls: world.tls,
+    extensions: ["AUTH SCRAM-SHA-256"],
+    on: (line) => line.startsWith("AUTH") ? `334 ${btoa("r=noncexx,s=QUFB,i=4096")}` : undefined,
+  });
+  const credentials = { user: "alice", password: "wonderland", allowUnverified: true };
+  assertMatch(
+    (await world.relay({}, smarthostRoute({ credentials })))[0]!,
+    /^0 deferred 451 4\.3\.0 cannot log in to mx\.example\.test .*: no memory$/,
+  );
+  await world.own.clock.settle();
+  assertEquals(peer.open, 0);
+});
