@@ -12,11 +12,10 @@ import type { MtaEvent } from "../../src/events.ts";
 import type { SubmitEnvelope, SubmitMessage } from "../../src/intake/submit.ts";
 import { type ListenerOptions, type Mta, type MtaOptions, startMta } from "../../src/mta.ts";
 import type { QueueSettings } from "../../src/mta_queue.ts";
-import type { Attempt, QueueEntry } from "../../src/queue/entry.ts";
+import type { QueueEntry } from "../../src/queue/entry.ts";
 import { queueMatcher } from "../../src/queue/operator/queue_filter.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../src/runtime/memory.ts";
 import type { Unsynced } from "../../src/runtime/memory_disk.ts";
-import { describeReply } from "../../src/smtp/reply.ts";
 import { type PeerBehaviour, ScriptedPeer } from "../delivery/scripted_peer.ts";
 import { mxCertificate } from "../support/certificates.ts";
 import { SmtpPeer } from "../support/memory_station.ts";
@@ -253,12 +252,7 @@ export class Station {
   }
 }
 
-/** An attempt in one line. */
-export function said({ reply }: Attempt): string {
-  return describeReply(reply);
-}
-
-/** What {@link Station.queued} is asked for most. */
+/** The ids of what waits. */
 export function idsOf(entries: readonly Pick<QueueEntry, "id">[]): string[] {
   return entries.map(({ id }) => id);
 }
