@@ -216,7 +216,7 @@ Deno.test("notices come at the right time from a station that was restarted in b
   await using world = new World();
   const a = await world.station("a.example", OPEN);
   await world.peer("b.example", { on: (line) => line.startsWith("RCPT") ? "450 no" : undefined });
-  await send(world, a, { to: { "x@b.example": "" } });
+  await send(world, a, { to: { "x@b.example": " NOTIFY=DELAY,FAILURE" } });
   for (let hour = 0; hour < 12; hour++) {
     await world.clock.runUntil(a.stop());
     await a.start();

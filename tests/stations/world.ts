@@ -182,6 +182,8 @@ export class Station {
         ...more,
       ],
       onEvent: (event) => {
+        // What a machine without power says is heard by nobody.
+        if (runtime !== this.#runtime) return;
         this.events.push(event);
         options.onEvent?.(event);
       },
