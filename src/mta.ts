@@ -25,7 +25,7 @@ import {
   queueServices,
   StationQueue,
 } from "./mta_queue.ts";
-import { type Network, parseIp, parseNetwork } from "./net_address.ts";
+import { formatIp, type Network, parseIp, parseNetwork } from "./net_address.ts";
 import { PolicyChain } from "./policy/chain.ts";
 import type { Policy } from "./policy/policy.ts";
 import { senderIdentity } from "./policy/sender_identity.ts";
@@ -290,15 +290,23 @@ function newRouter(
   postmaster: Address | undefined,
   open: OpenQueue | null,
 ): Router {
-  const { subaddressDelimiter } = options;
+  const { subaddressDelimiter, listeners } = options;
   return new Router(directory, {
     hostname,
+    literals: listeners.flatMap(({ address }) => literalOf(address)),
     ...(subaddressDelimiter !== undefined && { subaddressDelimiter }),
     ...(postmaster && { postmaster }),
     ...(open && {
       restoreSender: (address) => restoreSender(address, [open.srsSecret], clock.now()),
     }),
   });
+}
+
+/** Mail to `postmaster` at the address of a listener is ours too (RFC 5321 §4.5.1). */
+function literalOf(address: SocketAddress): string[] {
+  const ip = address.transport === "tcp" ? parseIp(address.hostname) : null;
+  if (ip === null || ip.every((octet) => octet === 0)) return [];
+  return [ip.length === 4 ? `[${formatIp(ip)}]` : `[IPv6:${formatIp(ip)}]`];
 }
 
 /** RFC 6409 §6.1: who submits mail is held to the addresses of the account. */

@@ -205,8 +205,9 @@ function readNameServer(text: string): string {
 
 function readDays(flag: string, text: string): number {
   const days = Number(text);
-  if (text !== "" && days > 0 && days <= 30) return days * 24 * 60 * 60_000;
-  throw new UsageError(`${flag} ${text}: wanted a number of days, at most 30`);
+  // Addresses that SRS made are good for 21 days: a bounce must find its way to the very end.
+  if (text !== "" && days > 0 && days <= 20) return days * 24 * 60 * 60_000;
+  throw new UsageError(`${flag} ${text}: wanted a number of days, at most 20`);
 }
 
 function readAddress(flag: string, text: string): string {

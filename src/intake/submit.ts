@@ -78,7 +78,7 @@ export async function submitMessage(
   envelope: SubmitEnvelope,
   message: SubmitMessage,
 ): Promise<Submitted> {
-  const { sender, recipients, parameters } = readEnvelope(envelope);
+  const { sender, recipients, parameters } = readEnvelope(envelope, hasUtf8Head(message));
   const intake = new IntakeSession(services, {
     id,
     role: "submit",
@@ -108,7 +108,7 @@ export async function submitMessage(
   }
 }
 
-function readEnvelope(envelope: SubmitEnvelope) {
+function readEnvelope(envelope: SubmitEnvelope, utf8Head: boolean) {
   const recipients = envelope.recipients.map((recipient) => {
     const { address, notify } = typeof recipient === "string"
       ? { address: recipient, notify: undefined }
@@ -122,12 +122,29 @@ function readEnvelope(envelope: SubmitEnvelope) {
   const { requireTls, dsnReturn, dsnEnvelopeId } = envelope;
   const parameters: MailParameters = {
     body: "8BITMIME",
-    ...(international && { smtputf8: true }),
+    ...((international || utf8Head) && { smtputf8: true }),
     ...(requireTls && { requireTls }),
     ...(dsnReturn && { dsnReturn }),
     ...(dsnEnvelopeId !== undefined && { dsnEnvelopeId }),
   };
   return { sender, recipients, parameters };
+}
+
+/** Whether the header section has characters beyond ASCII (RFC 6532); of a stream that is not known before. */
+function hasUtf8Head(message: SubmitMessage): boolean {
+  if (typeof message === "string") {
+    const head = /^[^]*?\r?\n\r?\n/.exec(message)?.[0] ?? message;
+    return /[\u0080-\uffff]/.test(head);
+  }
+  if (!(message instanceof Uint8Array)) return false;
+  for (const [at, octet] of message.entries()) {
+    if (octet > 127) return true;
+    if (
+      octet === 0x0a &&
+      (message[at + 1] === 0x0a || message[at + 2] === 0x0a && message[at + 1] === 0x0d)
+    ) return false;
+  }
+  return false;
 }
 
 function readAddress(what: string, text: string): Address {

@@ -41,17 +41,23 @@ export type NoticeMaker = (
 
 /**
  * Whether the sender wants to be told, or there is nobody to tell and the failure must not pass
- * unseen.
+ * unseen. Who did not say whether to hear of a delay hears of it only as a user of ours: the sender
+ * of a stranger's mail may be forged, and RFC 3461 §4.1 leaves it to us.
  */
-function isWanted(recipient: QueuedRecipient, kind: NoticeKind, nullSender: boolean): boolean {
+function isWanted(
+  { sender, origin }: QueueEntry,
+  recipient: QueuedRecipient,
+  kind: NoticeKind,
+): boolean {
   if (recipient.noticed?.includes(kind)) return false;
-  if (nullSender) return kind === "failed";
+  if (sender === null) return kind === "failed";
   const { notify } = recipient;
   switch (kind) {
     case "failed":
       return notify === undefined || notify.includes("FAILURE");
     case "delayed":
-      return notify === undefined || notify.includes("DELAY");
+      return notify?.includes("DELAY") ??
+        (origin.kind === "submit" || origin.identity !== undefined);
     case "delivered":
       return notify !== undefined && notify.includes("SUCCESS");
     case "relayed":
@@ -87,7 +93,7 @@ export function noticesOwed(
   const owed = new Map<NoticeKind, number[]>();
   entry.recipients.forEach((recipient, index) => {
     const kind = kindFor(recipient, age, scheduleFor);
-    if (kind === null || !isWanted(recipient, kind, entry.sender === null)) return;
+    if (kind === null || !isWanted(entry, recipient, kind)) return;
     const known = owed.get(kind);
     if (known === undefined) owed.set(kind, [index]);
     else known.push(index);
@@ -104,9 +110,9 @@ export function noticesOwed(
  * of what became of some and the end of the round. It is told before anything else is tried, so
  * that what is told twice is the same.
  */
-export function isUntold({ recipients, sender }: QueueEntry): boolean {
-  return recipients.some((recipient) =>
-    recipient.status !== "waiting" && isWanted(recipient, recipient.status, sender === null)
+export function isUntold(entry: QueueEntry): boolean {
+  return entry.recipients.some((recipient) =>
+    recipient.status !== "waiting" && isWanted(entry, recipient, recipient.status)
   );
 }
 

@@ -258,6 +258,23 @@ Deno.test("submit() takes a message for anybody, completes it and says who was r
   assertEquals(recipientsOf(entry), ["x@a.example"]);
 });
 
+for (
+  const [what, message, smtputf8] of [
+    ["text", "Subject: ü\n\nx\n", true],
+    ["octets", new TextEncoder().encode("Subject: ü\r\n\r\nx\r\n"), true],
+    ["a body alone", new TextEncoder().encode("Subject: u\r\n\r\nü\r\n"), false],
+    ["a body of text alone", "Subject: u\n\nü\n", false],
+  ] as const
+) {
+  Deno.test(`submit() ${smtputf8 ? "asks" : "does not ask"} for SMTPUTF8 for ${what} in UTF-8`, async () => {
+    const { station, entries } = await begin();
+    await using _ = station;
+    const submitting = station.mta.submit({ sender: null, recipients: ["x@a.example"] }, message);
+    await station.runtime.clock.runUntil(submitting);
+    assertEquals((await entries())[0]?.smtputf8, smtputf8);
+  });
+}
+
 Deno.test("submit() says why it took nothing", async () => {
   const { station } = await begin();
   await using _ = station;

@@ -52,6 +52,18 @@ for (const [words, status, owed] of TABLE) {
   });
 }
 
+Deno.test("noticesOwed() tells who may be forged of a delay only where NOTIFY asks for it", () => {
+  const recipient = queuedRecipient("bob@example.org", tried);
+  const asked = queuedRecipient("carol@example.org", { ...tried, notify: ["DELAY"] });
+  const owedFrom = (identity?: string) => {
+    const origin = { kind: "session", client: "192.0.2.1", ...(identity && { identity }) } as const;
+    const entry = queueEntry([recipient, asked], { origin });
+    return noticesOwed(entry, 5 * HOUR, usual).flatMap(({ recipients }) => recipients);
+  };
+  assertEquals(owedFrom(), [1]);
+  assertEquals(owedFrom("alice@example.com"), [0, 1]);
+});
+
 Deno.test("noticesOwed() leaves success to the next station when that reports itself", () => {
   assertEquals(owedTo({ status: "relayed", notify: ["SUCCESS"], dsnHandedOn: true }), []);
 });
