@@ -92,7 +92,7 @@ export interface MtaOptions {
   readonly postmaster?: string;
   /**
    * Where mail waits that goes on from here. Without it mail only ends here, and what is for elsewhere is
-   * refused. With it DSN, REQUIRETLS and BINARYMIME are offered.
+   * refused. With it DSN and BINARYMIME are offered.
    */
   readonly queue?: QueueOptions;
   /** How mail for other domains goes; what is not named goes to whoever DNS names. Only with a queue. */
@@ -408,10 +408,13 @@ function connectionSettings(
   };
 }
 
-/** What only a station with a queue can promise. LMTP and the catcher end the road. */
+/**
+ * What only a station with a queue can promise. LMTP and the catcher end the road. REQUIRETLS is not promised
+ * unless a listener says so: RFC 8689 §4.2.1 wants names of hosts that DNSSEC or MTA-STS vouch for.
+ */
 function queueExtensions(role: Role, routes: RouteTable): Partial<Extensions> {
   if (role === "lmtp" || role === "catcher") return {};
-  const promised = { dsn: true, requireTls: true, binaryMime: true };
+  const promised = { dsn: true, binaryMime: true };
   return role === "mx" ? { ...promised, etrn: routes.holdsAny } : promised;
 }
 

@@ -19,7 +19,7 @@ import type { Command, CommandLine } from "./command.ts";
 import { CommandError, EXIT, type ExitCode } from "./exit.ts";
 import { chooseFormatter, EventLog } from "./log_output.ts";
 import { serverRuntime } from "./machine.ts";
-import { requirePermissions } from "./permissions.ts";
+import { mayRead, requirePermissions } from "./permissions.ts";
 import { StopSignals } from "./stop_signals.ts";
 import { acceptDomains, readCredentialLines, readRoute, ROUTE_HELP } from "./route_text.ts";
 import { readServeOptions, SERVE_FLAGS, type ServeOptions } from "./serve_options.ts";
@@ -136,8 +136,9 @@ async function checkPaths({ users, mail, queue, temporary }: ServeOptions): Prom
     throw new CommandError(EXIT.noInput, `--users ${users} is a folder; give the file in it`);
   }
   await demandFolder("mail", mail);
-  // One below the mail folder is made when it is missing; elsewhere that is not for us to do.
-  if (queue !== null && !isBelow(queue, mail)) await demandFolder("queue", queue);
+  // One that is missing is made, and synced with the folder it lies in, where Deno lets us look into that.
+  const mustBeThere = queue !== null && !isBelow(queue, mail) && !mayRead(`${queue}/..`);
+  if (mustBeThere) await demandFolder("queue", queue);
   if (temporary !== undefined) await makeTemporary(temporary);
 }
 

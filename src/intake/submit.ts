@@ -113,6 +113,7 @@ function readEnvelope(envelope: SubmitEnvelope, utf8Head: boolean) {
     const { address, notify } = typeof recipient === "string"
       ? { address: recipient, notify: undefined }
       : recipient;
+    checkNotify(address, notify);
     return { address: readAddress("recipient", address), notify };
   });
   if (recipients.length === 0) throw new TypeError("recipients: at least one is needed");
@@ -128,6 +129,15 @@ function readEnvelope(envelope: SubmitEnvelope, utf8Head: boolean) {
     ...(dsnEnvelopeId !== undefined && { dsnEnvelopeId }),
   };
   return { sender, recipients, parameters };
+}
+
+/** RFC 3461 §4.1: NEVER alone, or some of the others; an empty list would read as "never" and mean nothing. */
+function checkNotify(address: string, notify: readonly DsnNotify[] | undefined): void {
+  if (notify === undefined) return;
+  const sound = notify.length > 0 && (!notify.includes("NEVER") || notify.length === 1);
+  if (!sound) {
+    throw new TypeError(`recipient ${address}: notify is "NEVER" alone, or some of the rest`);
+  }
 }
 
 /** Whether the header section has characters beyond ASCII (RFC 6532); of a stream that is not known before. */

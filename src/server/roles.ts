@@ -66,7 +66,7 @@ export const DEFAULT_LIMITS: SessionLimits = {
   },
 };
 
-/** DSN, REQUIRETLS and BINARYMIME wait for the queue that can honour them. */
+/** DSN and BINARYMIME take a queue that can honour them; REQUIRETLS also DNS that can be believed. */
 const EXTENSIONS: Extensions = {
   pipelining: true,
   size: DEFAULT_LIMITS.messageSize,

@@ -284,6 +284,11 @@ Deno.test("submit() says why it took nothing", async () => {
   await assertRejects(() => submit(["nobody@example.test"]), SubmitError, "550 5.1.1");
   await assertRejects(() => submit(["no address"]), TypeError, "not a mail address");
   await assertRejects(() => submit([]), TypeError, "at least one");
+  for (const notify of [[], ["NEVER", "DELAY"]] as const) {
+    const recipients = [{ address: "x@a.example", notify }];
+    const submitting = () => mta.submit({ sender: null, recipients }, "");
+    await assertRejects(submitting, TypeError, "NEVER");
+  }
   const received = "Received: from a by b; Mon, 1 Jan 2026 00:00:00 +0000\n".repeat(101);
   await assertRejects(() => submit(["x@a.example"], `${received}\n`), SubmitError, "5.4.6");
 });

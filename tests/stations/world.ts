@@ -177,6 +177,7 @@ export class Station {
         {
           role: "mx",
           ...listener,
+          extensions: { requireTls: true, ...listener?.extensions },
           address: { transport: "tcp", hostname: "0.0.0.0", port: 25 },
         },
         ...more,
