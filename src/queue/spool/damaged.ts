@@ -50,7 +50,8 @@ export class Damaged {
     const mark = await this.#freeMark(paths);
     for (const path of paths.toReversed()) {
       try {
-        await this.#files.rename(path, this.#place(path, mark));
+        // Whoever has looked at what lay there may have removed the folder too.
+        await this.#folders.moveInto(this.#directory, path, this.#place(path, mark));
       } catch (error) {
         if (errorCode(error) !== "ENOENT") throw error;
       }

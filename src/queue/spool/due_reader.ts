@@ -31,6 +31,8 @@ export interface DueVisitor {
 export interface DueReaderOptions {
   readonly entries: EntryFiles;
   readonly folders: Folders;
+  /** An entry, or a folder, could not be read, and is passed over for a while. */
+  readonly trouble: (error: unknown, id?: string) => void;
   /** Whose turn it is to work on an id. */
   readonly turns: Turns;
   /** Whether the body of an entry is as it should be; else it is set aside. */
@@ -41,6 +43,12 @@ export interface DueReaderOptions {
 
 /** Entries of the present bucket that one visit reads to learn their times. */
 const READS = 256;
+
+/** Troubles that a visit bears: one message must not hold up the others, but with more the disk is ill. */
+const TROUBLES = 8;
+
+/** Milliseconds for which what could not be read is left alone. */
+const PAUSE = 30_000;
 
 /** Reads buckets as they become due. One visit at a time. */
 export class DueReader {
@@ -53,15 +61,25 @@ export class DueReader {
     this.#options = options;
   }
 
-  /** Shows what is due at `now`. */
+  /** Shows what is due at `now`. @throws what the disk says, when it says so of too much. */
   async visit(now: number, visitor: DueVisitor): Promise<void> {
+    let troubles = 0;
+    const bear = (error: unknown, id?: string) => {
+      if (++troubles > TROUBLES) throw error;
+      this.#options.trouble(error, id);
+    };
     for (const bucket of this.#options.entries.buckets.all()) {
-      if (bucket.start > now || !await this.#visitBucket(bucket, now, visitor)) return;
+      if (bucket.start > now || !await this.#visitBucket(bucket, now, visitor, bear)) return;
     }
   }
 
   /** `false` when the visit is over. */
-  async #visitBucket(bucket: Bucket, now: number, visitor: DueVisitor): Promise<boolean> {
+  async #visitBucket(
+    bucket: Bucket,
+    now: number,
+    visitor: DueVisitor,
+    bear: (error: unknown, id?: string) => void,
+  ): Promise<boolean> {
     const { start, folder } = bucket;
     const window = bucket.window ??= new DueWindow(start, this.#options.window);
     const end = start + BUCKET_MS;
@@ -71,10 +89,22 @@ export class DueReader {
       for (const [id, time] of window.entries()) {
         if ((time !== null && time > now) || skip(id)) continue;
         if (time === null && end > now && reads-- <= 0) return true;
-        if (!await this.#offer(id, bucket, window, now, visitor)) return false;
+        try {
+          if (!await this.#offer(id, bucket, window, now, visitor)) return false;
+        } catch (error) {
+          bear(error, id);
+          window.set(id, now + PAUSE);
+        }
       }
       if (window.rest > now) break;
-      const added = await window.load(this.#options.entries.ids(folder), skip);
+      let added = false;
+      try {
+        added = await window.load(this.#options.entries.ids(folder), skip);
+      } catch (error) {
+        bear(error);
+        window.rest = now + PAUSE;
+        return true;
+      }
       // The window is full of what is not due yet.
       if (!added && window.rest !== Infinity) window.rest = Math.max(end, now + 1);
     }

@@ -104,6 +104,20 @@ export function parseEntry(text: string): ParsedEntry {
   }
 }
 
+/**
+ * Why an entry could not be read again if it were written; `null` when it can. Whoever is to answer for an entry
+ * asks first: one that is only found out at the next start is lost.
+ */
+export function faultOf(entry: QueueEntry): string | null {
+  try {
+    readEntry({ ...entry, version: ENTRY_VERSION });
+    return null;
+  } catch (error) {
+    if (error instanceof Malformed) return error.message;
+    throw error;
+  }
+}
+
 /** A part is not what it should be; the message says which. Never leaves this file. */
 class Malformed extends Error {}
 
@@ -144,7 +158,9 @@ function readRecipient(value: unknown, where: string): QueuedRecipient {
     ...optional(fields, "mailbox", readMailbox),
     ...optional(fields, "forwardedBy", readAddress),
     status: readStatus(fields.status, `${where}.status`),
-    next: fields.next === "never" ? Infinity : readTime(fields.next, `${where}.next`),
+    next: fields.next === "never" || fields.next === Infinity
+      ? Infinity
+      : readTime(fields.next, `${where}.next`),
     attempts: readCount(fields.attempts, `${where}.attempts`),
     history: readList(readAttempt)(fields.history, `${where}.history`),
     ...optional(fields, "noticed", readList(readNoticeKind)),
@@ -165,7 +181,7 @@ function readAttempt(value: unknown, where: string): Attempt {
 function readReply(value: unknown, where: string): Reply {
   const fields = readFields(value, where);
   const code = readCount(fields.code, `${where}.code`);
-  if (code < 200 || code > 599) throw new Malformed(`${where}.code: no reply code`);
+  if (code < 100 || code > 999) throw new Malformed(`${where}.code: no reply code`);
   return {
     code,
     ...optional(fields, "enhanced", readText),
@@ -190,8 +206,8 @@ function readMailbox(value: unknown, where: string): Mailbox {
 function readQuota(value: unknown, where: string): NonNullable<Mailbox["quota"]> {
   const fields = readFields(value, where);
   return {
-    ...optional(fields, "bytes", readCount),
-    ...optional(fields, "messages", readCount),
+    ...optional(fields, "bytes", readLimit),
+    ...optional(fields, "messages", readLimit),
   };
 }
 
@@ -259,6 +275,12 @@ function readCount(value: unknown, where: string): number {
     throw new Malformed(`${where}: no count`);
   }
   return value as number;
+}
+
+/** A limit may be of any size, or none. */
+function readLimit(value: unknown, where: string): number {
+  if (typeof value !== "number" || !(value >= 0)) throw new Malformed(`${where}: no limit`);
+  return value;
 }
 
 function readTime(value: unknown, where: string): number {

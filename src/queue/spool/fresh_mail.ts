@@ -66,8 +66,12 @@ export class FreshMail {
   async recover(mayBeMoved: boolean): Promise<number> {
     this.#all = await this.#segments.recover();
     for (const message of [...this.#all.values()]) {
-      if (mayBeMoved && await this.#messages.has(message.id)) await this.#end(message, "moved");
-      else this.#due.add(message, message.due);
+      if (mayBeMoved && await this.#messages.has(message.id)) {
+        await this.#segments.endOrOwe(message, "moved");
+        this.#all.delete(message.id);
+      } else {
+        this.#due.add(message, message.due);
+      }
     }
     return this.#all.size;
   }
@@ -170,7 +174,8 @@ export class FreshMail {
    */
   async replace(entry: QueueEntry, stays: boolean): Promise<void> {
     const message = this.#all.get(entry.id)!;
-    if (!stays || !this.#segments.mayChange(message, entry)) {
+    // What lies in files too must be changed there: after a crash the files win.
+    if (!stays || message.filed || !this.#segments.mayChange(message, entry)) {
       await this.#move(message, entry);
     } else {
       await this.#segments.change(message, entry);

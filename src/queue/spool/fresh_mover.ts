@@ -9,6 +9,7 @@
 
 import type { Clock } from "../../runtime/runtime.ts";
 import type { FreshMail } from "./fresh_mail.ts";
+import type { SegmentMessage } from "./segment.ts";
 import type { Segments } from "./segments.ts";
 
 /** What moving takes. */
@@ -24,7 +25,7 @@ export interface FreshMoverOptions {
   readonly trouble: (error: unknown, message: string) => void;
 }
 
-/** Messages moved at a time. */
+/** Messages moved at a time, and those that cannot be moved until it is given up for now. */
 const MOVERS = 8;
 
 /** Milliseconds between two looks at what is too old but could not be moved. */
@@ -73,15 +74,18 @@ export class FreshMover {
   async #moveOld(): Promise<void> {
     const { segments, fresh, clock, age, moved, trouble } = this.#options;
     const old = segments.olderThan(clock.now() - age);
+    const failed = new Set<SegmentMessage>();
     const mover = async () => {
       for (const message of old) {
-        if (this.#closing.signal.aborted) return;
-        if (!fresh.isFree(message)) continue;
+        if (this.#closing.signal.aborted || failed.size >= MOVERS) return;
+        if (failed.has(message) || !fresh.isFree(message)) continue;
         try {
           await fresh.moveFree(message);
         } catch (error) {
           trouble(error, message.id);
-          return;
+          failed.add(message);
+          segments.setBack(message); // it may never succeed: next time others get their turn
+          continue;
         }
         moved(message.due);
       }

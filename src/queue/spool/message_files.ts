@@ -20,7 +20,7 @@
  * @module
  */
 
-import type { EventSink } from "../../events.ts";
+import { describeError, type EventSink } from "../../events.ts";
 import { type Clock, type Files, SystemError } from "../../runtime/runtime.ts";
 import type { QueueEntry } from "../entry.ts";
 import type { MessageSource } from "../local_delivery.ts";
@@ -43,7 +43,7 @@ export interface MessageFilesOptions {
   readonly clock: Clock;
   /** The folder of the spool; what is missing in it is made. */
   readonly directory: string;
-  /** Is told `queue.damaged`. */
+  /** Is told `queue.damaged` and `queue.trouble`. */
   readonly events: EventSink;
   /** Names of one folder held in memory that nobody works on. Default 50,000. */
   readonly window?: number;
@@ -58,6 +58,8 @@ interface Listing {
 /** The files. Every change of one message waits for the one before it. */
 export class MessageFiles {
   readonly #files: Files;
+  readonly #clock: Clock;
+  readonly #events: EventSink;
   readonly #directory: string;
   readonly #folders: Folders;
   readonly #bodies: BodyFiles;
@@ -73,6 +75,8 @@ export class MessageFiles {
     const folders = new Folders(files);
     const damaged = new Damaged(files, clock, folders, `${directory}/damaged`, events);
     this.#files = files;
+    this.#clock = clock;
+    this.#events = events;
     this.#directory = directory;
     this.#folders = folders;
     this.#bodies = new BodyFiles(files, folders, `${directory}/bodies`);
@@ -86,6 +90,7 @@ export class MessageFiles {
     this.#due = new DueReader({
       entries: this.#entries,
       folders,
+      trouble: (error, id) => this.#trouble(error, id),
       turns: this.#turns,
       checkBody: (entry, folder) => this.#checkBody(entry, folder),
       window,
@@ -214,11 +219,16 @@ export class MessageFiles {
     }
   }
 
-  /** How many messages there are: counts names. */
+  /** How many messages there are: counts names. A folder that cannot be read counts as one, and is told. */
   async count(): Promise<number> {
     let count = 0;
     for (const folder of this.#entries.folders()) {
-      for await (const _ of this.#entries.ids(folder)) count++;
+      try {
+        for await (const _ of this.#entries.ids(folder)) count++;
+      } catch (error) {
+        count++;
+        this.#trouble(error);
+      }
     }
     return count;
   }
@@ -280,6 +290,16 @@ export class MessageFiles {
       : `the body has ${size} octets, not ${bodySize}`;
     await this.#entries.setAside(id, folder, reason);
     return false;
+  }
+
+  #trouble(error: unknown, message?: string): void {
+    this.#events({
+      type: "queue.trouble",
+      time: this.#clock.now(),
+      where: "files",
+      error: describeError(error),
+      ...(message !== undefined && { message }),
+    });
   }
 }
 

@@ -6,26 +6,25 @@
  * read is read by the nonce that its journal names; where that is gone too, the whole of it is set aside,
  * unless it holds no record at all: then a crash came before its first one.
  *
- * What fails: what the disk says.
+ * A file that cannot be read, or not to its end, is told as `queue.damaged` and left where it is, and the start goes
+ * on without what is missing: of a log that mail waits for a start that can read it, of a journal the mail it
+ * called done is done again.
+ *
+ * What fails: what the disk says of anything but a single file.
  *
  * @module
  */
 
-import { decodeStrict } from "../../bytes.ts";
+import { concat, decodeStrict } from "../../bytes.ts";
+import { errorCode } from "../../runtime/runtime.ts";
 import { nextAttempt } from "../entry.ts";
-import { Damaged } from "./damaged.ts";
+import { Damaged, isPassing } from "./damaged.ts";
 import { type DamagedRangeOptions, setRangeAside } from "./damaged_range.ts";
 import { parseEntry } from "./entry_text.ts";
 import { FileWindow } from "./file_window.ts";
 import { parseSegmentName, type Segment, type SegmentMessage } from "./segment.ts";
 import { formatSegmentNumber } from "./segment.ts";
-import {
-  type JournalLine,
-  journalName,
-  type ParsedJournal,
-  parseJournal,
-  SegmentJournal,
-} from "./segment_journal.ts";
+import { type JournalLine, journalName, parseJournal, SegmentJournal } from "./segment_journal.ts";
 import { readSegment, readSegmentHeader, type SegmentFinding } from "./segment_reader.ts";
 import { partLength } from "./segment_record.ts";
 
@@ -56,6 +55,9 @@ interface Found {
 
 /** Octets of a journal that are read: the store lets none grow so long. */
 const LONGEST_JOURNAL = 1024 * 1024 * 1024;
+
+/** Octets of a journal read at once. */
+const BLOCK = 64 * 1024;
 
 /** A marker of any segment. */
 const ANY_MARKER = /record [0-9a-f]{32} \d+ crc32=/;
@@ -117,43 +119,56 @@ class SegmentRecovery {
 
   /** The segment, or nothing where nothing of it is left. */
   async read(journals: readonly number[]): Promise<Segment[]> {
-    const { files, folders, folder } = this.#options;
-    const log = await files.open(this.#path, { read: true });
+    const found: Segment[] = [];
     try {
-      const window = new FileWindow(log);
-      const header = await readSegmentHeader(window);
-      const { nonce, outcomes } = await this.#readJournals(journals, header?.nonce ?? null);
-      if (nonce === null) {
-        await this.#giveUp(window, journals);
-        return [];
+      const log = await this.#options.files.open(this.#path, { read: true });
+      try {
+        await this.#readLog(new FileWindow(log), journals, found);
+      } finally {
+        log.close();
       }
-      const segment: Segment = {
-        number: this.#number,
-        nonce,
-        path: this.#path,
-        opened: header?.opened ?? this.#options.clock.now(),
-        journal: new SegmentJournal(
-          { files, folders, folder, number: this.#number, nonce },
-          Math.max(0, ...journals),
-        ),
-        live: new Set(),
-        writing: false,
-        pending: 0,
-        kept: false,
-        owed: [],
-      };
-      for await (const finding of readSegment(window, nonce, header?.length ?? 0)) {
-        if (finding.kind === "damaged") {
-          await this.#setAside(this.#path, finding.from, finding.to, "no record");
-        } else {
-          await this.#readRecord(segment, finding, outcomes);
-        }
-      }
-      segment.kept = this.#kept;
-      return [segment];
-    } finally {
-      log.close();
+    } catch (error) {
+      // What was read counts; the rest stays where it is, for a person, or for another start.
+      this.#tellUnreadable(this.#path, error);
+      for (const segment of found) segment.kept = true;
     }
+    return found;
+  }
+
+  /** Adds the segment to `found` before its records are read. */
+  async #readLog(
+    window: FileWindow,
+    journals: readonly number[],
+    found: Segment[],
+  ): Promise<void> {
+    const { files, folders, folder } = this.#options;
+    const header = await readSegmentHeader(window);
+    const { nonce, outcomes } = await this.#readJournals(journals, header?.nonce ?? null);
+    if (nonce === null) return await this.#giveUp(window, journals);
+    const segment: Segment = {
+      number: this.#number,
+      nonce,
+      path: this.#path,
+      opened: header?.opened ?? this.#options.clock.now(),
+      journal: new SegmentJournal(
+        { files, folders, folder, number: this.#number, nonce },
+        Math.max(0, ...journals),
+      ),
+      live: new Set(),
+      writing: false,
+      pending: 0,
+      kept: false,
+      owed: [],
+    };
+    found.push(segment);
+    for await (const finding of readSegment(window, nonce, header?.length ?? 0)) {
+      if (finding.kind === "damaged") {
+        await this.#setAside(this.#path, finding.from, finding.to, "no record");
+      } else {
+        await this.#readRecord(segment, finding, outcomes);
+      }
+    }
+    segment.kept = this.#kept;
   }
 
   async #readRecord(
@@ -213,10 +228,7 @@ class SegmentRecovery {
     let nonce = known;
     for (const count of counts.toSorted((a, b) => a - b)) {
       const path = this.#journalPath(count);
-      const journal: ParsedJournal = parseJournal(
-        await this.#options.files.readFile(path, LONGEST_JOURNAL),
-        nonce,
-      );
+      const journal = parseJournal(await this.#readJournal(path), nonce);
       nonce ??= journal.nonce;
       for (const line of journal.lines) {
         const before = outcomes.get(line.place);
@@ -227,6 +239,36 @@ class SegmentRecovery {
       }
     }
     return { nonce, outcomes };
+  }
+
+  /** A journal, or what can be read of it: of what stood in the rest some will be done twice. */
+  async #readJournal(path: string): Promise<Uint8Array> {
+    const parts: Uint8Array[] = [];
+    try {
+      const file = await this.#options.files.open(path, { read: true });
+      try {
+        for (let octets = 0; octets < LONGEST_JOURNAL;) {
+          const block = new Uint8Array(BLOCK);
+          const length = await file.read(block);
+          if (length === null) break;
+          parts.push(block.subarray(0, length));
+          octets += length;
+        }
+      } finally {
+        file.close();
+      }
+    } catch (error) {
+      this.#tellUnreadable(path, error);
+    }
+    return concat(parts);
+  }
+
+  /** @throws the error, when it has nothing to do with the file. */
+  #tellUnreadable(path: string, error: unknown): void {
+    if (isPassing(error)) throw error;
+    const { emit, clock } = this.#options;
+    const reason = `cannot be read: ${errorCode(error)}`;
+    emit({ type: "queue.damaged", time: clock.now(), path, reason });
   }
 
   async #setAside(path: string, from: number, to: number, reason: string): Promise<void> {

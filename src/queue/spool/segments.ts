@@ -181,11 +181,25 @@ export class Segments {
   async end(message: SegmentMessage, verb: "done" | "moved"): Promise<void> {
     const { segment, place, id } = message;
     await segment.journal.append({ verb, place, text: id });
-    this.#memory += message.memory;
-    message.memory = 0;
-    message.octets = null;
-    segment.live.delete(message);
-    this.#removeDone(segment);
+    this.#drop(message);
+  }
+
+  /** As {@link end}; where that cannot be written now it is owed. */
+  async endOrOwe(message: SegmentMessage, verb: "done" | "moved"): Promise<void> {
+    const { segment, place, id } = message;
+    try {
+      await this.end(message, verb);
+    } catch (error) {
+      segment.owed.push({ verb, place, text: id });
+      this.#options.trouble(error);
+      this.#drop(message);
+    }
+  }
+
+  /** Puts a message behind all others of its segment, for {@link olderThan}. */
+  setBack(message: SegmentMessage): void {
+    const { live } = message.segment;
+    if (live.delete(message)) live.add(message);
   }
 
   /** Messages that came before `time`, the oldest first. */
@@ -251,6 +265,17 @@ export class Segments {
       head: part.subarray(head, head + lengths.head),
       body: part.subarray(body, body + lengths.body),
     };
+  }
+
+  /** Nothing is left to do for a message. */
+  #drop(message: SegmentMessage): void {
+    const { segment } = message;
+    this.#memory += message.memory;
+    message.memory = 0;
+    message.octets = null;
+    message.entry = null;
+    segment.live.delete(message);
+    this.#removeDone(segment);
   }
 
   #removeDone(segment: Segment): void {

@@ -36,6 +36,7 @@ import { type Claim, LeaseLostError, type NewMessage, type QueueStore } from "..
 import { Waiters } from "../waiters.ts";
 import { Breath } from "./breath.ts";
 import { dueTime } from "./entry_files.ts";
+import { faultOf } from "./entry_text.ts";
 import { Folders } from "./folders.ts";
 import { FreshMail } from "./fresh_mail.ts";
 import { FreshMover } from "./fresh_mover.ts";
@@ -134,6 +135,10 @@ class SpoolStore implements QueueStore {
   readonly #turns = new Turns();
   readonly #waiters: Waiters;
   readonly #breathe: () => Breath;
+  /** By claim, what was born of it though its settlement failed. */
+  readonly #born = new WeakMap<Claim, Set<string>>();
+  /** What deferred mail has coming of the next claims: a share of one call need not be a whole entry. */
+  #owing = 0;
   #closed = false;
 
   constructor(options: SpoolOptions, folders: Folders, owner: Owner) {
@@ -187,6 +192,7 @@ class SpoolStore implements QueueStore {
   add(...messages: readonly NewMessage[]): Promise<void> {
     return this.#turns.runAll(messages.map(({ entry }) => entry.id), async () => {
       this.#checkOpen();
+      for (const { entry } of messages) checkEntry(entry);
       const wanted = await this.#missing(messages);
       if (wanted.length === 0) return;
       if (await this.#fresh.add(wanted)) this.#mover.start();
@@ -200,16 +206,9 @@ class SpoolStore implements QueueStore {
     this.#free(now);
     const claims: Claim[] = [];
     const overdue = this.#messages.nextDue(this.#skip) <= now;
-    await this.#fresh.claimDue(claims, now, overdue ? limit - Math.floor(limit / SHARE) : limit);
-    if (overdue && claims.length < limit) {
-      await this.#messages.due(now, {
-        skip: this.#skip,
-        take: (entry) => {
-          claims.push(this.#leases.grant(entry, now));
-          return claims.length < limit;
-        },
-      });
-    }
+    this.#owing = overdue ? this.#owing % 1 + limit / SHARE : 0;
+    await this.#fresh.claimDue(claims, now, limit - Math.floor(this.#owing));
+    if (overdue && claims.length < limit) await this.#claimFiled(claims, now, limit);
     await this.#fresh.claimDue(claims, now, limit);
     return claims;
   }
@@ -235,6 +234,7 @@ class SpoolStore implements QueueStore {
   }
 
   async update(claim: Claim, entry: QueueEntry): Promise<Claim> {
+    this.#checkOpen();
     this.#leases.begin(claim, this.#clock.now());
     try {
       const stays = await this.#record(entry, true);
@@ -251,9 +251,10 @@ class SpoolStore implements QueueStore {
     born: readonly NewMessage[] = [],
   ): Promise<void> {
     const { id } = claim.entry;
+    this.#checkOpen();
     this.#leases.begin(claim, this.#clock.now());
     try {
-      if (born.length > 0) await this.add(...born);
+      if (born.length > 0) await this.#bear(claim, born);
       if (next !== null) await this.#record(next, false);
       else if (this.#fresh.has(id)) await this.#fresh.remove(id);
       else await this.#messages.remove(id);
@@ -322,6 +323,33 @@ class SpoolStore implements QueueStore {
     this.#waiters.wake(-Infinity);
   }
 
+  /** Claims deferred mail that is due until there are `limit` claims. */
+  async #claimFiled(claims: Claim[], now: number, limit: number): Promise<void> {
+    try {
+      await this.#messages.due(now, {
+        skip: this.#skip,
+        take: (entry) => {
+          claims.push(this.#leases.grant(entry, now));
+          return claims.length < limit;
+        },
+      });
+    } catch (error) {
+      // What is claimed already would lie there until its lease is over if nobody were told of it.
+      if (claims.length === 0) throw error;
+      this.#trouble("files", error);
+    }
+  }
+
+  /**
+   * Adds what is born of a claim, once: who has to settle again must not make anew what was delivered in the
+   * meantime.
+   */
+  async #bear(claim: Claim, born: readonly NewMessage[]): Promise<void> {
+    const before = this.#born.get(claim) ?? new Set();
+    await this.add(...born.filter(({ entry }) => !before.has(entry.id)));
+    this.#born.set(claim, new Set([...before, ...born.map(({ entry }) => entry.id)]));
+  }
+
   /** What is not there yet, each once. */
   async #missing(messages: readonly NewMessage[]): Promise<NewMessage[]> {
     const missing = new Map<string, NewMessage>();
@@ -375,4 +403,10 @@ class SpoolStore implements QueueStore {
       ...(message !== undefined && { message }),
     });
   }
+}
+
+/** @throws {RangeError} when an entry could not be read again, or its id would be no file name. */
+function checkEntry(entry: QueueEntry): void {
+  const fault = faultOf(entry);
+  if (fault !== null) throw new RangeError(`an entry that cannot be kept: ${fault}`);
 }

@@ -8,6 +8,7 @@ import { denoRuntime } from "../../../src/runtime/deno.ts";
 import { MemoryClock } from "../../../src/runtime/memory_clock.ts";
 import type { FileOperation } from "../../../src/runtime/memory_files.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
+import { SystemError } from "../../../src/runtime/runtime.ts";
 import { codeOf } from "../../support/connections.ts";
 import {
   allFiles,
@@ -522,9 +523,47 @@ Deno.test("trouble that passes is no damage", async () => {
   const { files, spool, events } = await newSpool();
   await spool.put(message("a", NOW - HOUR));
   files.fail({ operation: "open", path: /a\.json$/, code: "EMFILE" });
+  assertEquals(await takeDue(spool, NOW), []);
+  assertEquals(await takeDue(spool, NOW + MINUTE), ["a"]);
+  assertEquals(events.map(({ type }) => type), ["queue.trouble"]);
+});
+
+Deno.test("due() bears the trouble of a few entries, not of the disk", async () => {
+  const { files, spool, events } = await newSpool();
+  for (let i = 0; i < 20; i++) await spool.put(message(`bad${i}`, NOW - HOUR));
+  await spool.put(message("good", NOW - HOUR));
+  files.onCall = ({ operation, path }) => {
+    if (operation === "open" && path.includes("bad")) throw new SystemError("EMFILE", path);
+  };
   assertEquals(await codeOf(takeDue(spool, NOW)), "EMFILE");
-  assertEquals(await takeDue(spool, NOW), ["a"]);
+  assertEquals(events.length, 8);
+  // Those are left alone for a while: the next ones get their turn.
+  assertEquals(await codeOf(takeDue(spool, NOW + 1)), "EMFILE");
+  assertEquals(await takeDue(spool, NOW + 2), ["good"]);
+});
+
+Deno.test("due() passes over a folder that cannot be listed", async () => {
+  const { files, spool, events } = await newSpool();
+  await spool.put(message("a", NOW - 2 * HOUR), message("b", NOW - HOUR));
+  const again = await openFiles({ files, clock: new MemoryClock(NOW) });
+  files.fail({ operation: "list", path: /deferred\/\w+$/, code: "EIO" });
+  assertEquals(await takeDue(again.spool, NOW), ["b"]);
+  assertEquals(again.spool.nextDue((id) => id === "b") > NOW, true);
+  assertEquals(await takeDue(again.spool, NOW + MINUTE), ["a", "b"]);
+  assertEquals(again.events.map(({ type }) => type), ["queue.trouble"]);
   assertEquals(events, []);
+});
+
+Deno.test("what is set aside finds its folder though somebody removed it", async () => {
+  const { files, spool, events } = await newSpool();
+  for (const id of ["first", "second"]) {
+    await spool.put(message(id, NOW - HOUR));
+    await overwrite(files, JSON_OF(id), encode("{}"));
+    assertEquals(await takeDue(spool, NOW), []);
+    for (const path of await allFiles(files)) await files.remove(`/spool/${path}`);
+    await files.remove("/spool/damaged");
+  }
+  assertEquals(events.map(({ type }) => type), ["queue.damaged", "queue.damaged"]);
 });
 
 Deno.test("a head that is not UTF-8 comes back as it was", async () => {
