@@ -13,14 +13,15 @@
  * @module
  */
 
-import { type Address, formatAddress } from "../address.ts";
+import type { Address } from "../address.ts";
 import { concat } from "../bytes.ts";
 import { describeError, type MtaFact } from "../events.ts";
 import type { QueueEntry } from "../queue/entry.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import type { Outcome } from "../queue/outcome.ts";
+import { expandArguments } from "../routing/program_arguments.ts";
 import type { PipeRoute } from "../routing/route.ts";
-import { DEFAULT_SUBADDRESS_DELIMITER, withoutTag } from "../routing/subaddress.ts";
+import { DEFAULT_SUBADDRESS_DELIMITER } from "../routing/subaddress.ts";
 import type { Clock, ProgramResult, Programs } from "../runtime/runtime.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { UnixLineEncoder } from "./maildir/unix_line_encoder.ts";
@@ -82,8 +83,11 @@ async function deliverOne(
   }
   if (signal.aborted) return { status: "deferred", reply: STOPPED };
   const { subaddressDelimiter = DEFAULT_SUBADDRESS_DELIMITER } = services;
-  const args = expandArguments(route.arguments, recipient.address, sender, subaddressDelimiter);
-  if (args === null) return { status: "failed", reply: BAD_ARGUMENT };
+  const filled = expandArguments(route.arguments, recipient.address, sender, subaddressDelimiter);
+  if ("refused" in filled) {
+    services.emit(trouble(route, entry, filled.refused));
+    return { status: "failed", reply: BAD_ARGUMENT };
+  }
   const late = new AbortController();
   const limit = new AbortController();
   const { clock, programs, timeLimit = TIME_LIMIT } = services;
@@ -91,7 +95,12 @@ async function deliverOne(
   try {
     const input = unixMessage(await job.open(), sender, recipient.address);
     const result = await programs.run(
-      { program: route.program, arguments: args, environment: ENVIRONMENT, input },
+      {
+        program: route.program,
+        arguments: filled.arguments,
+        environment: ENVIRONMENT,
+        input,
+      },
       AbortSignal.any([signal, late.signal]),
     );
     if (signal.aborted) return { status: "deferred", reply: STOPPED };
@@ -100,59 +109,11 @@ async function deliverOne(
   } catch (error) {
     if (signal.aborted) return { status: "deferred", reply: STOPPED };
     if (late.signal.aborted) return { status: "deferred", reply: TOO_LONG };
-    services.emit(trouble(route, entry, error));
+    services.emit(trouble(route, entry, describeError(error)));
     return { status: "deferred", reply: NOT_RUN };
   } finally {
     limit.abort(null);
   }
-}
-
-/**
- * The arguments with their placeholders filled in, or `null` where what a stranger chose would make an
- * option of one, or cannot be an argument at all.
- *
- * @param delimiter between user and tag.
- *
- * @example
- * ```ts
- * import { expandArguments } from "./pipe.ts";
- * import { assertEquals } from "@std/assert";
- *
- * const to = { local: "alice+lists", domain: "example.org" };
- * assertEquals(expandArguments(["-d", "{user}@{domain}", "--tag={tag}"], to, null, "+"), [
- *   "-d",
- *   "alice@example.org",
- *   "--tag=lists",
- * ]);
- * assertEquals(expandArguments(["{user}"], { local: "-rf", domain: "example.org" }, null, "+"), null);
- * ```
- */
-export function expandArguments(
-  templates: readonly string[],
-  recipient: Address,
-  sender: Address | null,
-  delimiter: string | null,
-): string[] | null {
-  const user = withoutTag(recipient, delimiter)?.local ?? recipient.local;
-  const values: Record<string, string> = {
-    recipient: formatAddress(recipient),
-    user,
-    tag: recipient.local.slice(user.length + (delimiter?.length ?? 0)),
-    domain: recipient.domain,
-    sender: sender === null ? "" : formatAddress(sender),
-  };
-  const args: string[] = [];
-  for (const template of templates) {
-    // One pass: a value that looks like a placeholder is not filled in again.
-    const text = template.replace(
-      /\{(recipient|user|tag|domain|sender)\}/g,
-      (_, name) => values[name] ?? "",
-    );
-    if (text.startsWith("-") && !template.startsWith("-")) return null;
-    if (text.includes("\0")) return null;
-    args.push(text);
-  }
-  return args;
 }
 
 /** The message as files on Unix have it, in pieces. */
@@ -224,8 +185,8 @@ function firstWords(output: string): string {
   return output.replace(/[\x00-\x20\x7f]+/g, " ").trim().slice(0, OUTPUT_LIMIT).toWellFormed();
 }
 
-function trouble({ program }: PipeRoute, { id: message }: QueueEntry, error: unknown): MtaFact {
-  return { type: "queue.trouble", where: `pipe ${program}`, error: describeError(error), message };
+function trouble({ program }: PipeRoute, { id: message }: QueueEntry, error: string): MtaFact {
+  return { type: "queue.trouble", where: `pipe ${program}`, error, message };
 }
 
 /** A script needs its interpreter found; nothing else of ours is a program's business. */

@@ -90,8 +90,12 @@ export interface PipeRoute {
   readonly program: string;
   /**
    * Its arguments, each given as it is and never to a shell. In them `{recipient}`, `{user}`, `{tag}`,
-   * `{domain}` and `{sender}` stand for what they say; an argument that would then begin with `-` by what a
-   * stranger chose is refused.
+   * `{domain}` and `{sender}` stand for what they say, `{sender}` for `MAILER-DAEMON` in notices, which
+   * have none. `{tag}` by itself is an empty argument for an address without one.
+   *
+   * Mail is returned (550 5.1.3) where an argument would begin with `-` by what a stranger chose, or is
+   * an option whose value is empty and which would so take the next argument for it. Options such as
+   * `-t{tag}`, where that is sure to happen, are refused with the route; `--tag={tag}` is none of them.
    */
   readonly arguments: readonly string[];
   /** At once. Default 4. */

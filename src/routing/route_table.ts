@@ -9,6 +9,7 @@
 import { domainKey, isAddressLiteral, parseAddressLiteral, parseDomain } from "../address.ts";
 import { type Network, parseIp, parseNetwork } from "../net_address.ts";
 import type { SocketAddress } from "../runtime/runtime.ts";
+import { checkArguments } from "./program_arguments.ts";
 import type {
   Credentials,
   HoldRoute,
@@ -186,6 +187,8 @@ function routeOf(via: ViaOptions, where: string): (domain: string) => Route {
       const { kind, program, arguments: words = [], processes = 4 } = via;
       if (program === "") throw new TypeError(`${where}: program is empty`);
       checkCount(processes, `${where}: processes`);
+      const fault = checkArguments(words);
+      if (fault !== null) throw new TypeError(`${where}: arguments: ${fault}`);
       return () => ({ kind, program, arguments: words, processes });
     }
     default:

@@ -1,7 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import fc from "fast-check";
 import { concat, decode } from "../../src/bytes.ts";
-import { expandArguments, pipeTransport } from "../../src/delivery/pipe.ts";
+import { pipeTransport } from "../../src/delivery/pipe.ts";
 import type { MtaFact } from "../../src/events.ts";
 import { memoryRuntime } from "../../src/runtime/memory.ts";
 import type { ProgramCommand, ProgramResult } from "../../src/runtime/runtime.ts";
@@ -56,6 +55,23 @@ Deno.test("pipeTransport() feeds the message with LF, one run a recipient, no sh
   assertEquals(clock.sleepers, 0);
 });
 
+Deno.test("pipeTransport() returns mail whose address would be an option, and tells why", async () => {
+  const { runs, facts, deliver } = machine({ code: 0, output: "" });
+  const route = { ...ROUTE, arguments: ["{user}"] };
+  const outcomes = await deliver({ to: ["-rf@example.org", "bob@example.org"] }, route);
+  assertEquals(told(outcomes), [
+    "0 failed 550 5.1.3 this address cannot be handed to the program",
+    "1 delivered 250 2.0.0 taken by the program",
+  ]);
+  assertEquals(runs.map(({ command }) => command.arguments), [["bob"]]);
+  assertEquals(facts, [{
+    type: "queue.trouble",
+    where: "pipe /usr/bin/deliver",
+    error: "{user} would become an option: -rf",
+    message: "m1",
+  }]);
+});
+
 Deno.test("pipeTransport() reads sysexits", async () => {
   const cases: readonly [number, string, string][] = [
     [67, "", "failed 550 5.1.1 user unknown"],
@@ -100,31 +116,4 @@ Deno.test("pipeTransport() defers when it is aborted, though the program says it
     return Promise.resolve({ code: 137, output: "5.0.0 killed" });
   });
   assertMatch(told(await deliver({}, ROUTE, abort.signal))[0]!, /^0 deferred 451 4\.3\.2/);
-});
-
-Deno.test("expandArguments() fills in one pass, and lets no stranger make an option", () => {
-  const domain = "example.org";
-  const expand = (template: string, local: string, delimiter: string | null = "+") =>
-    expandArguments([template], { local, domain }, null, delimiter)?.[0] ?? null;
-  assertEquals(expand("{tag}", "a+b+c"), "b+c");
-  assertEquals(expand("{tag}", "a"), "");
-  assertEquals(expand("{user}", "a+b", null), "a+b");
-  assertEquals(expand("{sender}", "a"), "");
-  assertEquals(expand("{user}", "{domain}"), "{domain}");
-  assertEquals(expand("{recipient}", "a b"), '"a b"@example.org');
-  assertEquals(expand("{other} {}", "a"), "{other} {}");
-  assertEquals(expand("{user}", "-oQ/tmp"), null);
-  assertEquals(expand("{tag}{user}", "-x"), null);
-  assertEquals(expand("--user={user}", "-x"), "--user=-x");
-});
-
-Deno.test("expandArguments() gives as many arguments as templates, whatever is filled in", () => {
-  fc.assert(fc.property(fc.string(), fc.array(fc.string()), (local, templates) => {
-    const args = expandArguments(templates, { local, domain: "example.org" }, null, "+");
-    if (args === null) return;
-    assertEquals(args.length, templates.length);
-    args.forEach((arg, index) => {
-      if (arg.startsWith("-")) assertEquals(templates[index]!.startsWith("-"), true);
-    });
-  }));
 });

@@ -109,6 +109,10 @@ const WRONG: readonly (readonly [string, RouteOptions, string])[] = [
     { domains: ["*"], via: { kind: "mx", allowAddresses: ["lo"] } },
     "not a network",
   ],
+  ["an option whose value is often empty", {
+    domains: ["*"],
+    via: { kind: "pipe", program: "x", arguments: ["-t{tag}", "{user}"] },
+  }, "-t{tag}"],
   ["an empty program", { domains: ["*"], via: { kind: "pipe", program: "" } }, "program"],
   [
     "a password for whoever answers",
