@@ -40,6 +40,7 @@ const INDENT = "    ";
  *   recipients: ["bob@b.test"],
  *   recipientCount: 1,
  *   next: "2026-01-01T12:05:00.000Z",
+ *   kept: false,
  *   attempts: 3,
  *   reason: "mx.b.test [192.0.2.1]:25: 451 4.7.1 Greylisted",
  * }, { now: Date.UTC(2026, 0, 1, 12), width: Infinity, colour: false });
@@ -78,9 +79,7 @@ export function formatQueueDetails(entry: QueueDetails, options: QueueTextOption
     ? `held since ${formatMoment(entry.held.since)}: ${entry.held.reason}`
     : entry.state === "active"
     ? "being delivered just now"
-    : entry.next === null
-    ? "waits until it is asked for"
-    : `waits; next attempt ${formatWait(entry.next, now)}`;
+    : `waits${formatNext(entry, now)}`;
   const rows: [string, string][] = [
     ["Message", entry.id],
     ["State", state],
@@ -101,9 +100,9 @@ export function formatMessages(count: number): string {
 }
 
 function formatRecipient(recipient: RecipientDetails, { now, colour }: QueueTextOptions): string[] {
-  const { address, status, next, attempts, history } = recipient;
+  const { address, status, attempts, history } = recipient;
   const paint = colour ? ANSI : PLAIN;
-  const wait = next === null ? "" : `, next attempt ${formatWait(next, now)}`;
+  const wait = status === "waiting" ? formatNext(recipient, now) : "";
   const count = attempts === 0 ? "" : `, ${formatCount(attempts, "attempt")} so far`;
   const notes = [
     recipient.forwardedBy === null ? "" : `forwarded by ${recipient.forwardedBy}`,
@@ -135,13 +134,31 @@ function formatRoute({ sender, recipients, recipientCount }: QueueSummary): stri
   ].filter((part) => part !== "").join(" ");
 }
 
-function formatDoing({ state, next, attempts, reason }: QueueSummary, now: number): string {
+function formatDoing(entry: QueueSummary, now: number): string {
+  const { state, next, attempts, reason } = entry;
   const why = reason === null ? "" : `: ${formatVisible(reason, 1000)}`;
   if (state === "held") return `held${why}`;
   const after = attempts === 0 ? "" : `, after ${formatCount(attempts, "attempt")}`;
   if (state === "active") return `being delivered just now${after}${why}`;
-  if (next === null) return `until it is asked for${why}`;
-  return `${formatWait(next, now)}${after}${why}`;
+  if (isUntilAsked(entry, now)) return `${formatUntilAsked(entry, now)}${after}`;
+  return next === null ? `no attempt${after}${why}` : `${formatWait(next, now)}${after}${why}`;
+}
+
+/** When it is tried: of a message or a recipient that waits. */
+type Next = Pick<QueueSummary, "next" | "kept">;
+
+function formatNext(what: Next, now: number): string {
+  if (isUntilAsked(what, now)) return ` ${formatUntilAsked(what, now)}`;
+  return what.next === null ? "" : `, next attempt ${formatWait(what.next, now)}`;
+}
+
+/** An order may have made due what was kept. */
+function isUntilAsked({ next, kept }: Next, now: number): boolean {
+  return kept && next !== null && Date.parse(next) > now;
+}
+
+function formatUntilAsked({ next }: Next, now: number): string {
+  return `until it is asked for (ETRN), ${formatSpan(Date.parse(next!) - now)} at most`;
 }
 
 function formatOrigin({ origin: { kind, session, client, identity } }: QueueDetails): string {

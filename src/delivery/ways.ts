@@ -11,9 +11,9 @@
 import type { Address } from "../address.ts";
 import { describeError, type MtaFact } from "../events.ts";
 import type { QueuedRecipient, QueueEntry } from "../queue/entry.ts";
-import type { Outcome } from "../queue/outcome.ts";
+import { KEPT, type Outcome } from "../queue/outcome.ts";
 import { destinationOf, type Route } from "../routing/route.ts";
-import { type Reply, reply } from "../smtp/reply.ts";
+import type { Reply } from "../smtp/reply.ts";
 import { deferred, type OpenRoute, type Way } from "./jobs.ts";
 import { failureOf } from "./outcomes.ts";
 
@@ -74,15 +74,13 @@ async function findWay(
       : mayPass(recipient.address.domain)
       ? answer.then
       : null;
-    if (open === null) return { recipient: index, status: "held", reply: HELD };
+    if (open === null) return { recipient: index, status: "held", reply: KEPT };
     return { recipient: index, route: open, sender: senderFor(entry, recipient) };
   } catch (error) {
     emit({ type: "internal.error", where: "routing", error: describeError(error) });
     return deferred(index, "no way could be found because of a local fault");
   }
 }
-
-const HELD: Reply = reply(450, "4.4.0", "kept until its domain asks for it (ETRN)");
 
 /**
  * Who has the mail now, for the log: `smtp:mx.example.org [192.0.2.7]:25`,

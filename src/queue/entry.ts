@@ -93,7 +93,10 @@ export interface QueuedRecipient extends EnvelopeRecipient {
   readonly forwardedBy?: Address;
   /** What has become of it. */
   readonly status: RecipientStatus;
-  /** When to try next, in milliseconds since the epoch; means nothing but while waiting. */
+  /**
+   * When to try next, in milliseconds since the epoch; means nothing but while waiting. Of mail that is kept until
+   * its domain asks for it (ETRN), the end of its lifetime.
+   */
   readonly next: number;
   /** Attempts so far. */
   readonly attempts: number;
@@ -121,8 +124,8 @@ export interface Attempt {
 }
 
 /**
- * When the entry has work to do: the earliest attempt of a waiting recipient (`Infinity` where all wait for something
- * other than time), or at once (0) where only notices are left.
+ * When the entry has work to do: the earliest attempt of a waiting recipient, or at once (0) where only
+ * notices are left. One whose attempt is at `Infinity` has none.
  */
 export function nextAttempt({ recipients }: QueueEntry): number {
   let next: number | null = null;

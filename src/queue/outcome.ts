@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Reply } from "../smtp/reply.ts";
+import { type Reply, reply } from "../smtp/reply.ts";
 
 /** One recipient's part of an attempt. */
 export interface Outcome {
@@ -19,7 +19,7 @@ export interface Outcome {
     | "deferred"
     /** Never. */
     | "failed"
-    /** Waits for something other than time, such as ETRN; counts as no attempt. */
+    /** Kept until its domain asks for it (ETRN, RFC 1985); counts as no attempt. */
     | "held";
   /** The answer that decided it, or our own words. */
   readonly reply: Reply;
@@ -34,4 +34,15 @@ export interface Outcome {
    * waiting for it need not be tried now either.
    */
   readonly unreachable?: boolean;
+}
+
+/**
+ * What we say of mail that is kept until its domain asks for it (ETRN). Where a waiting recipient's history ends
+ * in this, its next attempt is the end of its lifetime: nobody tries before.
+ */
+export const KEPT: Reply = reply(450, "4.4.0", "kept until its domain asks for it (ETRN)");
+
+/** Whether it is that, after having been stored too. */
+export function isKept({ code, enhanced, lines }: Reply): boolean {
+  return code === KEPT.code && enhanced === KEPT.enhanced && lines.join() === KEPT.lines.join();
 }

@@ -4,6 +4,7 @@ import { QueueControl } from "../../src/queue/operator/queue_control.ts";
 import { queueCommands } from "../../src/admin/queue_requests.ts";
 import { formatQueueSummary } from "../../src/cli/queue_text.ts";
 import type { QueueEntry } from "../../src/queue/entry.ts";
+import { reply } from "../../src/smtp/reply.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
 import { SystemError } from "../../src/runtime/runtime.ts";
 import { entry, IdleWorker, MESSAGE, PlainStore, recipient } from "../admin/support.ts";
@@ -58,6 +59,16 @@ class QueueStation implements AsyncDisposable {
 
 const HELD = { held: { since: Date.now() - 5000, reason: "looks like spam" } };
 
+/** Of a domain whose mail is kept for ETRN. */
+const KEPT_RECIPIENT = recipient("bob@b.test", {
+  next: Date.now() + 5 * 86_400_000 - 7_200_000,
+  attempts: 0,
+  history: [{
+    time: Date.now() - 7_200_000,
+    reply: reply(450, "4.4.0", "kept until its domain asks for it (ETRN)"),
+  }],
+});
+
 /** A message that came two hours ago. */
 function fresh(
   id: string,
@@ -73,7 +84,7 @@ Deno.test("yizhan queue list shows each message in two lines, and how many there
   await using station = await QueueStation.start(
     fresh("m1", ["bob@b.test", "carol@c.test"]),
     fresh("m2", ["bob@b.test"], { ...HELD, sender: null }),
-    fresh("m3", [recipient("bob@b.test", { next: Infinity, attempts: 0, history: [] })]),
+    fresh("m3", [KEPT_RECIPIENT]),
   );
   const { code, stdout, stderr } = await station.queue("list");
   assertEquals(code, 0);
@@ -83,7 +94,7 @@ Deno.test("yizhan queue list shows each message in two lines, and how many there
     "m2                      2 h    93 B  <> → bob@b.test",
     "    held: looks like spam",
     "m3                      2 h    93 B  alice@a.test → bob@b.test",
-    "    until it is asked for",
+    "    until it is asked for (ETRN), 5 d at most",
     "",
   ]);
   assertEquals(stderr, "3 messages, 279 B\n");
@@ -149,6 +160,17 @@ Deno.test("yizhan queue show gives envelope, history and head, made harmless", a
   ]);
   const shown = JSON.parse((await station.queue("show", "m1", "--json")).stdout);
   assertEquals([shown.id, shown.recipients[0].notify], ["m1", ["FAILURE"]]);
+});
+
+Deno.test("yizhan queue show says that mail is kept until its domain asks for it", async () => {
+  const due = { ...KEPT_RECIPIENT, next: Date.now() - 1000 };
+  await using station = await QueueStation.start(fresh("m1", [KEPT_RECIPIENT]), fresh("m2", [due]));
+  const until = "until it is asked for \\(ETRN\\), 5 d at most";
+  const { stdout } = await station.queue("show", "m1");
+  assertMatch(stdout, new RegExp(`^State {6}waits ${until}$`, "m"));
+  assertMatch(stdout, new RegExp(`^Recipient {2}bob@b\\.test {2}waiting ${until}$`, "m"));
+  const asked = (await station.queue("show", "m2")).stdout;
+  assertMatch(asked, /^State {6}waits, next attempt due now$/m);
 });
 
 Deno.test("yizhan queue show --message gives the octets of the message to a pipe", async () => {
@@ -310,6 +332,7 @@ Deno.test("formatQueueSummary() fits a narrow terminal and lets no control chara
     recipients: ["\u001b[2Jx@b.test", ...Array.from({ length: 6 }, (_, i) => `r${i}@b.test`)],
     recipientCount: 9,
     next: null,
+    kept: false,
     attempts: 2,
     reason: "a \u202Ereason that is much too long for a line of a narrow terminal, by far",
   }, { now: Date.UTC(2026, 0, 4), width: 72, colour: false });

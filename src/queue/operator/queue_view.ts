@@ -7,6 +7,7 @@
 
 import { type Address, formatAddress } from "../../address.ts";
 import { type Attempt, nextAttempt, type QueuedRecipient, type QueueEntry } from "../entry.ts";
+import { isKept } from "../outcome.ts";
 import { describeReply } from "../../smtp/reply.ts";
 import { openRecipients, type QueueState } from "./queue_filter.ts";
 
@@ -26,8 +27,10 @@ export interface QueueSummary {
   readonly recipients: readonly string[];
   /** Recipients in all. */
   readonly recipientCount: number;
-  /** The next attempt; `null` while it is held, or waits for something other than time, such as ETRN. */
+  /** The next attempt; `null` while it is held. Where `kept`, the end of its lifetime. */
   readonly next: string | null;
+  /** No attempt is made before `next` unless its domain asks for it (ETRN, RFC 1985) or an operator says so. */
+  readonly kept: boolean;
   /** Attempts so far, of the recipient that had most. */
   readonly attempts: number;
   /** Why it is held, or else the last answer; `null` for none. */
@@ -64,8 +67,10 @@ export interface RecipientDetails {
   readonly address: string;
   /** What became of it. */
   readonly status: QueuedRecipient["status"];
-  /** `null` unless it waits, and for a time. */
+  /** `null` unless it waits. */
   readonly next: string | null;
+  /** As for the whole message. */
+  readonly kept: boolean;
   /** Attempts so far. */
   readonly attempts: number;
   /** `DOMAIN/USER` where it is a mailbox here. */
@@ -107,6 +112,7 @@ export function summarize(entry: QueueEntry, state: QueueState): QueueSummary {
     recipientCount: entry.recipients.length,
     // Where only notices are left it is due since it came.
     next: entry.held === undefined && next < Infinity ? formatTime(Math.max(next, received)) : null,
+    kept: entry.held === undefined && open.every(isKeptRecipient),
     attempts: Math.max(0, ...open.map(({ attempts }) => attempts)),
     reason: entry.held?.reason ?? lastAnswer(open),
   };
@@ -136,6 +142,7 @@ function detailRecipient(recipient: QueuedRecipient): RecipientDetails {
     address: formatAddress(address),
     status,
     next: status === "waiting" && next < Infinity ? formatTime(next) : null,
+    kept: isKeptRecipient(recipient),
     attempts,
     mailbox: mailbox === undefined ? null : `${mailbox.domain}/${mailbox.user}`,
     forwardedBy: forwardedBy === undefined ? null : formatAddress(forwardedBy),
@@ -143,6 +150,13 @@ function detailRecipient(recipient: QueuedRecipient): RecipientDetails {
     noticed: recipient.noticed ?? [],
     history: history.map(detailAttempt),
   };
+}
+
+/** As the last that was said of it tells: nobody has tried since. */
+function isKeptRecipient({ status, history }: QueuedRecipient): boolean {
+  const last = history.at(-1);
+  return status === "waiting" && last !== undefined && last.host === undefined &&
+    isKept(last.reply);
 }
 
 function detailAttempt({ time, reply, host, tls }: Attempt): AttemptDetails {

@@ -6,6 +6,7 @@ import { type QueueFilter, queueMatcher } from "../../../src/queue/operator/queu
 import type { MtaFact } from "../../../src/events.ts";
 import type { QueueEntry } from "../../../src/queue/entry.ts";
 import { LeaseLostError } from "../../../src/queue/store.ts";
+import { reply } from "../../../src/smtp/reply.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
 import { SystemError } from "../../../src/runtime/runtime.ts";
 import { entry, IdleWorker, MESSAGE, NOW, PlainStore, recipient } from "../../admin/support.ts";
@@ -51,6 +52,7 @@ Deno.test("QueueControl.list() gives what matches, in short", async () => {
     recipients: ["bob@b.test"],
     recipientCount: 2,
     next: "2026-01-01T00:10:00.000Z",
+    kept: false,
     attempts: 1,
     reason: "mx.b.test [192.0.2.1]:25: 451 4.7.1 Greylisted",
   });
@@ -74,6 +76,9 @@ Deno.test("QueueControl.list() stops when told, though nothing matches", async (
   assertEquals(store.listed, 1);
 });
 
+/** What a queue on a disk has of mail that is kept for ETRN. */
+const KEPT_WORDS = "kept until its domain asks for it (ETRN)";
+
 Deno.test("QueueControl.show() gives everything there is to know", async () => {
   const { control } = newControl(entry("1", [
     recipient("bob@b.test", { noticed: ["delayed"], notify: ["FAILURE", "DELAY"] }),
@@ -82,7 +87,11 @@ Deno.test("QueueControl.show() gives everything there is to know", async () => {
       mailbox: { domain: "a.test", user: "c" },
       history: [],
     }),
-    recipient("d@d.test", { next: Infinity, history: [] }),
+    recipient("d@d.test", {
+      next: NOW + 432_000_000,
+      attempts: 0,
+      history: [{ time: NOW, reply: reply(450, "4.4.0", KEPT_WORDS) }],
+    }),
   ], { dsnEnvelopeId: "QQ314159", smtputf8: true }));
   const details = await control.show("1");
   assertEquals(details?.recipients, [
@@ -90,6 +99,7 @@ Deno.test("QueueControl.show() gives everything there is to know", async () => {
       address: "bob@b.test",
       status: "waiting",
       next: "2026-01-01T00:10:00.000Z",
+      kept: false,
       attempts: 1,
       mailbox: null,
       forwardedBy: null,
@@ -106,6 +116,7 @@ Deno.test("QueueControl.show() gives everything there is to know", async () => {
       address: "c@a.test",
       status: "delivered",
       next: null,
+      kept: false,
       attempts: 1,
       mailbox: "a.test/c",
       forwardedBy: null,
@@ -116,13 +127,19 @@ Deno.test("QueueControl.show() gives everything there is to know", async () => {
     {
       address: "d@d.test",
       status: "waiting",
-      next: null,
-      attempts: 1,
+      next: "2026-01-06T00:00:00.000Z",
+      kept: true,
+      attempts: 0,
       mailbox: null,
       forwardedBy: null,
       notify: null,
       noticed: [],
-      history: [],
+      history: [{
+        time: "2026-01-01T00:00:00.000Z",
+        reply: `450 4.4.0 ${KEPT_WORDS}`,
+        host: null,
+        tls: null,
+      }],
     },
   ]);
   assertEquals([details?.dsnEnvelopeId, details?.smtputf8, details?.held], [
