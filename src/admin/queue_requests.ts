@@ -4,7 +4,7 @@
  * | `do` | fields | lines |
  * | --- | --- | --- |
  * | `list` | `filter`, `limit` | `entry`; the end has `shown`, `octets`, and `limited` where the limit ended it |
- * | `show` | `id`, `message`: `none`, `head` or `whole` | `entry`, then `head` and `body` in base64 |
+ * | `show` | `id`, `message`: `none`, `head` or `whole` | `entry`, a `recipient` for each, then `head` and `body` in base64 |
  * | `retry` `release` | `ids` or `filter` | `changed`, `unchanged`, `refused`, `busy`, `missing`, `failed` |
  * | `hold` | the same, `reason` | the same |
  * | `remove` | the same, `bounce` (switch) | the same |
@@ -70,7 +70,10 @@ async function* show(
   if (details === null) {
     throw new ControlError("not-found", `there is no message ${id} in the queue`);
   }
-  yield { type: "entry", ...details };
+  // With all that became of them, some thousand recipients are more than a line may hold.
+  const { recipients, ...rest } = details;
+  yield { type: "entry", ...rest };
+  for (const recipient of recipients) yield { type: "recipient", ...recipient };
   const parts = request.message ?? "none";
   if (parts === "none") return {};
   if (parts !== "head" && parts !== "whole") throw bad("message must be none, head or whole");

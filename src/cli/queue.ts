@@ -120,27 +120,36 @@ async function show(
   { socket, json, id, message }: QueueOptions & { verb: "show" },
   output: StandardOutput,
 ): Promise<ExitCode> {
-  const look = howToLook();
+  if (message) return await showMessage(socket, id, output);
+  const entries: ControlLine[] = [];
+  const recipients: JsonObject[] = [];
+  let head = "";
+  await ask(socket, { do: "show", id, message: json ? "none" : "head" }, (line) => {
+    const { type, ...fields } = line;
+    if (type === "entry") entries.push(line);
+    else if (type === "recipient") recipients.push(fields);
+    else if (type === "head") head = decode(Uint8Array.fromBase64(String(line.data)));
+  });
+  const [entry] = entries;
+  if (entry === undefined) throw new ControlError("garbled", "the server's answer has no entry");
+  const whole: ControlLine = { ...entry, recipients };
+  if (json) {
+    output.print(toJson(whole));
+    return EXIT.ok;
+  }
+  output.print(`${formatQueueDetails(whole as unknown as QueueDetails, howToLook())}\n`);
+  for (const one of head.trimEnd().split("\n")) output.print(formatTextLine(one));
+  return EXIT.ok;
+}
+
+/** The message itself, octet for octet. */
+async function showMessage(socket: string, id: string, output: StandardOutput): Promise<ExitCode> {
   const printer = new MessagePrinter(output);
-  await ask(
-    socket,
-    { do: "show", id, message: message ? "whole" : json ? "none" : "head" },
-    (line) => {
-      if (line.type !== "entry") {
-        const octets = Uint8Array.fromBase64(String(line.data));
-        if (message) {
-          printer.write(
-            line.type === "head" ? concat([octets, encode("\r\n")]) : octets,
-          );
-        } else {decode(octets).trimEnd().split("\n").forEach((one) =>
-            output.print(formatTextLine(one))
-          );}
-      } else if (!message) {
-        const details = line as unknown as QueueDetails;
-        output.print(json ? toJson(line) : `${formatQueueDetails(details, look)}\n`);
-      }
-    },
-  );
+  await ask(socket, { do: "show", id, message: "whole" }, ({ type, data }) => {
+    if (type !== "head" && type !== "body") return;
+    const octets = Uint8Array.fromBase64(String(data));
+    printer.write(type === "head" ? concat([octets, encode("\r\n")]) : octets);
+  });
   printer.end();
   return EXIT.ok;
 }

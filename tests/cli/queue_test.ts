@@ -1,4 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { ANSWER_LINE_LIMIT } from "../../src/admin/control_protocol.ts";
+import { encode } from "../../src/bytes.ts";
 import { ControlServer } from "../../src/admin/control_server.ts";
 import { QueueControl } from "../../src/queue/operator/queue_control.ts";
 import { queueCommands } from "../../src/admin/queue_requests.ts";
@@ -160,6 +162,22 @@ Deno.test("yizhan queue show gives envelope, history and head, made harmless", a
   ]);
   const shown = JSON.parse((await station.queue("show", "m1", "--json")).stdout);
   assertEquals([shown.id, shown.recipients[0].notify], ["m1", ["FAILURE"]]);
+});
+
+Deno.test("yizhan queue show --json gives a message to thousands with all that became of them", async () => {
+  const words = "№".repeat(400);
+  const history = Array.from(
+    { length: 10 },
+    (_, time) => ({ time, reply: reply(451, "4.7.1", words) }),
+  );
+  const many = Array.from({ length: 2000 }, (_, i) => recipient(`u${i}@b.test`, { history }));
+  await using station = await QueueStation.start(fresh("m1", many));
+  const { code, stdout } = await station.queue("show", "m1", "--json");
+  assert(encode(stdout).length > ANSWER_LINE_LIMIT, "not more than a line of an answer may hold");
+  const { type, id, recipients } = JSON.parse(stdout);
+  assertEquals([code, type, id, recipients.length], [0, "entry", "m1", 2000]);
+  assertEquals(Object.keys(recipients[1999])[0], "address");
+  assertEquals(recipients[1999].history[9].reply, `451 4.7.1 ${words}`);
 });
 
 Deno.test("yizhan queue show says that mail is kept until its domain asks for it", async () => {
