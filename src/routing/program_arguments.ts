@@ -1,6 +1,7 @@
 /**
  * The arguments of a program that takes mail: templates of the operator's, filled in with what strangers
- * chose. No value may become an option, or make one swallow the argument behind it. Pure; running the
+ * chose. No value may become an option, make one swallow the argument behind it, or lead out of the folder
+ * that a path names. Pure; running the
  * program is for `delivery/pipe.ts`.
  *
  * @module
@@ -47,14 +48,16 @@ export function expandArguments(
     user,
     tag: recipient.local.slice(user.length + (delimiter?.length ?? 0)),
     domain: recipient.domain,
-    // As sendmail and Postfix name the null sender to programs.
+    // As pipe(8) of Postfix does.
     sender: sender === null ? "MAILER-DAEMON" : formatAddress(sender),
   };
   const filled: string[] = [];
   for (const template of templates) {
     // One pass: a value that looks like a placeholder is not filled in again.
     const text = template.replace(PLACEHOLDER, (_, name) => values[name] ?? "");
-    const fault = faultOf(template, text);
+    const fault = leavesPath(template, values)
+      ? "would lead to another folder"
+      : faultOf(template, text);
     if (fault !== null) return { refused: `${template} ${fault}: ${text}` };
     filled.push(text);
   }
@@ -68,6 +71,18 @@ function faultOf(template: string, text: string): string | null {
   return null;
 }
 
+/**
+ * Whether a value beside a `/` changes which folders a path goes through: local parts may have `/`, be `..`
+ * or, quoted, empty (RFC 5321 §4.1.2). A missing tag leaves its folder out, as `{user}/{tag}` means it.
+ */
+function leavesPath(template: string, values: Readonly<Record<string, string>>): boolean {
+  return template.includes("/") && [...template.matchAll(PLACEHOLDER)].some(([, name]) => {
+    const value = values[name!]!;
+    return value.includes("/") || value === "." || value === ".." ||
+      (value === "" && name !== "tag");
+  });
+}
+
 /** Whether all that was filled into an option is empty, so that `-t{tag}` is `-t`; `--tag=` has its value. */
 function isBareOption(template: string, text: string): boolean {
   return template.startsWith("-") && !template.includes("=") &&
@@ -77,7 +92,9 @@ function isBareOption(template: string, text: string): boolean {
 /** What is wrong with templates whatever is filled in, or `null`. */
 export function checkArguments(templates: readonly string[]): string | null {
   // Most addresses have no tag.
-  const bare = templates.find((template) => isBareOption(template, template.replaceAll("{tag}", "")));
+  const bare = templates.find((template) =>
+    isBareOption(template, template.replaceAll("{tag}", ""))
+  );
   return bare === undefined
     ? null
     : `${bare} would be an option without its value where an address has no tag: give {tag} as an ` +

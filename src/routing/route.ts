@@ -96,6 +96,8 @@ export interface PipeRoute {
    * Mail is returned (550 5.1.3) where an argument would begin with `-` by what a stranger chose, or is
    * an option whose value is empty and which would so take the next argument for it. Options such as
    * `-t{tag}`, where that is sure to happen, are refused with the route; `--tag={tag}` is none of them.
+   * So is mail where an argument with a `/`, such as `/srv/{domain}/{user}`, would name another folder by
+   * a value that has a `/`, or is `.` or `..`.
    */
   readonly arguments: readonly string[];
   /** At once. Default 4. */

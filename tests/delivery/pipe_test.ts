@@ -72,6 +72,14 @@ Deno.test("pipeTransport() returns mail whose address would be an option, and te
   }]);
 });
 
+Deno.test("pipeTransport() returns mail whose address would lead to another folder", async () => {
+  const { runs, facts, deliver } = machine({ code: 0, output: "" });
+  const route = { ...ROUTE, arguments: ["/var/mail/{domain}/{user}"] };
+  const outcomes = await deliver({ to: ['"../../../etc/x"@example.org'] }, route);
+  assertEquals(told(outcomes), ["0 failed 550 5.1.3 this address cannot be handed to the program"]);
+  assertEquals([runs.length, facts.map(({ type }) => type)], [0, ["queue.trouble"]]);
+});
+
 Deno.test("pipeTransport() reads sysexits", async () => {
   const cases: readonly [number, string, string][] = [
     [67, "", "failed 550 5.1.1 user unknown"],

@@ -36,6 +36,22 @@ Deno.test("expandArguments() lets no empty value swallow the next argument", () 
   assertEquals(expand("-u{user}{tag}", "a"), "-ua");
 });
 
+Deno.test("expandArguments() lets no value lead out of the folder that a path names", () => {
+  assertEquals(expand("/srv/{domain}/{user}", "a"), "/srv/example.org/a");
+  assertEquals(expand("/srv/{user}/{tag}", "a"), "/srv/a/");
+  assertEquals(expand("/srv/../{user}", "..."), "/srv/../...");
+  assertEquals(expand("{user}", "../../etc/x"), "../../etc/x");
+  for (const local of ["../../../etc/x", "/etc/x", "a/b", "a/", "..", ".", "", "a\0b"]) {
+    assertEquals(expand("/srv/{domain}/{user}", local), null, local);
+    assertEquals(expand("--box={user}/new", local), null, local);
+    assertEquals(expand("-d{user}/", local), null, local);
+  }
+  assertEquals(expand("/srv/.{user}", "."), null);
+  assertEquals(expand("/srv/{user}/{tag}", "a+.."), null);
+  assertEquals(expand("/srv/{user}{tag}", ".+."), null);
+  assertEquals(expand("/srv/{recipient}", "a/b"), null);
+});
+
 Deno.test("checkArguments() names an option that would often lack its value", () => {
   assertEquals(checkArguments(["-d", "{user}", "{tag}", "--tag={tag}", "-u{user}{tag}"]), null);
   for (const template of ["-t{tag}", "--tag{tag}"]) {
