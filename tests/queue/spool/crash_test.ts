@@ -34,11 +34,20 @@ async function runInto(seed: number, step: number, kind: Unsynced, book: Book) {
   return after ?? runtime.reboot(kind);
 }
 
+/** What changes what a machine finds that stops: between two of these it finds the same, and less was promised. */
+const TELLING: Readonly<Record<Unsynced, readonly FileOperation[]>> = {
+  kept: ["open", "write", "rename", "remove", "makeDirectory"],
+  lost: ["sync", "syncDirectory"],
+  torn: ["open", "write", "rename", "remove", "makeDirectory", "sync", "syncDirectory"],
+};
+
 for (const kind of KINDS) {
   Deno.test(`all that was promised is there when a machine stops at any step, and what was not synced is ${kind}`, async () => {
-    const { length: steps } = await listSteps();
-    assert(steps > 200, `only ${steps} steps`);
-    for (let step = 1; step <= steps + 1; step++) {
+    const operations = await listSteps();
+    assert(operations.length > 200, `only ${operations.length} steps`);
+    for (let step = 1; step <= operations.length + 1; step++) {
+      const operation = operations[step - 1];
+      if (operation !== undefined && !TELLING[kind].includes(operation)) continue;
       const where = `${kind}, step ${step}`;
       const book = new Book();
       const runtime = await runInto(step, step, kind, book);
@@ -74,19 +83,15 @@ Deno.test("all that was promised is there when a machine stops again while it re
 });
 
 /** What changes something. (A file that a disk cannot read any more is set aside, which is no refusal.) */
-const CHANGES: ReadonlySet<FileOperation> = new Set([
-  "write",
-  "sync",
-  "rename",
-  "remove",
-  "makeDirectory",
-  "syncDirectory",
-]);
+const CHANGES: readonly (readonly [code: string, operations: readonly FileOperation[]])[] = [
+  ["EIO", ["write", "sync", "rename", "remove", "makeDirectory", "syncDirectory"]],
+  ["ENOSPC", ["write", "makeDirectory"]],
+];
 
-for (const code of ["EIO", "ENOSPC"]) {
+for (const [code, operations] of CHANGES) {
   Deno.test(`what was refused is not there, and all else is, when any one call fails with ${code}`, async () => {
     for (const [index, operation] of (await listSteps()).entries()) {
-      if (!CHANGES.has(operation)) continue;
+      if (!operations.includes(operation)) continue;
       const step = index + 1;
       const runtime = memoryRuntime({ seed: step });
       const { files } = runtime;

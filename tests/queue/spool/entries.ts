@@ -1,10 +1,9 @@
 /**
- * Entries for tests of the spool: a plain one to vary, and arbitrary ones for properties.
+ * Entries for tests of the spool: a plain one to vary.
  *
  * @module
  */
 
-import fc from "fast-check";
 import type { QueuedRecipient, QueueEntry } from "../../../src/queue/entry.ts";
 
 /** One recipient, due at once. */
@@ -35,78 +34,3 @@ export function entry(id: string, changes: Partial<QueueEntry> = {}): QueueEntry
     ...changes,
   };
 }
-
-const text = fc.oneof(fc.string(), fc.string({ unit: "binary" }));
-const time = fc.oneof(
-  fc.nat({ max: Number.MAX_SAFE_INTEGER }),
-  fc.double({ noNaN: true, noDefaultInfinity: true }).map((n) => n === 0 ? 0 : n),
-);
-const count = fc.nat({ max: Number.MAX_SAFE_INTEGER });
-const address = fc.record({ local: text, domain: text });
-const reply = fc.record(
-  { code: fc.integer({ min: 200, max: 599 }), enhanced: text, lines: fc.array(text) },
-  { requiredKeys: ["code", "lines"] },
-);
-const attempt = fc.record({ time, host: text, reply, tls: text }, {
-  requiredKeys: ["time", "reply"],
-});
-const recipients = fc.record({
-  address,
-  notify: fc.array(fc.constantFrom("NEVER" as const, "SUCCESS" as const, "FAILURE" as const)),
-  originalRecipient: fc.record({ type: text, address: text }),
-  mailbox: fc.record(
-    {
-      domain: text,
-      user: text,
-      quota: fc.record({ bytes: count, messages: count }, { requiredKeys: [] }),
-    },
-    { requiredKeys: ["domain", "user"] },
-  ),
-  forwardedBy: address,
-  status: fc.constantFrom("waiting" as const, "delivered" as const, "failed" as const),
-  next: fc.oneof(time, fc.constant(Infinity)),
-  attempts: count,
-  history: fc.array(attempt, { maxLength: 3 }),
-  noticed: fc.array(fc.constantFrom("failed" as const, "delayed" as const)),
-  dsnHandedOn: fc.boolean(),
-}, { requiredKeys: ["address", "status", "next", "attempts", "history"] });
-
-/** Whatever is fit for an id. */
-export const entryIds: fc.Arbitrary<string> = fc.stringMatching(
-  /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/,
-);
-
-/** Entries of all kinds, of any text a stranger could have put in. */
-export const entries: fc.Arbitrary<QueueEntry> = fc.record({
-  id: entryIds,
-  received: time,
-  sender: fc.option(address),
-  recipients: fc.array(recipients, { maxLength: 4 }),
-  body: fc.constantFrom("7BIT" as const, "8BITMIME" as const, "BINARYMIME" as const),
-  smtputf8: fc.boolean(),
-  requireTls: fc.boolean(),
-  dsnReturn: fc.constantFrom("FULL" as const, "HDRS" as const),
-  dsnEnvelopeId: text,
-  headSize: count,
-  bodySize: count,
-  origin: fc.record({
-    kind: fc.constantFrom("session" as const, "submit" as const, "notice" as const),
-    session: text,
-    client: text,
-    identity: text,
-  }, { requiredKeys: ["kind"] }),
-  held: fc.record({ since: time, reason: text }),
-}, {
-  requiredKeys: [
-    "id",
-    "received",
-    "sender",
-    "recipients",
-    "body",
-    "smtputf8",
-    "requireTls",
-    "headSize",
-    "bodySize",
-    "origin",
-  ],
-});

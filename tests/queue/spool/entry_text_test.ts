@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { formatEntry, isEntryId, parseEntry } from "../../../src/queue/spool/entry_text.ts";
-import { entries, entry, recipient } from "./entries.ts";
+import { entries } from "./arbitrary_entries.ts";
+import { entry, recipient } from "./entries.ts";
 
 Deno.test("parseEntry() gives what formatEntry() wrote, whatever is in it", () => {
   fc.assert(fc.property(entries, (value) => {

@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { createHash } from "node:crypto";
 import { decode, encode } from "../../../src/bytes.ts";
 import { formatMessageJson, parseMessageJson } from "../../../src/queue/spool/message_json.ts";
-import { entries, entry } from "./entries.ts";
+import { entries } from "./arbitrary_entries.ts";
+import { entry } from "./entries.ts";
 
 Deno.test("parseMessageJson() gives what formatMessageJson() was given, any entry and any head", () => {
   const heads = fc.oneof(

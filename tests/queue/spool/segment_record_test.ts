@@ -15,7 +15,8 @@ import {
 } from "../../../src/queue/spool/segment_record.ts";
 import type { NewMessage } from "../../../src/queue/store.ts";
 import type { FileHandle } from "../../../src/runtime/runtime.ts";
-import { entries, entry } from "./entries.ts";
+import { entries } from "./arbitrary_entries.ts";
+import { entry } from "./entries.ts";
 
 const NONCE = "0123456789abcdef0123456789abcdef";
 
