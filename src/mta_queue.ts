@@ -43,7 +43,10 @@ export interface QueueSettings {
   readonly retry?: RetryOptions;
   /** How much at once. */
   readonly limits?: Partial<RunnerLimits>;
-  /** Mail is taken and none of it delivered, until a start without this. Default `false`. */
+  /**
+   * Mail is taken and none of it delivered, until a start without this; but a message that an operator names by
+   * its id (`retry`) is tried all the same. Default `false`.
+   */
   readonly paused?: boolean;
   /**
    * What the senders of forwarded mail are signed with (SRS), at least 16 characters. Default: kept in the

@@ -38,7 +38,8 @@ export const queue: Command = {
   description: [
     "list        the mail in the queue: id, age, size, sender and recipients, and what it waits for",
     "show ID     one message: its envelope, what became of each recipient, its head",
-    "retry       try now, and forget which hosts were out of reach",
+    "retry       try now, and forget which hosts were out of reach; what is named by its id is tried even",
+    "            where serve runs with --queue-only",
     "hold        no attempts until it is released",
     "release     the end of a hold",
     "remove      out of the queue for good; the sender is told only with --bounce",

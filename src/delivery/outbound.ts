@@ -44,7 +44,7 @@ export interface OutboundOptions {
   readonly subaddressDelimiter?: string | null;
   readonly retry?: RetryOptions;
   readonly limits?: Partial<RunnerLimits>;
-  /** Nothing is delivered; the queue only grows. */
+  /** Nothing is delivered but what `attemptNow` names. */
   readonly paused?: boolean;
   readonly emit: (fact: MtaFact) => void;
 }
