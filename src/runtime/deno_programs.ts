@@ -1,6 +1,11 @@
 /**
  * Other programs, by `Deno.Command`: no shell, no environment but the one given.
  *
+ * Each is the head of a process group of its own, and is killed with the whole of it: else what a script
+ * started would go on with half a message. Deno sends signals to a group with `--allow-run` for all
+ * programs only; with a list of programs no more than the program itself is killed, and what it started
+ * sees the end of its input. What has left the group (`setsid`) goes on either way.
+ *
  * What fails: a program that cannot be started rejects with an errno `code`; so does, once the program is
  * dead, an input that fails (a program must not take half a message for a whole one) and an aborted signal
  * (with its reason). A program that stops reading its input, or fails, is a result.
@@ -28,11 +33,7 @@ export async function runProgram(
 ): Promise<ProgramResult> {
   signal?.throwIfAborted();
   const child = start(command);
-  const kill = () => {
-    try {
-      child.kill("SIGKILL");
-    } catch { /* it has ended already */ }
-  };
+  const kill = () => killAll(child);
   signal?.addEventListener("abort", kill, { once: true });
   const output = new Output();
   const streams = [child.stdout, child.stderr].map((stream) => stream.getReader());
@@ -61,9 +62,21 @@ function start(command: ProgramCommand): Deno.ChildProcess {
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
+      detached: true,
     }).spawn();
   } catch (error) {
     throw withErrorCode(error);
+  }
+}
+
+/** Kills the program and its process group, as far as Deno lets us. */
+function killAll(child: Deno.ChildProcess): void {
+  try {
+    Deno.kill(-child.pid, "SIGKILL");
+  } catch {
+    try {
+      child.kill("SIGKILL");
+    } catch { /* it has ended already */ }
   }
 }
 

@@ -202,7 +202,7 @@ export type DnsAnswer<T> =
 export interface Programs {
   /**
    * Runs a program, without a shell and with an empty environment but for `environment`; `input` is its
-   * standard input. Aborting the signal kills it.
+   * standard input. Aborting the signal kills it, and what it started as far as the system allows.
    *
    * @throws `ENOENT` when there is no such program, `EACCES` when it may not be run.
    */

@@ -86,6 +86,21 @@ Deno.test("runProgram() kills the program when its signal is aborted", async () 
   assertEquals(await assertRejects(() => sh("exit 0", [], {}, giveUp.signal)), reason);
 });
 
+Deno.test("runProgram() kills what the program started when its signal is aborted", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "yizhan-" });
+  const fifo = `${folder}/fifo`;
+  await runProgram({ program: "mkfifo", arguments: [fifo], input: (async function* () {})() });
+  const giveUp = new AbortController();
+  // The sleeper has the fifo open for writing: as long as it lives, reading does not end.
+  const run = sh(`sleep 600 >${fifo} & wait`, [], {}, giveUp.signal);
+  const reader = await Deno.open(fifo);
+  giveUp.abort();
+  await assertRejects(() => run);
+  assertEquals(await reader.read(new Uint8Array(1)), null);
+  reader.close();
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("runProgram() does not wait for an input that nobody reads any more", async () => {
   const endless = (async function* () {
     yield encode("x");
