@@ -103,8 +103,7 @@ async function deliverOne(
       },
       AbortSignal.any([signal, late.signal]),
     );
-    if (signal.aborted) return { status: "deferred", reply: STOPPED };
-    if (late.signal.aborted) return { status: "deferred", reply: TOO_LONG };
+    // Though it was aborted meanwhile: what the program says it has done is not done again.
     return outcomeOf(result);
   } catch (error) {
     if (signal.aborted) return { status: "deferred", reply: STOPPED };

@@ -6,9 +6,10 @@
  * programs only; with a list of programs no more than the program itself is killed, and what it started
  * sees the end of its input. What has left the group (`setsid`) goes on either way.
  *
- * What fails: a program that cannot be started rejects with an errno `code`; so does, once the program is
- * dead, an input that fails (a program must not take half a message for a whole one) and an aborted signal
- * (with its reason). A program that stops reading its input, or fails, is a result.
+ * What fails: a program that cannot be started rejects with an errno `code`; so does, once the program was
+ * killed for it, an input that fails (a program must not take half a message for a whole one) and an aborted
+ * signal (with its reason). A program that stops reading its input, or fails, is a result; so is one that
+ * had ended before: what it has done must not be done again.
  *
  * @module
  */
@@ -33,23 +34,31 @@ export async function runProgram(
 ): Promise<ProgramResult> {
   signal?.throwIfAborted();
   const child = start(command);
-  const kill = () => killAll(child);
-  signal?.addEventListener("abort", kill, { once: true });
+  const killedFor: unknown[] = [];
+  let running = true;
+  const kill = (reason: unknown) => {
+    if (!running) return;
+    killedFor.push(reason);
+    killAll(child);
+  };
+  const onAbort = () => kill(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
   const output = new Output();
   const streams = [child.stdout, child.stderr].map((stream) => stream.getReader());
   const reading = Promise.all(streams.map((stream) => output.gather(stream)));
-  const feeding = feed(child, command.input, kill).then(() => null, (error) => ({ error }));
-  const { code } = await child.status;
-  signal?.removeEventListener("abort", kill);
-  const { promise: late, resolve: giveUp } = Promise.withResolvers<null>();
+  const feeding = feed(child, command.input, kill);
+  const { code, signal: endedBy } = await child.status;
+  running = false;
+  signal?.removeEventListener("abort", onAbort);
+  const { promise: late, resolve: giveUp } = Promise.withResolvers<void>();
   const timer = setTimeout(() => {
-    giveUp(null);
+    giveUp();
     streams.forEach((stream) => void stream.cancel());
   }, LAST_WAIT);
-  const [fault] = await Promise.all([Promise.race([feeding, late]), reading]);
+  await Promise.all([Promise.race([feeding, late]), reading]);
   clearTimeout(timer);
-  signal?.throwIfAborted();
-  if (fault !== null) throw fault.error;
+  // It may have ended by itself before the signal came to it.
+  if (killedFor.length > 0 && endedBy === "SIGKILL") throw killedFor[0];
   return { code, output: output.text() };
 }
 
@@ -82,14 +91,12 @@ function killAll(child: Deno.ChildProcess): void {
 
 /**
  * Writes the input as far as it is read. Where the input fails, the program is dead before the pipe is closed:
- * the end of it would say that the message is whole.
- *
- * @throws what the input throws.
+ * the end of it would say that the message is whole. Never throws.
  */
 async function feed(
   child: Deno.ChildProcess,
   input: AsyncIterable<Uint8Array>,
-  kill: () => void,
+  kill: (reason: unknown) => void,
 ): Promise<void> {
   const writer = child.stdin.getWriter();
   const ended = child.status.then(() => false);
@@ -101,9 +108,8 @@ async function feed(
     }
     await Promise.race([writer.close().catch(isOpen), ended]);
   } catch (error) {
-    kill();
+    kill(error);
     await ended;
-    throw error;
   } finally {
     writer.abort().catch(() => {});
   }

@@ -202,7 +202,8 @@ export type DnsAnswer<T> =
 export interface Programs {
   /**
    * Runs a program, without a shell and with an empty environment but for `environment`; `input` is its
-   * standard input. Aborting the signal kills it, and what it started as far as the system allows.
+   * standard input. Aborting the signal kills it, and what it started as far as the system allows, and
+   * rejects with the reason; a program that has ended by itself before is a result.
    *
    * @throws `ENOENT` when there is no such program, `EACCES` when it may not be run.
    */

@@ -117,11 +117,34 @@ Deno.test("pipeTransport() ends a program that takes too long", async () => {
   assertEquals(clock.now() - Date.UTC(2026, 0, 1), 1_000_000);
 });
 
-Deno.test("pipeTransport() defers when it is aborted, though the program says it is done", async () => {
+Deno.test("pipeTransport() defers when it is aborted, and the program with it", async () => {
   const abort = new AbortController();
-  const { deliver } = machine(() => {
+  const { deliver, facts } = machine((signal) => {
     abort.abort();
-    return Promise.resolve({ code: 137, output: "5.0.0 killed" });
+    return Promise.reject(signal!.reason);
   });
   assertMatch(told(await deliver({}, ROUTE, abort.signal))[0]!, /^0 deferred 451 4\.3\.2/);
+  assertEquals(facts, []);
+});
+
+Deno.test("pipeTransport() believes a program that ended before it was aborted", async () => {
+  const abort = new AbortController();
+  const { deliver, runs } = machine(() => {
+    abort.abort();
+    return Promise.resolve({ code: 0, output: "" });
+  });
+  const outcomes = await deliver({ to: ["a@example.org", "b@example.org"] }, ROUTE, abort.signal);
+  assertEquals(told(outcomes)[0], "0 delivered 250 2.0.0 taken by the program");
+  assertMatch(told(outcomes)[1]!, /^1 deferred 451 4\.3\.2/);
+  assertEquals(runs.length, 1);
+});
+
+Deno.test("pipeTransport() believes a program that ended as its time was over", async () => {
+  const { deliver, clock } = machine((signal) =>
+    new Promise((resolve) =>
+      signal!.addEventListener("abort", () => resolve({ code: 0, output: "" }))
+    )
+  );
+  const outcomes = await clock.runUntil(deliver());
+  assertEquals(told(outcomes), ["0 delivered 250 2.0.0 taken by the program"]);
 });

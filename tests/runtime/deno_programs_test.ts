@@ -101,6 +101,26 @@ Deno.test("runProgram() kills what the program started when its signal is aborte
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("runProgram() gives the result of a program that ended before the signal was aborted", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "yizhan-" });
+  const fifo = `${folder}/fifo`;
+  await runProgram({ program: "mkfifo", arguments: [fifo], input: (async function* () {})() });
+  const giveUp = new AbortController();
+  const input = (async function* () {
+    yield encode("x");
+    // The program has the fifo open for writing until it ends.
+    using reader = await Deno.open(fifo);
+    await reader.read(new Uint8Array(1));
+    giveUp.abort();
+    throw new Error("and nobody reads this any more");
+  })();
+  assertEquals(await sh(`exec 3>${fifo}; exit 3`, input, {}, giveUp.signal), {
+    code: 3,
+    output: "",
+  });
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("runProgram() does not wait for an input that nobody reads any more", async () => {
   const endless = (async function* () {
     yield encode("x");
