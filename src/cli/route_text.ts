@@ -5,7 +5,7 @@
  * @module
  */
 
-import { domainKey } from "../address.ts";
+import { domainPatternKey, patternsOf } from "../domain_pattern.ts";
 import type { Credentials } from "../routing/route.ts";
 import type { RouteOptions, ViaOptions, WayOptions } from "../routing/route_table.ts";
 import { UsageError } from "./exit.ts";
@@ -104,9 +104,9 @@ export function acceptDomains(
   routes: readonly RouteOptions[],
   domains: readonly string[],
 ): RouteOptions[] {
-  const wanted = new Set(domains.map(patternKey));
+  const wanted = new Set(domains.map(domainPatternKey));
   const named = routes.flatMap((route) => {
-    const accepted = route.domains.filter((domain) => wanted.delete(patternKey(domain)));
+    const accepted = route.domains.filter((domain) => wanted.delete(domainPatternKey(domain)));
     const others = route.domains.filter((domain) => !accepted.includes(domain));
     return [
       ...(accepted.length > 0 ? [{ ...route, domains: accepted, accept: true }] : []),
@@ -123,16 +123,11 @@ export function acceptDomains(
 
 /** The way of a domain that no route names itself. */
 function wayAbove(routes: readonly RouteOptions[], domain: string): ViaOptions {
-  const patterns = [...domain.matchAll(/\./g)].map(({ index }) => domain.slice(index));
-  for (const pattern of [...patterns, "*"]) {
-    const route = routes.find(({ domains }) => domains.some((one) => patternKey(one) === pattern));
+  for (const pattern of [...patternsOf(domain), "*"]) {
+    const route = routes.find(({ domains }) => domains.map(domainPatternKey).includes(pattern));
     if (route !== undefined) return route.via;
   }
   return { kind: "mx" };
-}
-
-function patternKey(pattern: string): string {
-  return pattern.startsWith(".") ? `.${domainKey(pattern.slice(1))}` : domainKey(pattern);
 }
 
 /**

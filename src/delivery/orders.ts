@@ -8,11 +8,11 @@
  * @module
  */
 
+import { domainPatternKey, isMeantBy } from "../domain_pattern.ts";
 import { describeError, type MtaFact } from "../events.ts";
 import type { QueuedRecipient, QueueEntry } from "../queue/entry.ts";
 import type { Claim, QueueStore } from "../queue/store.ts";
 import type { Clock } from "../runtime/runtime.ts";
-import { isMeantBy, patternKey } from "./released_domains.ts";
 
 /** Which recipients are meant, of those that wait. */
 export type Selection = (entry: QueueEntry, recipient: QueuedRecipient) => boolean;
@@ -108,7 +108,7 @@ const MOST_DOMAINS = 1000;
 
 /** A look that is to come, or is under way. */
 interface Look {
-  /** As {@link patternKey} has them. */
+  /** As {@link domainPatternKey} has them. */
   readonly patterns: Set<string>;
   readonly count: Promise<number>;
 }
@@ -150,7 +150,7 @@ export class DomainOrders {
    * @throws what the look throws.
    */
   order(pattern: string): Promise<number> {
-    const key = patternKey(pattern);
+    const key = domainPatternKey(pattern);
     if (this.#current?.patterns.has(key)) return this.#current.count;
     this.#next ??= this.#plan();
     if (this.#next.patterns.size < MOST_DOMAINS) this.#next.patterns.add(key);

@@ -16,7 +16,7 @@
  * @module
  */
 
-import { domainKey } from "../address.ts";
+import { domainPatternKey, findByDomain } from "../domain_pattern.ts";
 import type { EnvelopeRecipient } from "./entry.ts";
 
 const MINUTE = 60_000;
@@ -89,21 +89,11 @@ export function retrySchedules(options: RetryOptions = {}): ScheduleFor {
   const usual = checkSchedule({ ...DEFAULT_SCHEDULE, ...options.usual }, "the usual schedule");
   const domains = new Map<string, RetrySchedule>();
   for (const [domain, differing] of Object.entries(options.domains ?? {})) {
-    const below = domain.startsWith(".");
-    const key = below ? `.${domainKey(domain.slice(1))}` : domainKey(domain);
-    domains.set(key, checkSchedule({ ...usual, ...differing }, `the schedule of ${domain}`));
+    const schedule = checkSchedule({ ...usual, ...differing }, `the schedule of ${domain}`);
+    domains.set(domainPatternKey(domain), schedule);
   }
   if (domains.size === 0) return () => usual;
-  return ({ address }) => {
-    const key = domainKey(address.domain);
-    const own = domains.get(key);
-    if (own !== undefined) return own;
-    for (let dot = key.indexOf("."); dot >= 0; dot = key.indexOf(".", dot + 1)) {
-      const above = domains.get(key.slice(dot));
-      if (above !== undefined) return above;
-    }
-    return usual;
-  };
+  return ({ address }) => findByDomain(domains, address.domain) ?? usual;
 }
 
 /** The schedule itself. @throws {RangeError} when it cannot be; `name` says whose it is. */

@@ -6,7 +6,8 @@
  * @module
  */
 
-import { domainKey, isAddressLiteral, parseAddressLiteral, parseDomain } from "../address.ts";
+import { domainKey, parseDomain } from "../address.ts";
+import { findByDomain, parseDomainPattern } from "../domain_pattern.ts";
 import { type Network, parseIp, parseNetwork } from "../net_address.ts";
 import type { SocketAddress } from "../runtime/runtime.ts";
 import { checkArguments } from "./program_arguments.ts";
@@ -126,30 +127,18 @@ export class RouteTable {
 
   /** The way for a domain (or an address literal). */
   find(domain: string): Route {
-    const key = domainKey(domain);
-    const rule = this.#rule(key) ?? this.#rules.get("*");
-    return (rule?.route ?? this.#otherwise)(key);
+    const rule = findByDomain(this.#rules, domain) ?? this.#rules.get("*");
+    return (rule?.route ?? this.#otherwise)(domainKey(domain));
   }
 
   /** Whether anybody may send mail for the domain through us. */
   accepts(domain: string): boolean {
-    return this.#rule(domainKey(domain))?.accept ?? false;
+    return findByDomain(this.#rules, domain)?.accept ?? false;
   }
 
   /** Whether mail for any domain is kept until ETRN. */
   get holdsAny(): boolean {
     return [...this.#rules.values()].some(({ route }) => route("example.org").kind === "hold");
-  }
-
-  /** The rule of the domain itself, or of the nearest one above. */
-  #rule(key: string): Rule | undefined {
-    let rule = this.#rules.get(key);
-    if (isAddressLiteral(key)) return rule;
-    for (let at = key.indexOf("."); rule === undefined && at !== -1;) {
-      rule = this.#rules.get(key.slice(at));
-      at = key.indexOf(".", at + 1);
-    }
-    return rule;
   }
 
   #add({ domains, via, accept = false }: RouteOptions, where: string): void {
@@ -168,11 +157,8 @@ export class RouteTable {
 
 function readPattern(text: string, where: string): string {
   if (text === "*") return text;
-  const literal = parseAddressLiteral(text);
-  if (literal !== null) return domainKey(literal);
-  const [dot, name] = text.startsWith(".") ? [".", text.slice(1)] : ["", text];
-  const domain = parseDomain(name, { smtputf8: true });
-  if (domain !== null) return `${dot}${domainKey(domain)}`;
+  const key = parseDomainPattern(text);
+  if (key !== null) return key;
   throw new TypeError(`${where}: "${text}" is no domain such as example.org`);
 }
 

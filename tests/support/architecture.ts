@@ -35,7 +35,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "src/events.ts",
     "src/net_address.ts",
   ],
-  ["src/smtp/", "src/message/", "src/address.ts"],
+  ["src/smtp/", "src/message/", "src/address.ts", "src/domain_pattern.ts"],
   ["src/queue/", "src/directory/", "src/observe/"],
   ["src/policy/", "src/routing/", "src/mailauth/"],
   ["src/intake/", "src/delivery/"],
