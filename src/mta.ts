@@ -25,7 +25,7 @@ import {
   queueServices,
   StationQueue,
 } from "./mta_queue.ts";
-import { formatIp, type Network, parseIp, parseNetwork } from "./net_address.ts";
+import { canonicalIp, classifyIp, type Network, parseNetwork } from "./net_address.ts";
 import { PolicyChain } from "./policy/chain.ts";
 import type { Policy } from "./policy/policy.ts";
 import { senderIdentity } from "./policy/sender_identity.ts";
@@ -63,6 +63,11 @@ export interface MtaOptions {
   readonly runtime: Runtime;
   /** Our name in greetings and trace fields; should resolve to this machine. */
   readonly hostname: string;
+  /**
+   * The IP addresses at which DNS has this machine, where the listeners do not say so: they are on all
+   * addresses (`0.0.0.0`, `::`), or behind NAT. Mail is not sent to them, and `postmaster@[ADDRESS]` is ours.
+   */
+  readonly addresses?: readonly string[];
   /** Where mail comes in. None where there is a queue, and only the program itself sends. */
   readonly listeners: readonly ListenerOptions[];
   /** Who lives here. */
@@ -211,7 +216,7 @@ async function startStation(
     await bodies.prepare();
     queue = open && new StationQueue(options.queue!, open, {
       ...{ runtime, hostname, router, routes, delivery, deadlines, emit },
-      own: ownStation(hostname, listeners),
+      own: ownStation(options, listeners),
       ...(postmaster && { postmaster }),
       ...pick(options, "subaddressDelimiter"),
     });
@@ -256,12 +261,23 @@ function pick<K extends keyof MtaOptions>(
   return value === undefined ? {} : { [name]: value } as Pick<MtaOptions, K>;
 }
 
-/** What an MX record must not lead us to. */
-function ownStation(hostname: string, listeners: readonly SmtpListener[]): OwnStation {
-  const addresses = listeners.flatMap(({ address }) =>
-    address.transport === "tcp" && parseIp(address.hostname) !== null ? [address.hostname] : []
-  );
-  return { hostnames: [hostname], addresses };
+/** What an MX record must not lead us to. Where nothing listens here, no mail can come back. */
+function ownStation(
+  { hostname, addresses = [] }: MtaOptions,
+  listeners: readonly SmtpListener[],
+): OwnStation {
+  if (listeners.length === 0) return { hostnames: [], addresses: [] };
+  return { hostnames: [hostname], addresses: [...listeners.flatMap(ipOf), ...addresses] };
+}
+
+function namesMachine(address: string): boolean {
+  const kind = classifyIp(address);
+  return kind !== null && kind !== "unspecified";
+}
+
+/** The address of a listener; none where it listens on all there are, which names no machine. */
+function ipOf({ address }: { readonly address: SocketAddress }): string[] {
+  return address.transport === "tcp" && namesMachine(address.hostname) ? [address.hostname] : [];
 }
 
 function newBodyStore(options: MtaOptions): BodyStore {
@@ -290,10 +306,11 @@ function newRouter(
   postmaster: Address | undefined,
   open: OpenQueue | null,
 ): Router {
-  const { subaddressDelimiter, listeners } = options;
+  const { subaddressDelimiter, listeners, addresses = [] } = options;
   return new Router(directory, {
     hostname,
-    literals: listeners.flatMap(({ address }) => literalOf(address)),
+    // Mail to `postmaster` at an address of ours is ours too (RFC 5321 §4.5.1).
+    literals: [...listeners.flatMap(ipOf), ...addresses].map(literalOf),
     ...(subaddressDelimiter !== undefined && { subaddressDelimiter }),
     ...(postmaster && { postmaster }),
     ...(open && {
@@ -302,11 +319,9 @@ function newRouter(
   });
 }
 
-/** Mail to `postmaster` at the address of a listener is ours too (RFC 5321 §4.5.1). */
-function literalOf(address: SocketAddress): string[] {
-  const ip = address.transport === "tcp" ? parseIp(address.hostname) : null;
-  if (ip === null || ip.every((octet) => octet === 0)) return [];
-  return [ip.length === 4 ? `[${formatIp(ip)}]` : `[IPv6:${formatIp(ip)}]`];
+function literalOf(address: string): string {
+  const ip = canonicalIp(address);
+  return ip.includes(":") ? `[IPv6:${ip}]` : `[${ip}]`;
 }
 
 /** RFC 6409 §6.1: who submits mail is held to the addresses of the account. */
@@ -322,10 +337,13 @@ function newDelivery({ delivery, runtime: { files, clock }, hostname }: MtaOptio
 }
 
 /** What the type checker would have said to a program that has none, and what it cannot see. */
-function checkOptions({ hostname, listeners, delivery, queue, routes }: MtaOptions): void {
+function checkOptions(options: MtaOptions): void {
+  const { hostname, addresses = [], listeners, delivery, queue, routes } = options;
   if (parseDomain(hostname) === null) {
     throw new TypeError(`hostname: "${hostname}" is no host name such as mail.example.org`);
   }
+  const wrong = addresses.find((address) => !namesMachine(address));
+  if (wrong !== undefined) throw new TypeError(`addresses: "${wrong}" is no address of a machine`);
   if (!Array.isArray(listeners) || (listeners.length === 0 && queue === undefined)) {
     throw new TypeError("listeners: at least one is needed, or a queue to submit to");
   }

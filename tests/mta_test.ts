@@ -24,6 +24,8 @@ function options(changes: Partial<MtaOptions> = {}): MtaOptions {
 /** Options that are wrong, and what the message must name. */
 const WRONG: readonly [Partial<Record<keyof MtaOptions, unknown>>, string][] = [
   [{ hostname: "x y" }, 'hostname: "x y"'],
+  [{ addresses: ["mail.example.org"] }, 'addresses: "mail.example.org"'],
+  [{ addresses: ["0.0.0.0"] }, 'addresses: "0.0.0.0"'],
   [{ listeners: [] }, "listeners: at least one"],
   [{ listeners: [{ role: "ctcher", address: ADDRESS }] }, 'role "ctcher"'],
   [{ listeners: [{ role: "submission", address: ADDRESS }] }, "needs a certificate"],

@@ -185,7 +185,8 @@ async function lookAt(flag: string, path: string): Promise<Deno.FileInfo | null>
 }
 
 async function startStation(options: ServeOptions, log: EventLog): Promise<Station> {
-  const { hostname, users, mail, temporary, domains, relayFrom, postmaster, maxSize } = options;
+  const { hostname, addresses, users, mail, temporary, domains, relayFrom, postmaster, maxSize } =
+    options;
   const limits = maxSize === undefined ? {} : { limits: { messageSize: maxSize } };
   const certificates = new CertificateFiles(options.certificates);
   const { nameServers, queue } = options;
@@ -202,6 +203,7 @@ async function startStation(options: ServeOptions, log: EventLog): Promise<Stati
     const mta = await startMta({
       runtime,
       hostname,
+      addresses,
       listeners: options.listeners.map((listener) => ({ ...listener, ...limits })),
       directory,
       delivery: { maildirRoot: mail },

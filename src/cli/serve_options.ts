@@ -5,7 +5,7 @@
  */
 
 import { formatAddress, parseAddress, parseDomain } from "../address.ts";
-import { parseIp, parseNetwork } from "../net_address.ts";
+import { classifyIp, parseIp, parseNetwork } from "../net_address.ts";
 import type { SocketAddress } from "../runtime/runtime.ts";
 import type { Role } from "../server/roles.ts";
 import type { CertificatePaths } from "./certificate_files.ts";
@@ -17,6 +17,11 @@ import { readListenAddress, readSize } from "./values.ts";
 /** The flags of `serve`. */
 export const SERVE_FLAGS = {
   hostname: { value: "NAME", help: "This machine's name in DNS (required)" },
+  address: {
+    value: "IP",
+    multiple: true,
+    help: "An address of this machine, as DNS knows it",
+  },
   users: { value: "FILE", help: "Who lives here, as written by `user add` (required)" },
   mail: { value: "DIR", help: "The folder of the mailboxes, DIR/DOMAIN/USER (required)" },
   domain: { value: "DOMAIN", multiple: true, help: "A domain of ours beside those in FILE" },
@@ -76,6 +81,8 @@ export const SERVE_FLAGS = {
 /** What `serve` shall do. */
 export interface ServeOptions {
   readonly hostname: string;
+  /** IP addresses of this machine. */
+  readonly addresses: readonly string[];
   readonly users: string;
   readonly mail: string;
   readonly domains: readonly string[];
@@ -115,6 +122,7 @@ export function readServeOptions(line: CommandLine): ServeOptions {
   const options: ServeOptions = {
     // In ASCII: it is said in the greeting, before anybody has agreed on anything else.
     hostname: readDomain("--hostname", demand(line, "hostname"), false),
+    addresses: line.values("address").map(readIp),
     users: demand(line, "users"),
     mail,
     queue: line.has("no-relay") ? null : line.value("queue") ?? `${mail}/.queue`,
@@ -185,6 +193,12 @@ function readDomain(flag: string, text: string, smtputf8: boolean): string {
   const domain = parseDomain(text, { smtputf8 });
   if (domain !== null) return domain;
   throw new UsageError(`${flag} ${text}: wanted a domain name, such as mail.example.org`);
+}
+
+function readIp(text: string): string {
+  const kind = classifyIp(text);
+  if (kind !== null && kind !== "unspecified") return text;
+  throw new UsageError(`--address ${text}: wanted an IP address, such as 192.0.2.1 or 2001:db8::1`);
 }
 
 function readNetwork(text: string): string {

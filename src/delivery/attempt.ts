@@ -7,7 +7,8 @@
  * one (as Postfix does: hosts that are blocked or ill greet so), but for 521 and 556, which mean that no mail
  * is ever taken (RFC 7504). So is a login refused: a password can be put right, mail that was sent back
  * cannot. And so is whatever a station of the operator's choice says before the first message: a slip in a
- * setting (LMTP to a port of SMTP) must not bounce all mail.
+ * setting (LMTP to a port of SMTP) must not bounce all mail. A host that turns out to be this station itself is
+ * the end of the list: who comes after it would only pass the mail back to us (RFC 5321 §5.1).
  *
  * What fails: nothing is thrown; a message that cannot be read is put off and told as an event.
  *
@@ -70,6 +71,8 @@ class Attempt {
   readonly #outcomes: Outcome[] = [];
   /** Undecided recipients, and what stations said of each. */
   readonly #troubles: Map<number, HostTrouble[]>;
+  /** A host was this station: those behind it are not asked. */
+  #loop = false;
   /** Why not all hosts were asked. */
   #missing: Reply | undefined;
 
@@ -90,7 +93,7 @@ class Attempt {
       const message = new OutgoingMessage(entry, await job.open(), eightBit);
       const order: HandOverJob = { entry, sender, message, taken, chosen, emit };
       for (const target of targets) {
-        if (this.#signal.aborted || this.#troubles.size === 0) break;
+        if (this.#signal.aborted || this.#loop || this.#troubles.size === 0) break;
         if (clock.now() >= enough) {
           this.#missing = NO_TIME;
           break;
@@ -151,9 +154,10 @@ class Attempt {
     { label }: ExchangeTarget,
     pending: readonly number[],
   ): void {
+    this.#loop ||= stage === "loop";
     const trouble: HostTrouble = {
       reply: given,
-      permanent: remote && !this.#plan.chosen && isForEver(stage, given),
+      permanent: !this.#plan.chosen && isForEver(stage, given, remote),
       unreachable,
       ...(remote && { host: label }),
       ...(tls !== undefined && { tls }),
@@ -188,13 +192,15 @@ class Attempt {
   }
 }
 
-/** Whether a refusal before the first message means that no message will ever be taken. */
-function isForEver(stage: OpeningFailure["stage"], { code }: Reply): boolean {
+/** Whether a trouble before the first message means that no message will ever be taken. */
+function isForEver(stage: OpeningFailure["stage"], { code }: Reply, remote: boolean): boolean {
   switch (stage) {
+    case "loop":
+      return true;
     case "greeting":
-      return code === 521 || code === 556;
+      return remote && (code === 521 || code === 556);
     case "hello":
-      return code >= 500;
+      return remote && code >= 500;
     default:
       return false;
   }

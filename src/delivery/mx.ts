@@ -30,9 +30,9 @@ export interface MailHost {
 
 /** What makes a host this station itself. */
 export interface OwnStation {
-  /** The names it answers to. */
+  /** The names it answers by; none where nothing listens, and no mail can come back. */
   readonly hostnames: readonly string[];
-  /** The IP addresses it listens on. */
+  /** The IP addresses it is reached at, as far as they are known. */
   readonly addresses: readonly string[];
 }
 
@@ -251,7 +251,8 @@ function mayConnect(settings: RelaySettings, address: string): boolean {
   return classifyIp(address) === "unicast" || isAllowed(settings, address);
 }
 
-function isAllowed(settings: RelaySettings, address: string): boolean {
+/** Whether an address may be connected to whatever it is. */
+export function isAllowed(settings: RelaySettings, address: string): boolean {
   return settings.allowAddresses.some((network) => networkContains(network, address));
 }
 

@@ -13,7 +13,8 @@ import type { Random, Resolver } from "../runtime/runtime.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { attempt, type AttemptPlan } from "./attempt.ts";
 import { ConnectionPool, type PoolLimits } from "./connection_pool.ts";
-import { findHosts, type MailHost, type OwnStation } from "./mx.ts";
+import type { LoopSigns } from "./loop_check.ts";
+import { findHosts, isAllowed, type MailHost, type OwnStation } from "./mx.ts";
 import { failureOf, putOff } from "./outcomes.ts";
 import type { ExchangeServices, ExchangeTarget } from "./smtp_exchange.ts";
 import { tlsPlan } from "./tls_policy.ts";
@@ -66,11 +67,12 @@ export function remoteTransport(services: RemoteServices): KeepingTransport {
     async deliver(job, signal) {
       const { route, entry, recipients } = job;
       if (route.kind !== "mx" && route.kind !== "smarthost") return putOff(recipients, NOT_REMOTE);
-      const search = await findHosts(resolver, route, own(), random, signal);
+      const ourselves = own();
+      const search = await findHosts(resolver, route, ourselves, random, signal);
       if (search.status !== "found") {
         return recipients.map((recipient) => ({ recipient, ...failureOf(search.reply) }));
       }
-      const targets = targetsOf(route, search.hosts, entry.requireTls);
+      const targets = targetsOf(route, search.hosts, entry.requireTls, ourselves);
       const plan: AttemptPlan = {
         job,
         targets,
@@ -89,6 +91,7 @@ function* targetsOf(
   route: MxRoute | SmarthostRoute,
   hosts: readonly MailHost[],
   requireTls: boolean,
+  own: OwnStation,
 ): Iterable<ExchangeTarget> {
   const { port, source: sources, authorities } = route;
   // Never to a host that DNS named.
@@ -99,6 +102,7 @@ function* targetsOf(
     const serverName = name.replace(/^\[(?:IPv6:)?|\]$/g, "");
     for (const ip of addresses) {
       if (left-- <= 0) return;
+      const loop = loopSigns(route, own, ip);
       const source = ip.includes(":") ? sources?.ipv6 : sources?.ipv4;
       yield {
         address: { transport: "tcp", hostname: ip, port },
@@ -109,9 +113,21 @@ function* targetsOf(
         ...(source !== undefined && { source }),
         ...(authorities !== undefined && { authorities }),
         ...(credentials !== undefined && { credentials }),
+        ...(loop !== undefined && { loop }),
       };
     }
   }
+}
+
+/** A host next door, or at an address that is allowed, may be another server on this machine: the name tells. */
+function loopSigns(
+  route: MxRoute | SmarthostRoute,
+  { hostnames }: OwnStation,
+  ip: string,
+): LoopSigns | undefined {
+  if (hostnames.length === 0) return undefined;
+  if (route.kind === "smarthost") return { hostnames, sameAddress: false };
+  return { hostnames, sameAddress: !isAllowed(route, ip), domain: route.domain };
 }
 
 const NOT_REMOTE: Reply = reply(451, "4.3.5", "no remote route is known for this recipient");

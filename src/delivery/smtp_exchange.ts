@@ -23,6 +23,7 @@ import {
 } from "../smtp/client_settings.ts";
 import type { PeerExtensions } from "../smtp/peer_extensions.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
+import { comesBack, isOwnConnection, type LoopSigns, ownName } from "./loop_check.ts";
 import { LAST_WORDS, messageOf, type PumpServices, SessionPump } from "./session_pump.ts";
 import { afterTlsTrouble, type TlsPlan, type TlsTrouble } from "./tls_policy.ts";
 
@@ -53,13 +54,15 @@ export interface ExchangeTarget {
   /** More roots to trust, PEM. */
   readonly authorities?: readonly string[];
   readonly credentials?: Credentials;
+  /** What would make it ourselves; absent: nothing does. */
+  readonly loop?: LoopSigns;
 }
 
 /** Why a station could not be talked to. */
 export interface OpeningFailure {
   readonly status: "failed";
   /** What was being done. */
-  readonly stage: "connect" | "greeting" | "hello" | "tls" | "login";
+  readonly stage: "connect" | "greeting" | "hello" | "tls" | "login" | "loop";
   /** What the peer said, or our own words. */
   readonly reply: Reply;
   /** Whether the reply is the peer's. */
@@ -95,6 +98,11 @@ export async function openExchange(
 ): Promise<SmtpExchange | OpeningFailure> {
   const connection = await connect(services, target, signal);
   if ("status" in connection) return connection;
+  const { loop } = target;
+  if (loop !== undefined && isOwnConnection(loop, connection.local, connection.remote)) {
+    connection.close();
+    return itself(target, loop, "the connection has the same address at both ends");
+  }
   const exchange = new SmtpExchange(services, target, connection);
   // Only a key that cannot be derived is thrown: the socket must not be left open for that.
   const failure = await exchange.start(signal).catch((error) => {
@@ -246,6 +254,11 @@ export class SmtpExchange {
   /** Until the peer has told what it offers. */
   async #ready(): Promise<OpeningFailure | null> {
     for (let event; (event = await this.#pump.next()) !== null;) {
+      if (event.type === "ready") {
+        const { loop } = this.#target;
+        const name = loop && ownName(loop, { greeting: event.greeting, name: event.peer.name });
+        if (loop && name) return itself(this.#target, loop, `it calls itself ${name}`);
+      }
       if (event.type !== "failed") continue;
       const afterTls = this.tls !== undefined && this.#target.tls.start === "starttls";
       return afterTls ? this.#failedAtTls(event) : this.#sessionFailed(event);
@@ -331,6 +344,11 @@ export class SmtpExchange {
       signal.removeEventListener("abort", onAbort);
     }
   }
+}
+
+/** The host is this station. Of one that was chosen the whole destination is out of reach till that is mended. */
+function itself({ label }: ExchangeTarget, loop: LoopSigns, sign: string): OpeningFailure {
+  return ours("loop", comesBack(loop, label, sign), { unreachable: loop.domain === undefined });
 }
 
 /** A failure in our own words. */

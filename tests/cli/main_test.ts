@@ -103,6 +103,13 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
     ],
     /--postmaster me: wanted an address/,
   ],
+  [
+    [
+      ...["serve", "--hostname", "h", "--users", "u", "--mail", "m", "--mx", "[::1]:0"],
+      ...["--address", "::"], // which names no machine
+    ],
+    /--address ::: wanted an IP address, such as 192\.0\.2\.1/,
+  ],
   [["user"], /user wants one of add, remove, passwd, list/],
   [["user", "ad", "--users", "u"], /user has no ad, .*did you mean add\?/],
   [["user", "list"], /--users FILE is missing/],

@@ -478,3 +478,52 @@ Deno.test("remoteTransport() fails nobody for what a smarthost says before the f
     assertMatch((await world.relay({}, smarthostRoute()))[0]!, /^0 deferred 5[25][01] /);
   }
 });
+
+/** Says by its greeting that it is we. */
+const OURSELVES: PeerBehaviour = { greeting: "220 Mail.Example.NET ESMTP" };
+
+Deno.test("remoteTransport() asks nobody behind a host that greets with our own name, 5.4.6 (RFC 5321 §5.1)", async () => {
+  await using world = new RelayWorld();
+  const ourselves = await world.peer(OURSELVES);
+  const next = await world.peer({}, "192.0.2.26");
+  assertEquals(await world.relay(), [
+    "0 failed 554 5.4.6 mail for example.org would come back: mx1.example.org [192.0.2.25]:25 is " +
+    "this server (it calls itself mail.example.net)",
+  ]);
+  assertEquals([ourselves.said("MAIL"), ourselves.said("QUIT"), next.connections], [
+    [],
+    ["QUIT"],
+    0,
+  ]);
+});
+
+Deno.test("remoteTransport() waits for the hosts before ourselves that are out of reach", async () => {
+  await using world = new RelayWorld();
+  await world.peer(OURSELVES, "192.0.2.26");
+  assertMatch((await world.relay())[0]!, /^0 deferred 451 4\.4\.1 cannot connect to mx1/);
+  await using other = new RelayWorld();
+  await other.peer(when("MAIL", "451 4.3.0 not now"));
+  await other.peer(OURSELVES, "192.0.2.26");
+  assertEquals(await other.relay(), ["0 deferred 451 4.3.0 not now"]);
+});
+
+Deno.test("remoteTransport() keeps mail back when a smarthost answers by our own name", async () => {
+  await using world = new RelayWorld();
+  const hello = "250 mail.example.net";
+  const peer = await world.peer(when("EHLO", hello));
+  const [outcome] = await world.relayed({}, smarthostRoute());
+  assertEquals([outcome!.status, outcome!.reply.code, outcome!.unreachable], [
+    "deferred",
+    451,
+    true,
+  ]);
+  assertMatch(outcome!.reply.lines[0]!, /is this server \(it calls itself mail\.example\.net\)/);
+  assertEquals(peer.said("MAIL"), []);
+});
+
+Deno.test("remoteTransport() takes no host for ourselves where nothing listens", async () => {
+  const own = () => ({ hostnames: [], addresses: [] });
+  await using world = new RelayWorld({ own });
+  await world.peer(OURSELVES, "192.0.2.25");
+  assertEquals(await world.relay(), ["0 relayed 250 2.0.0 taken"]);
+});

@@ -264,4 +264,6 @@ Deno.test("a station that DNS leads back to itself by another name ends the loop
   const told = (await a.mailbox("alice")).map(readReport).flatMap(fates);
   assertEquals(told, ["bob@b.example failed 5.4.6"]);
   assertEquals(await backup.queued(), []);
+  // Not one lap: it has seen to whom it would be talking.
+  assertEquals(backup.of("message.accepted").length, 1);
 });

@@ -67,6 +67,60 @@ Deno.test("a domain whose first mail host is ourselves and that is not ours is n
   assertEquals(await backup.queued(), []);
 });
 
+Deno.test("a backup MX that DNS has under another name waits for the first, however long that is down", async () => {
+  await using world = new World();
+  const a = await world.station("a.example");
+  const b = await world.station("b.example");
+  // It listens on 0.0.0.0, and calls itself mx.backup.example.
+  const backup = await world.station("backup.example", { routes: [BACKUP] });
+  world.resolver.set("b.example", { mx: ["10 mx.b.example", "20 second.example"] });
+  world.resolver.set("second.example", { a: [backup.address] });
+  await b.stop();
+  await a.submit("alice@a.example", "bob@b.example");
+  await world.pass(3 * HOUR);
+  assertEquals([(await a.queued()).length, (await backup.queued()).length], [0, 1]);
+  assertEquals(await a.mailbox("alice"), []);
+  await b.start();
+  await world.pass(3 * HOUR);
+  assertEquals((await b.mailbox("bob")).length, 1);
+  // No lap over the station itself.
+  assertEquals((await b.mailbox("bob"))[0]!.match(/^Received: /gm)!.length, 3);
+  assertEquals(backup.of("message.accepted").length, 1);
+});
+
+Deno.test("a station behind NAT knows its public address when it is told (addresses)", async () => {
+  await using world = new World();
+  const a = await world.station("a.example");
+  const backup = await world.station("backup.example", {
+    routes: [BACKUP],
+    addresses: ["198.51.100.77"],
+  });
+  world.host("b.example", "public.example", "198.51.100.77");
+  await backup.submit("alice@a.example", "bob@b.example");
+  await world.pass(SECOND);
+  const [report] = (await a.mailbox("alice")).map(readReport);
+  assertEquals(fates(report!), ["bob@b.example failed 5.4.6"]);
+  // RFC 5321 §4.5.1: postmaster is at home at the address too.
+  const peer = await world.client(backup);
+  await peer.say("EHLO client.example", 250);
+  await peer.say("MAIL FROM:<x@client.example>", 250);
+  await peer.say("RCPT TO:<postmaster@[198.51.100.77]>", 250);
+  await peer.say("RCPT TO:<postmaster@[198.51.100.78]>", 550, "5.7.1");
+});
+
+Deno.test("a smarthost that turns out to be ourselves keeps mail back, and bounces none of it", async () => {
+  await using world = new World();
+  const a = await world.station("a.example", {
+    routes: [{ domains: ["*"], via: { kind: "smarthost", host: "smart.example" } }],
+  });
+  world.resolver.set("smart.example", { a: [a.address] });
+  await a.submit("alice@a.example", "bob@b.example");
+  await world.pass(HOUR);
+  assertEquals(await a.mailbox("alice"), []);
+  const [waiting] = await a.queued();
+  assertMatch(waiting!.reason!, /is this server/);
+});
+
 /** A provider that takes mail of its users by submission. */
 const PROVIDER: StationOptions = {
   hostname: "mx.example.test",
