@@ -86,6 +86,11 @@ export interface SentRecipient {
   readonly host?: string;
   /** What TLS was used, such as `TLSv1.3`. */
   readonly tls?: string;
+  /**
+   * With `deferred`: the whole message was sent, but no reply to it was seen (RFC 1047). It may have
+   * arrived: when it is sent again, there may be two copies; when not, none.
+   */
+  readonly maybeDelivered?: true;
 }
 
 /** What became of a mail. */
@@ -182,13 +187,14 @@ export function describeSent({ recipients }: SendMailResult): string[] {
 function resultOf({ recipients }: SubmitEnvelope, outcomes: readonly Outcome[]): SendMailResult {
   const byIndex = new Map(outcomes.map((outcome) => [outcome.recipient, outcome]));
   const sent = recipients.map((recipient, index): SentRecipient => {
-    const { status, reply, host, tls } = byIndex.get(index)!;
+    const { status, reply, host, tls, maybeDelivered } = byIndex.get(index)!;
     return {
       recipient: typeof recipient === "string" ? recipient : recipient.address,
       status: status === "relayed" ? "sent" : status === "failed" ? "failed" : "deferred",
       reply,
       ...(host !== undefined && { host }),
       ...(tls !== undefined && { tls }),
+      ...(maybeDelivered && { maybeDelivered }),
     };
   });
   return { ok: sent.every(({ status }) => status === "sent"), recipients: sent };

@@ -6,7 +6,7 @@ import { DIRECTORY } from "./support/memory_station.ts";
 import { memoryRuntime } from "../src/runtime/memory.ts";
 import { describeSent, sendMail, type SendMailOptions } from "../src/send_mail.ts";
 import { mxCertificate, testAuthority } from "./support/certificates.ts";
-import { type PeerBehaviour, ScriptedPeer } from "./delivery/scripted_peer.ts";
+import { CLOSE, type PeerBehaviour, ScriptedPeer, SILENCE } from "./delivery/scripted_peer.ts";
 
 const MESSAGE = "From: a@example.com\nDate: Thu, 1 Jan 2026 00:00:00 +0000\n" +
   "Message-ID: <1@example.com>\nBcc: secret@example.org\n\nHello.\n";
@@ -118,6 +118,37 @@ Deno.test("sendMail() says SMTPUTF8 and 8BITMIME where the mail needs them", asy
     "<a@example.com> BODY=8BITMIME",
     "<a@example.com> BODY=8BITMIME SMTPUTF8",
   ]);
+});
+
+Deno.test("sendMail() says where mail may have arrived, and promises nothing (RFC 1047)", async () => {
+  const recipients = ["bob@example.org", "eve@example.org"];
+  const envelope = { sender: "a@example.com", recipients };
+  const lost = await world({
+    on: (line) => line === "." ? CLOSE : line.includes("<eve") ? "451 4.2.1 later" : undefined,
+  });
+  const result = await lost.send(MESSAGE, { server: SERVER }, envelope);
+  assertEquals(result.recipients.map(({ status, maybeDelivered }) => [status, maybeDelivered]), [
+    ["deferred", true],
+    ["deferred", undefined],
+  ]);
+  assertMatch(describeSent(result)[0]!, /the whole message was sent.*\): it may have arrived$/);
+
+  const giveUp = new AbortController();
+  const silent = await world({
+    on: (line) => {
+      if (line !== ".") return undefined;
+      giveUp.abort();
+      return SILENCE;
+    },
+  });
+  const aborted = await silent.send(MESSAGE, { server: SERVER, signal: giveUp.signal });
+  assertEquals(aborted.recipients[0]!.maybeDelivered, true);
+  const server = { host: "192.0.2.25" };
+  const before = await silent.send(MESSAGE, { server, signal: giveUp.signal });
+  assertEquals(describeSent(before), [
+    "bob@example.org deferred: 451 4.3.2 delivery was interrupted",
+  ]);
+  assertEquals(before.recipients[0]!.maybeDelivered, undefined);
 });
 
 Deno.test("sendMail() ends when it is aborted", async () => {

@@ -270,7 +270,7 @@ class HandOver {
     return code === 530 && (this.#job.chosen || this.#exchange.tls === undefined);
   }
 
-  /** RFC 1047: a second copy is the lesser evil. */
+  /** RFC 1047: where there is a queue it is sent again, since a second copy is the lesser evil. */
   #maybeDelivered(
     recipient: number,
     { reply: given }: RecipientOutcome,
@@ -279,8 +279,9 @@ class HandOver {
     const why = signal.aborted ? "delivery was interrupted" : given.lines.join(" ");
     const text =
       `${this.#exchange.label}: the whole message was sent, but its reply was not seen ` +
-      `(${why}): it may have arrived, and is sent again later`;
-    this.#outcomes.push({ recipient, status: "deferred", reply: reply(451, "4.4.2", text) });
+      `(${why}): it may have arrived`;
+    const words = reply(451, "4.4.2", text);
+    this.#outcomes.push({ recipient, status: "deferred", reply: words, maybeDelivered: true });
   }
 
   #tellTrouble(failure: Sent["failure"]): void {

@@ -37,8 +37,8 @@ export function putOff(recipients: readonly number[], why: Reply): Outcome[] {
   return recipients.map((recipient) => ({ recipient, status: "deferred", reply: why }));
 }
 
-/** Why an attempt that was aborted is to be repeated. */
-export const STOPPED: Reply = reply(451, "4.3.2", "delivery was interrupted: will be repeated");
+/** Why an attempt that was aborted came to nothing. Who has a queue repeats it, others do not. */
+export const STOPPED: Reply = reply(451, "4.3.2", "delivery was interrupted");
 /** Why a message that cannot be read from the queue waits on. */
 export const UNREADABLE: Reply = reply(
   451,

@@ -34,6 +34,11 @@ export interface Outcome {
    * waiting for it need not be tried now either.
    */
   readonly unreachable?: boolean;
+  /**
+   * With `deferred`: the whole message was sent and its reply not seen (RFC 1047): when it is sent again,
+   * two copies may arrive.
+   */
+  readonly maybeDelivered?: boolean;
 }
 
 /**
