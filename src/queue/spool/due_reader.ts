@@ -18,7 +18,10 @@ import type { Turns } from "./turns.ts";
 
 /** Who looks for entries that are due. Both are called synchronously. */
 export interface DueVisitor {
-  /** Whether nobody wants to see this entry now: it is claimed, or was given back for later. */
+  /**
+   * Whether nobody wants to see this entry now: it is claimed, or was given back for later. When that is over
+   * `MessageFiles.free` is to be told.
+   */
   skip(id: string): boolean;
   /**
    * An entry that is due, as it is on the disk at this very moment, and that is not skipped. Whoever wants it
@@ -87,7 +90,11 @@ export class DueReader {
     let reads = READS;
     for (;;) {
       for (const [id, time] of window.entries()) {
-        if ((time !== null && time > now) || skip(id)) continue;
+        if (time !== null && time > now) continue;
+        if (skip(id)) {
+          window.putAside(id);
+          continue;
+        }
         if (time === null && end > now && reads-- <= 0) return true;
         try {
           if (!await this.#offer(id, bucket, window, now, visitor)) return false;

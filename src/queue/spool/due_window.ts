@@ -1,7 +1,8 @@
 /**
  * What is held in memory of the bucket folders: their beginnings, and of those that are being worked on some
  * names with the times known so far. A folder of a million names is looked at again and again, a window
- * full each time. No disk, no clock in here.
+ * full each time. Names that are not to be given out now are put aside when they are met, so that a hundred
+ * thousand of them are not looked through each time; whoever lets one go says so. No disk, no clock in here.
  *
  * @module
  */
@@ -12,6 +13,8 @@ export class DueWindow {
   rest: number;
   /** By id, when it is due; `null` where that is not known, but not before the bucket begins. */
   readonly #times = new Map<string, number | null>();
+  /** The same of those that are skipped. */
+  readonly #aside = new Map<string, number | null>();
   readonly #start: number;
   readonly #limit: number;
 
@@ -23,10 +26,10 @@ export class DueWindow {
 
   /** Whether the folder is known to be empty. */
   get empty(): boolean {
-    return this.rest === Infinity && this.#times.size === 0;
+    return this.rest === Infinity && this.#times.size + this.#aside.size === 0;
   }
 
-  /** Names and times; ones that are added meanwhile come too. */
+  /** Names and times, but for those put aside; ones that are added meanwhile come too. */
   entries(): Iterable<readonly [id: string, time: number | null]> {
     return this.#times;
   }
@@ -38,31 +41,53 @@ export class DueWindow {
    * @returns whether there were new ones.
    */
   async load(names: AsyncIterable<string>, skip: (id: string) => boolean): Promise<boolean> {
-    let room = this.#limit;
-    for (const id of this.#times.keys()) if (!skip(id)) room--;
+    for (const id of this.#times.keys()) if (skip(id)) this.putAside(id);
+    let room = this.#limit - this.#times.size;
     let added = false;
     this.rest = Infinity;
     for await (const id of names) {
-      if (this.#times.has(id)) continue;
+      if (this.#times.has(id) || this.#aside.has(id)) continue;
       if (room <= 0) {
         this.rest = this.#start;
         break;
       }
+      if (skip(id)) {
+        this.#aside.set(id, null);
+        continue;
+      }
       this.#times.set(id, null);
       added = true;
-      if (!skip(id)) room--;
+      room--;
     }
     return added;
   }
 
+  /** An entry that is skipped: it is not looked at until {@link free}. */
+  putAside(id: string): void {
+    const time = this.#times.get(id);
+    if (time === undefined) return;
+    this.#times.delete(id);
+    this.#aside.set(id, time);
+  }
+
+  /** An entry that is not skipped any more. */
+  free(id: string): void {
+    const time = this.#aside.get(id);
+    if (time === undefined) return;
+    this.#aside.delete(id);
+    this.#times.set(id, time);
+  }
+
   /** An entry put into the folder, or whose time is known now. */
   set(id: string, time: number): void {
-    if (this.#times.has(id) || this.#times.size < 2 * this.#limit) this.#times.set(id, time);
+    const known = this.#aside.delete(id) || this.#times.has(id);
+    if (known || this.#times.size < 2 * this.#limit) this.#times.set(id, time);
     else this.rest = this.#start;
   }
 
   /** An entry that is not in the folder any more. */
   delete(id: string): void {
+    this.#aside.delete(id);
     this.#times.delete(id);
     if (this.rest !== Infinity && this.#times.size <= this.#limit / 2) this.rest = this.#start;
   }
@@ -73,7 +98,9 @@ export class DueWindow {
     for (const [id, known] of this.#times) {
       if (earliest <= this.#start) break;
       const time = known ?? this.#start;
-      if (time < earliest && !skip(id)) earliest = time;
+      if (time >= earliest) continue;
+      if (skip(id)) this.putAside(id);
+      else earliest = time;
     }
     return earliest;
   }
@@ -110,6 +137,11 @@ export class Buckets {
   /** The bucket of that folder, if it is one. */
   find(folder: string): Bucket | undefined {
     return this.#sorted.find((bucket) => bucket.folder === folder);
+  }
+
+  /** An entry, wherever it is, that is not skipped any more. */
+  free(id: string): void {
+    for (const { window } of this.#sorted) window?.free(id);
   }
 
   /** As they are now, earliest first. */

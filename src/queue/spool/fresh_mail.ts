@@ -243,5 +243,6 @@ export class FreshMail {
   async #end(message: SegmentMessage, verb: "done" | "moved"): Promise<void> {
     await this.#segments.end(message, verb);
     if (this.#all.get(message.id) === message) this.#all.delete(message.id);
+    this.#messages.free(message.id);
   }
 }

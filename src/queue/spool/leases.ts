@@ -7,6 +7,7 @@
 
 import type { QueueEntry } from "../entry.ts";
 import { type Claim, LeaseLostError } from "../store.ts";
+import { DueHeap } from "./due_heap.ts";
 
 /** A claim, and when it ends. */
 class Lease implements Claim {
@@ -25,8 +26,10 @@ class Lease implements Claim {
 export class Leases {
   readonly #duration: number;
   readonly #held = new Map<string, Lease>();
+  /** What was given back for later, until when: there may be a hundred thousand, for a station that is down. */
   readonly #postponed = new Map<string, number>();
-  /** No lease ends, and nothing postponed is due, before this. */
+  readonly #ends = new DueHeap<string>((id, until) => this.#postponed.get(id) === until);
+  /** No lease ends before this. */
   #earliest = Infinity;
 
   /** @param duration of a lease in milliseconds. */
@@ -86,18 +89,27 @@ export class Leases {
   /** An entry is not given out before `until`. */
   postpone(id: string, until: number): void {
     this.#postponed.set(id, until);
-    this.#earliest = Math.min(this.#earliest, until);
+    this.#ends.add(id, until);
   }
 
   /** When the next entry may be free again; maybe too early, never too late. */
   nextFree(): number {
-    if (this.#held.size + this.#postponed.size === 0) this.#earliest = Infinity;
-    return this.#earliest;
+    if (this.#held.size === 0) this.#earliest = Infinity;
+    return Math.min(this.#earliest, this.#ends.next());
   }
 
   /** Frees what is free at `now`; gives the ids. */
   expire(now: number): string[] {
-    if (this.#earliest > now) return [];
+    const free: string[] = [];
+    for (let id; (id = this.#ends.take(now)) !== null;) {
+      this.#postponed.delete(id);
+      free.push(id);
+    }
+    if (this.#earliest <= now) free.push(...this.#expireLeases(now));
+    return free;
+  }
+
+  #expireLeases(now: number): string[] {
     const free: string[] = [];
     this.#earliest = Infinity;
     for (const [id, { expires, recording }] of this.#held) {
@@ -105,10 +117,6 @@ export class Leases {
       else this.#earliest = Math.min(this.#earliest, Math.max(expires, now + 1));
     }
     for (const id of free) this.#held.delete(id);
-    for (const [id, until] of this.#postponed) {
-      if (until <= now) this.#postponed.delete(id);
-      else this.#earliest = Math.min(this.#earliest, until);
-    }
     return free;
   }
 

@@ -196,6 +196,11 @@ export class MessageFiles {
     return this.#entries.buckets.nextDue(skip);
   }
 
+  /** An entry that was skipped is not any more. */
+  free(id: string): void {
+    this.#entries.buckets.free(id);
+  }
+
   /** All entries, held ones too, while they change. One that changes folders meanwhile may come twice. */
   async *list(): AsyncGenerator<QueueEntry> {
     const listing: Listing = { visited: new Set(), missed: new Set() };

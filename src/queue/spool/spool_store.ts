@@ -263,7 +263,7 @@ class SpoolStore implements QueueStore {
       this.#leases.finish(claim);
     }
     if (next === null) return;
-    this.#fresh.putBack(id);
+    this.#giveBack(id);
     this.#waiters.wake(nextAttempt(next));
   }
 
@@ -274,6 +274,7 @@ class SpoolStore implements QueueStore {
     const due = Math.max(dueTime(entry), notBefore);
     if (this.#fresh.has(id)) this.#fresh.putBack(id, due);
     else if (notBefore > now) this.#leases.postpone(id, notBefore);
+    else this.#messages.free(id);
     this.#waiters.wake(due);
   }
 
@@ -367,7 +368,13 @@ class SpoolStore implements QueueStore {
 
   /** Leases that are over, and what was given back until now. */
   #free(now: number): void {
-    for (const id of this.#leases.expire(now)) this.#fresh.putBack(id);
+    for (const id of this.#leases.expire(now)) this.#giveBack(id);
+  }
+
+  /** Nobody has the entry any more. */
+  #giveBack(id: string): void {
+    if (this.#fresh.has(id)) this.#fresh.putBack(id);
+    else this.#messages.free(id);
   }
 
   /**

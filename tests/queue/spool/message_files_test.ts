@@ -316,9 +316,33 @@ Deno.test("due() gives all of folders larger than its window, each once", async 
     // What was given back is found again.
     const back = (await listAll(spool)).values().find((entry) => nextAttempt(entry) <= NOW)!;
     taken.delete(back.id);
+    spool.free(back.id);
     assertLessOrEqual(spool.nextDue((id) => taken.has(id)), NOW);
     assertEquals(await takeDue(spool, NOW, taken), [back.id]);
   }
+});
+
+Deno.test("what is skipped is not looked at again and again, until it is free", async () => {
+  const { spool } = await newSpool();
+  const ids = Array.from({ length: 50 }, (_, i) => `m${i}`);
+  await spool.put(...ids.map((id) => message(id, NOW - HOUR)));
+  const taken = new Set<string>();
+  assertEquals((await takeDue(spool, NOW, taken)).length, 50);
+  let asked = 0;
+  const skip = (id: string) => (asked++, taken.has(id));
+  const look = async () => {
+    await spool.due(NOW, { skip, take: () => true });
+    assertEquals(spool.nextDue(skip), Infinity);
+  };
+  await look();
+  assert(asked >= 50);
+  asked = 0;
+  await look();
+  assertEquals(asked, 0);
+  taken.delete("m7");
+  spool.free("m7");
+  assertEquals(spool.nextDue(skip) <= NOW, true);
+  assertEquals(await takeDue(spool, NOW, taken), ["m7"]);
 });
 
 Deno.test("nextDue() leads to each entry at its time, whatever the window", async () => {
@@ -549,6 +573,7 @@ Deno.test("due() passes over a folder that cannot be listed", async () => {
   files.fail({ operation: "list", path: /deferred\/\w+$/, code: "EIO" });
   assertEquals(await takeDue(again.spool, NOW), ["b"]);
   assertEquals(again.spool.nextDue((id) => id === "b") > NOW, true);
+  again.spool.free("b");
   assertEquals(await takeDue(again.spool, NOW + MINUTE), ["a", "b"]);
   assertEquals(again.events.map(({ type }) => type), ["queue.trouble"]);
   assertEquals(events, []);
