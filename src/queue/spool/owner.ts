@@ -3,6 +3,10 @@
  * Where nobody answers, the owner is gone, however it ended, and the spool is taken over. The folder is of
  * mode 0700: nobody else can connect, or take the socket's place.
  *
+ * To take over is to remove the dead socket and to listen at its path, which is two steps: of two that do so at
+ * once, one that is slow could remove the socket of the other, who owns the spool by then. So they take turns:
+ * while `owner.taking` is there, somebody is at it.
+ *
  * What fails: {@link SpoolBusyError} when the spool has an owner; and what the system says, such as `EACCES`
  * or, since the path of a socket has at most 107 octets, an error about its length.
  *
@@ -60,6 +64,9 @@ const PATIENCE = 1000;
 /** Milliseconds after which two that took over the same socket at the same moment see who has it. */
 const SETTLING = 100;
 
+/** Milliseconds after which `owner.taking` was left by somebody who died at it. */
+const TAKING = 10_000;
+
 const ANSWER = /^yizhan (\d{1,10}|-) ([0-9a-f]{32})\n/;
 
 /**
@@ -74,10 +81,16 @@ export async function ownSpool(options: OwnerOptions): Promise<Owner> {
   const before = await askOwner(options, address);
   if (before !== null) throw new SpoolBusyError(directory, before.pid);
   const token = random.bytes(16).toHex();
-  const listener = await network.listen(address).catch(async (error) => {
-    if (errorCode(error) !== "EADDRINUSE") throw error;
-    throw new SpoolBusyError(directory, (await askOwner(options, address))?.pid ?? null);
-  });
+  const listen = async () => {
+    // Somebody else may have taken over since.
+    const owner = stale ? await askOwner(options, address) : null;
+    if (owner !== null) throw new SpoolBusyError(directory, owner.pid);
+    return await network.listen(address).catch(async (error) => {
+      if (errorCode(error) !== "EADDRINUSE") throw error;
+      throw new SpoolBusyError(directory, (await askOwner(options, address))?.pid ?? null);
+    });
+  };
+  const listener = stale ? await takeOver(options, listen) : await listen();
   const accepting = (async () => {
     for (let peer; (peer = await listener.accept()) !== null;) {
       const connection = peer;
@@ -92,6 +105,31 @@ export async function ownSpool(options: OwnerOptions): Promise<Owner> {
     await accepting;
   };
   return { close };
+}
+
+/** Does the work while nobody else takes the spool over. */
+async function takeOver<T>(
+  { files, clock, directory }: OwnerOptions,
+  work: () => Promise<T>,
+): Promise<T> {
+  const path = `${directory}/owner.taking`;
+  const left = await files.stat(path);
+  // A clock that was set back makes it seem to be of a time to come.
+  if (left !== null && Math.abs(clock.now() - left.modified) > TAKING) {
+    await files.remove(path).catch(() => {});
+  }
+  try {
+    (await files.open(path, { write: true, createNew: true })).close();
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") throw new SpoolBusyError(directory, null);
+    // A full disk must not keep the mail from going out.
+    return await work();
+  }
+  try {
+    return await work();
+  } finally {
+    await files.remove(path).catch(() => {});
+  }
 }
 
 /** Two processes can find the same stale socket; the later one then has the path, and the other must see it. */

@@ -3,7 +3,7 @@ import { decode } from "../../../src/bytes.ts";
 import { ownSpool, SpoolBusyError } from "../../../src/queue/spool/owner.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
 import { denoRuntime } from "../../../src/runtime/deno.ts";
-import type { Runtime } from "../../../src/runtime/runtime.ts";
+import type { Runtime, SocketAddress } from "../../../src/runtime/runtime.ts";
 
 const RUNTIMES: readonly (readonly [string, () => Runtime])[] = [
   ["in memory", () => memoryRuntime()],
@@ -52,7 +52,8 @@ for (const [where, makeRuntime] of RUNTIMES) {
   });
 }
 
-Deno.test("ownSpool() takes over from an owner that is dead", async () => {
+/** A folder with the socket of a process that is dead. */
+async function folderOfTheDead(): Promise<string> {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/owner.sock`;
   // A process that ends without closing its socket leaves the path behind.
@@ -63,7 +64,11 @@ Deno.test("ownSpool() takes over from an owner that is dead", async () => {
   const { success, stderr } = await dead.output();
   assertEquals(success, true, decode(stderr));
   assertEquals((await Deno.lstat(path)).isSocket, true);
+  return folder;
+}
 
+Deno.test("ownSpool() takes over from an owner that is dead", async () => {
+  const folder = await folderOfTheDead();
   const runtime = denoRuntime();
   const owner = await ownSpool({ ...runtime, directory: folder, pid: 1 });
   const busy = await assertRejects(
@@ -72,6 +77,48 @@ Deno.test("ownSpool() takes over from an owner that is dead", async () => {
   );
   assertEquals(busy.pid, 1);
   await owner.close();
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("ownSpool() lets one of two take over, however slow the other is", async () => {
+  const folder = await folderOfTheDead();
+  const runtime = denoRuntime();
+  const gate = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  const slow = {
+    ...runtime,
+    network: {
+      connect: runtime.network.connect.bind(runtime.network),
+      tlsServer: runtime.network.tlsServer.bind(runtime.network),
+      // It has seen that the socket is dead, and stops before it removes it.
+      listen: async (address: SocketAddress) => {
+        begun.resolve();
+        await gate.promise;
+        if (address.transport === "unix") await Deno.remove(address.path);
+        return await runtime.network.listen(address);
+      },
+    },
+  };
+  const first = ownSpool({ ...slow, directory: folder, pid: 1 });
+  await begun.promise;
+  await assertRejects(
+    () => ownSpool({ ...runtime, directory: folder, pid: 2 }),
+    SpoolBusyError,
+  );
+  gate.resolve();
+  await (await first).close();
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("ownSpool() is not kept out by what somebody left who died as he took over", async () => {
+  const folder = await folderOfTheDead();
+  const path = `${folder}/owner.taking`;
+  await Deno.writeTextFile(path, "");
+  const runtime = denoRuntime();
+  await assertRejects(() => ownSpool({ ...runtime, directory: folder }), SpoolBusyError);
+  await Deno.utime(path, new Date(), new Date(Date.now() - 60_000));
+  await (await ownSpool({ ...runtime, directory: folder })).close();
+  assertEquals(await Array.fromAsync(Deno.readDir(folder)), []);
   await Deno.remove(folder, { recursive: true });
 });
 
