@@ -33,6 +33,7 @@ import type {
   TlsLevel,
 } from "./routing/route.ts";
 import { Deadlines } from "./runtime/deadlines.ts";
+import { withLocalhost } from "./runtime/localhost.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { cursorOver } from "./smtp/cursor.ts";
 import { NewlineNormalizer } from "./smtp/newline_normalizer.ts";
@@ -59,7 +60,7 @@ export interface SendMailOptions {
 
 /** A server to hand mail to. */
 export interface SendMailServer {
-  /** A name or an IP address. */
+  /** A name or an IP address; `localhost` is this machine, by IPv6 or else IPv4. */
   readonly host: string;
   /** Default 465 with implicit TLS, else 587 with `auth`, else 25. */
   readonly port?: number;
@@ -155,7 +156,7 @@ export async function sendMail(
   const transport = remoteTransport({
     hostname,
     network,
-    resolver,
+    resolver: options.server === undefined ? resolver : withLocalhost(resolver),
     clock,
     random,
     deadlines,
@@ -247,8 +248,7 @@ function serverRoute(server: SendMailServer): SmarthostRoute {
   }
   return {
     kind: "smarthost",
-    // Not a name of DNS (RFC 6761 §6.3).
-    host: host.toLowerCase() === "localhost" ? "127.0.0.1" : host,
+    host,
     port,
     implicitTls,
     tls: implicitTls

@@ -5,7 +5,7 @@ import { denoRuntime } from "../src/runtime/deno.ts";
 import { DIRECTORY } from "./support/memory_station.ts";
 import { memoryRuntime } from "../src/runtime/memory.ts";
 import { describeSent, sendMail, type SendMailOptions } from "../src/send_mail.ts";
-import { mxCertificate, testAuthority } from "./support/certificates.ts";
+import { mxCertificate, otherCertificate, testAuthority } from "./support/certificates.ts";
 import { CLOSE, type PeerBehaviour, ScriptedPeer, SILENCE } from "./delivery/scripted_peer.ts";
 
 const MESSAGE = "From: a@example.com\nDate: Thu, 1 Jan 2026 00:00:00 +0000\n" +
@@ -108,6 +108,24 @@ Deno.test("sendMail() logs in over verified TLS, on the usual ports", async () =
   const clear = await send(MESSAGE, { server });
   assertMatch(describeSent(clear)[0]!, /deferred: 451 4\.7\.4 .*not offered/);
   assertEquals([peers[2]!.connections, peers[2]!.said("AUTH").length], [1, 0]);
+});
+
+Deno.test("sendMail() knows localhost by its name, and tries both its addresses", async () => {
+  for (const hostname of ["::1", "127.0.0.1"]) {
+    const runtime = memoryRuntime();
+    // Whoever asks for no name, or another, gets a certificate for other.test.
+    const tls = runtime.network.tlsServer({ certificates: [otherCertificate, mxCertificate] });
+    await ScriptedPeer.start(runtime, { tls, implicit: true }, {
+      transport: "tcp",
+      hostname,
+      port: 465,
+    });
+    const server = { host: "localhost", port: 465, authorities: [testAuthority] };
+    const result = await runtime.clock.runUntil(sendMail(ENVELOPE, MESSAGE, { runtime, server }));
+    assertEquals(describeSent(result), [
+      `bob@example.org sent: 250 2.0.0 taken (localhost [${hostname}]:465)`,
+    ]);
+  }
 });
 
 Deno.test("sendMail() says SMTPUTF8 and 8BITMIME where the mail needs them", async () => {
