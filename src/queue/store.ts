@@ -48,7 +48,8 @@ export interface QueueStore {
    * Queues messages, all or none of them visible; resolves when they are durable, and only then may they be
    * answered for. One whose id is there already is passed over: to add twice is to add once.
    *
-   * @throws what the disk says (`ENOSPC`, `EIO`, …); nothing is queued then.
+   * @throws what the disk says (`ENOSPC`, `EIO`, …), or a `RangeError` for an entry that could not be kept as it is;
+   * nothing is queued then.
    */
   add(...messages: readonly NewMessage[]): Promise<void>;
   /**
