@@ -8,7 +8,7 @@
  *     damaged/                         what was set aside
  *
  * A million messages cost names on the disk: held in memory are the names of folders, a window of the
- * names of what is due, and those somebody works on. A start reads the names of folders only.
+ * names of what is due, and those somebody works on. A start counts names, and reads no file.
  *
  * Putting a message: its entry is written to `transit/`, then its body is made durable, then the entry is renamed
  * into its folder, which is the commit. Removing goes the other way round. Everything is 0600, folders are 0700.
