@@ -146,8 +146,8 @@ export { MemoryStore, type MemoryStoreOptions } from "./src/queue/memory_store.t
 export { SpoolBusyError } from "./src/queue/spool/owner.ts";
 export type { RetryOptions, RetrySchedule } from "./src/queue/retry.ts";
 export type { QueueChange } from "./src/queue/operator/queue_change.ts";
+export type { ChangeResult } from "./src/queue/operator/apply_change.ts";
 export type {
-  ChangeResult,
   QueueControl,
   QueueControlOptions,
   QueueSelection,

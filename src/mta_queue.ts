@@ -139,8 +139,8 @@ export class StationQueue {
       ...{ store, clock, emit },
       worker: {
         isActive: (id) => outbound.runner.isActive(id),
-        attemptNow: (id) => outbound.runner.attemptNow(id),
-        makeWay: (domain) => outbound.makeWay(domain),
+        attemptNow: (id) => outbound.runner.orders.attemptNow(id),
+        makeWay: (entry, index) => outbound.runner.orders.makeWay(entry, index),
         giveBack: (id) => outbound.runner.giveBack(id),
       },
     });
@@ -148,7 +148,7 @@ export class StationQueue {
 
   /** Lets go what is held for ETRN (RFC 1985). */
   startDomain(domain: string): void {
-    this.#outbound.runner.attemptDomain(domain).catch((error) =>
+    this.#outbound.runner.orders.attemptDomain(domain).catch((error) =>
       this.#emit({ type: "queue.trouble", where: "ETRN", error: describeError(error) })
     );
   }

@@ -1,181 +1,166 @@
 /**
- * Orders to try many messages again at once: each is changed in the queue so that its recipients are
- * due, and from there goes its usual way, within the limits. So a hundred thousand of them cost no
- * memory, and an order outlasts a crash.
+ * Orders to try mail now, for people and for ETRN: one message, many, or all of a domain. Each forgets that the
+ * destinations were down, and takes mail that is kept for ETRN along. Mail that an operator holds stays held.
+ *
+ * One message is taken up at once. Many are changed in the queue so that their recipients are due, and from there
+ * go their usual way, within the limits: so a hundred thousand of them cost no memory, and an order outlasts a
+ * crash.
  *
  * What fails: a message that cannot be changed is an event, and stays as it was.
  *
  * @module
  */
 
-import { domainPatternKey, isMeantBy } from "../domain_pattern.ts";
-import { describeError, type MtaFact } from "../events.ts";
+import type { MtaFact } from "../events.ts";
 import type { QueuedRecipient, QueueEntry } from "../queue/entry.ts";
+import { applyChange, firstOfDomains } from "../queue/operator/apply_change.ts";
 import type { Claim, QueueStore } from "../queue/store.ts";
+import { destinationOf } from "../routing/route.ts";
 import type { Clock } from "../runtime/runtime.ts";
+import { DomainOrders } from "./domain_orders.ts";
+import type { ReleasedDomains } from "./released_domains.ts";
+import type { FindRoute } from "./ways.ts";
 
-/** Which recipients are meant, of those that wait. */
-export type Selection = (entry: QueueEntry, recipient: QueuedRecipient) => boolean;
+/** What became of an order to try one message now. */
+export type AttemptAnswer =
+  /** It is under way. */
+  | "started"
+  /** It is being worked on already. */
+  | "busy"
+  /** An operator holds it: it is to be released first. */
+  | "held"
+  /** There is no such message (any more). */
+  | "gone";
 
 /** What orders are carried out with. */
 export interface OrderServices {
   readonly store: QueueStore;
   readonly clock: Clock;
   readonly emit: (fact: MtaFact) => void;
-  /** Called once for each domain, before the first of its mail is made due. */
-  readonly forgive: (entry: QueueEntry, recipient: number) => Promise<void>;
-  /** Aborted: the order ends where it is. */
+  readonly route: FindRoute;
+  /** The domains whose kept mail may go. */
+  readonly released: ReleasedDomains;
+  /** Forgets that a destination was down. */
+  readonly forget: (destination: string) => void;
+  /** Takes a message up, whatever its time. */
+  readonly begin: (claim: Claim) => void;
+  /** Aborted: no order is taken any more, and those under way end where they are. */
   readonly signal: AbortSignal;
 }
 
 /** Messages changed at once: a spool that syncs in groups is faster with some. */
 const AT_ONCE = 8;
+/** Domains that way is made for by one order; mail for those beyond comes round by itself. */
+const MOST_DOMAINS = 10_000;
 
-/**
- * Makes recipients due; gives the number of messages. Those that are being worked on, and those
- * that an operator holds, are passed over.
- *
- * @throws what the store's `list()` throws.
- */
-export async function makeDue(services: OrderServices, select: Selection): Promise<number> {
-  const forgiven = new Set<string>();
-  const entries = services.store.list()[Symbol.asyncIterator]();
-  let count = 0;
-  const worker = async () => {
-    while (!services.signal.aborted) {
-      const { done, value: entry } = await entries.next();
-      if (done) return;
-      const indexes = indexesOf(entry, select);
-      if (indexes.length === 0) continue;
-      for (const index of indexes) {
-        const { domain } = entry.recipients[index]!.address;
-        if (forgiven.has(domain)) continue;
-        forgiven.add(domain);
-        await services.forgive(entry, index);
-      }
-      if (await makeOneDue(services, entry.id, select)) count++;
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  return count;
-}
+/** Who takes orders for one runner. */
+export class Orders {
+  readonly #services: OrderServices;
+  readonly #domains: DomainOrders;
 
-function indexesOf(entry: QueueEntry, select: Selection): readonly number[] {
-  if (entry.held !== undefined) return [];
-  return entry.recipients.flatMap((recipient, index) =>
-    recipient.status === "waiting" && select(entry, recipient) ? [index] : []
-  );
-}
-
-async function makeOneDue(
-  { store, clock, emit }: OrderServices,
-  id: string,
-  select: Selection,
-): Promise<boolean> {
-  const now = clock.now();
-  let claim: Claim | null = null;
-  try {
-    claim = await store.claimById(id, now);
-    if (claim === null) return false;
-    const { entry } = claim;
-    // It may have changed since it was listed.
-    const due = new Set(indexesOf(entry, select));
-    if (due.size === 0) {
-      store.release(claim, now);
-      return false;
-    }
-    const recipients = entry.recipients.map((recipient, index) =>
-      due.has(index) ? { ...recipient, next: Math.min(recipient.next, now) } : recipient
+  /** No order yet. */
+  constructor(services: OrderServices) {
+    this.#services = services;
+    const { clock, signal } = services;
+    this.#domains = new DomainOrders(
+      clock,
+      signal,
+      (isMeant) => this.retryNow(({ address }) => isMeant(address.domain)),
     );
-    await store.settle(claim, { ...entry, recipients });
+  }
+
+  /**
+   * Tries a message now, whatever its time, all recipients that wait: also those kept for ETRN, and
+   * those whose destination was down.
+   */
+  async attemptNow(id: string): Promise<AttemptAnswer> {
+    const { store, clock, emit, begin, signal } = this.#services;
+    if (signal.aborted) return "busy";
+    const claim = await store.claimById(id, clock.now());
+    if (claim === null) return await store.get(id) === null ? "gone" : "busy";
+    if (claim.entry.held !== undefined) {
+      store.release(claim, clock.now());
+      return "held";
+    }
     emit({ type: "queue.changed", message: id, action: "retried" });
-    return true;
-  } catch (error) {
-    emit({ type: "queue.trouble", where: "retry", error: describeError(error), message: id });
-    if (claim !== null) store.release(claim, now);
-    return false;
-  }
-}
-
-/**
- * The shortest rest between two looks through the queue for domains, in milliseconds, and how many times
- * as long as the look it is at least.
- */
-const REST = 10_000;
-const REST_FACTOR = 9;
-/** Domains that one look is for; those beyond are left to come round by themselves. */
-const MOST_DOMAINS = 1000;
-
-/** A look that is to come, or is under way. */
-interface Look {
-  /** As {@link domainPatternKey} has them. */
-  readonly patterns: Set<string>;
-  readonly count: Promise<number>;
-}
-
-/**
- * Orders to try all mail for a domain. Anybody may give them (ETRN, RFC 1985), as often as he likes and for
- * as many domains; each takes a look through the whole queue. So there is one look at a time, for all that
- * was asked for meanwhile, and a rest after it.
- */
-export class DomainOrders {
-  readonly #clock: Clock;
-  readonly #signal: AbortSignal;
-  readonly #look: (isMeant: (domain: string) => boolean) => Promise<number>;
-  #rested: Promise<void> = Promise.resolve();
-  #rest = REST;
-  #next: Look | null = null;
-  #current: Look | null = null;
-
-  /**
-   * No order yet.
-   *
-   * @param look makes the mail for some domains due, and gives the number of messages. @param signal
-   * aborted: there is no rest any more.
-   */
-  constructor(
-    clock: Clock,
-    signal: AbortSignal,
-    look: (isMeant: (domain: string) => boolean) => Promise<number>,
-  ) {
-    this.#clock = clock;
-    this.#signal = signal;
-    this.#look = look;
+    begin(claim);
+    return "started";
   }
 
   /**
-   * Gives the number of messages that the look made due which the order is part of: the one under way where
-   * that is for the same domain, else the next.
+   * Makes all mail for a domain due, `example.org`, or with all below it `@example.org`, and lets
+   * what is kept for ETRN (RFC 1985) go for a while: see {@link ReleasedDomains}. Gives the number
+   * of messages made due by the look through the queue that it takes; asked often, or for many
+   * domains, some are one: see {@link DomainOrders}.
    *
-   * @throws what the look throws.
+   * @throws what the store's `list()` throws.
    */
-  order(pattern: string): Promise<number> {
-    const key = domainPatternKey(pattern);
-    if (this.#current?.patterns.has(key)) return this.#current.count;
-    this.#next ??= this.#plan();
-    if (this.#next.patterns.size < MOST_DOMAINS) this.#next.patterns.add(key);
-    return this.#next.count;
+  attemptDomain(domain: string): Promise<number> {
+    const { released, clock } = this.#services;
+    released.open(domain, clock.now());
+    return this.#domains.order(domain);
   }
 
-  #plan(): Look {
-    const patterns = new Set<string>();
-    const count = this.#rested.then(() => this.#carryOut(patterns));
-    // What it throws is for those who gave the orders.
-    this.#rested = count.then(() => {}, () => {})
-      .then(() => this.#clock.sleep(this.#rest, this.#signal))
-      .catch(() => {});
-    return { patterns, count };
+  /**
+   * Makes recipients due that wait: each message is changed in the queue, and goes its usual way
+   * from there, within the limits. Gives the number of messages made due. Those being worked on, and
+   * those an operator holds, are passed over.
+   *
+   * @param select which recipients; all by default.
+   * @throws what the store's `list()` throws.
+   */
+  async retryNow(select: (recipient: QueuedRecipient) => boolean = () => true): Promise<number> {
+    const { store, signal } = this.#services;
+    const seen = new Set<string>();
+    const entries = store.list()[Symbol.asyncIterator]();
+    let count = 0;
+    const worker = async () => {
+      while (!signal.aborted) {
+        const { done, value: entry } = await entries.next();
+        if (done) return;
+        if (!isWaiting(entry, select)) continue;
+        for (const index of firstOfDomains(entry.recipients, select, seen, MOST_DOMAINS)) {
+          await this.makeWay(entry, index);
+        }
+        if (await this.#makeDue(entry.id, select)) count++;
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    return count;
   }
 
-  async #carryOut(patterns: ReadonlySet<string>): Promise<number> {
-    this.#current = this.#next;
-    this.#next = null;
-    const begun = this.#clock.now();
+  /**
+   * What comes due for the domain of a recipient is tried without delay: that its destination was down is
+   * forgotten, and what is kept for ETRN may go. Never throws: a router that does is the attempt's to tell of.
+   */
+  async makeWay(entry: QueueEntry, recipient: number): Promise<void> {
+    const { route, released, forget, clock } = this.#services;
     try {
-      return await this.#look((domain) => isMeantBy(patterns, domain));
-    } finally {
-      this.#current = null;
-      this.#rest = Math.max(REST, REST_FACTOR * (this.#clock.now() - begun));
+      const way = await route(entry, recipient);
+      if ("reply" in way) return;
+      const { domain } = entry.recipients[recipient]!.address;
+      if (way.kind === "hold") released.open(domain, clock.now());
+      forget(destinationOf(way.kind === "hold" ? way.then : way));
+    } catch {
+      // The attempt will meet the same trouble, and tell it.
     }
   }
+
+  async #makeDue(id: string, select: (recipient: QueuedRecipient) => boolean): Promise<boolean> {
+    const { result, reason = "" } = await applyChange(
+      this.#services,
+      id,
+      { action: "retry" },
+      select,
+    );
+    if (result === "failed") {
+      this.#services.emit({ type: "queue.trouble", where: "retry", error: reason, message: id });
+    }
+    return result === "changed";
+  }
+}
+
+function isWaiting(entry: QueueEntry, select: (recipient: QueuedRecipient) => boolean): boolean {
+  return entry.held === undefined &&
+    entry.recipients.some((one) => one.status === "waiting" && select(one));
 }

@@ -12,7 +12,6 @@ import { type RetryOptions, retrySchedules, type ScheduleFor } from "../queue/re
 import { expiryOf } from "../queue/settle.ts";
 import type { QueueStore } from "../queue/store.ts";
 import { toQueued } from "../routing/expand.ts";
-import { destinationOf } from "../routing/route.ts";
 import type { RouteTable } from "../routing/route_table.ts";
 import type { Router } from "../routing/router.ts";
 import { rewriteSender } from "../routing/srs.ts";
@@ -91,13 +90,6 @@ export class Outbound {
       notices: this.#notices(scheduleFor),
     });
     this.#running = options.paused ? Promise.resolve() : this.runner.run();
-  }
-
-  /** What comes due for a domain is tried without delay, also what waits for ETRN. */
-  makeWay(domain: string): void {
-    const route = this.#options.routes.find(domain);
-    this.runner.letPass(domain);
-    this.runner.forget(destinationOf(route.kind === "hold" ? route.then : route));
   }
 
   /** Starts nothing new, and lets what is under way go on for `grace` milliseconds. */

@@ -9,8 +9,7 @@
  * Leases are renewed at a third of their length. What fails: a router, a transport or a rewriting of
  * senders that throws puts the recipients off with 451 4.3.0 and an event (`internal.error`). A
  * queue that cannot be read or written is an event (`queue.trouble`) and is tried again; until a
- * record is written nothing new starts. Nothing here throws but {@link Runner.retryNow}, and that
- * only what `list()` throws.
+ * record is written nothing new starts. Nothing here throws.
  *
  * @module
  */
@@ -20,7 +19,6 @@ import { isUntold, type NoticeMaker } from "../queue/notice.ts";
 import type { Outcome } from "../queue/outcome.ts";
 import type { ScheduleFor } from "../queue/retry.ts";
 import type { Claim, QueueStore } from "../queue/store.ts";
-import { destinationOf } from "../routing/route.ts";
 import type { Clock, Random } from "../runtime/runtime.ts";
 import type { Downtime, Feedback } from "./destination.ts";
 import {
@@ -32,7 +30,7 @@ import {
   type OpenRoute,
   planJobs,
 } from "./jobs.ts";
-import { DomainOrders, makeDue, type OrderServices, type Selection } from "./orders.ts";
+import { Orders } from "./orders.ts";
 import { ReleasedDomains } from "./released_domains.ts";
 import { Round, type RoundServices } from "./round.ts";
 import { Scheduler, type SchedulerLimits, type Started } from "./scheduler.ts";
@@ -66,17 +64,6 @@ export interface RunnerOptions {
   readonly emit: (fact: MtaFact) => void;
   readonly limits?: Partial<RunnerLimits>;
 }
-
-/** What became of an order to try one message now. */
-export type AttemptAnswer =
-  /** It is under way. */
-  | "started"
-  /** It is being worked on already. */
-  | "busy"
-  /** An operator holds it: it is to be released first. */
-  | "held"
-  /** There is no such message (any more). */
-  | "gone";
 
 /** A job: a part of a round. */
 interface Job {
@@ -112,15 +99,10 @@ const LAST_WORDS = 5000;
 const LONGEST_LEASE_SLEEP = 3_600_000;
 const SHORTEST_LEASE_SLEEP = 100;
 
-/**
- * Drives one queue.
- *
- * To try something at once there are three orders, all of them for people or for ETRN:
- * `attemptNow(id)` for one message, `retryNow(select)` for many, `attemptDomain(domain)` for all of
- * a domain. Each forgets that the destinations were down, and takes mail that is held for ETRN
- * along. Mail that an operator holds stays held.
- */
+/** Drives one queue. */
 export class Runner {
+  /** To try something at once. */
+  readonly orders: Orders;
   readonly #options: RunnerOptions;
   readonly #limits: Omit<RunnerLimits, keyof SchedulerLimits>;
   readonly #scheduler: Scheduler<Job>;
@@ -130,7 +112,6 @@ export class Runner {
   readonly #services: RoundServices;
   readonly #released = new ReleasedDomains();
   readonly #stopping = new AbortController();
-  readonly #orders: DomainOrders;
   readonly #giveUp = new AbortController();
   /** Rounds whose record cannot be written. */
   #troubles = 0;
@@ -151,18 +132,19 @@ export class Runner {
       options.limits ?? {};
     this.#limits = { batch, slack, jobRecipients, localJobs };
     this.#scheduler = new Scheduler(scheduler);
-    const { store, clock, random, scheduleFor, notices, emit } = options;
+    const { store, clock, random, route, scheduleFor, notices, emit } = options;
     this.#services = {
       ...{ store, clock, random, scheduleFor, notices, emit },
       onTrouble: (begins) => this.#onTrouble(begins),
       onEnd: (round) => this.#onEnd(round),
       giveUp: this.#giveUp.signal,
     };
-    this.#orders = new DomainOrders(
-      clock,
-      this.#stopping.signal,
-      (isMeant) => this.retryNow((_, { address }) => isMeant(address.domain)),
-    );
+    this.orders = new Orders({
+      ...{ store, clock, emit, route, released: this.#released },
+      forget: (destination) => this.forget(destination),
+      begin: (claim) => void this.#begin(claim, true),
+      signal: this.#stopping.signal,
+    });
   }
 
   /** What goes on, for people. */
@@ -244,61 +226,6 @@ export class Runner {
   }
 
   /**
-   * Tries a message now, whatever its time, all recipients that wait: also those held for ETRN, and
-   * those whose destination was down.
-   */
-  async attemptNow(id: string): Promise<AttemptAnswer> {
-    const { store, clock } = this.#options;
-    if (this.#stopping.signal.aborted) return "busy";
-    const claim = await store.claimById(id, clock.now());
-    if (claim === null) return await store.get(id) === null ? "gone" : "busy";
-    if (claim.entry.held !== undefined) {
-      store.release(claim, clock.now());
-      return "held";
-    }
-    this.#options.emit({ type: "queue.changed", message: id, action: "retried" });
-    this.#begin(claim, true);
-    return "started";
-  }
-
-  /**
-   * Makes all mail for a domain due, `example.org`, or with all below it `@example.org`, and lets
-   * what is held for ETRN (RFC 1985) go for a while: see {@link ReleasedDomains}. Gives the number
-   * of messages made due by the look through the queue that it takes; asked often, or for many
-   * domains, some are one: see {@link DomainOrders}.
-   *
-   * @throws what the store's `list()` throws.
-   */
-  attemptDomain(domain: string): Promise<number> {
-    this.#released.open(domain, this.#options.clock.now());
-    return this.#orders.order(domain);
-  }
-
-  /**
-   * Makes recipients due that wait: each message is changed in the queue, and goes its usual way
-   * from there, within the limits. Gives the number of messages. Those being worked on, and those
-   * an operator holds, are passed over.
-   *
-   * @param select which recipients; all by default.
-   * @throws what the store's `list()` throws.
-   */
-  retryNow(select: Selection = () => true): Promise<number> {
-    const { store, clock, emit, route } = this.#options;
-    const forgive: OrderServices["forgive"] = async (entry, index) => {
-      try {
-        const way = await route(entry, index);
-        if ("reply" in way) return;
-        const { domain } = entry.recipients[index]!.address;
-        if (way.kind === "hold") this.#released.open(domain, clock.now());
-        this.#scheduler.forget(destinationOf(way.kind === "hold" ? way.then : way));
-      } catch {
-        // The attempt will meet the same trouble, and tell it.
-      }
-    };
-    return makeDue({ store, clock, emit, forgive, signal: this.#stopping.signal }, select);
-  }
-
-  /**
    * Gives a message back of which nothing is under way yet, because its jobs wait for their turn: for
    * somebody who wants it for something else. It comes round again a few seconds later.
    */
@@ -310,14 +237,6 @@ export class Runner {
       round.postpone(plan.recipients, { until });
       round.close();
     }
-  }
-
-  /**
-   * Lets what is held for ETRN go for a while, where it is for the domain: see {@link
-   * ReleasedDomains}.
-   */
-  letPass(domain: string): void {
-    this.#released.open(domain, this.#options.clock.now());
   }
 
   /**

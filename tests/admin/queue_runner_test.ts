@@ -60,8 +60,8 @@ async function start(...entries: readonly QueueEntry[]) {
     store,
     worker: {
       isActive: () => false,
-      attemptNow: (id) => runner.attemptNow(id),
-      makeWay: () => runner.forget(),
+      attemptNow: (id) => runner.orders.attemptNow(id),
+      makeWay: (value, index) => runner.orders.makeWay(value, index),
     },
     clock,
     emit: (fact) => void facts.push(fact),

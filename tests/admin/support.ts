@@ -94,8 +94,9 @@ export class IdleWorker implements QueueWorker {
     return Promise.resolve(this.answer);
   }
 
-  makeWay(domain: string): void {
-    this.orders.push(`make way ${domain}`);
+  makeWay({ recipients }: QueueEntry, index: number): Promise<void> {
+    this.orders.push(`make way ${recipients[index]!.address.domain}`);
+    return Promise.resolve();
   }
 
   giveBack(id: string): void {

@@ -9,14 +9,21 @@
  * @module
  */
 
-import { domainKey } from "../../address.ts";
 import { describeError, type MtaFact } from "../../events.ts";
 import type { QueuedRecipient, QueueEntry } from "../entry.ts";
 import type { MessageSource } from "../local_delivery.ts";
-import { type Claim, LeaseLostError, type QueueStore } from "../store.ts";
+import type { QueueStore } from "../store.ts";
 import type { Clock } from "../../runtime/runtime.ts";
-import { changeEntry, HELD, type QueueChange } from "./queue_change.ts";
-import { openRecipients, type QueueMatcher, type QueueState } from "./queue_filter.ts";
+import {
+  applyChange,
+  type ChangeResult,
+  type ChangeServices,
+  describeMissing,
+  describeUnderWay,
+  firstOfDomains,
+} from "./apply_change.ts";
+import { HELD, type QueueChange } from "./queue_change.ts";
+import type { QueueMatcher, QueueState } from "./queue_filter.ts";
 import { detail, type QueueDetails, type QueueSummary, summarize } from "./queue_view.ts";
 
 /** What is asked of whoever works on the queue. */
@@ -29,10 +36,10 @@ export interface QueueWorker {
    */
   attemptNow(id: string): Promise<"started" | "busy" | "held" | "gone">;
   /**
-   * What comes due for a domain (as {@link domainKey} has it) is tried without delay: that its destination
+   * What comes due for the domain of a recipient, given by its index, is tried without delay: that its destination
    * was out of reach is forgotten, and what waits for ETRN may go.
    */
-  makeWay(domain: string): void;
+  makeWay(entry: QueueEntry, recipient: number): Promise<void>;
   /** Gives the entry back where no attempt for it runs yet. */
   giveBack?(id: string): void;
 }
@@ -56,19 +63,6 @@ export type QueueSelection = { readonly ids: readonly string[] } | {
   readonly matcher: QueueMatcher;
 };
 
-/** What became of one entry. */
-export interface ChangeResult {
-  /** Which entry. */
-  readonly id: string;
-  /**
-   * `unchanged`: it was so already. `refused`: it makes no sense. `busy`: an attempt runs; try again.
-   * `missing`: there is no such entry. `failed`: the store could not.
-   */
-  readonly result: "changed" | "unchanged" | "refused" | "busy" | "missing" | "failed";
-  /** Why, unless changed. */
-  readonly reason?: string;
-}
-
 /** Milliseconds between two looks at entries that are being worked on. */
 const LOOK_AGAIN = 100;
 
@@ -86,7 +80,7 @@ export class QueueControl {
   readonly #store: QueueStore;
   readonly #worker: QueueWorker;
   readonly #clock: Clock;
-  readonly #emit: (fact: MtaFact) => void;
+  readonly #services: ChangeServices;
   readonly #patience: number;
 
   /**
@@ -98,7 +92,7 @@ export class QueueControl {
     this.#store = options.store;
     this.#worker = options.worker;
     this.#clock = options.clock;
-    this.#emit = options.emit;
+    this.#services = options;
     this.#patience = options.patience ?? 5000;
   }
 
@@ -138,7 +132,7 @@ export class QueueControl {
     };
     const named = "ids" in selection;
     const busy = new Set<string>();
-    for await (const id of this.#select(selection, signal)) {
+    for await (const id of this.#select(selection, work, signal)) {
       const result = await this.#change(id, work);
       if (result.result === "busy" && busy.size < MAX_BUSY) {
         this.#worker.giveBack?.(id);
@@ -152,7 +146,11 @@ export class QueueControl {
     }
   }
 
-  async *#select(selection: QueueSelection, signal: AbortSignal): AsyncGenerator<string> {
+  async *#select(
+    selection: QueueSelection,
+    work: Work,
+    signal: AbortSignal,
+  ): AsyncGenerator<string> {
     if ("ids" in selection) {
       for (const id of new Set(selection.ids)) {
         signal.throwIfAborted();
@@ -166,6 +164,7 @@ export class QueueControl {
       signal.throwIfAborted();
       if (seen.has(entry.id) || !selection.matcher.matches(entry, this.#stateOf(entry))) continue;
       if (seen.size < MAX_SEEN) seen.add(entry.id);
+      if (work.change.action === "retry") await this.#makeWay(entry, work);
       yield entry.id;
     }
   }
@@ -204,7 +203,7 @@ export class QueueControl {
     // An entry that was named is tried at once. Many go their usual way, within the limits of the worker.
     return work.change.action === "retry" && work.concerns === null
       ? this.#attempt(id)
-      : this.#edit(id, work);
+      : applyChange(this.#services, id, work.change, work.concerns ?? undefined);
   }
 
   async #attempt(id: string): Promise<ChangeResult> {
@@ -215,39 +214,11 @@ export class QueueControl {
     }
   }
 
-  async #edit(id: string, work: Work): Promise<ChangeResult> {
-    const { change } = work;
-    const now = this.#clock.now();
-    let claim: Claim | null = null;
-    try {
-      claim = await this.#store.claimById(id, now);
-      if (claim === null) return explainNoClaim(id, await this.#store.get(id), change);
-      if (change.action === "retry") this.#makeWay(claim.entry, work);
-      const changed = changeEntry(claim.entry, change, now, work.concerns ?? undefined);
-      if (!("next" in changed)) {
-        this.#store.release(claim, now);
-        return "refused" in changed
-          ? { id, result: "refused", reason: changed.refused }
-          : { id, result: "unchanged", reason: changed.unchanged };
-      }
-      await this.#store.settle(claim, changed.next);
-    } catch (error) {
-      if (error instanceof LeaseLostError) return describeBusy(id);
-      if (claim !== null) this.#store.release(claim, now);
-      return { id, result: "failed", reason: describeError(error) };
-    }
-    this.#emit({ type: "queue.changed", message: id, action: pastTense(change) });
-    return { id, result: "changed" };
-  }
-
   /** Before the entry is due: it may be taken up at once. */
-  #makeWay(entry: QueueEntry, { concerns, domains }: Work): void {
-    for (const recipient of openRecipients(entry)) {
-      if (domains.size >= MAX_DOMAINS) return;
-      const domain = domainKey(recipient.address.domain);
-      if (concerns?.(recipient) === false || domains.has(domain)) continue;
-      domains.add(domain);
-      this.#worker.makeWay(domain);
+  async #makeWay(entry: QueueEntry, { concerns, domains }: Work): Promise<void> {
+    const meant = concerns ?? (() => true);
+    for (const index of firstOfDomains(entry.recipients, meant, domains, MAX_DOMAINS)) {
+      await this.#worker.makeWay(entry, index);
     }
   }
 
@@ -271,16 +242,6 @@ interface Work {
   readonly domains: Set<string>;
 }
 
-/** Somebody has it, or nobody. Who wants an attempt and finds one under way has what he wants. */
-function explainNoClaim(
-  id: string,
-  entry: QueueEntry | null,
-  { action }: QueueChange,
-): ChangeResult {
-  if (entry === null) return describeMissing(id);
-  return action === "retry" ? describeUnderWay(id) : describeBusy(id);
-}
-
 /** What the answers to an order mean. */
 const ATTEMPTS = {
   started: (id: string): ChangeResult => ({ id, result: "changed" }),
@@ -288,28 +249,3 @@ const ATTEMPTS = {
   held: (id: string): ChangeResult => ({ id, result: "refused", reason: HELD }),
   gone: describeMissing,
 };
-
-function describeMissing(id: string): ChangeResult {
-  return { id, result: "missing", reason: "there is no such message in the queue" };
-}
-
-function describeUnderWay(id: string): ChangeResult {
-  return { id, result: "unchanged", reason: "it is being delivered just now" };
-}
-
-function describeBusy(id: string): ChangeResult {
-  return { id, result: "busy", reason: "it is being delivered just now; try again in a moment" };
-}
-
-function pastTense(change: QueueChange): (MtaFact & { type: "queue.changed" })["action"] {
-  switch (change.action) {
-    case "retry":
-      return "retried";
-    case "hold":
-      return "held";
-    case "release":
-      return "released";
-    case "remove":
-      return change.bounce ? "bounced" : "removed";
-  }
-}

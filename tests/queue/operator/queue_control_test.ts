@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { encode } from "../../../src/bytes.ts";
 import { REMOVED } from "../../../src/queue/operator/queue_change.ts";
-import { type ChangeResult, QueueControl } from "../../../src/queue/operator/queue_control.ts";
+import type { ChangeResult } from "../../../src/queue/operator/apply_change.ts";
+import { QueueControl } from "../../../src/queue/operator/queue_control.ts";
 import { type QueueFilter, queueMatcher } from "../../../src/queue/operator/queue_filter.ts";
 import type { MtaFact } from "../../../src/events.ts";
 import type { QueueEntry } from "../../../src/queue/entry.ts";

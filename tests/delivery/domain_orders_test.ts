@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { DomainOrders } from "../../src/delivery/orders.ts";
+import { DomainOrders } from "../../src/delivery/domain_orders.ts";
 import { MemoryClock } from "../../src/runtime/memory_clock.ts";
 
 /** Orders over a look that takes a second, and what each look was for, of the domains asked about. */
