@@ -119,7 +119,10 @@ export class Runner {
   #refused = 0;
   /** Looks in a row that found nothing though something was to be due. */
   #inVain = 0;
+  /** Wakes the loop where it waits for room. */
   #wake: (() => void) | null = null;
+  /** Wakes the end where it waits for the last round. */
+  #emptied: (() => void) | null = null;
   #pumping = false;
   #renewing = false;
   #stopped: Promise<void> | null = null;
@@ -220,7 +223,7 @@ export class Runner {
   async #ends(ms: number): Promise<boolean> {
     if (this.#rounds.size === 0) return true;
     const ended = new AbortController();
-    this.#wake = () => this.#rounds.size === 0 && ended.abort();
+    this.#emptied = () => ended.abort();
     await this.#options.clock.sleep(ms, ended.signal).catch(() => {});
     return this.#rounds.size === 0;
   }
@@ -299,6 +302,7 @@ export class Runner {
     this.#rounds.delete(round);
     this.#active.delete(round.entry.id);
     this.#wake?.();
+    if (this.#rounds.size === 0) this.#emptied?.();
   }
 
   #onTrouble(begins: boolean): void {
