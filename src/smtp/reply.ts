@@ -33,6 +33,11 @@ export function reply(code: number, enhanced: string | undefined, text: string):
   return enhanced === undefined ? { code, lines } : { code, enhanced, lines };
 }
 
+/** Whether a reply is a Positive Completion, 2xx (RFC 5321 §4.2.1). */
+export function isCompletion({ code }: Reply): boolean {
+  return code >= 200 && code < 300;
+}
+
 /** Longest text of one reply line: 512 octets less code, enhanced code, CRLF (RFC 5321 §4.5.3.1.5). */
 const MAX_TEXT = 490;
 

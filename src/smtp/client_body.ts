@@ -1,0 +1,210 @@
+/**
+ * One message sent to one peer that awaits it, by DATA or, where CHUNKING is offered, by BDAT (RFC 3030), and
+ * the replies to its end: one, or in LMTP one for each recipient (RFC 2033 §4.2).
+ *
+ * It leaves the envelope to `client_envelope.ts`.
+ *
+ * @module
+ */
+
+import { ChunkEncoder } from "./chunk_encoder.ts";
+import type { ClientCore } from "./client_core.ts";
+import type { Transaction } from "./client_event.ts";
+import type { RecipientFates } from "./client_fates.ts";
+import { cursorOver } from "./cursor.ts";
+import { DataEncoder } from "./data_encoder.ts";
+import type { PeerExtensions } from "./peer_extensions.ts";
+import { isCompletion, type Reply, reply } from "./reply.ts";
+import { boundReply } from "./reply_decoder.ts";
+
+/** How far it is. */
+type Phase =
+  /** Octets are awaited from the driver. */
+  | "open"
+  /** All is sent, or waits for the reply to what was before. */
+  | "end"
+  /** Decided; replies that no longer matter are awaited. */
+  | "draining"
+  | "over";
+
+/** A message on its way. */
+export class ClientBody {
+  readonly #core: ClientCore;
+  readonly #peer: PeerExtensions;
+  readonly #fates: RecipientFates;
+  readonly #onOver: (open: boolean) => void;
+  readonly #encoder: DataEncoder | ChunkEncoder;
+  /** Chunks that wait for the reply to the one before. */
+  readonly #unsaid: (() => void)[] = [];
+  #phase: Phase = "open";
+  #ended = false;
+
+  /** The peer awaits the message. @param onOver told once, and whether the peer may still hold a transaction. */
+  constructor(
+    core: ClientCore,
+    { body }: Transaction,
+    peer: PeerExtensions,
+    fates: RecipientFates,
+    onOver: (open: boolean) => void,
+  ) {
+    this.#core = core;
+    this.#peer = peer;
+    this.#fates = fates;
+    this.#onOver = onOver;
+    const { newlines, limits } = core.settings;
+    this.#encoder = peer.chunking
+      ? new ChunkEncoder({
+        newlines: body === "BINARYMIME" ? "keep" : newlines,
+        chunk: limits.chunk,
+      })
+      : new DataEncoder({ newlines });
+  }
+
+  /** Whether octets of the message are awaited and no reply. */
+  get wanted(): boolean {
+    if (this.#phase !== "open") return false;
+    // Unread replies would fill the buffers until neither side can write.
+    const ahead = this.#peer.pipelining ? this.#core.settings.limits.chunksAhead : 1;
+    return this.#core.outstanding < ahead;
+  }
+
+  /** Whether the end of the message is among what was written. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Octets of the message. */
+  write(octets: Uint8Array): void {
+    if (!this.#matters() || octets.length === 0) return;
+    if (this.#encoder instanceof ChunkEncoder) {
+      const chunk = this.#encoder.write(octets);
+      if (chunk === null) return;
+      if ("type" in chunk) return this.abandon(BARE_NEWLINE);
+      return this.#sayChunk(() => this.#writeChunk(chunk));
+    }
+    const encoded = encodeData(this.#encoder, octets);
+    if (encoded === null) return this.abandon(BARE_NEWLINE);
+    if (encoded.length > 0) this.#core.write(encoded);
+  }
+
+  /** The message is whole. */
+  end(): void {
+    if (!this.#matters()) return;
+    const last = this.#encoder.finish();
+    const octets = last instanceof Uint8Array ? last : last.type === "bytes" ? last.bytes : null;
+    if (octets === null) return this.abandon(BARE_NEWLINE);
+    this.#phase = "end";
+    this.#sayChunk(() => this.#writeEnd(octets));
+  }
+
+  /** The message cannot be gone on with. */
+  abandon(why: Reply): void {
+    if (!this.#matters()) return;
+    this.#fates.decideTaken(boundReply(why), "data", false);
+    // Within DATA there is no way to say so: only a connection that ends before the dot does.
+    if (!this.#peer.chunking) return this.#core.fail("abandoned", why, false);
+    this.#drain();
+  }
+
+  /** A reply in the middle of the message, which RFC 5321 does not have, but servers do give before they close. */
+  early(given: Reply): boolean {
+    if (this.#phase !== "open" || given.code < 400) return false;
+    const why = boundReply(given);
+    this.#fates.decideTaken(why, "data", true);
+    this.#core.fail("refused", why, true);
+    return true;
+  }
+
+  /** The outcomes are told: what the driver still brings is dropped. */
+  close(): void {
+    this.#phase = "over";
+  }
+
+  /** Whether the message still matters: it may be decided while the driver is at work on it. */
+  #matters(): boolean {
+    if (this.#phase === "end") throw new Error("no message is awaited");
+    return this.#phase === "open";
+  }
+
+  get #lmtp(): boolean {
+    return this.#core.settings.protocol === "lmtp";
+  }
+
+  /** At once, or without PIPELINING when what is before it was answered (RFC 3030 §4.2, RFC 2920 §3.1). */
+  #sayChunk(say: () => void): void {
+    if (this.#peer.pipelining || this.#core.outstanding === 0) say();
+    else this.#unsaid.push(say);
+  }
+
+  #writeChunk(octets: Uint8Array): void {
+    this.#core.write(octets);
+    const { block } = this.#core.settings.timeouts;
+    this.#core.expect("BDAT", block, (given) => this.#onChunk(given));
+  }
+
+  #onChunk(given: Reply): void {
+    if (given.code >= 300 && given.code < 400) return this.#core.outOfPlace(given, "BDAT");
+    if (given.code < 400) {
+      if (this.#phase !== "draining") this.#unsaid.shift()?.();
+      else if (this.#core.outstanding === 0) this.#onOver(true);
+      return;
+    }
+    // RFC 3030 §4.2: the message has failed, and every BDAT behind this one is refused too.
+    this.#fates.decideTaken(boundReply(given), "data", true);
+    if (this.#ended && this.#lmtp && this.#fates.taken.length > 1) {
+      // One refusal for the last BDAT, or one for each recipient? Servers differ.
+      this.#core.fail("abandoned", boundReply(given), true);
+      return this.#core.sayLast("QUIT");
+    }
+    this.#drain();
+  }
+
+  #writeEnd(octets: Uint8Array): void {
+    this.#ended = true;
+    this.#core.write(octets);
+    const { taken } = this.#fates;
+    const { end } = this.#core.settings.timeouts;
+    // RFC 2033 §4.2: a reply for each recipient that was taken, in order.
+    for (const recipients of this.#lmtp ? taken.map((index) => [index]) : [taken]) {
+      this.#core.expect("end", end, (given) => this.#onEnd(given, recipients));
+    }
+  }
+
+  #onEnd(given: Reply, recipients: readonly number[]): void {
+    if (this.#phase === "end") {
+      if (given.code >= 300 && given.code < 400) return this.#core.outOfPlace(given, "the message");
+      const why = boundReply(given);
+      const accepted = isCompletion(given);
+      for (const index of recipients) this.#fates.decide(index, why, "end", true, accepted);
+    }
+    if (this.#core.outstanding === 0) this.#onOver(this.#phase === "draining");
+  }
+
+  /** All is decided; reads what is still to come, then tells. */
+  #drain(): void {
+    this.#phase = "draining";
+    this.#unsaid.length = 0;
+    if (this.#core.outstanding === 0) this.#onOver(true);
+  }
+}
+
+/** A piece of a message as DATA wants it; `null` when it has a bare newline and must not go out. */
+function encodeData(encoder: DataEncoder, octets: Uint8Array): Uint8Array | null {
+  const cursor = cursorOver(octets);
+  let encoded = new Uint8Array(octets.length + (octets.length >> 5) + 64);
+  let length = 0;
+  for (let result; (result = encoder.next(cursor)) !== null;) {
+    if (result.type === "bare-newline") return null;
+    const needed = length + result.bytes.length;
+    if (needed > encoded.length) {
+      const larger = new Uint8Array(2 * needed);
+      larger.set(encoded.subarray(0, length));
+      encoded = larger;
+    }
+    encoded.set(result.bytes, length);
+    length = needed;
+  }
+  return encoded.subarray(0, length);
+}
+
+const BARE_NEWLINE = reply(554, "5.6.0", "the message has a line that does not end in CRLF");
