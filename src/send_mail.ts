@@ -17,7 +17,9 @@ import {
   toAsciiDomain,
 } from "./address.ts";
 import { concat, encode } from "./bytes.ts";
+import { putOff, STOPPED, untilAborted } from "./delivery/outcomes.ts";
 import { remoteTransport } from "./delivery/remote.ts";
+import { Gate } from "./gate.ts";
 import { fixSubmission } from "./intake/head_edits.ts";
 import type { SubmitEnvelope, SubmitMessage } from "./intake/submit.ts";
 import { formatFields, parseFields } from "./message/header.ts";
@@ -52,7 +54,7 @@ export interface SendMailOptions {
    * like; a `server` may lie anywhere. Default none.
    */
   readonly allowAddresses?: readonly string[];
-  /** Gives up; recipients that are not decided then are `deferred`. */
+  /** Gives up, reading the message too; recipients that are not decided then are `deferred`. */
   readonly signal?: AbortSignal;
   /** Octets a message may have: it is held in memory. Default 50 MiB. */
   readonly limit?: number;
@@ -104,6 +106,9 @@ export interface SendMailResult {
 
 const LIMIT = 50 * 1024 * 1024;
 
+/** Domains at once, each over a connection; and as many connections rest, for more mail to the same host. */
+const CONNECTIONS = 20;
+
 /**
  * Sends a mail. Line ends of the message may be LF; Date and Message-ID are added where they lack, Bcc is
  * taken out (RFC 6409 §8).
@@ -146,7 +151,9 @@ export async function sendMail(
   }
   const addresses = readRecipients(envelope);
   const routes = readRoutes(addresses, options);
-  const source = await readMessage(message, options.limit ?? LIMIT, {
+  const octets = await readOctets(message, options.limit ?? LIMIT, signal);
+  if (octets === null) return resultOf(envelope, putOff([...addresses.keys()], STOPPED));
+  const source = readMessage(octets, {
     now: clock.now(),
     id: random.bytes(12).toHex(),
     hostname,
@@ -162,14 +169,20 @@ export async function sendMail(
     deadlines,
     nonce: () => random.bytes(18).toBase64(),
     own: () => ({ hostnames: [], addresses: [] }),
+    pool: { connections: CONNECTIONS },
     emit: () => {},
   });
+  const gate = new Gate(CONNECTIONS);
   try {
     const jobs = [...routes].map(([route, recipients]) =>
-      transport.deliver(
-        { entry, sender: entry.sender, recipients, route, open: () => Promise.resolve(source) },
-        signal,
-      )
+      gate.run(async () => {
+        if (signal.aborted) return putOff(recipients, STOPPED);
+        const open = () => Promise.resolve(source);
+        return await transport.deliver(
+          { entry, sender: entry.sender, recipients, route, open },
+          signal,
+        );
+      })
     );
     return resultOf(envelope, (await Promise.all(jobs)).flat());
   } finally {
@@ -269,7 +282,7 @@ function readNetwork(text: string): Network {
 
 const RELAY: Omit<RelaySettings, "tls" | "allowAddresses"> = {
   family: "ipv6-first",
-  connections: 20,
+  connections: CONNECTIONS,
   eightBit: "convert",
 };
 const ANYWHERE: readonly Network[] = ["0.0.0.0/0", "::/0"].map(readNetwork);
@@ -317,25 +330,37 @@ interface SendSource extends MessageSource {
   readonly headIs8bit: boolean;
 }
 
-/** Reads the whole message, with CRLF for whatever ends its lines, and completes its head. */
-async function readMessage(
+/** Reads the whole message, with CRLF for whatever ends its lines; `null` where the signal came first. */
+async function readOctets(
   message: SubmitMessage,
   limit: number,
-  facts: { readonly now: number; readonly id: string; readonly hostname: string },
-): Promise<SendSource> {
+  signal: AbortSignal,
+): Promise<Uint8Array | null> {
   const newlines = new NewlineNormalizer();
   const pieces: Uint8Array[] = [];
-  let size = 0;
-  for await (const part of partsOf(message)) {
-    size += part.length;
-    if (size > limit) throw new RangeError(`message: longer than ${limit} octets`);
-    const cursor = cursorOver(part);
-    for (let piece; (piece = newlines.next(cursor)) !== null;) pieces.push(piece.slice());
-  }
+  const read = async () => {
+    let size = 0;
+    for await (const part of partsOf(message)) {
+      if (signal.aborted) return;
+      size += part.length;
+      if (size > limit) throw new RangeError(`message: longer than ${limit} octets`);
+      const cursor = cursorOver(part);
+      for (let piece; (piece = newlines.next(cursor)) !== null;) pieces.push(piece.slice());
+    }
+  };
+  if (!signal.aborted) await untilAborted(read(), signal);
+  if (signal.aborted) return null;
   pieces.push(newlines.finish());
   const last = pieces.findLast((piece) => piece.length > 0);
   if (last?.at(-1) !== 0x0a) pieces.push(CRLF);
-  const whole = concat(pieces);
+  return concat(pieces);
+}
+
+/** Reads a message, and completes its head. */
+function readMessage(
+  whole: Uint8Array,
+  facts: { readonly now: number; readonly id: string; readonly hostname: string },
+): SendSource {
   const end = endOfHead(whole);
   const fields = parseFields(whole.subarray(0, end.head));
   if (fields.some(({ name }) => name === "")) {

@@ -169,10 +169,51 @@ Deno.test("sendMail() says where mail may have arrived, and promises nothing (RF
   assertEquals(before.recipients[0]!.maybeDelivered, undefined);
 });
 
+Deno.test("sendMail() sends to twenty domains at once and to the others after that", async () => {
+  let most = 0;
+  const { runtime, send, peers } = await world({
+    on: (_, peer) => void (most = Math.max(most, peer.open)),
+  });
+  const domains = Array.from({ length: 50 }, (_, at) => `d${at}.example`);
+  for (const domain of domains) runtime.resolver.set(domain, { mx: ["10 mx.example.test"] });
+  const recipients = domains.map((domain) => `bob@${domain}`);
+  const { ok } = await send(MESSAGE, {}, { sender: null, recipients });
+  assertEquals([ok, peers[0]!.messages.length, most], [true, 50, 20]);
+});
+
 Deno.test("sendMail() ends when it is aborted", async () => {
   const { send } = await world({ greeting: "220-and so on" });
   const result = await send(MESSAGE, { server: SERVER, signal: AbortSignal.abort() });
   assertMatch(describeSent(result)[0]!, /deferred: /);
+});
+
+Deno.test("sendMail() ends when it is aborted while a message is read", async () => {
+  const { send, peers } = await world();
+  async function* stuck(giveUp: AbortController) {
+    yield encode("Subject: hi\n");
+    giveUp.abort();
+    await new Promise(() => {});
+  }
+  let ended = false;
+  async function* endless(giveUp: AbortController) {
+    try {
+      for (let read = 0;; read++) {
+        if (read === 3) giveUp.abort();
+        yield await Promise.resolve(encode("X: y\n"));
+      }
+    } finally {
+      ended = true;
+    }
+  }
+  for (const message of [stuck, endless]) {
+    const giveUp = new AbortController();
+    const { signal } = giveUp;
+    const result = await send(message(giveUp), { server: SERVER, signal });
+    assertEquals(describeSent(result), [
+      "bob@example.org deferred: 451 4.3.2 delivery was interrupted",
+    ]);
+  }
+  assertEquals([peers[0]!.connections, ended], [0, true]);
 });
 
 Deno.test("sendMail() throws for arguments that make no sense, and says which", async () => {
