@@ -79,6 +79,10 @@ export type MtaFact =
     readonly stage: string;
     /** The address it was about, where there is one. */
     readonly address?: string;
+    /** The reverse-path of the transaction, where one is open; `<>` for none. */
+    readonly sender?: string;
+    /** Who had logged in. */
+    readonly identity?: string;
     readonly reply: string;
     readonly policy?: string;
   }
@@ -177,7 +181,14 @@ export type MtaFact =
     readonly message: string;
     readonly reason: string;
   }
-  /** An operator did something to a message in the queue. */
+  /** A client asked for the mail that waits for a domain (ETRN, RFC 1985), and it is made due. */
+  | {
+    readonly type: "queue.started";
+    readonly session: string;
+    readonly client: string;
+    readonly domain: string;
+  }
+  /** Somebody did something to a message in the queue: an operator, or `retried` by ETRN. */
   | {
     readonly type: "queue.changed";
     readonly message: string;

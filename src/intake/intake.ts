@@ -249,6 +249,8 @@ export class IntakeSession implements IntakeClient {
       return reply(459, "4.7.0", "nothing is kept for that domain here");
     }
     queue.start(argument.startsWith("@") ? `@${domain}` : domain);
+    const { id: session, client } = this;
+    this.#services.emit({ type: "queue.started", session, client, domain });
     return reply(250, "2.0.0", `OK, queuing for ${domain} started`);
   }
 
@@ -345,7 +347,9 @@ export class IntakeSession implements IntakeClient {
       session: this.id,
       client: this.client,
       stage,
-      ...(address !== undefined && { address: address === null ? "<>" : formatAddress(address) }),
+      ...(address !== undefined && { address: formatPath(address) }),
+      ...(this.#transaction && { sender: formatPath(this.#transaction.sender) }),
+      ...(this.identity !== null && { identity: this.identity }),
       reply: describeReply(given),
       ...(policy !== undefined && { policy }),
     });
@@ -382,6 +386,10 @@ export class IntakeSession implements IntakeClient {
     this.#transaction = null;
     await content?.dispose();
   }
+}
+
+function formatPath(address: Address | null): string {
+  return address === null ? "<>" : formatAddress(address);
 }
 
 /** Mailboxes that one message may go to. */

@@ -103,7 +103,7 @@ function describeRecipient(facts: DsnFacts, recipient: DsnRecipient): string[] {
   lines.push(...wrap(who, "    "));
   lines.push(...wrap(cut(clean(describeReply(recipient.reply)), QUOTED), "      "));
   if (kind === "relayed") return lines;
-  lines.push(...wrap(adviceFor(statusOf(recipient.reply, kind), facts), "    "));
+  lines.push(...wrap(adviceFor(recipient, facts), "    "));
   if (kind === "delayed") {
     const { nextAttempt, retryUntil } = recipient;
     const next = nextAttempt === undefined ? "" : `Next attempt: ${formatDate(nextAttempt)}.`;
@@ -113,18 +113,18 @@ function describeRecipient(facts: DsnFacts, recipient: DsnRecipient): string[] {
   return lines;
 }
 
-/** What can be done about it, by subject and detail of the status (RFC 3463). The most special comes first. */
+/**
+ * What can be done about it, by subject and detail of the status (RFC 3463). The most special comes first.
+ */
 const ADVICE: readonly (readonly [RegExp, string])[] = [
-  [/^[45]\.1\.[0136]$/, "There seems to be no such address. Is it written correctly?"],
   [/^[45]\.1\.2$/, "There seems to be no such domain. Is what follows the @ written correctly?"],
   [/^[45]\.1\.10$/, "This domain takes no mail at all. Is the address written correctly?"],
-  [/^[45]\.1\.[78]$/, "The other server does not accept your own address as the sender."],
   [/^[45]\.2\.1$/, "This mailbox takes no mail at present."],
   [/^[45]\.2\.2$/, "The mailbox is full. Try again later, or reach the recipient in another way."],
   [/^[45]\.(?:2\.3|3\.4)$/, "The message is too large. Make it smaller, or send a link."],
   [
     /^[45]\.4\.6$/,
-    "The mail goes round in circles between servers. Their operators must mend that.",
+    "The mail would go round in circles. Those who run the servers must mend that.",
   ],
   [
     /^[45]\.4\.7$/,
@@ -132,20 +132,30 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
   ],
   [/^5\.6\.[79]$/, "The other server does not take addresses or subjects with such letters."],
   [/^5\.6\./, "The other server cannot take a message of this kind. Try it as plain text."],
-  [
-    /^5\.7\./,
-    "The other server refuses it by its own rules. Its words may say why; its operator can tell more.",
-  ],
   [/^5\.4\./, "The way to the other server does not work. Is the domain written correctly?"],
-  [/^5\./, "The other server will not take it. Its words may say why."],
-  [/^4\.7\./, "The other server does not take it for now: many do so with senders new to them."],
   [/^4\.4\./, "The other server cannot be reached at present."],
   [/^4\./, "This is a passing trouble."],
 ];
 
-function adviceFor(status: string, { audience }: DsnFacts): string {
+/** What is only true where another server said it. What we say ourselves says it all. */
+const ADVICE_OF_OTHERS: readonly (readonly [RegExp, string])[] = [
+  [/^[45]\.1\.[0136]$/, "There seems to be no such address. Is it written correctly?"],
+  [/^[45]\.1\.[78]$/, "The other server does not accept your own address as the sender."],
+  [
+    /^5\.7\./,
+    "The other server refuses it by its own rules. Its words may say why; its operator can tell more.",
+  ],
+  [/^4\.7\./, "The other server does not take it for now: many do so with senders new to them."],
+  ...ADVICE,
+  [/^5\./, "The other server will not take it. Its words may say why."],
+];
+
+function adviceFor(recipient: DsnRecipient, { audience, kind }: DsnFacts): string {
   if (audience === "postmaster") return "";
-  return ADVICE.find(([pattern]) => pattern.test(status))?.[1] ?? "";
+  const { host, forwarded, reply } = recipient;
+  const status = statusOf(reply, kind);
+  const advice = host === undefined && !forwarded ? ADVICE : ADVICE_OF_OTHERS;
+  return advice.find(([pattern]) => pattern.test(status))?.[1] ?? "";
 }
 
 function shown(address: Address): string {

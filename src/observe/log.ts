@@ -133,9 +133,15 @@ const MAX_HELD = 10_000;
  */
 export function formatEventJson(event: MtaEvent): string {
   const { time, ...facts } = event;
-  const fields = Object.entries(facts).sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1));
-  const ordered = { time: new Date(time).toISOString(), ...Object.fromEntries(fields) };
+  const fields = Object.entries("next" in facts ? { ...facts, next: iso(facts.next) } : facts)
+    .sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1));
+  const ordered = { time: iso(time), ...Object.fromEntries(fields) };
   return escapeJson(JSON.stringify(ordered));
+}
+
+/** A time that a Date cannot hold stands for "when somebody asks". */
+function iso(time: number): string | null {
+  return Math.abs(time) <= 8.64e15 ? new Date(time).toISOString() : null;
 }
 
 /** The order of the fields in JSON; what is not named comes after, by name. */
@@ -185,7 +191,10 @@ function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): str
       ]);
     case "command.refused": {
       const about = event.address === undefined ? "" : ` ${formatVisible(event.address, ADDRESS)}`;
+      const from = event.sender === undefined ? "" : `from ${formatVisible(event.sender, ADDRESS)}`;
       return refusal(paint, `${formatVisible(event.stage, TEXT)}${about}`, event.reply, [
+        from,
+        event.identity === undefined ? "" : `as ${formatVisible(event.identity, ADDRESS)}`,
         event.policy === undefined ? "" : `by ${formatVisible(event.policy, TEXT)}`,
         formatVisible(event.client, TEXT),
       ]);
@@ -221,6 +230,10 @@ function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): str
       ]);
     case "queue.changed":
       return joinColumns(`${paint.dim("⚑")} ${formatVisible(event.message, TEXT)}`, [event.action]);
+    case "queue.started":
+      return joinColumns(`${paint.dim("≡")} ETRN ${formatVisible(event.domain, ADDRESS)}`, [
+        formatVisible(event.client, TEXT),
+      ]);
     case "queue.opened":
       return event.messages === 0 ? null : joinColumns(
         `${paint.dim("≡")} ${formatVisible(event.path, TEXT)}`,

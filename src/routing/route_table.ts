@@ -225,12 +225,15 @@ function smarthost(via: SmarthostOptions, where: string): SmarthostRoute {
   };
 }
 
-/** An address that the operator wrote down is meant, be it loopback or not; what DNS says is another matter. */
+/** An address that the operator wrote down is meant, and so is `localhost`, be it loopback or not; what DNS says is another matter. */
 function withHost(relay: RelayOptions, host: string): RelayOptions {
   const address = parseIp(host);
-  if (address === null) return relay;
-  const allowAddresses = [...relay.allowAddresses ?? [], `${host}/${address.length * 8}`];
-  return { ...relay, allowAddresses };
+  const meant = address !== null
+    ? [`${host}/${address.length * 8}`]
+    : host.toLowerCase() === "localhost"
+    ? ["127.0.0.0/8", "::1/128"]
+    : [];
+  return { ...relay, allowAddresses: [...relay.allowAddresses ?? [], ...meant] };
 }
 
 /** A password goes to a host known to be the right one, unless somebody says otherwise in so many words. */

@@ -330,3 +330,11 @@ Deno.test("statusOf() trusts an enhanced code that agrees with the reply code", 
     assertEquals(statusOf(answer, kind), expected, `${code} ${enhanced} ${kind}`);
   }
 });
+
+Deno.test("formatDsn() speaks of another server only where one has answered", () => {
+  const removed = reply(554, "5.7.0", "The administrator removed the message");
+  const { host: _, ...own } = BOB;
+  const says = (recipient: DsnRecipient) =>
+    /other server/.test(make({ recipients: [{ ...recipient, reply: removed }] }).text.content);
+  assertEquals([says(own), says(BOB), says({ ...own, forwarded: true })], [false, true, true]);
+});

@@ -263,3 +263,16 @@ Deno.test("formatEventLine() says what the machine said without the name of an e
   );
   assertMatch(line!, /! 192\.0\.2\.7 {2}TLS: handshake failed: received fatal alert: UnknownCA$/);
 });
+
+Deno.test("formatEventJson() writes the next attempt as it writes the time", () => {
+  const line = formatEventJson({
+    time: 0,
+    type: "delivery.deferred",
+    message: "m",
+    recipient: "bob@example.org",
+    reply: "450 later",
+    attempts: 1,
+    next: 360_000,
+  });
+  assertEquals(JSON.parse(line).next, "1970-01-01T00:06:00.000Z");
+});

@@ -3,6 +3,7 @@
  */
 
 import { assertEquals, assertThrows } from "@std/assert";
+import { networkContains } from "../../src/net_address.ts";
 import type { Route } from "../../src/routing/route.ts";
 import { type RouteOptions, RouteTable } from "../../src/routing/route_table.ts";
 
@@ -160,4 +161,18 @@ Deno.test("RouteTable finds address literals however they are written", () => {
   for (const domain of ["[IPv6:2001:db8::1]", "[192.0.2.1]"]) {
     assertEquals(table.find(domain).kind, "smarthost");
   }
+});
+
+Deno.test("RouteTable lets an address that was written down be loopback, and localhost, but no other name", () => {
+  const allowed = (host: string) => {
+    const route = new RouteTable([{ domains: ["*"], via: smarthost(host) }]).find("a.example");
+    return route.kind === "smarthost" &&
+      route.allowAddresses.some((network) => networkContains(network, "127.0.0.1"));
+  };
+  assertEquals(["127.0.0.1", "localhost", "Localhost", "relay.example"].map(allowed), [
+    true,
+    true,
+    true,
+    false,
+  ]);
 });
