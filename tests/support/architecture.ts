@@ -22,6 +22,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   [
     "src/runtime/runtime.ts",
     "src/runtime/deadlines.ts",
+    "src/runtime/localhost.ts",
     "src/runtime/tls_certificates.ts",
     "src/runtime/dns_answer.ts",
     "src/runtime/dns_cache.ts",
