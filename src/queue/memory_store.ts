@@ -7,6 +7,7 @@
 
 import { concat } from "../bytes.ts";
 import type { Clock } from "../runtime/runtime.ts";
+import { DueHeap } from "./due_heap.ts";
 import { nextAttempt, type QueueEntry } from "./entry.ts";
 import type { MessageSource } from "./local_delivery.ts";
 import { type Claim, LeaseLostError, type NewMessage, type QueueStore } from "./store.ts";
@@ -56,6 +57,9 @@ export class MemoryStore implements QueueStore {
   readonly #items = new Map<string, Item>();
   readonly #leases = new WeakMap<Claim, Lease>();
   readonly #waiters: Waiters;
+  /** What was never tried, and what was, by when it may be given out. */
+  readonly #fresh = new DueHeap<Item>((item, due) => this.#isDue(item, due));
+  readonly #tried = new DueHeap<Item>((item, due) => this.#isDue(item, due));
 
   /** An empty one. */
   constructor({ clock, lease = 5 * 60_000 }: MemoryStoreOptions) {
@@ -73,16 +77,21 @@ export class MemoryStore implements QueueStore {
       const { entry } = item;
       if (this.#items.has(entry.id)) continue; // added by somebody else meanwhile, or twice here
       this.#items.set(entry.id, item);
+      this.#plan(item);
       this.#waiters.wake(nextAttempt(entry));
     }
   }
 
   claim(now: number, limit: number): Promise<Claim[]> {
-    const due = [...this.#items.values()].filter((item) =>
-      item.entry.held === undefined && isFree(item, now) && dueTime(item) <= now
-    );
-    due.sort(byUrgency);
-    return Promise.resolve(due.slice(0, limit).map((item) => this.#claim(item, now)));
+    const claims: Claim[] = [];
+    for (const heap of [this.#fresh, this.#tried]) {
+      while (claims.length < limit) {
+        const item = heap.take(now);
+        if (item === null) break;
+        claims.push(this.#claim(item, now));
+      }
+    }
+    return Promise.resolve(claims);
   }
 
   claimById(id: string, now: number): Promise<Claim | null> {
@@ -95,6 +104,7 @@ export class MemoryStore implements QueueStore {
     const item = this.#find(claim, now);
     if (item === null) return false;
     item.lease!.expires = now + this.#lease;
+    this.#plan(item);
     return true;
   }
 
@@ -116,6 +126,7 @@ export class MemoryStore implements QueueStore {
   async update(claim: Claim, entry: QueueEntry): Promise<Claim> {
     const item = this.#get(claim);
     item.entry = entry;
+    this.#plan(item);
     return this.#grant(item);
   }
 
@@ -133,6 +144,7 @@ export class MemoryStore implements QueueStore {
     }
     item.entry = next;
     item.lease = null;
+    this.#plan(item);
     this.#waiters.wake(dueTime(item));
   }
 
@@ -141,6 +153,7 @@ export class MemoryStore implements QueueStore {
     if (item === null) return;
     item.lease = null;
     item.notBefore = notBefore;
+    this.#plan(item);
     this.#waiters.wake(dueTime(item));
   }
 
@@ -149,13 +162,7 @@ export class MemoryStore implements QueueStore {
   }
 
   nextDue(): number {
-    let next = Infinity;
-    for (const item of this.#items.values()) {
-      if (item.entry.held === undefined) {
-        next = Math.min(next, Math.max(dueTime(item), item.lease?.expires ?? 0));
-      }
-    }
-    return next;
+    return Math.min(this.#fresh.next(), this.#tried.next());
   }
 
   get(id: string): Promise<QueueEntry | null> {
@@ -173,7 +180,17 @@ export class MemoryStore implements QueueStore {
   #claim(item: Item, now: number): Claim {
     item.lease = { expires: now + this.#lease };
     item.notBefore = 0;
+    this.#plan(item);
     return this.#grant(item);
+  }
+
+  /** Puts it where it is found when its time comes; where it was put before is void if that was for another time. */
+  #plan(item: Item): void {
+    (isFresh(item) ? this.#fresh : this.#tried).add(item, availableTime(item));
+  }
+
+  #isDue(item: Item, due: number): boolean {
+    return this.#items.get(item.entry.id) === item && availableTime(item) === due;
   }
 
   /** What the holder of the lease is given. */
@@ -215,9 +232,10 @@ function dueTime({ entry, notBefore }: Item): number {
   return Math.max(nextAttempt(entry), notBefore);
 }
 
-/** What was never tried comes first, then the most overdue. */
-function byUrgency(a: Item, b: Item): number {
-  return Number(isFresh(b)) - Number(isFresh(a)) || dueTime(a) - dueTime(b);
+/** When it may be given out, or somebody has had it too long. */
+function availableTime(item: Item): number {
+  if (item.entry.held !== undefined) return Infinity;
+  return Math.max(dueTime(item), item.lease?.expires ?? 0);
 }
 
 function isFresh({ entry }: Item): boolean {

@@ -10,10 +10,10 @@
  * @module
  */
 
+import { DueHeap } from "../due_heap.ts";
 import { nextAttempt, type QueueEntry } from "../entry.ts";
 import type { MessageSource } from "../local_delivery.ts";
 import type { Claim, NewMessage } from "../store.ts";
-import { DueHeap } from "./due_heap.ts";
 import type { Leases } from "./leases.ts";
 import type { MessageFiles } from "./message_files.ts";
 import { OctetGate } from "./octet_gate.ts";

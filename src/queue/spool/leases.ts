@@ -5,9 +5,9 @@
  * @module
  */
 
+import { DueHeap } from "../due_heap.ts";
 import type { QueueEntry } from "../entry.ts";
 import { type Claim, LeaseLostError } from "../store.ts";
-import { DueHeap } from "./due_heap.ts";
 
 /** A claim, and when it ends. */
 class Lease implements Claim {
