@@ -54,7 +54,7 @@ export const SERVE_FLAGS = {
     help: "The queue of mail that goes on (default .queue in the mail folder)",
   },
   "queue-only": {
-    help: "Take mail into the queue, and deliver none but what queue retry names by its id",
+    help: "Take mail in, and deliver only what queue retry names by its id",
   },
   "no-relay": { help: "Only deliver here: no queue, nobody is connected to" },
   route: { value: "DOMAIN=WAY", multiple: true, help: "How mail for DOMAIN goes, see above" },
