@@ -6,7 +6,8 @@
  */
 
 import type { QueueDetails, QueueSummary, RecipientDetails } from "../queue/operator/queue_view.ts";
-import { formatSize, formatVisible } from "../observe/visible_text.ts";
+import { paintFor } from "../observe/paint.ts";
+import { cutText, formatSize, formatVisible } from "../observe/visible_text.ts";
 
 /** How it looks. */
 export interface QueueTextOptions {
@@ -51,7 +52,7 @@ const INDENT = "    ";
  * ```
  */
 export function formatQueueSummary(entry: QueueSummary, options: QueueTextOptions): string {
-  const paint = options.colour ? ANSI : PLAIN;
+  const paint = paintFor(options.colour);
   const age = formatSpan(options.now - Date.parse(entry.received));
   const start = [
     formatVisible(entry.id, 100).padEnd(20),
@@ -101,7 +102,7 @@ export function formatMessages(count: number): string {
 
 function formatRecipient(recipient: RecipientDetails, { now, colour }: QueueTextOptions): string[] {
   const { address, status, attempts, history } = recipient;
-  const paint = colour ? ANSI : PLAIN;
+  const paint = paintFor(colour);
   const wait = status === "waiting" ? formatNext(recipient, now) : "";
   const count = attempts === 0 ? "" : `, ${formatCount(attempts, "attempt")} so far`;
   const notes = [
@@ -205,28 +206,5 @@ function formatMoment(time: string): string {
 
 /** Cut to the columns there are, but never to nothing: a terminal too narrow may wrap. */
 function fit(text: string, columns: number): string {
-  const room = Math.max(20, columns);
-  const characters = [...text];
-  return characters.length <= room ? text : `${characters.slice(0, room - 1).join("")}…`;
+  return cutText(text, Math.max(20, columns));
 }
-
-interface Paint {
-  good(text: string): string;
-  bad(text: string): string;
-  warning(text: string): string;
-  dim(text: string): string;
-}
-
-const PLAIN: Paint = {
-  good: (text) => text,
-  bad: (text) => text,
-  warning: (text) => text,
-  dim: (text) => text,
-};
-
-const ANSI: Paint = {
-  good: (text) => `\x1b[32m${text}\x1b[39m`,
-  bad: (text) => `\x1b[31m${text}\x1b[39m`,
-  warning: (text) => `\x1b[33m${text}\x1b[39m`,
-  dim: (text) => `\x1b[2m${text}\x1b[22m`,
-};

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { type Paint, paintFor } from "../observe/paint.ts";
+
 /** A line, or several. */
 export function say(text: string): void {
   console.error(text);
@@ -12,13 +14,15 @@ export function say(text: string): void {
 
 /** Something the operator should see to. */
 export function warn(text: string): void {
-  const coloured = Deno.stderr.isTerminal() && !Deno.noColor;
-  console.error(`${coloured ? "\x1b[33mwarning:\x1b[39m" : "warning:"} ${text}`);
+  console.error(`${paint().warning("warning:")} ${text}`);
 }
 
 /** Why the program ends; each line says so. */
 export function complain(text: string): void {
-  const coloured = Deno.stderr.isTerminal() && !Deno.noColor;
-  const name = coloured ? "\x1b[31myizhan:\x1b[39m" : "yizhan:";
+  const name = paint().bad("yizhan:");
   console.error(text.split("\n").map((line) => `${name} ${line}`).join("\n"));
+}
+
+function paint(): Paint {
+  return paintFor(Deno.stderr.isTerminal() && !Deno.noColor);
 }

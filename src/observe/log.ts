@@ -11,6 +11,7 @@
  */
 
 import type { MtaEvent } from "../events.ts";
+import { type Paint, paintFor } from "./paint.ts";
 import { escapeJson, formatSize, formatVisible } from "./visible_text.ts";
 
 /** How a readable line looks. */
@@ -49,7 +50,7 @@ export interface EventLineOptions {
  * ```
  */
 export function formatEventLine(event: MtaEvent, options: EventLineOptions): string | null {
-  const paint = options.colour ? ANSI : PLAIN;
+  const paint = paintFor(options.colour);
   const shown = describe(event, paint, options);
   return shown === null ? null : `${paint.dim(formatTimeOfDay(event.time))}  ${shown}`;
 }
@@ -322,25 +323,3 @@ function locate(destination: string, maildirRoot: string | undefined): string {
 function joinColumns(first: string, rest: readonly string[]): string {
   return [first, ...rest.filter((column) => column !== "")].join("  ");
 }
-
-/** The four ways a piece of a line is set off. */
-interface Paint {
-  good(text: string): string;
-  bad(text: string): string;
-  warning(text: string): string;
-  dim(text: string): string;
-}
-
-const PLAIN: Paint = {
-  good: (text) => text,
-  bad: (text) => text,
-  warning: (text) => text,
-  dim: (text) => text,
-};
-
-const ANSI: Paint = {
-  good: (text) => `\x1b[32m${text}\x1b[39m`,
-  bad: (text) => `\x1b[31m${text}\x1b[39m`,
-  warning: (text) => `\x1b[33m${text}\x1b[39m`,
-  dim: (text) => `\x1b[2m${text}\x1b[22m`,
-};

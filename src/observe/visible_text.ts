@@ -26,6 +26,13 @@ export function formatVisible(text: string, limit: number): string {
   return cut ? `${safe}…` : safe;
 }
 
+/** The first characters of a text, `limit` at most and at least 1, the last of them `…` where some are left out. */
+export function cutText(text: string, limit: number): string {
+  const characters = [...text];
+  if (characters.length <= limit) return text;
+  return `${characters.slice(0, Math.max(1, limit - 1)).join("")}…`;
+}
+
 /** JSON text in which no character can do harm on a terminal; it reads back as the same value. */
 export function escapeJson(json: string): string {
   return json.replace(UNSAFE, escapeAsJson);

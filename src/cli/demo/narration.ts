@@ -5,7 +5,7 @@
  * @module
  */
 
-import { formatVisible } from "../../observe/visible_text.ts";
+import { cutText, formatVisible } from "../../observe/visible_text.ts";
 import type { TlsInfo } from "../../runtime/runtime.ts";
 import type { SpokenLine } from "./conversation.ts";
 import type { AnsweredQuestion } from "./name_server.ts";
@@ -50,7 +50,9 @@ export class Narration {
   heading(text: string): string {
     const room = Math.min(this.#width, WIDEST);
     const line = `━━ ${text} `;
-    return `\n${this.#paint("heading", cut(line.padEnd(room, "━"), Math.max(room, line.length)))}`;
+    return `\n${
+      this.#paint("heading", cutText(line.padEnd(room, "━"), Math.max(room, line.length)))
+    }`;
   }
 
   /** What is going on, in sentences. */
@@ -99,7 +101,7 @@ export class Narration {
   quote(text: string): string {
     return text.trimEnd().split(/\r?\n/).map((line) => {
       const shown = formatVisible(line, 1000);
-      return `  ${this.#paint("dim", "┊")} ${cut(shown, this.#width - 4)}`;
+      return `  ${this.#paint("dim", "┊")} ${cutText(shown, this.#width - 4)}`;
     }).join("\n");
   }
 
@@ -114,7 +116,7 @@ export class Narration {
   #row(speakers: string, bar: string, text: string, style: Style): string {
     const left = speakers.padStart(SPEAKERS);
     const room = this.#width - left.length - 3;
-    const said = cut(formatVisible(text.replaceAll("\t", "    "), 2000), room);
+    const said = cutText(formatVisible(text.replaceAll("\t", "    "), 2000), room);
     return `${this.#paint("dim", `${left} ${bar}`)} ${this.#paint(style, said)}`.trimEnd();
   }
 }
@@ -132,13 +134,6 @@ function wrap(text: string, width: number): string[] {
     }
   }
   return [...lines, line];
-}
-
-function cut(text: string, width: number): string {
-  const characters = [...text];
-  return characters.length <= width
-    ? text
-    : `${characters.slice(0, Math.max(1, width - 1)).join("")}…`;
 }
 
 type Style = keyof typeof STYLES;
