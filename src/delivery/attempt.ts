@@ -19,8 +19,9 @@ import { describeError } from "../events.ts";
 import type { Outcome } from "../queue/outcome.ts";
 import type { RelaySettings } from "../routing/route.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
+import type { HostTrouble } from "./answers.ts";
 import { type ConnectionPool, targetKey } from "./connection_pool.ts";
-import { type HandedOver, handOver, type HandOverJob, type HostTrouble } from "./hand_over.ts";
+import { type HandedOver, handOver, type HandOverJob } from "./hand_over.ts";
 import { putOff, STOPPED, UNREADABLE } from "./outcomes.ts";
 import { OutgoingMessage } from "./outgoing_message.ts";
 import {

@@ -17,7 +17,8 @@ import { transcode, type TranscodeSource } from "../message/transcode.ts";
 import type { QueueEntry } from "../queue/entry.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import type { RelaySettings } from "../routing/route.ts";
-import { type Reply, reply } from "../smtp/reply.ts";
+import type { Reply } from "../smtp/reply.ts";
+import { NO_BINARY, NO_EIGHT_BIT, NO_UTF8_HEAD } from "../smtp/unsendable.ts";
 
 /** What of a station's offers decides the form of a message. */
 export interface TakenForms {
@@ -64,7 +65,7 @@ export class OutgoingMessage {
   /** The message for a station that takes `forms`, or why it cannot be sent there. */
   async fit(forms: TakenForms): Promise<FittedMessage | Reply> {
     const smtputf8 = this.#entry.smtputf8 && forms.smtputf8;
-    if (this.#entry.smtputf8 && !smtputf8 && this.#isHead8bit()) return UTF8_HEAD;
+    if (this.#entry.smtputf8 && !smtputf8 && this.#isHead8bit()) return NO_UTF8_HEAD;
     const fitted = await this.#fitBody(forms);
     return "code" in fitted ? fitted : { ...fitted, smtputf8 };
   }
@@ -76,13 +77,13 @@ export class OutgoingMessage {
     if (body === "BINARYMIME") {
       if (binaryMime && chunking) return { source: this.#source, body };
       const source = await this.#convert(eightBitMime ? "8bit" : "7bit");
-      return source === null ? BINARY : { source, body: eightBitMime ? "8BITMIME" : "7BIT" };
+      return source === null ? NO_BINARY : { source, body: eightBitMime ? "8BITMIME" : "7BIT" };
     }
     if (body === "8BITMIME" && eightBitMime) return { source: this.#source, body };
     if (!await this.#is8bit()) return { source: this.#source, body: "7BIT" };
     if (eightBitMime) return { source: this.#source, body: "8BITMIME" };
     const source = this.#eightBit === "convert" ? await this.#convert("7bit") : null;
-    return source === null ? EIGHT_BIT : { source, body: "7BIT" };
+    return source === null ? NO_EIGHT_BIT : { source, body: "7BIT" };
   }
 
   async #convert(to: "7bit" | "8bit"): Promise<MessageSource | null> {
@@ -142,25 +143,3 @@ export function wireAddress(address: Address, smtputf8: boolean): Address | null
 function isAscii(text: string): boolean {
   return !/[\u0080-\uffff]/.test(text);
 }
-
-/** Why an address cannot be said to a station without SMTPUTF8. */
-export const UTF8_ADDRESS: Reply = reply(
-  553,
-  "5.6.7",
-  "an address is not ASCII, and the next station does not take such (SMTPUTF8)",
-);
-const UTF8_HEAD = reply(
-  554,
-  "5.6.9",
-  "the header section is not ASCII, and the next station does not take such (SMTPUTF8)",
-);
-const EIGHT_BIT = reply(
-  554,
-  "5.6.3",
-  "the message is 8-bit, the next station takes 7-bit only, and conversion is not possible",
-);
-const BINARY = reply(
-  554,
-  "5.6.1",
-  "the message is binary, and the next station does not take such",
-);

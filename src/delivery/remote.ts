@@ -3,7 +3,7 @@
  * addresses in order, over connections that are kept for a moment.
  *
  * What it leaves to others: who the hosts are (`mx.ts`), what decides a recipient (`attempt.ts`,
- * `hand_over.ts`), TLS (`tls_policy.ts`), when to try again (the queue).
+ * `answers.ts`), TLS (`tls_policy.ts`), when to try again (the queue).
  *
  * @module
  */

@@ -2,7 +2,7 @@
  * One connection to another station, from connecting to QUIT: greeting, TLS, login, messages. The client's
  * counterpart of `server/smtp_connection.ts`. What is left to others: what the protocol says (`smtp/`), the
  * socket (`session_pump.ts`), which station to talk to and what an answer means for a recipient
- * (`attempt.ts`, `hand_over.ts`).
+ * (`attempt.ts`, `answers.ts`).
  *
  * What fails: opening gives a failure as a value, sending gives outcomes for all recipients whatever
  * happens. Every wait ends: by the session's time-outs, or by an aborted signal, which closes the socket.

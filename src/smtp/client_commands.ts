@@ -16,6 +16,14 @@ import type { OriginalRecipient } from "./parameters.ts";
 import { formatPath, parsePath } from "./path.ts";
 import type { PeerExtensions } from "./peer_extensions.ts";
 import { type Reply, reply } from "./reply.ts";
+import {
+  NO_BINARY,
+  NO_EIGHT_BIT,
+  NO_REQUIRETLS,
+  NO_UTF8_ADDRESS,
+  NO_UTF8_HEAD,
+  tooLarge,
+} from "./unsendable.ts";
 import { encodeUnitext, encodeXtext } from "./xtext.ts";
 
 /**
@@ -87,18 +95,14 @@ export function refuseTransaction(transaction: Transaction, peer: PeerExtensions
   if (requireTls && !peer.requireTls) return NO_REQUIRETLS;
   if (smtputf8 && !peer.smtputf8) {
     const plain = [sender, ...transaction.recipients.map(({ address }) => address)].every(isAscii);
-    return plain ? NO_SMTPUTF8_HEADERS : NO_SMTPUTF8;
+    return plain ? NO_UTF8_HEAD : NO_UTF8_ADDRESS;
   }
   if (sender !== null && !isSayable(sender)) return BAD_SENDER;
-  if (!isAscii(sender) && !smtputf8) return NO_SMTPUTF8;
-  if (body === "8BITMIME" && !peer.eightBitMime) return NO_8BITMIME;
-  if (body === "BINARYMIME" && !peer.binaryMime) return NO_BINARYMIME;
+  if (!isAscii(sender) && !smtputf8) return NO_UTF8_ADDRESS;
+  if (body === "8BITMIME" && !peer.eightBitMime) return NO_EIGHT_BIT;
+  if (body === "BINARYMIME" && !peer.binaryMime) return NO_BINARY;
   if (size !== undefined && peer.size !== false && peer.size > 0 && size > peer.size) {
-    return reply(
-      552,
-      "5.3.4",
-      `the message has ${size} octets, and ${peer.name} takes at most ${peer.size}`,
-    );
+    return tooLarge(size, peer.size);
   }
   return null;
 }
@@ -106,7 +110,7 @@ export function refuseTransaction(transaction: Transaction, peer: PeerExtensions
 /** Why a recipient cannot be said to the peer; `null` when it can. */
 export function refuseRecipient(address: Address, smtputf8: boolean): Reply | null {
   if (!isSayable(address)) return BAD_RECIPIENT;
-  return smtputf8 || isAscii(address) ? null : NO_SMTPUTF8;
+  return smtputf8 || isAscii(address) ? null : NO_UTF8_ADDRESS;
 }
 
 /** Whether what would be written is read as this address and nothing else. */
@@ -122,24 +126,5 @@ function isAscii(address: Address | null): boolean {
   return address === null || !/[\u0080-\uffff]/.test(address.local + address.domain);
 }
 
-/** RFC 8689 §4.2. */
-const NO_REQUIRETLS = reply(
-  550,
-  "5.7.30",
-  "the sender requires TLS all the way (REQUIRETLS), and the next station does not promise it",
-);
-/** RFC 6531 §3.5. */
-const NO_SMTPUTF8 = reply(
-  553,
-  "5.6.7",
-  "an address is not ASCII, and the next station does not take such (SMTPUTF8)",
-);
-const NO_SMTPUTF8_HEADERS = reply(
-  554,
-  "5.6.9",
-  "the header section is not ASCII, and the next station does not take such (SMTPUTF8)",
-);
-const NO_8BITMIME = reply(554, "5.6.3", "the message is 8-bit, and the next station takes 7-bit");
-const NO_BINARYMIME = reply(554, "5.6.1", "the message is binary; the next station takes text");
 const BAD_SENDER = reply(553, "5.1.7", "the sender's address cannot be written as SMTP wants it");
 const BAD_RECIPIENT = reply(553, "5.1.3", "the address cannot be written as SMTP wants it");
