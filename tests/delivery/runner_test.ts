@@ -569,6 +569,28 @@ Deno.test("retryNow() lets what is held for ETRN go, and leaves alone what an op
   await bench.stop();
 });
 
+Deno.test("retryNow() tells of a message that cannot be changed, and goes on with the others", async () => {
+  let settled = 0;
+  const bench = new QueueBench({
+    answers: () => LATER,
+    wire: (inner) =>
+      throughWire(inner, {
+        before: (method) => {
+          if (method === "settle" && ++settled === 3) throw new Error("ENOSPC");
+        },
+      }),
+  });
+  await bench.add("m1", "bob@x.example");
+  await bench.add("m2", "bob@y.example");
+  await bench.clock.advance(MINUTE);
+  assertEquals(await bench.runner.orders.retryNow(), 1);
+  assertEquals(bench.eventsOf("queue.trouble").map(({ where, message }) => [where, message]), [
+    ["retry", "m1"],
+  ]);
+  assert(await bench.store.claimById("m1", bench.clock.now()) !== null, "its claim was kept");
+  await bench.stop();
+});
+
 Deno.test("forget() has the next job for a destination go at once", async () => {
   let down = true;
   const bench = new QueueBench({ answers: () => down ? null : OK });

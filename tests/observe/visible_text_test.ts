@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { escapeJson, formatSize, formatVisible } from "../../src/observe/visible_text.ts";
+import { cutText, escapeJson, formatSize, formatVisible } from "../../src/observe/visible_text.ts";
 
 Deno.test("formatVisible() cuts at characters, not in the middle of one", () => {
   assertEquals(formatVisible("😀😀😀", 3), "😀😀😀");
@@ -24,4 +24,10 @@ Deno.test("escapeJson() changes how text is written, not what it says", () => {
   const json = escapeJson(JSON.stringify({ text }));
   assertEquals(json, '{"text":"a\\u202eb\\udb40\\udc41\\u009b2J"}');
   assertEquals(JSON.parse(json), { text });
+});
+
+Deno.test("cutText() cuts between characters, and says so", () => {
+  assertEquals(cutText("驿站驿站", 4), "驿站驿站");
+  assertEquals(cutText("驿站驿站", 3), "驿站…");
+  assertEquals(cutText("\u{1f40e}\u{1f40e}\u{1f40e}", 2), "\u{1f40e}…");
 });
