@@ -18,7 +18,8 @@
 import { describeError } from "../events.ts";
 import type { Outcome } from "../queue/outcome.ts";
 import type { RelaySettings } from "../routing/route.ts";
-import { type Reply, reply } from "../smtp/reply.ts";
+import { describeReply, type Reply, reply } from "../smtp/reply.ts";
+import { boundReply } from "../smtp/reply_decoder.ts";
 import type { HostTrouble } from "./answers.ts";
 import { type ConnectionPool, targetKey } from "./connection_pool.ts";
 import { type HandedOver, handOver, type HandOverJob } from "./hand_over.ts";
@@ -174,12 +175,13 @@ class Attempt {
       // The words of a station say more than ours about one that was not there.
       const told = hopeful.findLast(({ host }) => host !== undefined) ?? hopeful.at(-1) ??
         troubles.at(-1);
-      if (told === undefined) return { recipient, status: "deferred", reply: NO_HOST };
+      const missing = this.#missing;
+      if (told === undefined) return { recipient, status: "deferred", reply: missing ?? NO_HOST };
       const { reply: given, host, tls } = told;
       const unreachable = troubles.every((trouble) => trouble.unreachable);
       const failed = hopeful.length === 0;
-      if (failed && this.#missing !== undefined) {
-        return { recipient, status: "deferred", reply: this.#missing };
+      if (failed && missing !== undefined) {
+        return { recipient, status: "deferred", reply: both(missing, told) };
       }
       return {
         recipient,
@@ -205,6 +207,14 @@ function isForEver(stage: OpeningFailure["stage"], { code }: Reply, remote: bool
     default:
       return false;
   }
+}
+
+/** Why others may be asked another time, and what one has said that was asked; the words are ours. */
+function both(missing: Reply, { reply: given, host }: HostTrouble): Reply {
+  const said = host === undefined
+    ? given.lines.join(" ")
+    : `${host} has said: ${describeReply(given)}`;
+  return boundReply({ ...missing, lines: [`${missing.lines.join(" ")}; ${said}`] });
 }
 
 const NO_TIME: Reply = reply(451, "4.4.1", "there was no time to ask all hosts");

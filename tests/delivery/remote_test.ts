@@ -420,12 +420,32 @@ Deno.test("remoteTransport() fails nobody while a host was not asked", async () 
       socket!.close();
     });
   }
-  assertEquals(await slow.relay(), ["0 deferred 451 4.4.1 there was no time to ask all hosts"]);
+  assertEquals(await slow.relay(), [
+    "0 deferred 451 4.4.1 there was no time to ask all hosts; mx1.example.org [192.0.2.28]:25 has " +
+    "said: 521 5.3.2 no mail here",
+  ]);
 
   await using ill = new RelayWorld();
   ill.own.resolver.failures.set("mx2.example.org", "servfail");
   await ill.peer({ greeting: "521 5.3.2 no mail here" });
-  assertMatch((await ill.relay())[0]!, /^0 deferred 451 4\.4\.3 .*mx2\.example\.org/);
+  assertMatch(
+    (await ill.relay())[0]!,
+    /^0 deferred 451 4\.4\.3 .*mx2\.example\.org.*; mx1\.example\.org .* has said: 521 5\.3\.2 no mail here$/,
+  );
+
+  // Nobody's words but ours: they say themselves whom they are about. What is kept has a bound.
+  await using full = new RelayWorld();
+  full.own.resolver.failures.set("mx2.example.org", "servfail");
+  await full.peer({ extensions: ["SIZE 10"] });
+  assertMatch(
+    (await full.relay())[0]!,
+    /mx2\.example\.org.*; mx1\.example\.org \[192\.0\.2\.25\]:25: the message has 23 octets/,
+  );
+  await using talkative = new RelayWorld();
+  talkative.own.resolver.failures.set("mx2.example.org", "servfail");
+  await talkative.peer({ greeting: `521-${"x".repeat(400)}\r\n521 ${"y".repeat(400)}` });
+  const [outcome] = await talkative.relayed();
+  assertEquals(outcome!.reply.lines.map(({ length }) => length), [500]);
 });
 
 Deno.test("remoteTransport() takes 552 for too many recipients while others are taken (RFC 5321 §4.5.3.1.10)", async () => {
