@@ -12,7 +12,7 @@
  * @module
  */
 
-import { encode } from "./bytes.ts";
+import { utf8Fits } from "./bytes.ts";
 import { formatIp, parseIp } from "./net_address.ts";
 
 /** A mailbox. */
@@ -81,7 +81,7 @@ export function parseAddress(text: string, options: AddressOptions = {}): Addres
   if (at < 1 || text[at] !== "@") return null;
   const written = quoted ?? text.slice(0, at);
   if (quoted === undefined && !DOT_STRING.test(written)) return null;
-  if (encode(written).length > (options.localLimit ?? LOCAL_LIMIT)) return null;
+  if (!utf8Fits(written, options.localLimit ?? LOCAL_LIMIT)) return null;
   if (!isSeemly(written, options)) return null;
   const local = quoted === undefined ? written : quoted.slice(1, -1).replace(/\\(.)/g, "$1");
   const rest = text.slice(at + 1);
@@ -103,7 +103,7 @@ export function parseDomain(text: string, options: AddressOptions = {}): string 
     const valid = text.split(".").every((l) => l.length <= LABEL_LIMIT && LDH_LABEL.test(l));
     return valid ? text.toLowerCase() : null;
   }
-  if (encode(text).length > DOMAIN_LIMIT || !text.split(".").every((l) => U_LABEL.test(l))) {
+  if (!utf8Fits(text, DOMAIN_LIMIT) || !text.split(".").every((l) => U_LABEL.test(l))) {
     return null;
   }
   const domain = foldCase(text);

@@ -13,6 +13,12 @@ export function encode(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
+/** Whether a text has at most so many octets in UTF-8. What is short anyway is not encoded to know. */
+export function utf8Fits(text: string, octets: number): boolean {
+  // A code unit of UTF-16 makes one octet at least and three at most.
+  return text.length * 3 <= octets || (text.length <= octets && encode(text).length <= octets);
+}
+
 /** UTF-8 octets to text; ill-formed sequences become U+FFFD. */
 export function decode(bytes: Uint8Array): string {
   return decoder.decode(bytes);

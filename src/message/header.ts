@@ -8,7 +8,7 @@
  * @module
  */
 
-import { concat, decodeStrict, encode } from "../bytes.ts";
+import { concat, decodeStrict, encode, utf8Fits } from "../bytes.ts";
 
 /** One header field with its folding and its CRLF. */
 export interface RawField {
@@ -170,7 +170,7 @@ function cleanValue(value: string): string {
 /** Words with the white space before them, each fit to stand on a line of its own. */
 function splitWords(line: string): string[] {
   return (line.match(/[ \t]+[^ \t]+/g) ?? []).flatMap((word) => {
-    if (encode(word).length <= LONGEST_WORD) return [word];
+    if (utf8Fits(word, LONGEST_WORD)) return [word];
     // A character has four octets at most.
     const pieces = word.replace(/^[ \t]+/, "").match(/.{1,225}/gsu) ?? [];
     return pieces.map((piece) => ` ${piece}`);

@@ -134,10 +134,25 @@ const MAX_HELD = 10_000;
  */
 export function formatEventJson(event: MtaEvent): string {
   const { time, ...facts } = event;
-  const fields = Object.entries("next" in facts ? { ...facts, next: iso(facts.next) } : facts)
-    .sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1));
-  const ordered = { time: iso(time), ...Object.fromEntries(fields) };
+  const fields: Record<string, unknown> = "next" in facts
+    ? { ...facts, next: iso(facts.next) }
+    : facts;
+  const ordered: Record<string, unknown> = { time: iso(time) };
+  for (const name of orderOf(Object.keys(fields))) ordered[name] = fields[name];
   return escapeJson(JSON.stringify(ordered));
+}
+
+/** Orders found so far: events of one kind have the same fields, so there are few. */
+const ORDERS = new Map<string, readonly string[]>();
+
+function orderOf(names: readonly string[]): readonly string[] {
+  const shape = names.join();
+  let order = ORDERS.get(shape);
+  if (order === undefined) {
+    order = names.toSorted((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+    ORDERS.set(shape, order);
+  }
+  return order;
 }
 
 /** A time that a Date cannot hold stands for "when somebody asks". */

@@ -16,7 +16,7 @@ import {
   parseAddress,
   parseDomain,
 } from "../address.ts";
-import { encode } from "../bytes.ts";
+import { utf8Fits } from "../bytes.ts";
 import { type Reply, reply } from "./reply.ts";
 
 /** RFC 5321 §4.5.3.1.3, in octets, angle brackets included. */
@@ -64,7 +64,7 @@ export function parsePath(
     return refuse(kind, "expected a space between the address and what follows");
   }
   const inside = opened.slice(1, end - 1);
-  if (encode(inside).length + 2 > PATH_LIMIT) {
+  if (!utf8Fits(inside, PATH_LIMIT - 2)) {
     return refuse(kind, `address too long: at most ${PATH_LIMIT} octets`);
   }
   if (inside === "" && kind === "reverse") return { path: null, rest };
