@@ -9,6 +9,7 @@
  */
 
 import { statfs } from "node:fs/promises";
+import { BufferPool } from "../buffer_pool.ts";
 import { rethrow, withErrorCode } from "./deno_errors.ts";
 import {
   errorCode,
@@ -149,9 +150,13 @@ class DenoFile implements FileHandle {
   }
 }
 
+/** What small files are read into: a hundred thousand of them in a row must not fill the memory. */
+const FIRST_READS = new BufferPool(16 * 1024, 16);
+
 /** Reads to the end, not to the size: a file can grow, or (in /proc) say it is empty. */
 async function readAll(file: FileHandle, path: string, limit: number): Promise<Uint8Array> {
-  let buffer = new Uint8Array(Math.min(16 * 1024, limit + 1));
+  const first = FIRST_READS.take();
+  let buffer = first.subarray(0, limit + 1);
   let length = 0;
   for (;;) {
     if (length === buffer.length) {
@@ -160,10 +165,14 @@ async function readAll(file: FileHandle, path: string, limit: number): Promise<U
       buffer = larger;
     }
     const read = await file.read(buffer.subarray(length));
-    if (read === null) return buffer.slice(0, length);
+    if (read === null) break;
     length += read;
     if (length > limit) throw new SystemError("EFBIG", `${path} is longer than ${limit} octets`);
   }
+  const content = buffer.slice(0, length);
+  // Not after an error: a read that failed may not be over.
+  FIRST_READS.give(first);
+  return content;
 }
 
 function fileKind(
