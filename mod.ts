@@ -20,7 +20,8 @@
 
 import { catchAllDirectory } from "./src/directory/catch_all.ts";
 import { mapDirectory } from "./src/directory/map_directory.ts";
-import { type Mta, type MtaOptions, startMta } from "./src/mta.ts";
+import { type Mta, startMta } from "./src/mta.ts";
+import type { MtaOptions } from "./src/mta_options.ts";
 import type { SubmitEnvelope, SubmitMessage } from "./src/intake/submit.ts";
 import { denoRuntime } from "./src/runtime/deno.ts";
 import { sendMail as send, type SendMailOptions, type SendMailResult } from "./src/send_mail.ts";
@@ -78,7 +79,8 @@ export function createMta(options: CreateMtaOptions): Promise<Mta> {
   });
 }
 
-export { type ListenerOptions, type Mta, type MtaOptions, startMta } from "./src/mta.ts";
+export { type Mta, startMta } from "./src/mta.ts";
+export type { ListenerOptions, MtaOptions } from "./src/mta_options.ts";
 export type { QueueOptions, QueueSettings } from "./src/mta_queue.ts";
 export {
   type SubmitEnvelope,

@@ -4,12 +4,10 @@
  * @module
  */
 
-import { type Address, domainKey, parseAddress, parseDomain } from "./address.ts";
-import type { QueueControl } from "./queue/operator/queue_control.ts";
+import type { Address } from "./address.ts";
 import type { OwnStation } from "./delivery/mx.ts";
 import { maildirDelivery } from "./delivery/maildir/maildir.ts";
-import type { Directory } from "./directory/directory.ts";
-import { describeError, type EventSink, type MtaFact } from "./events.ts";
+import { describeError, type MtaFact } from "./events.ts";
 import type { IntakeServices } from "./intake/services.ts";
 import {
   type SubmitEnvelope,
@@ -18,21 +16,30 @@ import {
   type Submitted,
 } from "./intake/submit.ts";
 import {
+  checkOptions,
+  type ListenerOptions,
+  type MtaOptions,
+  namesMachine,
+  readNetwork,
+  readPostmaster,
+  temporaryFolder,
+} from "./mta_options.ts";
+import {
   type OpenQueue,
   openQueue,
   queueFolder,
-  type QueueOptions,
   queueServices,
   StationQueue,
 } from "./mta_queue.ts";
-import { canonicalIp, classifyIp, type Network, parseNetwork } from "./net_address.ts";
+import { canonicalIp } from "./net_address.ts";
 import { PolicyChain } from "./policy/chain.ts";
 import type { Policy } from "./policy/policy.ts";
 import { senderIdentity } from "./policy/sender_identity.ts";
 import { BodyStore } from "./queue/body_store.ts";
 import type { LocalDelivery } from "./queue/local_delivery.ts";
+import type { QueueControl } from "./queue/operator/queue_control.ts";
 import { SpaceGuard } from "./queue/space_guard.ts";
-import { type RouteOptions, RouteTable } from "./routing/route_table.ts";
+import { RouteTable } from "./routing/route_table.ts";
 import { Router } from "./routing/router.ts";
 import { restoreSender } from "./routing/srs.ts";
 import { Deadlines } from "./runtime/deadlines.ts";
@@ -47,78 +54,9 @@ import {
 } from "./runtime/runtime.ts";
 import { SmtpListener } from "./server/listener.ts";
 import { ReadBuffers } from "./server/read_buffers.ts";
-import {
-  DEFAULT_LIMITS,
-  type Role,
-  type RoleOverrides,
-  ROLES,
-  settingsOf,
-} from "./server/roles.ts";
+import { DEFAULT_LIMITS, type Role, settingsOf } from "./server/roles.ts";
 import type { ConnectionServices, ConnectionSettings } from "./server/smtp_connection.ts";
 import type { Extensions } from "./smtp/extensions.ts";
-
-/** What a station is made of. */
-export interface MtaOptions {
-  /** The machine. */
-  readonly runtime: Runtime;
-  /** Our name in greetings and trace fields; should resolve to this machine. */
-  readonly hostname: string;
-  /**
-   * The IP addresses at which DNS has this machine, where the listeners do not say so: they are on all
-   * addresses (`0.0.0.0`, `::`), or behind NAT. Mail is not sent to them, and `postmaster@[ADDRESS]` is ours.
-   */
-  readonly addresses?: readonly string[];
-  /** Where mail comes in. None where there is a queue, and only the program itself sends. */
-  readonly listeners: readonly ListenerOptions[];
-  /** Who lives here. */
-  readonly directory: Directory;
-  /** Where mailboxes lie (`ROOT/domain/user`), or something else that delivers. */
-  readonly delivery: { readonly maildirRoot: string } | LocalDelivery;
-  /**
-   * A folder for messages too large for memory; made when missing, emptied at start, of this station
-   * alone. Default `incoming` in the folder of the queue, else `.incoming` in the Maildir root; must be given
-   * where there is neither.
-   */
-  readonly temporary?: string;
-  /** Certificates for STARTTLS and implicit TLS, chosen by SNI; none: no TLS. */
-  readonly certificates?: readonly TlsCertificate[];
-  /** Asked in this order at every stage, after the built-in ones. */
-  readonly policies?: readonly Policy[];
-  /** Gets every event. */
-  readonly onEvent?: EventSink;
-  /** Networks (CIDR) that may relay without logging in. Default: none. */
-  readonly relayFrom?: readonly string[];
-  /** Between user and tag (`user+tag`); `null` for none. Default `+`. */
-  readonly subaddressDelimiter?: string | null;
-  /**
-   * Where mail for `postmaster` goes when the directory does not say, as an address; also who is told of mail
-   * that can neither be delivered nor returned. Of a local domain, unless there is a queue.
-   */
-  readonly postmaster?: string;
-  /**
-   * Where mail waits that goes on from here. Without it mail only ends here, and what is for elsewhere is
-   * refused. With it DSN and BINARYMIME are offered.
-   */
-  readonly queue?: QueueOptions;
-  /** How mail for other domains goes; what is not named goes to whoever DNS names. Only with a queue. */
-  readonly routes?: readonly RouteOptions[];
-  /** Octets of message bodies held in memory at once; default 64 MiB. */
-  readonly bodyMemory?: number;
-}
-
-/** One listener. */
-export interface ListenerOptions extends RoleOverrides {
-  /** What it is for; decides what it offers and demands. */
-  readonly role: Role;
-  /** Where it listens; port 0 takes a free one. */
-  readonly address: SocketAddress;
-  /** Its name in the log; default the role. */
-  readonly name?: string;
-  /** Connections at once, in all; default 10,000. */
-  readonly connections?: number;
-  /** Connections at once from one address (IPv6: one /64); default 50, loopback and unix exempt. */
-  readonly connectionsPerClient?: number;
-}
 
 /** A running station. */
 export interface Mta {
@@ -270,11 +208,6 @@ function ownStation(
   return { hostnames: [hostname], addresses: [...listeners.flatMap(ipOf), ...addresses] };
 }
 
-function namesMachine(address: string): boolean {
-  const kind = classifyIp(address);
-  return kind !== null && kind !== "unspecified";
-}
-
 /** The address of a listener; none where it listens on all there are, which names no machine. */
 function ipOf({ address }: { readonly address: SocketAddress }): string[] {
   return address.transport === "tcp" && namesMachine(address.hostname) ? [address.hostname] : [];
@@ -288,17 +221,6 @@ function newBodyStore(options: MtaOptions): BodyStore {
     directory: temporaryFolder(options),
     ...(bodyMemory !== undefined && { memory: bodyMemory }),
   });
-}
-
-async function readPostmaster({ postmaster, directory, queue }: MtaOptions) {
-  if (postmaster === undefined) return undefined;
-  const address = parseAddress(postmaster, { smtputf8: true });
-  if (address === null) throw new TypeError(`postmaster: ${postmaster} is not a mail address`);
-  // Mail for postmaster must never be refused (RFC 5321 §4.5.1), and without a queue we cannot send it on.
-  if (queue === undefined && !await directory.isLocalDomain(domainKey(address.domain))) {
-    throw new TypeError(`postmaster: ${postmaster} must be an address of a local domain`);
-  }
-  return address;
 }
 
 function newRouter(
@@ -336,40 +258,6 @@ function newDelivery({ delivery, runtime: { files, clock }, hostname }: MtaOptio
   return maildirDelivery({ files, clock, root: delivery.maildirRoot, hostname });
 }
 
-/** What the type checker would have said to a program that has none, and what it cannot see. */
-function checkOptions(options: MtaOptions): void {
-  const { hostname, addresses = [], listeners, delivery, queue, routes } = options;
-  if (parseDomain(hostname) === null) {
-    throw new TypeError(`hostname: "${hostname}" is no host name such as mail.example.org`);
-  }
-  const wrong = addresses.find((address) => !namesMachine(address));
-  if (wrong !== undefined) throw new TypeError(`addresses: "${wrong}" is no address of a machine`);
-  if (!Array.isArray(listeners) || (listeners.length === 0 && queue === undefined)) {
-    throw new TypeError("listeners: at least one is needed, or a queue to submit to");
-  }
-  for (const { role } of listeners) {
-    if (ROLES.includes(role)) continue;
-    throw new TypeError(`listeners: role "${role}" is none of ${ROLES.join(", ")}`);
-  }
-  if (typeof delivery !== "object" || delivery === null) {
-    throw new TypeError("delivery: say { maildirRoot } or give a LocalDelivery");
-  }
-  if (queue === undefined && routes !== undefined && routes.length > 0) {
-    throw new TypeError("routes: mail that goes on needs a queue");
-  }
-}
-
-function temporaryFolder({ temporary, delivery, queue }: MtaOptions): string {
-  if (temporary !== undefined) return temporary;
-  const folder = queueFolder(queue);
-  // Beside the queue, so that a large message gets there by a rename.
-  if (folder !== null) return `${folder}/incoming`;
-  if ("maildirRoot" in delivery) return `${delivery.maildirRoot}/.incoming`;
-  throw new TypeError(
-    "temporary: a folder for large messages is needed with a delivery of your own",
-  );
-}
-
 /** Twice the largest message, and 256 MiB at least, stay free for what is already here. */
 function newSpaceGuard(options: MtaOptions): SpaceGuard {
   const { runtime, listeners, delivery, queue } = options;
@@ -383,16 +271,6 @@ function newSpaceGuard(options: MtaOptions): SpaceGuard {
   const folder = queueFolder(queue);
   if (folder !== null) paths.push(folder);
   return new SpaceGuard({ files, clock, paths, bytes });
-}
-
-function readNetwork(text: string): Network {
-  const network = parseNetwork(text);
-  if (network === null) {
-    throw new TypeError(`relayFrom: ${text} is not a network such as 10.0.0.0/8`);
-  }
-  // By what it means, not by how it is written: ::ffff:0:0/96 is every IPv4 client there is.
-  if (network.prefix === 0) throw new TypeError(`relayFrom: ${text} would relay for everybody`);
-  return network;
 }
 
 /** What a listener offers, from its role, the overrides, and what the station can do. */

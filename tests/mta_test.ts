@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { createMta } from "../mod.ts";
 import { catchAllDirectory } from "../src/directory/catch_all.ts";
-import { type MtaOptions, startMta } from "../src/mta.ts";
+import { startMta } from "../src/mta.ts";
+import type { MtaOptions } from "../src/mta_options.ts";
 import type { LocalDelivery } from "../src/queue/local_delivery.ts";
 import { MemoryStore } from "../src/queue/memory_store.ts";
 import { memoryRuntime } from "../src/runtime/memory.ts";

@@ -7,7 +7,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { decode } from "../../src/bytes.ts";
-import type { ListenerOptions } from "../../src/mta.ts";
+import type { ListenerOptions } from "../../src/mta_options.ts";
 import type { QueueChange } from "../../src/queue/operator/queue_change.ts";
 import type { QueueSelection } from "../../src/queue/operator/queue_control.ts";
 import { queueMatcher } from "../../src/queue/operator/queue_filter.ts";

@@ -41,7 +41,14 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["src/policy/", "src/routing/", "src/mailauth/"],
   ["src/intake/", "src/delivery/"],
   ["src/server/"],
-  ["src/mta.ts", "src/mta_queue.ts", "src/send_mail.ts", "src/config/", "src/admin/"],
+  [
+    "src/mta.ts",
+    "src/mta_options.ts",
+    "src/mta_queue.ts",
+    "src/send_mail.ts",
+    "src/config/",
+    "src/admin/",
+  ],
   ["src/cli/"],
 ];
 
