@@ -23,8 +23,6 @@ export interface Flag {
 /** A command. */
 export interface Command {
   readonly name: string;
-  /** What it does, in a line. */
-  readonly summary: string;
   /** What stands after the command's name in its usage line. */
   readonly usage: string;
   /** More about it, in lines of at most 90 characters. */
@@ -114,15 +112,15 @@ function describeUnknownFlag(command: Command, rawName: string, flags: Record<st
   return `${command.name} has no flag ${rawName}${hint}`;
 }
 
-/** The help text of a command. */
-export function formatCommandHelp(program: string, command: Command): string {
+/** The help text of a command; `summary` is what it does, in a line. */
+export function formatCommandHelp(program: string, summary: string, command: Command): string {
   const rows = Object.entries({ ...command.flags, help: HELP }).map(([name, flag]) => {
     const value = flag.value === undefined ? "" : ` ${flag.value}`;
     return [`--${name}${value}${flag.multiple ? " ..." : ""}`, flag.help] as const;
   });
   const examples = command.examples.map((example) => `  ${program} ${example}`);
   return [
-    `${program} ${command.name}: ${command.summary}`,
+    `${program} ${command.name}: ${summary}`,
     "",
     `Usage: ${program} ${command.name}${command.usage === "" ? "" : ` ${command.usage}`}`,
     "",

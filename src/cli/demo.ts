@@ -28,7 +28,6 @@ import { describeFileError, explainFailure } from "./trouble.ts";
 /** The command. */
 export const demo: Command = {
   name: "demo",
-  summary: "watch a mail travel from station to station",
   usage: "[--data DIR]",
   description: [
     "Starts two stations and a name server on loopback, in this process, and sends three mails: one",

@@ -26,7 +26,6 @@ import { VERSION } from "./version.ts";
 /** The command. */
 export const dev: Command = {
   name: "dev",
-  summary: "catch all mail on this machine, for development",
   usage: "[--listen ADDR:PORT]... [--data DIR] [--no-tls] [--json | --text]",
   description: [
     "Takes mail for any address, with STARTTLS or without, with any user name and password or none,",

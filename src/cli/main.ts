@@ -4,21 +4,15 @@
  * @module
  */
 
-import { type Command, formatCommandHelp, formatTable, parseCommandLine } from "./command.ts";
-import { demo } from "./demo.ts";
-import { dev } from "./dev.ts";
+import { formatCommandHelp, formatTable, parseCommandLine } from "./command.ts";
+import { type CommandEntry, COMMANDS } from "./commands.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { hintNearestName } from "./nearest_name.ts";
-import { queue } from "./queue.ts";
-import { serve } from "./serve.ts";
 import { complain } from "./terminal.ts";
 import { describeError } from "./trouble.ts";
-import { user } from "./user.ts";
 import { VERSION } from "./version.ts";
 
 const PROGRAM = "yizhan";
-
-const COMMANDS: readonly Command[] = [demo, dev, serve, queue, user];
 
 /** Runs the program; resolves with what the process shall exit with. */
 export async function main(words: readonly string[]): Promise<ExitCode> {
@@ -52,19 +46,20 @@ async function dispatch(words: readonly string[]): Promise<ExitCode> {
       console.log(formatHelp());
       return EXIT.ok;
     case "help":
-      console.log(rest[0] === undefined ? formatHelp() : formatCommandHelp(PROGRAM, find(rest[0])));
+      console.log(rest[0] === undefined ? formatHelp() : await formatHelpOf(find(rest[0])));
       return EXIT.ok;
   }
-  const command = find(first);
+  const entry = find(first);
+  const command = await entry.load();
   const line = parseCommandLine(command, rest);
   if (line.has("help")) {
-    console.log(formatCommandHelp(PROGRAM, command));
+    console.log(await formatHelpOf(entry));
     return EXIT.ok;
   }
   return await command.run(line, words);
 }
 
-function find(name: string): Command {
+function find(name: string): CommandEntry {
   const command = COMMANDS.find((one) => one.name === name);
   if (command !== undefined) return command;
   const names = [...COMMANDS.map((one) => one.name), "help", "version", "--help", "--version"];
@@ -74,6 +69,10 @@ function find(name: string): Command {
 
 function helpFor(name: string | undefined): string {
   return COMMANDS.some((command) => command.name === name) ? `help ${name}` : "help";
+}
+
+async function formatHelpOf({ summary, load }: CommandEntry): Promise<string> {
+  return formatCommandHelp(PROGRAM, summary, await load());
 }
 
 function formatHelp(): string {

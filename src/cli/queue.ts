@@ -33,7 +33,6 @@ import { explainFailure } from "./trouble.ts";
 /** The command. */
 export const queue: Command = {
   name: "queue",
-  summary: "see and change the mail that waits to be delivered",
   usage: "list|show|retry|hold|release|remove --mail DIR [ID]... [FLAGS]",
   description: [
     "list        the mail in the queue: id, age, size, sender and recipients, and what it waits for",

@@ -30,7 +30,6 @@ import { VERSION } from "./version.ts";
 /** The command. */
 export const serve: Command = {
   name: "serve",
-  summary: "run a mail server for real users",
   usage: "--hostname NAME --users FILE --mail DIR --mx ADDR:PORT [FLAGS]",
   description: [
     "Takes mail for the users in FILE (lines of domain, user, alias, catch-all: see help user) and",

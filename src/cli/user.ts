@@ -42,7 +42,6 @@ const FLAGS = {
 /** The command. */
 export const user: Command = {
   name: "user",
-  summary: "add and remove users, change passwords",
   usage: "add|remove|passwd|list --users FILE [ADDRESS] [FLAGS]",
   description: [
     "add ADDRESS     a new user; asks for the password twice, without showing it",

@@ -11,9 +11,11 @@
 import { statfs } from "node:fs/promises";
 import { BufferPool } from "../buffer_pool.ts";
 import { rethrow, withErrorCode } from "./deno_errors.ts";
+import { openNodeFile } from "./node_file.ts";
 import {
   errorCode,
   type FileHandle,
+  type FileIdentity,
   type FileKind,
   type Files,
   type FileStat,
@@ -26,7 +28,9 @@ const SYNCHRONOUS = 64 * 1024;
 
 /** Files of this machine. */
 export class DenoFiles implements Files {
-  open(path: string, options: OpenOptions): Promise<FileHandle> {
+  open(path: string, { noFollow, ...options }: OpenOptions): Promise<FileHandle> {
+    // Deno's own call does not know O_NOFOLLOW.
+    if (noFollow) return openNodeFile(path, { ...options, noFollow });
     return attempt(() => new DenoFile(Deno.openSync(path, { mode: 0o600, ...options })));
   }
 
@@ -54,6 +58,10 @@ export class DenoFiles implements Files {
       if (uid !== own.uid || gid !== own.gid) Deno.chownSync(to, uid, gid);
       if (mode !== null) Deno.chmodSync(to, mode & 0o777);
     });
+  }
+
+  setMode(path: string, mode: number): Promise<void> {
+    return attempt(() => Deno.build.os === "windows" ? undefined : Deno.chmodSync(path, mode));
   }
 
   makeDirectory(path: string, mode: number): Promise<void> {
@@ -111,6 +119,15 @@ class DenoFile implements FileHandle {
 
   constructor(file: Deno.FsFile) {
     this.#file = file;
+  }
+
+  identify(): Promise<FileIdentity> {
+    return attempt(() => {
+      const info = this.#file.statSync();
+      const { size, mtime, uid, nlink } = info;
+      const modified = mtime?.getTime() ?? 0;
+      return { kind: fileKind(info), size, modified, owner: uid ?? 0, links: nlink ?? 1 };
+    });
   }
 
   read(into: Uint8Array): Promise<number | null> {

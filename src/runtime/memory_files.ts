@@ -13,6 +13,7 @@ import { DirectoryNode, type FileNode, type MemoryNode } from "./memory_node.ts"
 import {
   errorCode,
   type FileHandle,
+  type FileIdentity,
   type FileKind,
   type Files,
   type FileStat,
@@ -30,6 +31,8 @@ export type FileOperation =
   | "rename"
   | "remove"
   | "copyAccess"
+  | "setMode"
+  | "identify"
   | "makeDirectory"
   | "list"
   | "stat"
@@ -141,6 +144,13 @@ export class MemoryFiles implements Files {
     this.#node(to);
   }
 
+  /** There is nobody else here: only whether it is there is seen. */
+  // deno-lint-ignore require-await
+  async setMode(path: string, _mode: number): Promise<void> {
+    this.begin("setMode", path);
+    this.#node(path);
+  }
+
   // deno-lint-ignore require-await
   async makeDirectory(path: string, _mode: number): Promise<void> {
     this.begin("makeDirectory", path);
@@ -222,6 +232,13 @@ class MemoryFile implements FileHandle {
     this.#path = path;
     this.#node = node;
     this.#options = options;
+  }
+
+  // deno-lint-ignore require-await
+  async identify(): Promise<FileIdentity> {
+    this.#begin("identify");
+    const { kind, size, modified, linked } = this.#node;
+    return { kind, size, modified, owner: 0, links: linked ? 1 : 0 };
   }
 
   // deno-lint-ignore require-await

@@ -249,6 +249,8 @@ export interface Files {
    * @throws `EPERM` when the owner or group is not this process's to give.
    */
   copyAccess(from: string, to: string): Promise<void>;
+  /** Gives a file or folder this mode, whatever the umask; does nothing where the system has none. */
+  setMode(path: string, mode: number): Promise<void>;
   /** Makes one folder. @throws `EEXIST`, `ENOENT` when the parent is missing. */
   makeDirectory(path: string, mode: number): Promise<void>;
   /** The entries of a folder, in no order. */
@@ -289,10 +291,25 @@ export interface OpenOptions {
   readonly truncate?: boolean;
   /** The mode of a file that is made. Default 0o600. */
   readonly mode?: number;
+  /**
+   * For a folder where others write: a link at the path is not followed (`ELOOP`), and nothing that lies there
+   * (a FIFO, a device) makes us wait. What was opened, {@link FileHandle.identify} tells.
+   */
+  readonly noFollow?: boolean;
+}
+
+/** What is known of a file that is open, whatever its name leads to by now. */
+export interface FileIdentity extends FileStat {
+  /** The number of the user it belongs to; 0 where the system has none. */
+  readonly owner: number;
+  /** How many names it has. */
+  readonly links: number;
 }
 
 /** An open file. */
 export interface FileHandle {
+  /** What it is, and whose. */
+  identify(): Promise<FileIdentity>;
   /** Reads at the file's position; `null` at the end. */
   read(into: Uint8Array): Promise<number | null>;
   /** Writes all of it at the file's position. */

@@ -6,7 +6,6 @@ import { isLocalOnly, readListenAddress, readSize } from "../../src/cli/values.t
 
 const POST: Command = {
   name: "post",
-  summary: "post a letter",
   usage: "[--to WHOM]... [--stamp]",
   description: "Posts it.",
   flags: {
@@ -64,7 +63,7 @@ Deno.test("parseCommandLine() lets a value begin with a dash when it is joined b
 });
 
 Deno.test("formatCommandHelp() names every flag, its value and the examples", () => {
-  const help = formatCommandHelp("prog", POST);
+  const help = formatCommandHelp("prog", "post a letter", POST);
   assertMatch(
     help,
     /^prog post: post a letter\n\nUsage: prog post \[--to WHOM\]\.\.\. \[--stamp\]\n/,

@@ -53,6 +53,7 @@ function fileOf(content: Uint8Array, step = 1000): FileHandle {
       at = offset;
       return Promise.resolve();
     },
+    identify: () => Promise.reject(new Error("nameless")),
     write: () => Promise.reject(new Error("read only")),
     sync: () => Promise.resolve(),
     close: () => {},

@@ -43,6 +43,7 @@ function heldFiles(files: Files, clock: MemoryClock): Files {
     return work;
   };
   const heldFile = (file: FileHandle): FileHandle => ({
+    identify: () => hold(file.identify()),
     read: (into) => hold(file.read(into)),
     write: (bytes) => hold(file.write(bytes)),
     seek: (offset) => hold(file.seek(offset)),
@@ -55,6 +56,7 @@ function heldFiles(files: Files, clock: MemoryClock): Files {
     rename: (from, to) => hold(files.rename(from, to)),
     remove: (path) => hold(files.remove(path)),
     copyAccess: (from, to) => hold(files.copyAccess(from, to)),
+    setMode: (path, mode) => hold(files.setMode(path, mode)),
     makeDirectory: (path, mode) => hold(files.makeDirectory(path, mode)),
     list: (path) => files.list(path),
     stat: (path, options) => hold(files.stat(path, options)),

@@ -1,0 +1,46 @@
+/**
+ * All commands of the program, by name. A command is loaded when it is asked for: `--version` must not
+ * wait for what `serve` needs.
+ *
+ * @module
+ */
+
+import type { Command } from "./command.ts";
+
+/** A command that may not be loaded yet. */
+export interface CommandEntry {
+  readonly name: string;
+  /** What it does, in a line. */
+  readonly summary: string;
+  /** Loads it. */
+  load(): Promise<Command>;
+}
+
+/** In the order of the help. */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: "demo",
+    summary: "watch a mail travel from station to station",
+    load: () => import("./demo.ts").then((module) => module.demo),
+  },
+  {
+    name: "dev",
+    summary: "catch all mail on this machine, for development",
+    load: () => import("./dev.ts").then((module) => module.dev),
+  },
+  {
+    name: "serve",
+    summary: "run a mail server for real users",
+    load: () => import("./serve.ts").then((module) => module.serve),
+  },
+  {
+    name: "queue",
+    summary: "see and change the mail that waits to be delivered",
+    load: () => import("./queue.ts").then((module) => module.queue),
+  },
+  {
+    name: "user",
+    summary: "add and remove users, change passwords",
+    load: () => import("./user.ts").then((module) => module.user),
+  },
+];

@@ -1,0 +1,162 @@
+/**
+ * The kinds of values in a configuration: each reads the text of the file, says what it wants, and can
+ * be written back. Durations are milliseconds and sizes octets once they are read.
+ *
+ * @module
+ */
+
+import { formatAddress, parseAddress, parseDomain } from "../address.ts";
+import { parseDomainPattern } from "../domain_pattern.ts";
+import { classifyIp, parseIp, parseNetwork } from "../net_address.ts";
+import { formatSocketAddress, type SocketAddress } from "../runtime/runtime.ts";
+import { z } from "./packages.ts";
+
+const UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
+
+/** Milliseconds, written `500ms`, `30s`, `6m`, `4h`, `5d`, or several (`1h30m`). */
+export const duration = z.codec(
+  z.string().regex(/^(?:\d+(?:ms|[smhd]))+$/, "wanted a duration, such as 30s, 6m, 4h or 5d"),
+  z.number().min(0),
+  { decode: parseDuration, encode: formatDuration },
+);
+
+/** Octets, written `1500`, `500K`, `50M`, `1G` (of 1,024). */
+export const size = z.codec(
+  z.union([z.int().min(0), z.string().regex(/^\d+[KMGT]?$/)], "wanted a size, such as 500K or 50M"),
+  z.number().min(0),
+  { decode: parseSize, encode: formatSize },
+);
+
+/** A whole number over 0. */
+export const count = z.int("wanted a whole number").min(1, "must be 1 at least");
+
+/** A TCP port. */
+export const port = z.int("wanted a port, 1 to 65535").min(1).max(65_535);
+
+/** Where to listen or connect: `ADDR:PORT`, `[IPV6]:PORT` or `unix:PATH`. */
+export const socketAddress = z.codec(
+  z.string().refine(
+    (text) => parseSocketAddress(text) !== null,
+    "wanted ADDRESS:PORT, [IPV6]:PORT or unix:PATH, such as 0.0.0.0:25 or [::]:25",
+  ),
+  z.custom<SocketAddress>(),
+  { decode: (text) => parseSocketAddress(text)!, encode: formatSocketAddress },
+);
+
+/** A host name in ASCII: it is said before anybody has agreed on anything else. */
+export const hostname = z.string().refine(
+  (text) => parseDomain(text) !== null && text.includes("."),
+  "wanted a host name with a dot, in ASCII, such as mail.example.org",
+);
+
+/** A domain; may have letters of all alphabets. */
+export const domain = z.string().refine(
+  (text) => parseDomain(text, { smtputf8: true }) !== null,
+  "wanted a domain, such as example.org",
+);
+
+/** A domain, `.example.org` for all below it. */
+export const domainPattern = z.string().refine(
+  (text) => text === "*" || parseDomainPattern(text) !== null,
+  "wanted a domain (example.org), all below one (.example.org) or all others (*)",
+);
+
+/** A mail address. */
+export const mailAddress = z.string().refine(
+  (text) => parseAddress(text, { smtputf8: true }) !== null,
+  "wanted a mail address, such as alice@example.org",
+).overwrite((text) => {
+  const address = parseAddress(text, { smtputf8: true });
+  return address === null ? text : formatAddress(address);
+});
+
+/** The IP address of a machine. */
+export const ipAddress = z.string().refine((text) => {
+  const kind = classifyIp(text);
+  return kind !== null && kind !== "unspecified";
+}, "wanted an IP address, such as 192.0.2.1 or 2001:db8::1");
+
+/** A network in CIDR form. */
+export const network = z.string().refine(
+  (text) => parseNetwork(text) !== null,
+  "wanted a network, such as 192.0.2.0/24 or 2001:db8::/32",
+);
+
+/** A network that may relay: not everybody's. */
+export const relayNetwork = network.refine(
+  (text) => parseNetwork(text)?.prefix !== 0,
+  "would relay for everybody: name your own networks",
+);
+
+/** `ADDR` or `ADDR:PORT`. */
+export const nameServer = z.string().refine((text) => {
+  const bare = /^(?:\[(.+)\]|([\d.]+))(?::\d{1,5})?$/.exec(text);
+  return parseIp(bare?.[1] ?? bare?.[2] ?? text) !== null;
+}, "wanted an address with or without a port, such as 127.0.0.1:53");
+
+/** A path; relative ones are relative to the folder of the file, or where it is said so to `data`. */
+export const path = z.string().min(1, "wanted a path").refine(
+  (text) => !text.includes("\0"),
+  "a path has no NUL",
+);
+
+/** A password or key: the text itself, or `{ file: PATH }` of a file that holds nothing else. */
+export const secret = z.union([
+  z.string().min(1),
+  z.strictObject({
+    file: path.describe("A file that holds the secret and nothing else, mode 0600"),
+  }),
+], "wanted the secret itself, or file: PATH of a file that holds it");
+
+/** See {@link secret}. */
+export type Secret = z.output<typeof secret>;
+
+/** Reads a duration; the text fits {@link duration}. */
+export function parseDuration(text: string): number {
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+)(ms|[smhd])/g)) {
+    total += Number(amount) * UNITS[unit as keyof typeof UNITS];
+  }
+  return total;
+}
+
+/** The shortest text that {@link parseDuration} reads as these milliseconds. */
+export function formatDuration(milliseconds: number): string {
+  let rest = Math.round(milliseconds);
+  let text = "";
+  for (const [unit, length] of Object.entries(UNITS)) {
+    const amount = Math.floor(rest / length);
+    rest -= amount * length;
+    if (amount > 0) text += `${amount}${unit}`;
+  }
+  return text || "0s";
+}
+
+const PREFIXES = ["", "K", "M", "G", "T"];
+
+function parseSize(given: string | number): number {
+  const [, digits, unit = ""] = /^(\d+)([KMGT]?)$/.exec(String(given))!;
+  return Number(digits) * 1024 ** PREFIXES.indexOf(unit);
+}
+
+function formatSize(octets: number): string | number {
+  let amount = octets;
+  let step = 0;
+  while (amount > 0 && amount % 1024 === 0 && step < PREFIXES.length - 1) {
+    amount /= 1024;
+    step += 1;
+  }
+  return step === 0 ? amount : `${amount}${PREFIXES[step]}`;
+}
+
+function parseSocketAddress(text: string): SocketAddress | null {
+  if (text.startsWith("unix:")) {
+    const socketPath = text.slice("unix:".length);
+    return socketPath === "" ? null : { transport: "unix", path: socketPath };
+  }
+  const parts = /^(?:\[([\da-fA-F:.]+)\]|([\w.-]+)):(\d{1,5})$/.exec(text);
+  const host = parts?.[1] ?? parts?.[2];
+  const number = Number(parts?.[3]);
+  if (host === undefined || number > 65_535) return null;
+  return { transport: "tcp", hostname: host, port: number };
+}

@@ -1,0 +1,287 @@
+/**
+ * The configuration: what each key means, what it may be, and what holds where it is not given. From
+ * this come the type, the check of a file, the JSON Schema for editors (`yizhan config schema`), the list
+ * of defaults (`yizhan config print --defaults`) and the reference in `docs/`.
+ *
+ * Relative paths are relative to the folder of the file; those of `mail.directory`, `queue.directory`
+ * and `drop.directory` to `data`.
+ *
+ * @module
+ */
+
+import { DEFAULT_SCHEDULER_LIMITS } from "../delivery/scheduler.ts";
+import { DEFAULT_SCHEDULE } from "../queue/retry.ts";
+import { DEFAULT_LIMITS } from "../server/roles.ts";
+import {
+  count,
+  domain,
+  domainPattern,
+  duration,
+  hostname,
+  ipAddress,
+  mailAddress,
+  nameServer,
+  network,
+  path,
+  port,
+  relayNetwork,
+  secret,
+  size,
+  socketAddress,
+} from "./fields.ts";
+import { z } from "./packages.ts";
+
+const MIB = 1024 * 1024;
+
+const tlsLevel = z.enum(["none", "opportunistic", "required", "verified"]);
+
+const timeouts = z.strictObject({
+  command: duration.default(DEFAULT_LIMITS.timeouts.command)
+    .describe("For the next command (RFC 5321 §4.5.3.2)"),
+  data: duration.default(DEFAULT_LIMITS.timeouts.data)
+    .describe("For the next octets of a message"),
+  handshake: duration.default(DEFAULT_LIMITS.timeouts.handshake).describe("For a TLS handshake"),
+  message: duration.default(DEFAULT_LIMITS.timeouts.message).describe("For a whole message"),
+  session: duration.default(DEFAULT_LIMITS.timeouts.session).describe("For a whole session"),
+});
+
+const limits = z.strictObject({
+  messageSize: size.default(DEFAULT_LIMITS.messageSize).describe("The largest message (SIZE)"),
+  recipients: z.int().min(100, "RFC 5321 §4.5.3.1.8 wants 100 at least")
+    .default(DEFAULT_LIMITS.recipients).describe("Recipients of a message"),
+  refusedRecipients: count.default(DEFAULT_LIMITS.refusedRecipients)
+    .describe("Refused recipients before a session is ended"),
+  messages: count.default(DEFAULT_LIMITS.messages).describe("Messages in a session"),
+  errors: count.default(DEFAULT_LIMITS.errors).describe(
+    "Refused commands before a session is ended",
+  ),
+  idleCommands: count.default(DEFAULT_LIMITS.idleCommands)
+    .describe("Commands that bring no mail forward (NOOP, RSET, VRFY) in a session"),
+  failedLogins: count.default(DEFAULT_LIMITS.failedLogins)
+    .describe("Failed logins before a session is ended"),
+  connections: count.default(10_000).describe("Connections at once, of one listener"),
+  connectionsPerClient: count.default(50)
+    .describe("Connections at once from one address (IPv6: one /64); loopback is exempt"),
+  timeouts: timeouts.prefault({}).describe("How long each wait may last"),
+});
+
+const extensions = z.strictObject({
+  pipelining: z.boolean(),
+  eightBitMime: z.boolean(),
+  smtputf8: z.boolean(),
+  chunking: z.boolean(),
+  binaryMime: z.boolean(),
+  dsn: z.boolean(),
+  requireTls: z.boolean(),
+  etrn: z.boolean(),
+  verify: z.boolean(),
+  expand: z.boolean(),
+  auth: z.array(z.enum(["SCRAM-SHA-256", "PLAIN", "LOGIN"])),
+}).partial();
+
+const listener = z.strictObject({
+  role: z.enum(["mx", "submission", "submissions", "lmtp"]).describe(
+    "mx: mail from other servers, usually port 25. submission: from your users by STARTTLS and AUTH " +
+      "(587). submissions: the same with TLS from the start (465). lmtp: from a server of yours",
+  ),
+  address: socketAddress.describe("Where it listens: ADDRESS:PORT, [IPV6]:PORT or unix:PATH"),
+  name: z.string().min(1).optional().describe(
+    "Its name in the log and in metrics; default the role",
+  ),
+  banner: z.string().regex(/^[\x20-\x7e]+$/, "wanted printable ASCII").optional()
+    .describe("What the greeting says after the host name; default ESMTP"),
+  greetingDelay: duration.default(0)
+    .describe(
+      "How long the greeting waits for clients that talk too early (5s turns many bots away)",
+    ),
+  extensions: extensions.default({})
+    .describe("Extensions to switch on or off; what is not named is as the role has it"),
+}).describe("A listener");
+
+const credentials = z.strictObject({
+  user: z.string().min(1).describe("The login name"),
+  password: secret.describe("Its password, or file: PATH"),
+  allowUnverified: z.boolean().default(false)
+    .describe("Say the password though the certificate is not verified"),
+});
+
+const relaySettings = {
+  tls: tlsLevel.optional().describe(
+    "none; opportunistic: where offered, with any certificate; required: with any certificate, else " +
+      "the mail waits; verified: with a valid one for the name. Default opportunistic, with " +
+      "credentials verified",
+  ),
+  authorities: z.array(path).default([])
+    .describe("PEM files of authorities to trust beside the system's, for verified"),
+  source: z.strictObject({ ipv4: ipAddress.optional(), ipv6: ipAddress.optional() }).optional()
+    .describe("Our addresses to connect from"),
+  family: z.enum(["ipv6-first", "ipv4-first", "ipv6-only", "ipv4-only"]).default("ipv6-first")
+    .describe("Which addresses to try first, or only"),
+  allowAddresses: z.array(network).default([])
+    .describe("Networks that DNS may lead us to though they are loopback, link-local or the like"),
+  connections: count.default(20).describe("Connections at once"),
+  eightBit: z.enum(["convert", "bounce"]).default("convert")
+    .describe("What becomes of 8-bit mail that the next server cannot take"),
+};
+
+const mx = z.strictObject({
+  kind: z.literal("mx").describe("To whoever DNS names for the domain (RFC 5321 §5.1)"),
+  port: port.default(25),
+  ...relaySettings,
+});
+
+const smarthost = z.strictObject({
+  kind: z.literal("smarthost").describe("To one host, such as a provider's server"),
+  host: z.string().min(1).describe("A host name or IP address"),
+  port: port.optional()
+    .describe("Default 587 with credentials, 465 with implicitTls, else 25"),
+  implicitTls: z.boolean().default(false).describe("TLS from the first octet (port 465)"),
+  credentials: credentials.optional().describe("How to log in there"),
+  ...relaySettings,
+});
+
+const lmtp = z.strictObject({
+  kind: z.literal("lmtp").describe("To an LMTP server, such as Dovecot's; the end of the road"),
+  address: socketAddress,
+  connections: count.default(10).describe("Connections at once"),
+});
+
+const pipe = z.strictObject({
+  kind: z.literal("pipe").describe("Into a program, once for each recipient; the end of the road"),
+  program: z.string().min(1).describe("Its path, or a name in the system's path"),
+  arguments: z.array(z.string()).default([])
+    .describe("May hold {recipient}, {user}, {tag}, {domain} and {sender}; there is no shell"),
+  processes: count.default(4).describe("At once"),
+});
+
+const hold = z.strictObject({
+  kind: z.literal("hold").describe(
+    "Kept until the domain's server asks by ETRN, or an operator says so",
+  ),
+  then: z.discriminatedUnion("kind", [mx, smarthost, lmtp]).prefault({ kind: "mx" })
+    .describe("The way it goes then"),
+});
+
+const route = z.strictObject({
+  domains: z.array(domainPattern).min(1, 'name at least one domain, or "*"')
+    .describe("example.org; .example.org for all below it; * for all that no other route names"),
+  accept: z.boolean().default(false)
+    .describe("Take mail for these domains from anybody (backup MX, gateway)"),
+  via: z.discriminatedUnion("kind", [mx, smarthost, lmtp, pipe, hold]).describe("The way it goes"),
+}).describe("How mail for some domains goes");
+
+const schedule = z.strictObject({
+  first: duration.describe("From the first attempt to the second"),
+  factor: z.number().min(1).describe("How much longer each wait is than the one before"),
+  longest: duration.describe("The longest wait"),
+  jitter: z.number().min(0).lt(1).describe("The part of each wait that chance may add or take"),
+  // Addresses that SRS made are good for 21 days: a bounce must find its way to the very end.
+  lifetime: duration.refine((milliseconds) => milliseconds <= 20 * 86_400_000, "at most 20d")
+    .describe("How long mail is tried before it is returned"),
+  noticeLifetime: duration.describe("The same for mail without a sender: notices"),
+  delayNotice: duration.nullable()
+    .describe("After how long a sender of ours is told that mail still waits; null: never"),
+});
+
+/** As a file has it at its top. The order is that of the documentation. */
+export const configSchema = z.strictObject({
+  version: z.literal(1).default(1).describe("The version of this format"),
+  hostname: hostname.describe(
+    "This machine's name in DNS, said in greetings; its address should lead back to it (PTR)",
+  ),
+  addresses: z.array(ipAddress).default([]).describe(
+    "This machine's addresses as DNS has them, where listeners do not say so (0.0.0.0, [::], NAT)",
+  ),
+  domains: z.array(domain).default([])
+    .describe("Domains of ours, beside those that the users file names"),
+  users: path.default("users").describe("The users file, see yizhan user"),
+  data: path.default("data").describe("The folder of all that the server keeps"),
+  mail: z.strictObject({
+    directory: path.default("mail").describe("The mailboxes (Maildirs), DOMAIN/USER; in data"),
+    postmaster: mailAddress.optional()
+      .describe("Who gets mail for postmaster, where the users file does not say"),
+    subaddressDelimiter: z.string().length(1).nullable().default("+")
+      .describe("Between user and tag (user+tag); null for none"),
+    memory: size.default(64 * MIB).describe(
+      "Memory for messages under way; larger ones use the disk",
+    ),
+  }).prefault({}).describe("Mail that ends here"),
+  listeners: z.array(listener).min(1, "name at least one listener").describe("Where mail comes in"),
+  limits: limits.prefault({}).describe("How much one client may do"),
+  tls: z.strictObject({
+    certificates: z.array(z.strictObject({
+      certificate: path.describe("The certificate and its chain, PEM"),
+      key: path.describe("Its private key, PEM"),
+    })).default([]).describe("SNI chooses among several; the first answers where no name fits"),
+  }).prefault({}).describe(
+    "Certificates for STARTTLS and TLS from the start; renewed files are seen",
+  ),
+  relay: z.strictObject({
+    enabled: z.boolean().default(true)
+      .describe("false: mail only ends here; nothing is queued and nobody is connected to"),
+    from: z.array(relayNetwork).default([]).describe("Networks that may relay without AUTH"),
+    routes: z.array(route).default([])
+      .describe("How mail for others goes; what is not named goes to whoever DNS names"),
+    nameServers: z.array(nameServer).default([])
+      .describe("Who is asked for names; default those of /etc/resolv.conf"),
+  }).prefault({}).describe("Mail that goes on"),
+  queue: z.strictObject({
+    directory: path.default("queue").describe("Where mail waits; in data"),
+    paused: z.boolean().default(false)
+      .describe("Take mail, and deliver only what yizhan queue retry names"),
+    retry: z.strictObject({
+      first: schedule.shape.first.default(DEFAULT_SCHEDULE.first),
+      factor: schedule.shape.factor.default(DEFAULT_SCHEDULE.factor),
+      longest: schedule.shape.longest.default(DEFAULT_SCHEDULE.longest),
+      jitter: schedule.shape.jitter.default(DEFAULT_SCHEDULE.jitter),
+      lifetime: schedule.shape.lifetime.default(DEFAULT_SCHEDULE.lifetime),
+      noticeLifetime: schedule.shape.noticeLifetime.default(DEFAULT_SCHEDULE.noticeLifetime),
+      delayNotice: schedule.shape.delayNotice.default(DEFAULT_SCHEDULE.delayNotice),
+    }).prefault({}).describe("When mail is tried again"),
+    retryDomains: z.record(domainPattern, schedule.partial()).default({})
+      .describe("What differs for a domain, or .example.org for all below it"),
+    concurrency: count.default(DEFAULT_SCHEDULER_LIMITS.concurrency)
+      .describe("Deliveries at once, to all destinations together"),
+    srsSecret: secret.optional()
+      .describe("Signs senders of forwarded mail; default kept in the queue's folder"),
+  }).prefault({}).describe("The queue"),
+  drop: z.strictObject({
+    enabled: z.boolean().default(true).describe("Whether yizhan send and sendmail may leave mail"),
+    directory: path.default("drop").describe("Where they leave it, mode 1733; in data"),
+    interval: duration.default(3000).describe("How often it is looked at; a nudge comes at once"),
+    senders: z.record(
+      z.string(),
+      z.union([z.literal("any"), z.array(z.union([mailAddress, domain]))]),
+    )
+      .default({})
+      .describe(
+        "Who may send as whom: a user of this machine (name or number) to addresses and domains, or " +
+          "any. Root and the server's own user: any. Others: their own name at hostname",
+      ),
+  }).prefault({}).describe("Mail from programs on this machine"),
+  dkim: z.strictObject({
+    directory: path.default("dkim").describe(
+      "The keys: DOMAIN/SELECTOR.pem, as yizhan init makes them",
+    ),
+    selector: z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/).default("yizhan")
+      .describe("Which of them"),
+  }).prefault({}).describe("DKIM keys, for the records that yizhan dns compares"),
+  log: z.strictObject({
+    format: z.enum(["auto", "json", "text"]).default("auto")
+      .describe("auto: text on a terminal, JSON lines elsewhere"),
+  }).prefault({}).describe("The log, on standard output"),
+  monitor: z.strictObject({
+    address: socketAddress.optional()
+      .describe("Where /metrics, /healthz and /readyz are; absent: nowhere. Keep it to yourself"),
+  }).prefault({}).describe("Metrics and health over HTTP"),
+  stop: z.strictObject({
+    grace: duration.default(10_000)
+      .describe("How long sessions and deliveries may go on after a signal to stop"),
+  }).prefault({}).describe("The end"),
+});
+
+/** A configuration that was read, with every default filled in: milliseconds, octets, addresses. */
+export type Config = z.output<typeof configSchema>;
+
+/** A configuration as it is written. */
+export type ConfigInput = z.input<typeof configSchema>;
