@@ -33,6 +33,8 @@ export type ControlErrorCode =
   | "not-found"
   /** Too many ask at once, or an attempt is under way: later. */
   | "busy"
+  /** What the operator wrote is wrong: nothing has changed. */
+  | "refused"
   /** The server is going down. */
   | "stopping"
   /** The machine could not, such as a full disk. */
