@@ -11,6 +11,9 @@
  * @module
  */
 
+import type { ConfigInput } from "../src/config/schema.ts";
+import { toPort, writeConfig } from "../tests/support/config.ts";
+
 const MAIN = new URL("../src/cli/main.ts", import.meta.url).pathname;
 const harness = Deno.env.get("SMTP_BENCH");
 const option = (name: string, otherwise: string) =>
@@ -25,7 +28,8 @@ interface Work {
   readonly name: string;
   readonly letter: string;
   readonly peers: string;
-  readonly serve: (sink: number) => readonly string[];
+  /** What its configuration has beside the usual. */
+  readonly config: (sink: number) => Partial<ConfigInput>;
   readonly more: readonly string[];
 }
 
@@ -34,21 +38,21 @@ const WORKS: readonly Work[] = [
     name: "accept",
     letter: "A",
     peers: "postfix",
-    serve: () => ["--queue-only", "--relay-from", "127.0.0.0/8"],
+    config: () => ({ queue: { paused: true }, relay: { from: ["127.0.0.0/8"] } }),
     more: ["--keep", "many", "--secs", "4"],
   },
   {
     name: "deliver",
     letter: "B",
     peers: "postfix",
-    serve: () => [],
+    config: () => ({}),
     more: ["--messages", "4000"],
   },
   {
     name: "relay",
     letter: "C",
     peers: "postfix,postfix/relay-tuned",
-    serve: (sink) => ["--relay-from", "127.0.0.0/8", "--route", `*=smtp:127.0.0.1:${sink}`],
+    config: (sink) => ({ relay: { from: ["127.0.0.0/8"], routes: [toPort(sink)] } }),
     more: ["--messages", "4000"],
   },
 ];
@@ -67,12 +71,15 @@ async function measure(work: Work): Promise<void> {
   const port = freePort();
   const served = work.name === "deliver" ? "bench.test" : "elsewhere.test";
   await makeUsers(`${folder}/users`, served);
-  await Deno.mkdir(`${folder}/mail`, { mode: 0o700 });
+  const config = await writeConfig(folder, {
+    hostname: "mx.bench.test",
+    listeners: [{ role: "mx", address: `127.0.0.1:${port}` }],
+    ...work.config(sink),
+  });
   const server = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--no-prompt", "--v8-flags=--max-semi-space-size=16", "-A", MAIN, "serve"],
-      ...["--hostname", "mx.bench.test", "--users", `${folder}/users`, "--mail", `${folder}/mail`],
-      ...["--mx", `127.0.0.1:${port}`, "--json", ...work.serve(sink)],
+      ...["--config", config, "--json"],
     ],
     stdout: "null",
     stderr: "inherit",

@@ -83,7 +83,7 @@ async function runTraced(
   send: (senders: Senders) => Promise<void>,
 ): Promise<{ calls: SystemCall[]; mails: AnsweredMail[] }> {
   // What is queued stays there, so that every trace has all of it.
-  const server = await startTraced(folder, ["--queue-only", "--relay-from", "127.0.0.0/8"]);
+  const server = await startTraced(folder);
   const senders = new Senders(server.port);
   let trace;
   try {

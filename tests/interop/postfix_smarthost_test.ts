@@ -153,11 +153,20 @@ interopTest(
     await using server = await startStation({
       users: { [ALICE]: "secret" },
       listeners: ["mx"],
-      routes: [`*=smtp:127.0.0.1:${postfix.port}`],
-      credentials: `# host user password\n127.0.0.1 station@example.test ${PASSWORD}\n`,
+      relay: {
+        from: ["127.0.0.0/8"],
+        routes: [{
+          domains: ["*"],
+          via: {
+            kind: "smarthost",
+            host: "127.0.0.1",
+            port: postfix.port,
+            credentials: { user: "station@example.test", password: PASSWORD },
+          },
+        }],
+      },
       // Whom to trust beside the certificate authorities of the machine.
       env: { DENO_CERT: `${postfix.folder.path}/${NAME}.crt` },
-      args: ["--relay-from", "127.0.0.0/8"],
     });
     const { address } = server.endpoint("mx");
     assertEnded(await run("swaks", ["--server", address, "--from", ALICE, "--to", BOB]));

@@ -9,7 +9,9 @@
  */
 
 import { AssertionError } from "@std/assert";
+import type { ConfigInput } from "../../src/config/schema.ts";
 import type { MtaEvent } from "../../src/events.ts";
+import { writeConfig } from "../support/config.ts";
 import {
   assertEnded,
   findTool,
@@ -81,41 +83,36 @@ export interface StationOptions {
   readonly listeners: readonly string[];
   /** The names in each self-signed certificate it shows; one for its own name by default. */
   readonly certificates?: readonly (readonly string[])[];
-  /** How mail for others goes, as `DOMAIN=WAY`. */
-  readonly routes?: readonly string[];
-  /** The lines of its file of credentials for the hosts among the routes. */
-  readonly credentials?: string;
+  /** How mail for others goes, and from whom; to nobody but by these routes. */
+  readonly relay?: ConfigInput["relay"];
   /** Its environment, beside what it inherits. */
   readonly env?: Readonly<Record<string, string>>;
-  /** More arguments of `serve`. */
-  readonly args?: readonly string[];
 }
 
 /** Starts the real server; `lmtp-unix` among the listeners is LMTP on `lmtp.sock` in the folder. */
 export async function startStation(options: StationOptions): Promise<Server> {
   const folder = await makeTemporaryFolder();
-  const usersFile = `${folder.path}/users`;
   for (const [address, password] of Object.entries(options.users)) {
     await addUser(folder, address, password, options.quota);
   }
-  await Deno.mkdir(`${folder.path}/mail`, { mode: 0o700 });
-  const { hostname = "mx.example.test", routes = [] } = options;
-  const args = ["serve", "--hostname", hostname, "--users", usersFile];
-  args.push("--mail", `${folder.path}/mail`);
-  for (const listener of options.listeners) {
-    if (listener === "lmtp-unix") args.push("--lmtp", `unix:${folder.path}/lmtp.sock`);
-    else args.push(`--${listener}`, "127.0.0.1:0");
-  }
-  for (const route of routes) args.push("--route", route);
-  if (options.credentials !== undefined) {
-    args.push("--credentials", await folder.write("credentials", options.credentials));
-  }
+  const { hostname = "mx.example.test", relay = {} } = options;
+  const certificates = [];
   for (const names of options.certificates ?? [[hostname]]) {
-    const { certificate, key } = await makeCertificate(folder, names);
-    args.push("--certificate", certificate, "--key", key);
+    certificates.push(await makeCertificate(folder, names));
   }
-  const words = commandLine(folder, [...args, ...options.args ?? []]);
+  const file = await writeConfig(folder.path, {
+    hostname,
+    listeners: options.listeners.map((name) => listener(name, folder)),
+    tls: { certificates },
+    relay,
+  });
+  const words = commandLine(folder, ["serve", "--config", file]);
   return await start(folder, words, options.listeners.length, options.env);
+}
+
+function listener(name: string, { path }: TemporaryFolder): ConfigInput["listeners"][number] {
+  if (name === "lmtp-unix") return { role: "lmtp", address: `unix:${path}/lmtp.sock` };
+  return { role: name as ConfigInput["listeners"][number]["role"], address: "127.0.0.1:0" };
 }
 
 /** Adds a mailbox to the users file of a folder. */

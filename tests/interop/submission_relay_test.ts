@@ -5,6 +5,7 @@
  * @module
  */
 
+import { toPort } from "../support/config.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { QueueSummary } from "../../src/queue/operator/queue_view.ts";
 import { findFreePort, until } from "./daemon.ts";
@@ -25,7 +26,7 @@ function startRelay(port: number): Promise<Server> {
   return startStation({
     users: { [ALICE]: PASSWORD },
     listeners: ["submission"],
-    routes: [`*=smtp:127.0.0.1:${port}`],
+    relay: { routes: [toPort(port)] },
   });
 }
 

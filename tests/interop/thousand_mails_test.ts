@@ -6,6 +6,7 @@
  * @module
  */
 
+import { toPort } from "../support/config.ts";
 import { createHash } from "node:crypto";
 import { assertEquals } from "@std/assert";
 import { findFreePort, until } from "./daemon.ts";
@@ -25,8 +26,7 @@ function startOne(name: string, next: number): Promise<Server> {
     hostname: `mx.${name}.test`,
     users: { [`user@${name}.test`]: "correct horse battery staple" },
     listeners: ["mx"],
-    routes: [`*=smtp:127.0.0.1:${next}`],
-    args: ["--relay-from", "127.0.0.0/8"],
+    relay: { from: ["127.0.0.0/8"], routes: [toPort(next)] },
   });
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { AssertionError } from "@std/assert";
+import { writeConfig } from "../support/config.ts";
 import { TRACED_CALLS } from "../support/durability.ts";
 import { findTool, type TemporaryFolder } from "./support.ts";
 
@@ -24,20 +25,22 @@ export interface TracedServer {
 }
 
 /**
- * Starts it on a folder with a file `users` and a folder `mail` in it; the queue is `queue`.
- *
- * @param args of `serve`, beside where things lie and listening on a port of its choice.
+ * Starts it on a folder with a file `users` in it; `mail` and `queue` are made there. It listens on a port of
+ * its choice, relays for this machine, and delivers nothing from the queue.
  */
-export async function startTraced(
-  folder: TemporaryFolder,
-  args: readonly string[],
-): Promise<TracedServer> {
+export async function startTraced(folder: TemporaryFolder): Promise<TracedServer> {
+  const config = await writeConfig(folder.path, {
+    hostname: "mx.example.test",
+    listeners: [{ role: "mx", address: "127.0.0.1:0" }],
+    relay: { from: ["127.0.0.0/8"] },
+    queue: { paused: true },
+    drop: { enabled: false },
+  });
   const file = `${folder.path}/trace`;
   const command = [
     ...["-f", "-y", "-s", String(SHOWN), "-o", file, "-e", `trace=${TRACED_CALLS.join(",")}`],
     ...[findTool("deno"), "run", "--no-prompt", "--no-check", "-A", MAIN, "serve", "--json"],
-    ...["--hostname", "mx.example.test", "--mx", "127.0.0.1:0", "--queue", `${folder.path}/queue`],
-    ...["--users", `${folder.path}/users`, "--mail", `${folder.path}/mail`, ...args],
+    ...["--config", config],
   ];
   const strace = new Deno.Command(findTool("strace"), {
     args: command,
