@@ -8,7 +8,7 @@
 
 import type { TlsCertificate } from "../runtime/runtime.ts";
 import { CommandError, EXIT } from "./exit.ts";
-import { readPemPair } from "./pem.ts";
+import { readPemPair } from "../config/pem.ts";
 import { describeFileError } from "./trouble.ts";
 
 /** Where a certificate and its key lie. */

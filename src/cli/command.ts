@@ -8,7 +8,7 @@
 
 import { parseArgs } from "node:util";
 import { type ExitCode, UsageError } from "./exit.ts";
-import { hintNearestName } from "./nearest_name.ts";
+import { hintNearestName } from "../config/nearest_name.ts";
 
 /** A flag. Without `value` it is a switch. */
 export interface Flag {

@@ -10,7 +10,7 @@
  */
 
 import type { TlsCertificate } from "../runtime/runtime.ts";
-import { readPemPair } from "./pem.ts";
+import { readPemPair } from "../config/pem.ts";
 
 /** A certificate in force. */
 export interface LocalCertificate {

@@ -7,7 +7,7 @@
 import { formatCommandHelp, formatTable, parseCommandLine } from "./command.ts";
 import { type CommandEntry, COMMANDS } from "./commands.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
-import { hintNearestName } from "./nearest_name.ts";
+import { hintNearestName } from "../config/nearest_name.ts";
 import { complain } from "./terminal.ts";
 import { describeError } from "./trouble.ts";
 import { VERSION } from "./version.ts";

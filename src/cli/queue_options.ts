@@ -7,17 +7,13 @@
 import { type QueueFilter, queueMatcher, type QueueState } from "../queue/operator/queue_filter.ts";
 import { QUEUE_STATES } from "../queue/operator/queue_filter.ts";
 import type { CommandLine, Flag } from "./command.ts";
+import { CONTROL_FLAGS } from "./control.ts";
 import { UsageError } from "./exit.ts";
-import { hintNearestName } from "./nearest_name.ts";
+import { hintNearestName } from "../config/nearest_name.ts";
 
 /** The flags of `queue`. */
 export const QUEUE_FLAGS = {
-  mail: { value: "DIR", help: "The mail folder of the server, as serve was told" },
-  queue: { value: "DIR", help: "Its queue, where serve was told of another than .queue in DIR" },
-  socket: {
-    value: "PATH",
-    help: "Its control socket, where that is not control.sock in the queue",
-  },
+  ...CONTROL_FLAGS,
   to: { value: "ADDRESS|DOMAIN", help: "Mail that is still to reach it" },
   from: { value: "ADDRESS|DOMAIN", help: "Mail with this sender; '<>' for notices" },
   state: { value: "STATE", help: `Mail in this state: ${QUEUE_STATES.join(", ")}` },
@@ -30,11 +26,7 @@ export const QUEUE_FLAGS = {
 } satisfies Record<string, Flag>;
 
 /** What `queue` shall do. */
-export type QueueOptions = {
-  /** The path of the control socket. */
-  readonly socket: string;
-  readonly json: boolean;
-} & QueueTask;
+export type QueueOptions = { readonly json: boolean } & QueueTask;
 
 /** The verbs. */
 export type QueueTask =
@@ -48,7 +40,7 @@ export type QueueTask =
 export type QueueChoice = { readonly ids: readonly string[] } | { readonly filter: QueueFilter };
 
 const FILTERS = ["to", "from", "state"] as const;
-const COMMON = ["mail", "queue", "socket", "json"] as const;
+const COMMON = ["config", "socket", "json"] as const;
 
 /** The verbs, and which flags each of them takes beside the common ones. */
 const VERBS = {
@@ -66,7 +58,7 @@ type Verb = keyof typeof VERBS;
 export function readQueueOptions(line: CommandLine): QueueOptions {
   const verb = readVerb(line);
   const task = readTask(verb, line);
-  return { socket: readSocket(line), json: line.has("json"), ...task };
+  return { json: line.has("json"), ...task };
 }
 
 function readVerb(line: CommandLine): Verb {
@@ -100,16 +92,6 @@ function readTask(verb: Verb, line: CommandLine): QueueTask {
     case "release":
       return { verb, which: readChoice(verb, line) };
   }
-}
-
-/** The most exact of what was said. */
-function readSocket(line: CommandLine): string {
-  const socket = line.value("socket");
-  if (socket !== undefined) return socket;
-  const mail = line.value("mail");
-  const queue = line.value("queue") ?? (mail && `${mail.replace(/\/+$/, "")}/.queue`);
-  if (queue !== undefined) return `${queue.replace(/\/+$/, "")}/control.sock`;
-  throw new UsageError("which server? give --mail DIR, its mail folder");
 }
 
 function readFilter(line: CommandLine): QueueFilter {

@@ -20,7 +20,7 @@ import {
 import { denoRuntime } from "../runtime/deno.ts";
 import type { Command, CommandLine, Flag } from "./command.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
-import { hintNearestName } from "./nearest_name.ts";
+import { hintNearestName } from "../config/nearest_name.ts";
 import { askNewPassword } from "./password.ts";
 import { requirePermissions } from "./permissions.ts";
 import { say } from "./terminal.ts";

@@ -3,7 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { CertificateFiles } from "../../src/cli/certificate_files.ts";
 import { CommandError } from "../../src/cli/exit.ts";
 import { keepLocalCertificate } from "../../src/cli/local_certificate.ts";
-import { readPemPair } from "../../src/cli/pem.ts";
+import { readPemPair } from "../../src/config/pem.ts";
 import { Folder } from "./program.ts";
 import { mxCertificate, otherCertificate } from "../support/certificates.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { type Command, formatCommandHelp, parseCommandLine } from "../../src/cli/command.ts";
 import { EXIT, UsageError } from "../../src/cli/exit.ts";
-import { findNearestName } from "../../src/cli/nearest_name.ts";
+import { findNearestName } from "../../src/config/nearest_name.ts";
 import { isLocalOnly, readListenAddress, readSize } from "../../src/cli/values.ts";
 
 const POST: Command = {
