@@ -6,10 +6,17 @@
  * @module
  */
 
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { MtaEvent } from "../events.ts";
 import type { Mta } from "../mta.ts";
-import { denoRuntime } from "../runtime/deno.ts";
-import type { Runtime, SocketAddress, TlsCertificate } from "../runtime/runtime.ts";
+import {
+  errorCode,
+  type Runtime,
+  type SocketAddress,
+  type TlsCertificate,
+} from "../runtime/runtime.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { Conversation, type Listeners } from "./demo/conversation.ts";
 import { EventWatch, NotHappenedError } from "./demo/event_watch.ts";
@@ -21,8 +28,11 @@ import { startStationA, startStationB } from "./demo/stations.ts";
 import { tapNetwork } from "./demo/tap.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { keepLocalCertificate } from "./local_certificate.ts";
+import { thisRuntime } from "./machine.ts";
+import { isGranted, thisProgram } from "./permissions.ts";
 import { StandardOutput } from "./standard_output.ts";
 import { StopSignals } from "./stop_signals.ts";
+import { isColourful, terminalWidth } from "./terminal.ts";
 import { describeFileError, explainFailure } from "./trouble.ts";
 
 /** The command. */
@@ -58,7 +68,7 @@ async function runDemo(line: CommandLine): Promise<ExitCode> {
     if (output.gone) return EXIT.ok;
     throw explainFailure("the demonstration cannot go on", error) ?? error;
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    await rm(folder, { recursive: true });
   }
 }
 
@@ -67,29 +77,29 @@ async function runDemo(line: CommandLine): Promise<ExitCode> {
  * since the roots of trust that Alice's certificate is added to have no name among its kinds.
  */
 function demandPermissions(data: string | undefined): void {
-  const needed: Deno.PermissionDescriptor[] = [
-    { name: "net", host: "127.0.0.1" },
-    { name: "sys" },
-    ...(data === undefined ? [] : [{ name: "write", path: data } as const]),
-  ];
-  if (needed.every((one) => Deno.permissions.querySync(one).state === "granted")) return;
+  const folderNeeded = data === undefined ? [] : [{ name: "write", path: data } as const];
+  if (isGranted({ name: "net", host: "127.0.0.1" }, { name: "sys" }, ...folderNeeded)) return;
   const folder = data ?? "yizhan-demo";
   const socket = `${folder.startsWith("/") ? folder : `$PWD/${folder}`}/a/queue/owner.sock`;
-  const program = import.meta.resolve("./main.ts").replace(/^file:\/\//, "");
   throw new CommandError(
     EXIT.noPermission,
     `Deno lacks the permission for this; run: deno run "--allow-net=127.0.0.1,unix:${socket}" ` +
-      `--allow-read=. --allow-write=${folder} --allow-sys ${program} demo --data ${folder}`,
+      `--allow-read=. --allow-write=${folder} --allow-sys ${thisProgram()} demo --data ${folder}`,
   );
 }
 
+/** Where the environment says, as far as it may be asked. */
+function temporaryFolder(): string {
+  return isGranted({ name: "env", variable: "TMPDIR" }) ? tmpdir() : "/tmp";
+}
+
 async function makeFolder(wanted: string | undefined): Promise<string> {
-  if (wanted === undefined) return await Deno.makeTempDir({ prefix: "yizhan-demo-" });
+  if (wanted === undefined) return await mkdtemp(join(temporaryFolder(), "yizhan-demo-"));
   try {
-    await Deno.mkdir(wanted, { mode: 0o700 });
+    await mkdir(wanted, { mode: 0o700 });
     return wanted;
   } catch (error) {
-    const reason = error instanceof Deno.errors.AlreadyExists
+    const reason = errorCode(error) === "EEXIST"
       ? "it is there already; remove it, if no other demonstration runs in it"
       : describeFileError(error);
     throw new CommandError(EXIT.cantCreate, `cannot make the folder ${wanted}: ${reason}`);
@@ -153,7 +163,7 @@ async function play(
     tally.questions++;
     print(narration.question("A", question));
   });
-  const runtime = denoRuntime();
+  const runtime = thisRuntime();
   const [a, b] = [watching("A"), watching("B")];
   await using stationB = running(
     await startStationB({
@@ -165,7 +175,7 @@ async function play(
   );
   await using stationA = running(
     await startStationA({
-      runtime: tapped(denoRuntime({ nameServers: [names.address] }), "A", "B"),
+      runtime: tapped(thisRuntime({ nameServers: [names.address] }), "A", "B"),
       folder: `${folder}/a`,
       certificate: certificates.a,
       onEvent: a.onEvent,
@@ -227,11 +237,5 @@ function mailboxOf(folder: string, address: string): string {
 
 function lookOf({ isTerminal }: StandardOutput): { width: number; colour: boolean } {
   if (!isTerminal) return { width: Infinity, colour: false };
-  let width = 80;
-  try {
-    width = Deno.consoleSize().columns;
-  } catch {
-    // No terminal tells.
-  }
-  return { width, colour: !Deno.noColor };
+  return { width: terminalWidth(), colour: isColourful("stdout") };
 }

@@ -6,17 +6,17 @@
  * @module
  */
 
+import { hostname as hostnameOfSystem } from "node:os";
 import { catchAllDirectory } from "../directory/catch_all.ts";
 import { type Mta, startMta } from "../mta.ts";
-import { denoRuntime } from "../runtime/deno.ts";
 import { formatSocketAddress, type SocketAddress } from "../runtime/runtime.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { type FolderNeeds, folderNeeds, makeFolders } from "./data_folder.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { formatDay, keepLocalCertificate, type LocalCertificate } from "./local_certificate.ts";
-import { chooseFormatter, EventLog, LOG_FLAGS } from "./log_output.ts";
-import { serverRuntime } from "./machine.ts";
-import { mayRead, requirePermissions } from "./permissions.ts";
+import { chooseFormatter, EventLog, LOG_FLAGS, STANDARD_OUTPUT } from "./log_output.ts";
+import { serverRuntime, thisRuntime } from "./machine.ts";
+import { isGranted, mayRead, requirePermissions } from "./permissions.ts";
 import { StopSignals } from "./stop_signals.ts";
 import { say, warn } from "./terminal.ts";
 import { describeError, describeFileError, explainFailure } from "./trouble.ts";
@@ -66,7 +66,7 @@ async function runDev(line: CommandLine, words: readonly string[]): Promise<Exit
   const options = readOptions(line);
   const { addresses, data, tls } = options;
   const path = `${data}/tls/certificate.pem`;
-  const log = new EventLog(Deno.stdout, chooseFormatter(line, `${data}/mail`, path));
+  const log = new EventLog(STANDARD_OUTPUT, chooseFormatter(line, `${data}/mail`, path));
   await demandPermissions(options, words);
   await makeDataFolder(data);
   const hostname = ownHostname();
@@ -128,12 +128,12 @@ async function demandPermissions(
       { read: [read], write: [write], listen: addresses, sys: ["statfs"] },
       words,
     );
-  demand(await folderNeeds(denoRuntime().files, data, mayRead, demand));
+  demand(await folderNeeds(thisRuntime().files, data, mayRead, demand));
 }
 
 async function makeDataFolder(data: string): Promise<void> {
   try {
-    await makeFolders(denoRuntime().files, `${data}/mail`);
+    await makeFolders(thisRuntime().files, `${data}/mail`);
   } catch (error) {
     throw new CommandError(
       EXIT.cantCreate,
@@ -146,10 +146,8 @@ async function makeDataFolder(data: string): Promise<void> {
 
 /** This machine's name, where it may be asked for and is a name. */
 function ownHostname(): string {
-  if (Deno.permissions.querySync({ name: "sys", kind: "hostname" }).state !== "granted") {
-    return "localhost";
-  }
-  const name = Deno.hostname().toLowerCase();
+  if (!isGranted({ name: "sys", kind: "hostname" })) return "localhost";
+  const name = hostnameOfSystem().toLowerCase();
   return /^[a-z\d]([a-z\d.-]{0,251}[a-z\d])?$/.test(name) ? name : "localhost";
 }
 

@@ -9,7 +9,8 @@
  * @module
  */
 
-import type { TlsCertificate } from "../runtime/runtime.ts";
+import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { errorCode, type TlsCertificate } from "../runtime/runtime.ts";
 import { readPemPair } from "../config/pem.ts";
 
 /** A certificate in force. */
@@ -40,8 +41,8 @@ export async function keepLocalCertificate(
   const kept = await readKept(folder, now);
   if (typeof kept === "object" && kept !== null) return kept;
   const pair = await makeCertificate(names, now);
-  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-  await Deno.chmod(folder, 0o700);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await chmod(folder, 0o700);
   // The certificate last: without it the key counts as missing, and both are made anew.
   await replaceFile(`${folder}/key.pem`, pair.key, 0o600);
   await replaceFile(`${folder}/certificate.pem`, pair.certificate, 0o644);
@@ -53,11 +54,11 @@ async function readKept(folder: string, now: number): Promise<LocalCertificate |
   let texts: [string, string];
   try {
     texts = await Promise.all([
-      Deno.readTextFile(`${folder}/certificate.pem`),
-      Deno.readTextFile(`${folder}/key.pem`),
+      readFile(`${folder}/certificate.pem`, "utf8"),
+      readFile(`${folder}/key.pem`, "utf8"),
     ]);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
+    if (errorCode(error) === "ENOENT") return null;
     return error instanceof Error ? error.message : String(error);
   }
   const read = readPemPair(...texts);
@@ -69,9 +70,9 @@ async function readKept(folder: string, now: number): Promise<LocalCertificate |
 /** Replaces a file whole: a crash leaves the old one or the new one. */
 async function replaceFile(path: string, text: string, mode: number): Promise<void> {
   const temporary = `${path}.new`;
-  await Deno.remove(temporary).catch(() => {});
-  await Deno.writeTextFile(temporary, text, { createNew: true, mode });
-  await Deno.rename(temporary, path);
+  await rm(temporary, { force: true });
+  await writeFile(temporary, text, { flag: "wx", mode });
+  await rename(temporary, path);
 }
 
 /** An EC P-256 key and a certificate for it, valid ten years, from yesterday (clocks differ). */

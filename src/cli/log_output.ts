@@ -9,11 +9,15 @@
  * @module
  */
 
+import { write } from "node:fs";
+import { promisify } from "node:util";
 import { concat } from "../bytes.ts";
 import type { EventSink, MtaEvent } from "../events.ts";
 import { EventLines, formatEventJson } from "../observe/log.ts";
+import { errorCode } from "../runtime/runtime.ts";
 import type { CommandLine, Flag } from "./command.ts";
 import { UsageError } from "./exit.ts";
+import { isColourful, isTerminal } from "./terminal.ts";
 import { hintAtTrust } from "./trust_hint.ts";
 
 /** The flags that choose the form of the log. */
@@ -32,19 +36,37 @@ export function chooseFormatter(
   certificate?: string,
 ): EventFormatter {
   if (line.has("json") && line.has("text")) throw new UsageError("give --json or --text, not both");
-  const terminal = Deno.stdout.isTerminal();
-  if (line.has("json") || (!terminal && !line.has("text"))) return formatEventJson;
-  const colour = terminal && !Deno.noColor;
-  const lines = new EventLines({ colour, maildirRoot });
+  if (line.has("json") || (!isTerminal("stdout") && !line.has("text"))) return formatEventJson;
+  const lines = new EventLines({ colour: isColourful("stdout"), maildirRoot });
   const format = (event: MtaEvent) => lines.format(event);
   return certificate === undefined ? format : hintAtTrust(format, certificate);
 }
 
-/** What can be written to, such as `Deno.stdout`. */
+/** What can be written to, such as {@link STANDARD_OUTPUT}. */
 export interface Output {
   /** Writes some of it and says how many octets. */
   write(bytes: Uint8Array): Promise<number>;
 }
+
+const writeLater = promisify(write);
+
+/** Milliseconds between two tries to write what nobody has read yet. */
+const UNREAD_PAUSE = 10;
+
+/** Standard output, written by another thread: one that is held does not hold this one. */
+export const STANDARD_OUTPUT: Output = {
+  async write(bytes) {
+    for (;;) {
+      try {
+        return (await writeLater(1, bytes, 0, bytes.length, null)).bytesWritten;
+      } catch (error) {
+        // A pipe that was set not to block, perhaps by another who has it, and is full.
+        if (errorCode(error) !== "EAGAIN") throw error;
+        await new Promise((resolve) => setTimeout(resolve, UNREAD_PAUSE));
+      }
+    }
+  },
+};
 
 /** Octets that may wait to be written. */
 const MAX_WAITING = 4 * 1024 * 1024;

@@ -1,6 +1,6 @@
 /**
- * The machine as server commands use it: Deno's, with errors of listening that name the address and
- * say what to do, and for the catcher without any way out.
+ * The machine as commands use it: that of the runtime this process has, Deno or Bun. For servers with
+ * errors of listening that name the address and say what to do, and for the catcher without any way out.
  *
  * @module
  */
@@ -16,6 +16,11 @@ import {
 import { CommandError, EXIT } from "./exit.ts";
 import { describeError, explainFailure, isNotCapable } from "./trouble.ts";
 
+/** The machine, by the runtime of this process. @throws {TypeError} as the adapters. */
+export function thisRuntime(options: { readonly nameServers?: readonly string[] } = {}): Runtime {
+  return denoRuntime(options);
+}
+
 /**
  * @param options `outward: false` takes away the means to connect to anything; `nameServers` are asked in
  * place of those of the system.
@@ -24,7 +29,7 @@ export function serverRuntime(
   options: { readonly outward: boolean; readonly nameServers?: readonly string[] },
 ): Runtime {
   const { outward, nameServers = [] } = options;
-  const runtime = denoRuntime(nameServers.length === 0 ? {} : { nameServers });
+  const runtime = thisRuntime(nameServers.length === 0 ? {} : { nameServers });
   const { network } = runtime;
   const connect: Network["connect"] = outward
     ? (address, settings) => network.connect(address, settings)

@@ -4,6 +4,7 @@
  * @module
  */
 
+import process from "node:process";
 import { formatCommandHelp, formatTable, parseCommandLine } from "./command.ts";
 import { type CommandEntry, COMMANDS } from "./commands.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
@@ -100,4 +101,4 @@ function capitalize(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) process.exit(await main(process.argv.slice(2)));

@@ -4,8 +4,14 @@
  * @module
  */
 
+import { read, writeSync } from "node:fs";
+import process from "node:process";
+import { promisify } from "node:util";
 import { passwordProblem } from "../directory/password.ts";
 import { CommandError, EXIT, UsageError } from "./exit.ts";
+import { isTerminal } from "./terminal.ts";
+
+const readLater = promisify(read);
 
 /** Octets that are read; what makes a good password is said by `directory/password.ts`. */
 const MAX_LINE = 4096;
@@ -61,7 +67,7 @@ export class BlindLine {
  */
 export async function askNewPassword(address: string, fromStdin: boolean): Promise<string> {
   if (fromStdin) return checkPassword(await readStdin());
-  if (!Deno.stdin.isTerminal()) {
+  if (!isTerminal("stdin")) {
     throw new UsageError("standard input is not a terminal to ask on: give --password-stdin");
   }
   const first = checkPassword(await typeBlindly(`Password for ${address}: `));
@@ -77,16 +83,21 @@ function checkPassword(password: string): string {
   throw new CommandError(EXIT.dataError, `${problem}; nothing was changed`);
 }
 
+/** Some octets of standard input, 0 at its end. */
+async function readInput(into: Uint8Array): Promise<number> {
+  return (await readLater(0, into, 0, into.length, null)).bytesRead;
+}
+
 async function typeBlindly(prompt: string): Promise<string> {
   const line = new BlindLine();
   const octets = new Uint8Array(64);
   // First no echo, then the prompt: somebody who types at once must not see it either.
-  Deno.stdin.setRaw(true);
+  process.stdin.setRawMode(true);
   try {
-    await Deno.stderr.write(new TextEncoder().encode(prompt));
+    writeSync(2, prompt);
     for (;;) {
-      const length = await Deno.stdin.read(octets);
-      const typed: TypedLine = length === null
+      const length = await readInput(octets);
+      const typed: TypedLine = length === 0
         ? { state: "interrupted" }
         : line.receive(octets.subarray(0, length));
       if (typed.state === "done") return typed.line;
@@ -95,8 +106,8 @@ async function typeBlindly(prompt: string): Promise<string> {
       }
     }
   } finally {
-    Deno.stdin.setRaw(false);
-    await Deno.stderr.write(new TextEncoder().encode("\n"));
+    process.stdin.setRawMode(false);
+    writeSync(2, "\n");
   }
 }
 
@@ -105,8 +116,8 @@ async function readStdin(): Promise<string> {
   const octets = new Uint8Array(MAX_LINE);
   let length = 0;
   while (length < octets.length && !octets.subarray(0, length).includes(0x0a)) {
-    const count = await Deno.stdin.read(octets.subarray(length));
-    if (count === null) break;
+    const count = await readInput(octets.subarray(length));
+    if (count === 0) break;
     length += count;
   }
   const [line = ""] = new TextDecoder().decode(octets.subarray(0, length)).split("\n");

@@ -1,10 +1,12 @@
 /**
  * What the program asks of Deno, checked before anything is touched: a missing permission is one line
- * with the command that grants it, not a failure half-way.
+ * with the command that grants it, not a failure half-way. Another runtime, such as that of the single
+ * binary, has no permissions, and everything is granted.
  *
  * @module
  */
 
+import process from "node:process";
 import type { SocketAddress } from "../runtime/runtime.ts";
 import { CommandError, EXIT } from "./exit.ts";
 
@@ -27,9 +29,7 @@ export interface Needs {
  * @throws {CommandError} naming the first permission that is missing, and the whole command to run.
  */
 export function requirePermissions(needs: Needs, words: readonly string[]): void {
-  const missing = listPermissions(needs).find((descriptor) =>
-    Deno.permissions.querySync(descriptor as Deno.PermissionDescriptor).state !== "granted"
-  );
+  const missing = listPermissions(needs).find((needed) => !isGranted(needed));
   if (missing === undefined) return;
   throw new CommandError(
     EXIT.noPermission,
@@ -39,7 +39,27 @@ export function requirePermissions(needs: Needs, words: readonly string[]): void
 
 /** Whether a path may be read without asking anybody. */
 export function mayRead(path: string): boolean {
-  return Deno.permissions.querySync({ name: "read", path }).state === "granted";
+  return isGranted({ name: "read", path });
+}
+
+/** A permission, as `Deno.permissions` names it. */
+export type Permission =
+  | { readonly name: "read" | "write"; readonly path: string }
+  | { readonly name: "net"; readonly host?: string }
+  | { readonly name: "run"; readonly command: string }
+  | { readonly name: "env"; readonly variable: string }
+  | { readonly name: "sys"; readonly kind?: "statfs" | "hostname" };
+
+/** Whether all of this may be done without asking anybody. */
+export function isGranted(...needed: readonly Permission[]): boolean {
+  if (typeof Deno === "undefined") return true;
+  return needed.every((one) => Deno.permissions.querySync(one).state === "granted");
+}
+
+/** Where this program lies, as `deno run` takes it: a path, or the URL it was run by. */
+export function thisProgram(): string {
+  const url = new URL(import.meta.resolve("./main.ts"));
+  return url.protocol === "file:" ? decodeURIComponent(url.pathname) : url.href;
 }
 
 /** The command line that grants exactly what is needed. */
@@ -53,17 +73,10 @@ export function formatDenoCommand(needs: Needs, words: readonly string[]): strin
   const allow = [...flags].map(([name, subjects]) =>
     subjects.includes("") ? `--allow-${name}` : `--allow-${name}=${subjects.join(",")}`
   );
-  const program = import.meta.resolve("./main.ts").replace(/^file:\/\//, "");
-  return ["deno", "run", ...allow, program, ...words].map(quote).join(" ");
+  return ["deno", "run", ...allow, thisProgram(), ...words].map(quote).join(" ");
 }
 
-type Needed =
-  | { readonly name: "read" | "write"; readonly path: string }
-  | { readonly name: "net"; readonly host?: string }
-  | { readonly name: "run"; readonly command: string }
-  | { readonly name: "sys"; readonly kind: "statfs" };
-
-function listPermissions(needs: Needs): Needed[] {
+function listPermissions(needs: Needs): Permission[] {
   const sockets = needs.listen.filter((address) => address.transport === "unix");
   const hosts = needs.listen.filter((address) => address.transport === "tcp");
   const socketPaths = sockets.map(({ path }) => path);
@@ -88,24 +101,26 @@ function listPermissions(needs: Needs): Needed[] {
 }
 
 function absolute(path: string): string {
-  return path.startsWith("/") ? path : `${Deno.cwd()}/${path.replace(/^(?:\.\/+)+/, "")}`;
+  return path.startsWith("/") ? path : `${process.cwd()}/${path.replace(/^(?:\.\/+)+/, "")}`;
 }
 
-function subjectOf(needed: Needed): string {
+function subjectOf(needed: Permission): string {
   switch (needed.name) {
     case "net":
       return needed.host ?? "";
     case "run":
       return needed.command;
+    case "env":
+      return needed.variable;
     case "sys":
-      return needed.kind;
+      return needed.kind ?? "";
     case "read":
     case "write":
       return needed.path;
   }
 }
 
-function describe(needed: Needed): string {
+function describe(needed: Permission): string {
   if (needed.name === "net" && needed.host === undefined) return "connect to other hosts";
   const verb = needed.name === "net"
     ? "listen on"

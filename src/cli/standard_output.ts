@@ -5,12 +5,18 @@
  * @module
  */
 
+import { writeSync } from "node:fs";
 import { formatVisible } from "../observe/visible_text.ts";
+import { errorCode } from "../runtime/runtime.ts";
+import { isTerminal } from "./terminal.ts";
+
+/** Milliseconds between two tries to write what nobody has read yet. */
+const UNREAD_PAUSE = 5;
 
 /** Standard output, with its end in mind. */
 export class StandardOutput {
   /** Whether a person reads it, on a terminal. */
-  readonly isTerminal = Deno.stdout.isTerminal();
+  readonly isTerminal: boolean = isTerminal("stdout");
   /** Nobody reads any more; what follows need not be made. */
   gone = false;
   readonly #encoder = new TextEncoder();
@@ -23,11 +29,22 @@ export class StandardOutput {
   /** Octets as they are. @throws when nobody reads any more. */
   write(octets: Uint8Array): void {
     try {
-      for (let at = 0; at < octets.length;) at += Deno.stdout.writeSync(octets.subarray(at));
+      for (let at = 0; at < octets.length;) at += writeSome(octets.subarray(at));
     } catch (error) {
-      this.gone = error instanceof Deno.errors.BrokenPipe;
+      this.gone = errorCode(error) === "EPIPE";
       throw error;
     }
+  }
+}
+
+/** A pipe may have been set not to block, by us or by another who has it: then a full one says EAGAIN. */
+function writeSome(octets: Uint8Array): number {
+  try {
+    return writeSync(1, octets);
+  } catch (error) {
+    if (errorCode(error) !== "EAGAIN") throw error;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, UNREAD_PAUSE);
+    return 0;
   }
 }
 

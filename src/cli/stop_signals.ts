@@ -8,9 +8,12 @@
  * @module
  */
 
-const SIGNALS: readonly (readonly [Deno.Signal, number])[] = Deno.build.os === "windows"
-  ? [["SIGINT", 2]]
-  : [["SIGINT", 2], ["SIGTERM", 15]];
+import process from "node:process";
+
+const SIGNALS = [["SIGINT", 2], ["SIGTERM", 15]] as const;
+
+/** A signal, by its name. */
+type SignalName = typeof SIGNALS[number][0];
 
 /** Milliseconds within which a second SIGINT is the same press of Ctrl-C. */
 const SAME_KEY = 1000;
@@ -19,7 +22,7 @@ const SAME_KEY = 1000;
 export class StopSignals implements Disposable {
   /** Resolves at the first signal. */
   readonly first: Promise<void>;
-  readonly #handlers: readonly (readonly [Deno.Signal, () => void])[];
+  readonly #handlers: readonly (readonly [SignalName, () => void])[];
 
   constructor() {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -31,15 +34,15 @@ export class StopSignals implements Disposable {
           since = performance.now();
           resolve();
         } else if (signal !== "SIGINT" || performance.now() - since > SAME_KEY) {
-          Deno.exit(128 + number);
+          process.exit(128 + number);
         }
       };
-      Deno.addSignalListener(signal, handler);
+      process.on(signal, handler);
       return [signal, handler];
     });
   }
 
   [Symbol.dispose](): void {
-    for (const [signal, handler] of this.#handlers) Deno.removeSignalListener(signal, handler);
+    for (const [signal, handler] of this.#handlers) process.off(signal, handler);
   }
 }

@@ -11,16 +11,18 @@ import { CommandError, EXIT, type ExitCode } from "./exit.ts";
 
 /** Why a file could not be used, without its name. */
 export function describeFileError(error: unknown): string {
-  if (error instanceof Deno.errors.NotCapable) return "Deno was not given that permission";
-  if (error instanceof Deno.errors.NotFound) return "it does not exist";
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return "permission denied; it must be open to the user this runs as";
-  }
-  if (error instanceof Deno.errors.IsADirectory) return "it is a folder";
-  if (error instanceof Deno.errors.NotADirectory) return "a part of the path is not a folder";
-  if (error instanceof Deno.errors.InvalidData) return "it is not UTF-8 text";
-  return describeError(error);
+  if (isNotCapable(error)) return "Deno was not given that permission";
+  return FILE_ERRORS[errorCode(error) ?? ""] ?? describeError(error);
 }
+
+/** By errno. */
+const FILE_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: "it does not exist",
+  EACCES: "permission denied; it must be open to the user this runs as",
+  EPERM: "permission denied; it must be open to the user this runs as",
+  EISDIR: "it is a folder",
+  ENOTDIR: "a part of the path is not a folder",
+};
 
 /** The message of anything thrown, in one line. */
 export function describeError(error: unknown): string {
@@ -61,10 +63,13 @@ export function explainFailure(what: string, error: unknown): CommandError | nul
   return new CommandError(EXIT.config, `${what}: ${describeError(error)}`, { cause: error });
 }
 
-/** Whether Deno refused it, not the system: both have the code EACCES. */
+/**
+ * Whether Deno refused it, not the system: of both the runtime's calls say EACCES, and `node:` modules give
+ * Deno's error as it is, without a code. It is known by its name, as no other runtime has the class.
+ */
 export function isNotCapable(error: unknown): boolean {
   const refused = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return refused instanceof Deno.errors.NotCapable;
+  return refused instanceof Error && refused.name === "NotCapable";
 }
 
 /** By errno: the exit code, and what to do. */

@@ -5,6 +5,8 @@
  */
 
 import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { errorCode } from "../../runtime/runtime.ts";
 
 /** A mail that lies there. */
 export interface StoredMail {
@@ -18,15 +20,15 @@ export interface StoredMail {
 export async function readNewMail(folder: string): Promise<StoredMail[]> {
   const names: string[] = [];
   try {
-    for await (const { name, isFile } of Deno.readDir(`${folder}/new`)) {
-      if (isFile) names.push(name);
+    for (const entry of await readdir(`${folder}/new`, { withFileTypes: true })) {
+      if (entry.isFile()) names.push(entry.name);
     }
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (errorCode(error) !== "ENOENT") throw error;
   }
   names.sort();
   return await Promise.all(names.map(async (name) => {
-    const text = await Deno.readTextFile(`${folder}/new/${name}`);
+    const text = await readFile(`${folder}/new/${name}`, "utf8");
     const end = text.indexOf("\n\n");
     return { head: text.slice(0, end + 1), body: text.slice(end + 2) };
   }));
