@@ -13,6 +13,20 @@ export type MtaEvent = { readonly time: number } & MtaFact;
 
 /** The facts, by name. Times are in milliseconds, sizes in octets. */
 export type MtaFact =
+  /** The station has other options: what a reload has changed of its sockets, as addresses. */
+  | {
+    readonly type: "station.reloaded";
+    /** Sockets opened. */
+    readonly started: readonly string[];
+    /** Sockets closed; their sessions go on. */
+    readonly stopped: readonly string[];
+    /** How many sockets stayed. */
+    readonly kept: number;
+    /** Milliseconds from the request to the swap. */
+    readonly duration: number;
+  }
+  /** A reload was refused, and the station goes on as it was. */
+  | { readonly type: "station.reload-failed"; readonly error: string }
   | { readonly type: "listener.started"; readonly listener: string; readonly address: string }
   | { readonly type: "listener.stopped"; readonly listener: string; readonly address: string }
   | { readonly type: "listener.trouble"; readonly listener: string; readonly error: string }
@@ -31,6 +45,7 @@ export type MtaFact =
   | {
     readonly type: "session.closed";
     readonly session: string;
+    readonly listener: string;
     readonly client: string;
     /** `quit`, `closed by peer`, `timeout`, … */
     readonly reason: string;
@@ -97,7 +112,13 @@ export type MtaFact =
     readonly size: number;
     readonly subject: string;
     readonly tls: string | null;
+    /** Since MAIL. */
     readonly duration: number;
+    /**
+     * How many messages of the queue it became, each of which ends in `message.done`: 0 or 1, and over LMTP one
+     * for each recipient that goes on, whose ids are `MESSAGE.0`, `MESSAGE.1`, …
+     */
+    readonly queued: number;
   }
   | {
     readonly type: "message.refused";
@@ -132,6 +153,8 @@ export type MtaFact =
     readonly tls?: string;
     /** Milliseconds since the message was accepted. */
     readonly duration?: number;
+    /** Milliseconds of this attempt of the queue. */
+    readonly took?: number;
   }
   | {
     readonly type: "delivery.failed";
@@ -144,6 +167,10 @@ export type MtaFact =
     readonly error?: string;
     /** Who said so. */
     readonly host?: string;
+    /** What TLS was used there. */
+    readonly tls?: string;
+    /** Milliseconds of this attempt of the queue. */
+    readonly took?: number;
   }
   /** An attempt of the queue that is to be repeated. */
   | {
@@ -152,11 +179,18 @@ export type MtaFact =
     readonly recipient: string;
     readonly reply: string;
     readonly host?: string;
+    readonly tls?: string;
+    /** Attempts so far. */
     readonly attempts: number;
+    /** Milliseconds of this one; absent where nobody could be asked. */
+    readonly took?: number;
     /** Epoch milliseconds of the next attempt. */
     readonly next: number;
   }
-  /** A message is in the queue: by a notice, a program or a forward; `message.accepted` tells of sessions. */
+  /**
+   * A message was born in the queue: a notice. What sessions and programs bring is `message.accepted`, and what is
+   * forwarded keeps its id.
+   */
   | {
     readonly type: "message.queued";
     readonly message: string;
@@ -217,10 +251,15 @@ export type MtaFact =
     readonly error: string;
     readonly message?: string;
   }
-  /** Octets went or came on a connection to another station that had to be given up. */
+  /** Something about a connection to another station that its outcomes do not tell. */
   | {
     readonly type: "relay.trouble";
     readonly host: string;
+    /**
+     * `tls`: the handshake failed, and mail goes in clear. `unanswered`: the whole message was sent and no reply
+     * seen. `injection`: octets in clear after STARTTLS.
+     */
+    readonly kind: "tls" | "unanswered" | "injection";
     readonly error: string;
     readonly message?: string;
   }
@@ -237,6 +276,7 @@ export type MtaFact =
     readonly where: string;
     readonly error: string;
     readonly session?: string;
+    readonly message?: string;
   };
 
 /** An error in one line, for events: `TypeError: no such thing`. */

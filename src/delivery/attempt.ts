@@ -144,6 +144,7 @@ class Attempt {
     this.#services.emit({
       type: "relay.trouble",
       host: target.label,
+      kind: "tls",
       error: `${opened.reply.lines.join(" ")}: goes on in clear`,
       message: this.#plan.job.entry.id,
     });

@@ -203,6 +203,7 @@ class HandOver {
     emit({
       type: "relay.trouble",
       host: this.#exchange.label,
+      kind: "unanswered",
       error: `no reply to the end of the message (${why}): it may arrive twice`,
       message: entry.id,
     });

@@ -129,11 +129,12 @@ export class Round {
 
   /**
    * Takes the outcomes of a part, and tells of them. `way` gives the name of who has a recipient's
-   * mail now.
+   * mail now; `took` are the milliseconds of the attempt, where one was made.
    */
   settle(
     outcomes: readonly Outcome[],
     way: (outcome: Outcome, recipient: QueuedRecipient) => string,
+    took?: number,
   ): void {
     if (this.#lost || outcomes.length === 0) return;
     const before = this.#entry;
@@ -143,8 +144,8 @@ export class Round {
       const recipient = this.#entry.recipients[outcome.recipient];
       if (recipient === undefined || recipient === before.recipients[outcome.recipient]) continue;
       if (outcome.status === "delivered" || outcome.status === "relayed") {
-        this.#tellDone(outcome, recipient, way(outcome, recipient));
-      } else this.#tellTrouble(recipient);
+        this.#tellDone(outcome, recipient, way(outcome, recipient), took);
+      } else this.#tellTrouble(recipient, took);
     }
   }
 
@@ -217,6 +218,7 @@ export class Round {
         type: "internal.error",
         where: "notices",
         error: describeError(error),
+        message: this.#entry.id,
       });
       return null;
     }
@@ -270,7 +272,12 @@ export class Round {
     this.#services.emit({ type: "queue.trouble", ...facts });
   }
 
-  #tellDone(outcome: Outcome, recipient: QueuedRecipient, destination: string): void {
+  #tellDone(
+    outcome: Outcome,
+    recipient: QueuedRecipient,
+    destination: string,
+    took: number | undefined,
+  ): void {
     const { tls, reply } = outcome;
     this.#services.emit({
       type: "delivery.done",
@@ -280,11 +287,15 @@ export class Round {
       reply: describeReply(reply),
       ...(tls !== undefined && { tls }),
       duration: this.#services.clock.now() - this.#entry.received,
+      ...(took !== undefined && { took }),
     });
   }
 
   /** Tells that a recipient failed, or waits. */
-  #tellTrouble({ address, status, attempts, next, history }: QueuedRecipient): void {
+  #tellTrouble(
+    { address, status, attempts, next, history }: QueuedRecipient,
+    took?: number,
+  ): void {
     const last = history.at(-1);
     if (last === undefined) return;
     const facts = {
@@ -292,6 +303,8 @@ export class Round {
       recipient: formatAddress(address),
       reply: describeReply(last.reply),
       ...(last.host !== undefined && { host: last.host }),
+      ...(last.tls !== undefined && { tls: last.tls }),
+      ...(took !== undefined && { took }),
     };
     this.#services.emit(
       status === "failed"

@@ -410,6 +410,7 @@ export class Runner {
     const { store, transports, clock } = this.#options;
     const { entry, signal } = round;
     const transport = transports[route.kind];
+    const started = clock.now();
     let outcomes: readonly Outcome[];
     let feedback: Feedback = UNKNOWN;
     try {
@@ -424,7 +425,11 @@ export class Runner {
         deferred(recipient, "a local fault: to be repeated")
       );
     }
-    round.settle(outcomes, (outcome, recipient) => nameTaker(route, outcome, recipient));
+    round.settle(
+      outcomes,
+      (outcome, recipient) => nameTaker(route, outcome, recipient),
+      clock.now() - started,
+    );
     // Broken off by us: nobody has said that it should wait.
     if (signal.aborted) round.postpone(recipients, { until: clock.now() + BROKEN_OFF });
     return feedback;

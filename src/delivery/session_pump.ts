@@ -99,7 +99,8 @@ export class SessionPump implements DeadlineMember {
       const event = this.#events.shift() ?? this.#session.next();
       if (event?.type === "fault") {
         const error = "octets in clear after STARTTLS: somebody injects, they are dropped";
-        this.#services.emit({ type: "relay.trouble", host: this.#label, error });
+        const facts = { host: this.#label, kind: "injection", error } as const;
+        this.#services.emit({ type: "relay.trouble", ...facts });
       } else if (event?.type === "derive") {
         this.#session.derived(await (this.#services.derive ?? derive)(event));
       } else if (event !== null) {

@@ -44,7 +44,8 @@ export async function enqueue(
     await store.add({ entry, source: queueing.source, isNew: true });
     return null;
   } catch (error) {
-    const facts = { where: "queue", error: describeError(error), session: client.id };
+    const ids = { session: client.id, message: queueing.id };
+    const facts = { where: "queue", error: describeError(error), ...ids };
     emit({ type: "internal.error", ...facts });
     return FULL_DISK.has(errorCode(error) ?? "") ? NO_SPACE : CANNOT_STORE;
   }

@@ -184,7 +184,7 @@ async function accept(message: Message, recipients: readonly AcceptedRecipient[]
 
 /** What is made already, or queued for another recipient (RFC 2033: each has its own reply), is not queued again. */
 async function putInQueue(
-  { services, client, transaction, source, made, id }: Message,
+  { services, client, transaction, source, report, made, id }: Message,
   queue: QueueServices,
   recipients: readonly AcceptedRecipient[],
 ): Promise<Reply | null> {
@@ -199,6 +199,7 @@ async function putInQueue(
     recipients: left,
   });
   if (failure !== null) return failure;
+  report.queued();
   for (const { mailboxes, remote } of left) {
     for (const { mailbox } of mailboxes) made.add(placeOf(mailbox));
     for (const address of remote) made.add(placeBeyond(address));

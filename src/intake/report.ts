@@ -23,6 +23,7 @@ export class MessageReport {
   readonly #services: IntakeServices;
   readonly #client: IntakeClient;
   readonly #transaction: Transaction;
+  #queued = 0;
 
   constructor(services: IntakeServices, client: IntakeClient, transaction: Transaction) {
     this.#services = services;
@@ -40,6 +41,11 @@ export class MessageReport {
         destination: made[index]?.destination ?? `${mailbox.domain}/${mailbox.user}`,
       })
     );
+  }
+
+  /** The queue has it, or a part of it. */
+  queued(): void {
+    this.#queued++;
   }
 
   /** The copies of these recipients could not be made. */
@@ -71,6 +77,7 @@ export class MessageReport {
       subject: subject === null ? "" : decodeEncodedWords(fieldValue(subject)).slice(0, SUBJECT),
       tls: this.#client.tls?.protocol ?? null,
       duration: this.#services.clock.now() - this.#transaction.started,
+      queued: this.#queued,
     });
   }
 

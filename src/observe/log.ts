@@ -45,6 +45,7 @@ export interface EventLineOptions {
  *   subject: "Hello",
  *   tls: "TLSv1.3",
  *   duration: 12,
+ *   queued: 0,
  * }, { colour: false });
  * assertMatch(line!, /✉ alice@a\.test → bob@b\.test {2}"Hello" {2}1\.2 KB {2}TLSv1\.3 {2}kx3f\.1$/);
  * ```
@@ -58,7 +59,8 @@ export function formatEventLine(event: MtaEvent, options: EventLineOptions): str
 /**
  * {@link formatEventLine} with one line for each mail, which ends in where the mail lies: deliveries are
  * held back until the message they belong to is accepted. That is their order, since 250 is said only
- * when all copies are safe.
+ * when all copies are safe. Lines bear the time of day, so the first of another day has one above it that
+ * tells the date.
  *
  * @example
  * ```ts
@@ -81,6 +83,8 @@ export class EventLines {
   readonly #options: EventLineOptions;
   /** Where copies of messages not yet accepted lie, by message. */
   readonly #destinations = new Map<string, string[]>();
+  /** The day of the last line: when it began, in local time. */
+  #day: number | null = null;
 
   /** @param options how the lines look. */
   constructor(options: EventLineOptions) {
@@ -93,10 +97,21 @@ export class EventLines {
       return null; // what the queue delivers comes after
     }
     const line = formatEventLine(event, this.#options);
-    if (line === null || event.type === "queue.trouble" || event.type === "relay.trouble") {
-      return line;
-    }
-    if (!("message" in event)) return line;
+    return line === null ? null : this.#dated(event.time, this.#withPlace(event, line));
+  }
+
+  /** A day that has come since the last line is told first, on a line of its own. */
+  #dated(time: number, line: string): string {
+    const day = new Date(time).setHours(0, 0, 0, 0);
+    const isNew = this.#day !== null && this.#day !== day;
+    this.#day = day;
+    return isNew
+      ? `${paintFor(this.#options.colour).dim(`— ${formatDate(time)} —`)}\n${line}`
+      : line;
+  }
+
+  #withPlace(event: MtaEvent, line: string): string {
+    if (!("message" in event) || event.message === undefined || BESIDE.has(event.type)) return line;
     const destinations = this.#destinations.get(event.message);
     this.#destinations.delete(event.message);
     if (event.type !== "message.accepted" || destinations === undefined) return line;
@@ -113,6 +128,15 @@ export class EventLines {
     return true;
   }
 }
+
+function formatDate(time: number): string {
+  const at = new Date(time);
+  const two = (value: number) => `${value}`.padStart(2, "0");
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+}
+
+/** What may be told of a message while it is being taken. */
+const BESIDE: ReadonlySet<string> = new Set(["queue.trouble", "relay.trouble", "internal.error"]);
 
 /** Messages whose deliveries are held back at once. */
 const MAX_HELD = 10_000;
@@ -272,6 +296,17 @@ function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): str
       return warning(paint, event.client, `${event.kind}: ${event.detail}`);
     case "tls.failed":
       return warning(paint, event.client, `TLS: ${withoutClass(event.error)}`);
+    case "station.reloaded":
+      return joinColumns(`${paint.good("↻")} reloaded`, [
+        event.started.length === 0
+          ? ""
+          : `listening on ${formatVisible(event.started.join(", "), REASON)}`,
+        event.stopped.length === 0
+          ? ""
+          : `no more on ${formatVisible(event.stopped.join(", "), REASON)}`,
+      ]);
+    case "station.reload-failed":
+      return warning(paint, "reload refused", withoutClass(event.error));
     case "listener.trouble":
       return warning(paint, event.listener, withoutClass(event.error));
     case "policy.failed":

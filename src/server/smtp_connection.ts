@@ -127,6 +127,7 @@ export class SmtpConnection {
       emit({
         type: "session.closed",
         session,
+        listener: this.#settings.listener,
         client,
         reason: this.#reason,
         messages: this.#session.state.messages,

@@ -18,6 +18,7 @@ const ACCEPTED: Extract<MtaEvent, { type: "message.accepted" }> = {
   subject: "Hello",
   tls: "TLSv1.3",
   duration: 12,
+  queued: 0,
 };
 
 function line(event: MtaEvent): string | null {
@@ -42,7 +43,10 @@ function everyEvent(text: string): MtaEvent[] {
     { time, type: "listener.trouble", listener, error: text },
     { time, type: "session.opened", session, listener, client },
     { time, type: "session.refused", listener, client, reason: text },
-    { time, type: "session.closed", session, client, reason: text, messages: 1, duration: 5 },
+    {
+      ...{ time, type: "session.closed", session, listener, client, reason: text },
+      ...{ messages: 1, duration: 5 },
+    },
     { time, type: "session.fault", session, client, kind: text, detail: text },
     { time, type: "tls.started", session, protocol: text, cipher: text },
     { time, type: "tls.failed", session, client, error: text },
@@ -245,6 +249,7 @@ Deno.test("formatEventJson() writes the same fields in the same order however th
     "identity",
     "sender",
     "duration",
+    "queued",
     "recipients",
     "size",
     "subject",
@@ -275,4 +280,27 @@ Deno.test("formatEventJson() writes the next attempt as it writes the time", () 
     next: 360_000,
   });
   assertEquals(JSON.parse(line).next, "1970-01-01T00:06:00.000Z");
+});
+
+Deno.test("EventLines.format() tells the date above the first line of another day", () => {
+  const lines = new EventLines({ colour: false });
+  const at = (...local: [number, number, number, number, number, number]) => ({
+    ...{ time: new Date(...local).getTime(), type: "queue.changed", message: "kx3f.1" } as const,
+    action: "held" as const,
+  });
+  const said = [
+    at(2026, 10, 22, 9, 0, 0),
+    at(2026, 10, 22, 23, 59, 59),
+    at(2026, 10, 23, 0, 0, 1),
+    at(2026, 10, 23, 12, 0, 0),
+    at(2026, 11, 1, 0, 0, 0),
+  ].map((event) => lines.format(event));
+  const of = (time: string) => `${time}  ⚑ kx3f.1  held`;
+  assertEquals(said, [
+    of("09:00:00"),
+    of("23:59:59"),
+    `— 2026-11-23 —\n${of("00:00:01")}`,
+    of("12:00:00"),
+    `— 2026-12-01 —\n${of("00:00:00")}`,
+  ]);
 });
