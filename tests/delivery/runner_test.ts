@@ -38,6 +38,7 @@ Deno.test("run() delivers what is queued, tells of it, and forgets it", async ()
       destination: "smtp:mx.test [192.0.2.1]:25",
       reply: "250 2.0.0 ok",
       duration: 0,
+      took: 0,
     },
     { time: 0, type: "message.done", message: "m1", delivered: 1, failed: 0, duration: 0 },
   ]);
