@@ -22,6 +22,7 @@ import {
   namesMachine,
   readNetwork,
   readPostmaster,
+  type ReloadOptions,
   temporaryFolder,
 } from "./mta_options.ts";
 import {
@@ -31,6 +32,7 @@ import {
   queueServices,
   StationQueue,
 } from "./mta_queue.ts";
+import type { MtaStatus } from "./mta_status.ts";
 import { canonicalIp } from "./net_address.ts";
 import { PolicyChain } from "./policy/chain.ts";
 import type { Policy } from "./policy/policy.ts";
@@ -71,7 +73,27 @@ export interface Mta {
    * @throws {TypeError} for an address that is none; {@link SubmitError} when it is refused.
    */
   submit(envelope: SubmitEnvelope, message: SubmitMessage): Promise<Submitted>;
-  /** New certificates for handshakes from now on. */
+  /**
+   * Gives the running station other options: all of them, as at the start, not only what is to change. They are
+   * checked, and everything is built beside what runs, sockets of new listeners included; then all is swapped at
+   * once. What is wrong with them throws, and nothing has changed then.
+   *
+   * Sessions that are open, and deliveries under way, end as they began; whatever begins after the promise has
+   * resolved goes by the new options. A listener at an address that was there before keeps its socket, which is
+   * never closed for it (port 0 counts as the same where it was 0 before); one that is gone takes no more
+   * connections and lets its sessions end. Reloads are done one after the other.
+   *
+   * The directory, the policies and a delivery of your own stay yours: the old ones are asked until the last
+   * session ends that began with them, and are never closed by the station.
+   *
+   * @throws {TypeError} as {@link startMta}; and, with all of them in the message, for what needs a restart:
+   * the runtime, whether there is a queue, its folder or store, the folder for large messages.
+   * @throws {Error} when the station is stopping, and what the machine says when an address cannot be had.
+   */
+  reload(options: ReloadOptions): Promise<void>;
+  /** What goes on at this moment. Cheap enough to be asked every second. */
+  status(): MtaStatus;
+  /** New certificates for handshakes from now on, until the next reload brings its own. */
   replaceCertificates(certificates: readonly TlsCertificate[]): void;
   /**
    * Stops listening and begins no delivery any more, lets sessions finish what they are doing (421 at
@@ -168,6 +190,11 @@ async function startStation(
     addresses: listeners.map((listener) => listener.address),
     queue: queue?.control ?? null,
     submit: (envelope, message) => submitMessage(intake, nextId(), envelope, message),
+    reload: () => Promise.reject(new Error("reload: not built yet")),
+    status: () => ({
+      ...{ started: clock.now(), loaded: clock.now(), reloads: 0, hostname, stopping: false },
+      ...{ listeners: [], bodyMemory: bodies.memoryUsed, queue: null },
+    }),
     replaceCertificates(replacement) {
       if (tls === null) throw new TypeError("this station was started without certificates");
       tls.replace(replacement);

@@ -64,6 +64,9 @@ export interface MtaOptions {
   readonly bodyMemory?: number;
 }
 
+/** What a running station can be told anew: everything but the machine, which stays. */
+export type ReloadOptions = Omit<MtaOptions, "runtime"> & Partial<Pick<MtaOptions, "runtime">>;
+
 /** One listener. */
 export interface ListenerOptions extends RoleOverrides {
   /** What it is for; decides what it offers and demands. */

@@ -45,6 +45,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "src/mta.ts",
     "src/mta_options.ts",
     "src/mta_queue.ts",
+    "src/mta_status.ts",
     "src/send_mail.ts",
     "src/config/",
     "src/admin/",
