@@ -309,6 +309,22 @@ function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): str
       return warning(paint, "reload refused", withoutClass(event.error));
     case "listener.trouble":
       return warning(paint, event.listener, withoutClass(event.error));
+    case "drop.deferred":
+      return joinColumns(`${paint.warning("…")} ${formatVisible(event.file, TEXT)}`, [
+        paint.warning(
+          `${formatVisible(event.reply, REASON)}, again ${formatWait(event.next - event.time)}`,
+        ),
+        formatOwner(event),
+      ]);
+    case "drop.refused":
+      return refusal(
+        paint,
+        formatVisible(event.file, TEXT),
+        `${event.reason}${keptAt(event.kept)}`,
+        [formatOwner(event)],
+      );
+    case "drop.trouble":
+      return warning(paint, event.where, withoutClass(event.error));
     case "policy.failed":
       return warning(paint, `policy ${event.policy}`, `${event.stage}: ${event.error}`);
     case "internal.error":
@@ -322,6 +338,7 @@ function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): str
     case "tls.started":
     case "auth.succeeded":
     case "message.done":
+    case "drop.taken":
       return null;
   }
 }
@@ -331,6 +348,12 @@ function formatWait(milliseconds: number): string {
   const minutes = Math.round(milliseconds / 60_000);
   if (minutes <= 0) return milliseconds <= 0 ? "now" : `in ${Math.ceil(milliseconds / 1000)} s`;
   return minutes < 120 ? `in ${minutes} min` : `in ${Math.round(minutes / 60)} h`;
+}
+
+/** Whose a dropped file was. */
+function formatOwner({ uid, user }: { readonly uid?: number; readonly user: string | null }) {
+  if (uid === undefined) return "";
+  return user === null ? `of user ${uid}` : `of ${formatVisible(user, TEXT)} (user ${uid})`;
 }
 
 function keptAt(path: string | undefined): string {

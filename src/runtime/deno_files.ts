@@ -126,7 +126,8 @@ class DenoFile implements FileHandle {
       const info = this.#file.statSync();
       const { size, mtime, uid, nlink } = info;
       const modified = mtime?.getTime() ?? 0;
-      return { kind: fileKind(info), size, modified, owner: uid ?? 0, links: nlink ?? 1 };
+      const mode = (info.mode ?? 0) & 0o7777;
+      return { kind: fileKind(info), size, modified, owner: uid ?? 0, links: nlink ?? 1, mode };
     });
   }
 

@@ -238,7 +238,7 @@ class MemoryFile implements FileHandle {
   async identify(): Promise<FileIdentity> {
     this.#begin("identify");
     const { kind, size, modified, linked } = this.#node;
-    return { kind, size, modified, owner: 0, links: linked ? 1 : 0 };
+    return { kind, size, modified, owner: 0, links: linked ? 1 : 0, mode: 0 };
   }
 
   // deno-lint-ignore require-await

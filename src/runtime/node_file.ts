@@ -62,7 +62,8 @@ class NodeFile implements FileHandle {
     const info = fstatSync(this.#open());
     const kind = info.isFile() ? "file" : info.isDirectory() ? "directory" : "other";
     const { size, mtimeMs: modified, uid: owner, nlink: links } = info;
-    return { kind, size, modified: Math.floor(modified), owner, links };
+    const mode = info.mode & 0o7777;
+    return { kind, size, modified: Math.floor(modified), owner, links, mode };
   }
 
   async read(into: Uint8Array): Promise<number | null> {

@@ -304,6 +304,8 @@ export interface FileIdentity extends FileStat {
   readonly owner: number;
   /** How many names it has. */
   readonly links: number;
+  /** The twelve bits of its mode (such as 0o1733); 0 where the system has none. */
+  readonly mode: number;
 }
 
 /** An open file. */
