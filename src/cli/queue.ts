@@ -5,15 +5,14 @@
  * @module
  */
 
-import { askControl } from "../admin/control_client.ts";
+import process from "node:process";
 import { ControlError, type ControlLine, type JsonObject } from "../admin/control_protocol.ts";
 import type { QueueDetails, QueueSummary } from "../queue/operator/queue_view.ts";
 import { concat, decode, encode } from "../bytes.ts";
-import { escapeJson, formatSize, formatVisible } from "../observe/visible_text.ts";
-import { denoRuntime } from "../runtime/deno.ts";
+import { formatSize, formatVisible } from "../observe/visible_text.ts";
 import type { Command, CommandLine } from "./command.ts";
-import { CommandError, EXIT, type ExitCode } from "./exit.ts";
-import { requirePermissions } from "./permissions.ts";
+import { formatControlJson, RunningServer } from "./control.ts";
+import { EXIT, type ExitCode } from "./exit.ts";
 import {
   QUEUE_FLAGS,
   type QueueChoice,
@@ -27,18 +26,17 @@ import {
   type QueueTextOptions,
 } from "./queue_text.ts";
 import { formatTextLine, MessagePrinter, StandardOutput } from "./standard_output.ts";
-import { say } from "./terminal.ts";
-import { explainFailure } from "./trouble.ts";
+import { isColourful, isTerminal, say } from "./terminal.ts";
 
 /** The command. */
 export const queue: Command = {
   name: "queue",
-  usage: "list|show|retry|hold|release|remove --mail DIR [ID]... [FLAGS]",
+  usage: "list|show|retry|hold|release|remove [ID]... [FLAGS]",
   description: [
     "list        the mail in the queue: id, age, size, sender and recipients, and what it waits for",
     "show ID     one message: its envelope, what became of each recipient, its head",
     "retry       try now, and forget which hosts were out of reach; what is named by its id is tried even",
-    "            where serve runs with --queue-only",
+    "            where the queue is paused (queue.paused)",
     "hold        no attempts until it is released",
     "release     the end of a hold",
     "remove      out of the queue for good; the sender is told only with --bounce",
@@ -52,11 +50,11 @@ export const queue: Command = {
   ].join("\n"),
   flags: QUEUE_FLAGS,
   examples: [
-    "queue list --mail mail",
-    "queue list --mail mail --to example.org --json",
-    "queue show --mail mail kx3f9a01b2c3.1.1 --message >mail.eml",
-    "queue retry --mail mail --to example.org",
-    "queue remove --mail mail kx3f9a01b2c3.1.1 --bounce",
+    "queue list",
+    "queue list --to example.org --json",
+    "queue show kx3f9a01b2c3.1.1 --message >mail.eml",
+    "queue retry --to example.org",
+    "queue remove kx3f9a01b2c3.1.1 --bounce",
   ],
   run: runQueue,
 };
@@ -66,45 +64,45 @@ const IDS_AT_ONCE = 500;
 
 async function runQueue(line: CommandLine, words: readonly string[]): Promise<ExitCode> {
   const options = readQueueOptions(line);
-  const { socket } = options;
-  requirePermissions(
-    { read: [], write: [], listen: [{ transport: "unix", path: socket }], sys: [] },
-    words,
-  );
+  const server = await RunningServer.find(line, words);
   const output = new StandardOutput();
   try {
-    return await perform(options, output);
+    return await perform(server, options, output);
   } catch (error) {
     if (output.gone) return EXIT.ok; // such as `| head`: who reads has enough
-    if (error instanceof ControlError) throw explainControlError(error, socket);
-    throw explainFailure(socket, error) ?? error;
+    throw server.explain(error);
   }
 }
 
-async function perform(options: QueueOptions, output: StandardOutput): Promise<ExitCode> {
+async function perform(
+  server: RunningServer,
+  options: QueueOptions,
+  output: StandardOutput,
+): Promise<ExitCode> {
   switch (options.verb) {
     case "list":
-      return await list(options, output);
+      return await list(server, options, output);
     case "show":
-      return await show(options, output);
+      return await show(server, options, output);
     case "hold":
-      return await change(options, { reason: options.reason }, output);
+      return await change(server, options, { reason: options.reason }, output);
     case "remove":
-      return await change(options, { bounce: options.bounce }, output);
+      return await change(server, options, { bounce: options.bounce }, output);
     case "retry":
     case "release":
-      return await change(options, {}, output);
+      return await change(server, options, {}, output);
   }
 }
 
 async function list(
-  { socket, json, filter, limit }: QueueOptions & { verb: "list" },
+  server: RunningServer,
+  { json, filter, limit }: QueueOptions & { verb: "list" },
   output: StandardOutput,
 ): Promise<ExitCode> {
   const look = howToLook();
-  const end = await ask(socket, { do: "list", filter, limit }, (line) => {
+  const end = await server.ask({ do: "list", filter, limit }, (line) => {
     const entry = line as unknown as QueueSummary;
-    output.print(json ? toJson(line) : formatQueueSummary(entry, look));
+    output.print(json ? formatControlJson(line) : formatQueueSummary(entry, look));
   });
   if (json) return EXIT.ok;
   const { shown, octets, limited } = end as { shown: number; octets: number; limited: boolean };
@@ -117,14 +115,15 @@ async function list(
 }
 
 async function show(
-  { socket, json, id, message }: QueueOptions & { verb: "show" },
+  server: RunningServer,
+  { json, id, message }: QueueOptions & { verb: "show" },
   output: StandardOutput,
 ): Promise<ExitCode> {
-  if (message) return await showMessage(socket, id, output);
+  if (message) return await showMessage(server, id, output);
   const entries: ControlLine[] = [];
   const recipients: JsonObject[] = [];
   let head = "";
-  await ask(socket, { do: "show", id, message: json ? "none" : "head" }, (line) => {
+  await server.ask({ do: "show", id, message: json ? "none" : "head" }, (line) => {
     const { type, ...fields } = line;
     if (type === "entry") entries.push(line);
     else if (type === "recipient") recipients.push(fields);
@@ -134,7 +133,7 @@ async function show(
   if (entry === undefined) throw new ControlError("garbled", "the server's answer has no entry");
   const whole: ControlLine = { ...entry, recipients };
   if (json) {
-    output.print(toJson(whole));
+    output.print(formatControlJson(whole));
     return EXIT.ok;
   }
   output.print(`${formatQueueDetails(whole as unknown as QueueDetails, howToLook())}\n`);
@@ -143,9 +142,13 @@ async function show(
 }
 
 /** The message itself, octet for octet. */
-async function showMessage(socket: string, id: string, output: StandardOutput): Promise<ExitCode> {
+async function showMessage(
+  server: RunningServer,
+  id: string,
+  output: StandardOutput,
+): Promise<ExitCode> {
   const printer = new MessagePrinter(output);
-  await ask(socket, { do: "show", id, message: "whole" }, ({ type, data }) => {
+  await server.ask({ do: "show", id, message: "whole" }, ({ type, data }) => {
     if (type !== "head" && type !== "body") return;
     const octets = Uint8Array.fromBase64(String(data));
     printer.write(type === "head" ? concat([octets, encode("\r\n")]) : octets);
@@ -155,15 +158,16 @@ async function showMessage(socket: string, id: string, output: StandardOutput): 
 }
 
 async function change(
-  { socket, json, verb, which }: QueueOptions & { which: QueueChoice },
+  server: RunningServer,
+  { json, verb, which }: QueueOptions & { which: QueueChoice },
   details: JsonObject,
   output: StandardOutput,
 ): Promise<ExitCode> {
   const counts: Record<string, number> = {};
   for (const part of inParts(which)) {
-    await ask(socket, { do: verb, ...part, ...details }, (line) => {
+    await server.ask({ do: verb, ...part, ...details }, (line) => {
       counts[line.type] = (counts[line.type] ?? 0) + 1;
-      output.print(json ? toJson(line) : describeResult(verb, line));
+      output.print(json ? formatControlJson(line) : describeResult(verb, line));
     });
   }
   const { changed = 0, failed = 0, busy = 0, missing = 0, refused = 0 } = counts;
@@ -185,24 +189,6 @@ function inParts(which: QueueChoice): QueueChoice[] {
   return parts;
 }
 
-/** Asks, and gives every line of the answer to `each`; resolves with what its end says. */
-async function ask(
-  socket: string,
-  request: JsonObject,
-  each: (line: ControlLine) => void,
-): Promise<JsonObject> {
-  const answer = askControl(denoRuntime().network, socket, request);
-  try {
-    for (;;) {
-      const { done, value } = await answer.next();
-      if (done) return value;
-      each(value);
-    }
-  } finally {
-    await answer.return({});
-  }
-}
-
 const PAST: Readonly<Record<string, string>> = {
   retry: "to be tried now",
   hold: "held",
@@ -217,45 +203,10 @@ function describeResult(verb: string, { type, id, reason }: ControlLine): string
   return `${formatVisible(String(id), 100)}  ${formatVisible(what, 1000)}`;
 }
 
-/** A line of an answer as a line of JSON that can do no harm on a terminal. */
-function toJson(line: ControlLine): string {
-  return escapeJson(JSON.stringify(line));
-}
-
 function howToLook(): QueueTextOptions {
-  const terminal = Deno.stdout.isTerminal();
   return {
     now: Date.now(),
-    width: terminal ? columnsOfTerminal() : Infinity,
-    colour: terminal && !Deno.noColor,
+    width: isTerminal("stdout") ? process.stdout.columns ?? 80 : Infinity,
+    colour: isColourful("stdout"),
   };
-}
-
-function columnsOfTerminal(): number {
-  try {
-    return Deno.consoleSize().columns;
-  } catch {
-    return 80; // standard input and error are none
-  }
-}
-
-/** As an exit code and a line that says what to do. */
-function explainControlError({ code, message }: ControlError, socket: string): CommandError {
-  switch (code) {
-    case "unavailable": {
-      const advice = "start it (yizhan serve), or name its mail folder with --mail DIR";
-      return new CommandError(EXIT.unavailable, `${message}: ${advice}`);
-    }
-    case "not-found":
-      return new CommandError(EXIT.noInput, `${message}; yizhan queue list shows what is`);
-    case "forbidden":
-      return new CommandError(EXIT.noPermission, message);
-    case "busy":
-    case "stopping":
-      return new CommandError(EXIT.temporary, `${socket}: ${message}`);
-    case "version":
-      return new CommandError(EXIT.unavailable, `${socket}: ${message}`);
-    default:
-      return new CommandError(EXIT.ioError, `${socket}: ${message}`);
-  }
 }

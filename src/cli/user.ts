@@ -17,10 +17,12 @@ import {
   setPassword,
   type UsersFileAccess,
 } from "../directory/users_edit.ts";
-import { denoRuntime } from "../runtime/deno.ts";
+import type { Files } from "../runtime/runtime.ts";
 import type { Command, CommandLine, Flag } from "./command.ts";
+import { CONFIG_FLAG, findConfigPaths } from "./config_file.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { hintNearestName } from "../config/nearest_name.ts";
+import { thisRuntime } from "./machine.ts";
 import { askNewPassword } from "./password.ts";
 import { requirePermissions } from "./permissions.ts";
 import { say } from "./terminal.ts";
@@ -28,7 +30,8 @@ import { explainFailure } from "./trouble.ts";
 import { readSize } from "./values.ts";
 
 const FLAGS = {
-  users: { value: "FILE", help: "The users file; `add` makes it where there is none (required)" },
+  ...CONFIG_FLAG,
+  users: { value: "FILE", help: "The users file, in place of that of the configuration" },
   "password-stdin": { help: "Take the password from standard input (add, passwd)" },
   quota: { value: "SIZE", help: "How much mail the user may have, such as 1G (add)" },
   messages: { value: "COUNT", help: "How many messages the user may have (add)" },
@@ -37,21 +40,23 @@ const FLAGS = {
     multiple: true,
     help: "What the user may send as beside its own address (add)",
   },
+  json: { help: "Print JSON, an object a line (list)" },
 } satisfies Record<string, Flag>;
 
 /** The command. */
 export const user: Command = {
   name: "user",
-  usage: "add|remove|passwd|list --users FILE [ADDRESS] [FLAGS]",
+  usage: "add|remove|passwd|list [ADDRESS] [FLAGS]",
   description: [
     "add ADDRESS     a new user; asks for the password twice, without showing it",
     "passwd ADDRESS  another password",
     "remove ADDRESS  the user goes, its mail stays",
     "list            all users",
     "",
-    "Passwords are kept as SCRAM-SHA-256 verifiers: nobody can read them back from FILE.",
+    "Passwords are kept as SCRAM-SHA-256 verifiers: nobody can read them back from the file.",
     "",
-    "FILE is text and may be edited by hand; its first line is `# yizhan users 1`. Its lines:",
+    "The users file is the one that the configuration names; add makes it where there is none. It is text",
+    "and may be edited by hand; its first line is `# yizhan users 1`. Its lines:",
     "",
     "domain DOMAIN                  mail for it ends here; where no other line names it",
     "user ADDRESS VERIFIER OPTION…  quota=1G messages=10000 sendAs=ADDRESS|DOMAIN; `-`: no login",
@@ -59,13 +64,13 @@ export const user: Command = {
     "catch-all DOMAIN TARGET…       who gets what is for addresses that nobody has",
     "secret BASE64                  written by `user add`; leave it",
     "",
-    "A running server sees a change of FILE within a second or two.",
+    "A running server sees a change within a second or two.",
   ].join("\n"),
   flags: FLAGS,
   examples: [
-    "user add --users users alice@example.org --quota 1G",
-    "user passwd --users users alice@example.org --password-stdin <secret.txt",
-    "user list --users users",
+    "user add alice@example.org --quota 1G",
+    "user passwd alice@example.org --password-stdin <secret.txt",
+    "user list --users /etc/yizhan/users --json",
   ],
   run: runUser,
 };
@@ -75,29 +80,32 @@ const VERBS: Readonly<Record<string, readonly (keyof typeof FLAGS)[]>> = {
   add: ["password-stdin", "quota", "messages", "send-as"],
   remove: [],
   passwd: ["password-stdin"],
-  list: [],
+  list: ["json"],
 };
+
+/** Flags of all verbs: where the users are. */
+const COMMON: readonly (keyof typeof FLAGS)[] = ["config", "users"];
 
 async function runUser(line: CommandLine, words: readonly string[]): Promise<ExitCode> {
   const verb = readVerb(line);
-  const path = line.value("users");
-  if (path === undefined) throw new UsageError("--users FILE is missing: the users file");
-  const { files, random } = denoRuntime();
+  const path = line.value("users") ?? (await findConfigPaths(line)).users;
+  const { files, random } = thisRuntime();
   const access = { files, random, path };
   try {
     if (verb === "list") {
       demandOperands(line, 1);
       requirePermissions({ read: [path], write: [], listen: [], sys: [] }, words);
-      await demandFile(path);
-      for (const one of await listUsers(access)) console.log(describeUser(one));
+      await demandFile(files, path);
+      const format = line.has("json") ? formatUserJson : describeUser;
+      for (const one of await listUsers(access)) console.log(format(one));
       return EXIT.ok;
     }
     const address = readAddress(line);
     const folder = path.replace(/[^/]*$/, "") || ".";
     const read = [path, `${path}.new`, folder];
     requirePermissions({ read, write: [path, `${path}.new`], listen: [], sys: [] }, words);
-    await demandFolder(folder);
-    if (verb !== "add") await demandFile(path);
+    await demandFolder(files, folder);
+    if (verb !== "add") await demandFile(files, path);
     await edit(verb, access, address, line);
     return EXIT.ok;
   } catch (error) {
@@ -138,7 +146,7 @@ function readVerb(line: CommandLine): string {
     throw new UsageError(`user has no ${verb}, only ${verbs.join(", ")}${hint}`);
   }
   for (const flag of Object.keys(FLAGS) as (keyof typeof FLAGS)[]) {
-    if (flag !== "users" && line.has(flag) && !VERBS[verb]!.includes(flag)) {
+    if (!COMMON.includes(flag) && line.has(flag) && !VERBS[verb]!.includes(flag)) {
       throw new UsageError(`user ${verb} takes no --${flag}`);
     }
   }
@@ -179,27 +187,20 @@ function readSendAs(text: string): SendAs {
 }
 
 /** @param folder with a slash at its end, or `.`. */
-async function demandFolder(folder: string): Promise<void> {
+async function demandFolder(files: Files, folder: string): Promise<void> {
   const name = folder.replace(/(?<=.)\/+$/, "");
-  const found = await Deno.stat(name).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  });
-  if (found?.isDirectory) return;
+  const found = await files.stat(name, { follow: true });
+  if (found?.kind === "directory") return;
   const trouble = found === null
     ? `folder ${name} does not exist; make it first: mkdir -m 700 ${name}`
     : `${name} is no folder; name a users file that lies in one`;
   throw new CommandError(EXIT.noInput, trouble);
 }
 
-async function demandFile(path: string): Promise<void> {
-  try {
-    await Deno.stat(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    const advice = `yizhan user add --users ${path} ADDRESS makes it`;
-    throw new CommandError(EXIT.noInput, `${path} does not exist; ${advice}`);
-  }
+async function demandFile(files: Files, path: string): Promise<void> {
+  if (await files.stat(path, { follow: true }) !== null) return;
+  const advice = `yizhan user add --users ${path} ADDRESS makes it`;
+  throw new CommandError(EXIT.noInput, `${path} does not exist; ${advice}`);
 }
 
 async function demandKnown(
@@ -223,4 +224,13 @@ function describeUser({ address, canLogIn, quota, sendAs }: ListedUser): string 
     ...(quota?.messages === undefined ? [] : [`messages=${quota.messages}`]),
     ...sendAs.map((right) => `sendAs=${formatSendAs(right)}`),
   ].join(" ");
+}
+
+function formatUserJson({ address, canLogIn, quota, sendAs }: ListedUser): string {
+  return JSON.stringify({
+    address: formatAddress(address),
+    canLogIn,
+    ...quota && { quota },
+    sendAs: sendAs.map(formatSendAs),
+  });
 }

@@ -1,18 +1,16 @@
 /**
  * A configuration as the options of a station: what the file says in its own words becomes what
- * `startMta` takes. The machine, the directory and the certificates are added by whoever starts it.
- *
- * What fails: reading the PEM files of authorities that routes name (checked when the configuration was
- * loaded), with the errno of the disk.
+ * `startMta` takes. The machine, the directory and the certificates are added by whoever starts it. Pure.
  *
  * @module
  */
 
-import { decode } from "../bytes.ts";
 import type { MtaOptions } from "../mta_options.ts";
 import type { QueueOptions } from "../mta_queue.ts";
+import type { RetrySchedule } from "../queue/retry.ts";
+import type { Credentials } from "../routing/route.ts";
 import type { RelayOptions, RouteOptions, ViaOptions, WayOptions } from "../routing/route_table.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Secret } from "./fields.ts";
 import type { LoadedConfig } from "./load.ts";
 import type { Config } from "./schema.ts";
 
@@ -23,8 +21,8 @@ export type StationOptions = Omit<
 >;
 
 /** The options that a loaded configuration stands for. */
-export async function stationOptions(loaded: LoadedConfig, files: Files): Promise<StationOptions> {
-  const { config, paths } = loaded;
+export function stationOptions(loaded: LoadedConfig): StationOptions {
+  const { config, paths, authorities } = loaded;
   const { mail, relay } = config;
   return {
     hostname: config.hostname,
@@ -37,7 +35,7 @@ export async function stationOptions(loaded: LoadedConfig, files: Files): Promis
     relayFrom: relay.from,
     ...(relay.enabled && {
       queue: queueOptions(config, paths.queue),
-      routes: await Promise.all(relay.routes.map((route) => routeOptions(route, loaded, files))),
+      routes: relay.routes.map((route) => routeOptions(route, authorities)),
     }),
   };
 }
@@ -56,64 +54,83 @@ function listenerOptions(
 
 function queueOptions({ queue }: Config, directory: string): QueueOptions {
   const { paused, retry, retryDomains, concurrency, srsSecret } = queue;
-  const domains = Object.entries(retryDomains).map(([name, given]) => [name, defined(given)]);
+  const domains: Record<string, Partial<RetrySchedule>> = {};
+  for (const [name, given] of Object.entries(retryDomains)) domains[name] = defined(given);
   return {
     ...{ directory, paused },
-    retry: { usual: retry, domains: Object.fromEntries(domains) },
+    retry: { usual: retry, domains },
     limits: { concurrency },
-    ...(srsSecret !== undefined && { srsSecret }),
+    ...(srsSecret !== undefined && { srsSecret: textOf(srsSecret) }),
   };
 }
 
 type Route = Config["relay"]["routes"][number];
 type Via = Route["via"];
 type Way = Exclude<Via, { kind: "pipe" | "hold" }>;
+/** PEM texts by path. */
+type Authorities = LoadedConfig["authorities"];
 
-async function routeOptions(
-  { domains, accept, via }: Route,
-  loaded: LoadedConfig,
-  files: Files,
-): Promise<RouteOptions> {
-  return { domains, accept, via: await viaOptions(via, loaded, files) };
+function routeOptions({ domains, accept, via }: Route, authorities: Authorities): RouteOptions {
+  return { domains, accept, via: viaOptions(via, authorities) };
 }
 
-async function viaOptions(via: Via, loaded: LoadedConfig, files: Files): Promise<ViaOptions> {
+function viaOptions(via: Via, authorities: Authorities): ViaOptions {
   switch (via.kind) {
     case "pipe":
       return via;
     case "hold":
-      return { kind: "hold", then: await wayOptions(via.then, loaded, files) };
+      return { kind: "hold", then: wayOptions(via.then, authorities) };
     default:
-      return await wayOptions(via, loaded, files);
+      return wayOptions(via, authorities);
   }
 }
 
-async function wayOptions(way: Way, loaded: LoadedConfig, files: Files): Promise<WayOptions> {
+function wayOptions(way: Way, authorities: Authorities): WayOptions {
   switch (way.kind) {
     case "lmtp":
       return way;
     case "mx":
-      return { ...defined(way), ...await relayOptions(way, loaded, files) };
-    case "smarthost":
-      return { ...defined(way), ...await relayOptions(way, loaded, files) };
+      return { kind: "mx", port: way.port, ...relayOptions(way, authorities) };
+    case "smarthost": {
+      const { kind, host, port, implicitTls, credentials } = way;
+      return {
+        ...{ kind, host, implicitTls },
+        ...defined({ port }),
+        ...(credentials && { credentials: credentialsOf(credentials) }),
+        ...relayOptions(way, authorities),
+      };
+    }
   }
 }
 
-/** Authorities are files in a configuration, and PEM text in the options. */
-async function relayOptions(
-  { authorities, source }: Exclude<Way, { kind: "lmtp" }>,
-  loaded: LoadedConfig,
-  files: Files,
-): Promise<Pick<RelayOptions, "authorities" | "source">> {
-  const read = async (path: string) => decode(await files.readFile(loaded.resolve(path), PEM_LIMIT));
+function credentialsOf(
+  { user, password, allowUnverified }: { user: string; password: Secret; allowUnverified: boolean },
+): Credentials {
+  return { user, password: textOf(password), allowUnverified };
+}
+
+function relayOptions(
+  way: Exclude<Way, { kind: "lmtp" }>,
+  texts: Authorities,
+): RelayOptions {
+  const { tls, authorities, source, family, allowAddresses, connections, eightBit } = way;
   return {
-    authorities: await Promise.all(authorities.map(read)),
+    ...defined({ tls }),
+    authorities: authorities.map((path) => demandText(texts.get(path), path)),
     ...(source && { source: defined(source) }),
+    ...{ family, allowAddresses, connections, eightBit },
   };
 }
 
-/** Octets of a file of authorities; that of all the world's takes some 200 KiB. */
-const PEM_LIMIT = 4 * 1024 * 1024;
+/** A secret is a text once its file was read. */
+function textOf(secret: Secret): string {
+  return typeof secret === "string" ? secret : demandText(undefined, secret.file);
+}
+
+function demandText(text: string | undefined, path: string): string {
+  if (text !== undefined) return text;
+  throw new TypeError(`${path} was not read: the configuration was loaded without its references`);
+}
 
 /** Without the keys that are not given: options must not be there as `undefined`. */
 function defined<T extends object>(value: T): Defined<T> {
