@@ -13,25 +13,37 @@ import { z } from "./packages.ts";
 
 const UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
 
-/** Milliseconds, written `500ms`, `30s`, `6m`, `4h`, `5d`, or several (`1h30m`). */
+/** Milliseconds, written `500ms`, `30s`, `6m`, `4h`, `5d`, or several (`1h30m`); ten years at most. */
 export const duration = z.codec(
-  z.string().regex(/^(?:\d+(?:ms|[smhd]))+$/, "wanted a duration, such as 30s, 6m, 4h or 5d"),
-  z.number().min(0),
+  z.string("wanted a duration, such as 30s, 6m, 4h or 5d")
+    .regex(/^(?:\d{1,15}(?:ms|[smhd])){1,5}$/, "wanted a duration, such as 30s, 6m, 4h or 5d")
+    .refine((text) => parseDuration(text) <= 3650 * UNITS.d, "wanted ten years at most"),
+  z.number(),
   { decode: parseDuration, encode: formatDuration },
 );
 
+/** A {@link duration} of a second or more: what must not be over at once. */
+export const wait = duration.refine((milliseconds) => milliseconds >= 1000, "wanted 1s or more");
+
 /** Octets, written `1500`, `500K`, `50M`, `1G` (of 1,024). */
 export const size = z.codec(
-  z.union([z.int().min(0), z.string().regex(/^\d+[KMGT]?$/)], "wanted a size, such as 500K or 50M"),
-  z.number().min(0),
+  z.union(
+    [z.int().min(0), z.string().regex(/^\d{1,15}[KMGT]?$/)],
+    "wanted a size, such as 500K or 50M",
+  ).refine(
+    (given) => Number.isSafeInteger(parseSize(given)),
+    "wanted a size that a number can hold",
+  ),
+  z.number(),
   { decode: parseSize, encode: formatSize },
 );
 
 /** A whole number over 0. */
-export const count = z.int("wanted a whole number").min(1, "must be 1 at least");
+export const count = z.int("wanted a whole number").min(1, "wanted 1 or more");
 
 /** A TCP port. */
-export const port = z.int("wanted a port, 1 to 65535").min(1).max(65_535);
+export const port = z.int("wanted a port, 1 to 65535").min(1, "wanted a port, 1 to 65535")
+  .max(65_535, "wanted a port, 1 to 65535");
 
 /** Where to listen or connect: `ADDR:PORT`, `[IPV6]:PORT` or `unix:PATH`. */
 export const socketAddress = z.codec(
@@ -43,10 +55,16 @@ export const socketAddress = z.codec(
   { decode: (text) => parseSocketAddress(text)!, encode: formatSocketAddress },
 );
 
-/** A host name in ASCII: it is said before anybody has agreed on anything else. */
+/** Our own name, in ASCII: it is said before anybody has agreed on anything else. */
 export const hostname = z.string().refine(
-  (text) => parseDomain(text) !== null && text.includes("."),
+  (text) => parseDomain(text) !== null && (text.includes(".") || text === "localhost"),
   "wanted a host name with a dot, in ASCII, such as mail.example.org",
+);
+
+/** A machine to connect to. */
+export const host = z.string().refine(
+  (text) => parseIp(text) !== null || parseDomain(text) !== null,
+  "wanted a host name or an IP address, such as smtp.example.net",
 );
 
 /** A domain; may have letters of all alphabets. */
@@ -76,6 +94,18 @@ export const ipAddress = z.string().refine((text) => {
   return kind !== null && kind !== "unspecified";
 }, "wanted an IP address, such as 192.0.2.1 or 2001:db8::1");
 
+/** An {@link ipAddress} that is IPv4. */
+export const ipv4Address = ipAddress.refine(
+  (text) => parseIp(text)?.length === 4,
+  "wanted an IPv4 address, such as 192.0.2.1",
+);
+
+/** An {@link ipAddress} that is IPv6. */
+export const ipv6Address = ipAddress.refine(
+  (text) => parseIp(text)?.length === 16,
+  "wanted an IPv6 address, such as 2001:db8::1",
+);
+
 /** A network in CIDR form. */
 export const network = z.string().refine(
   (text) => parseNetwork(text) !== null,
@@ -85,7 +115,7 @@ export const network = z.string().refine(
 /** A network that may relay: not everybody's. */
 export const relayNetwork = network.refine(
   (text) => parseNetwork(text)?.prefix !== 0,
-  "would relay for everybody: name your own networks",
+  "wanted your own networks: this one would relay for everybody",
 );
 
 /** `ADDR` or `ADDR:PORT`. */
@@ -97,12 +127,12 @@ export const nameServer = z.string().refine((text) => {
 /** A path; relative ones are relative to the folder of the file, or where it is said so to `data`. */
 export const path = z.string().min(1, "wanted a path").refine(
   (text) => !text.includes("\0"),
-  "a path has no NUL",
+  "wanted a path without NUL",
 );
 
 /** A password or key: the text itself, or `{ file: PATH }` of a file that holds nothing else. */
 export const secret = z.union([
-  z.string().min(1),
+  z.string().min(1, "wanted the secret itself, or file: PATH of a file that holds it"),
   z.strictObject({
     file: path.describe("A file that holds the secret and nothing else, mode 0600"),
   }),
@@ -152,7 +182,9 @@ function formatSize(octets: number): string | number {
 function parseSocketAddress(text: string): SocketAddress | null {
   if (text.startsWith("unix:")) {
     const socketPath = text.slice("unix:".length);
-    return socketPath === "" ? null : { transport: "unix", path: socketPath };
+    return socketPath === "" || socketPath.includes("\0")
+      ? null
+      : { transport: "unix", path: socketPath };
   }
   const parts = /^(?:\[([\da-fA-F:.]+)\]|([\w.-]+)):(\d{1,5})$/.exec(text);
   const host = parts?.[1] ?? parts?.[2];

@@ -17,8 +17,11 @@ import {
   domain,
   domainPattern,
   duration,
+  host,
   hostname,
   ipAddress,
+  ipv4Address,
+  ipv6Address,
   mailAddress,
   nameServer,
   network,
@@ -28,6 +31,7 @@ import {
   secret,
   size,
   socketAddress,
+  wait,
 } from "./fields.ts";
 import { z } from "./packages.ts";
 
@@ -36,18 +40,23 @@ const MIB = 1024 * 1024;
 const tlsLevel = z.enum(["none", "opportunistic", "required", "verified"]);
 
 const timeouts = z.strictObject({
-  command: duration.default(DEFAULT_LIMITS.timeouts.command)
+  command: wait.default(DEFAULT_LIMITS.timeouts.command)
     .describe("For the next command (RFC 5321 §4.5.3.2)"),
-  data: duration.default(DEFAULT_LIMITS.timeouts.data)
+  data: wait.default(DEFAULT_LIMITS.timeouts.data)
     .describe("For the next octets of a message"),
-  handshake: duration.default(DEFAULT_LIMITS.timeouts.handshake).describe("For a TLS handshake"),
-  message: duration.default(DEFAULT_LIMITS.timeouts.message).describe("For a whole message"),
-  session: duration.default(DEFAULT_LIMITS.timeouts.session).describe("For a whole session"),
+  handshake: wait.default(DEFAULT_LIMITS.timeouts.handshake).describe("For a TLS handshake"),
+  message: wait.default(DEFAULT_LIMITS.timeouts.message).describe("For a whole message"),
+  session: wait.default(DEFAULT_LIMITS.timeouts.session).describe("For a whole session"),
 });
 
 const limits = z.strictObject({
-  messageSize: size.default(DEFAULT_LIMITS.messageSize).describe("The largest message (SIZE)"),
-  recipients: z.int().min(100, "RFC 5321 §4.5.3.1.8 wants 100 at least")
+  // RFC 5321 §4.5.3.1.7; and SIZE 0 would mean that there is no limit (RFC 1870 §4).
+  messageSize: size.refine(
+    (octets) => octets >= 64 * 1024,
+    "wanted 64K or more (RFC 5321 §4.5.3.1.7)",
+  )
+    .default(DEFAULT_LIMITS.messageSize).describe("The largest message (SIZE)"),
+  recipients: z.int().min(100, "wanted 100 or more (RFC 5321 §4.5.3.1.8)")
     .default(DEFAULT_LIMITS.recipients).describe("Recipients of a message"),
   refusedRecipients: count.default(DEFAULT_LIMITS.refusedRecipients)
     .describe("Refused recipients before a session is ended"),
@@ -113,7 +122,7 @@ const relaySettings = {
   ),
   authorities: z.array(path).default([])
     .describe("PEM files of authorities to trust beside the system's, for verified"),
-  source: z.strictObject({ ipv4: ipAddress.optional(), ipv6: ipAddress.optional() }).optional()
+  source: z.strictObject({ ipv4: ipv4Address.optional(), ipv6: ipv6Address.optional() }).optional()
     .describe("Our addresses to connect from"),
   family: z.enum(["ipv6-first", "ipv4-first", "ipv6-only", "ipv4-only"]).default("ipv6-first")
     .describe("Which addresses to try first, or only"),
@@ -132,7 +141,7 @@ const mx = z.strictObject({
 
 const smarthost = z.strictObject({
   kind: z.literal("smarthost").describe("To one host, such as a provider's server"),
-  host: z.string().min(1).describe("A host name or IP address"),
+  host: host.describe("A host name or IP address"),
   port: port.optional()
     .describe("Default 587 with credentials, 465 with implicitTls, else 25"),
   implicitTls: z.boolean().default(false).describe("TLS from the first octet (port 465)"),
@@ -163,7 +172,7 @@ const hold = z.strictObject({
 });
 
 const route = z.strictObject({
-  domains: z.array(domainPattern).min(1, 'name at least one domain, or "*"')
+  domains: z.array(domainPattern).min(1, 'wanted at least one domain, or "*"')
     .describe("example.org; .example.org for all below it; * for all that no other route names"),
   accept: z.boolean().default(false)
     .describe("Take mail for these domains from anybody (backup MX, gateway)"),
@@ -171,15 +180,18 @@ const route = z.strictObject({
 }).describe("How mail for some domains goes");
 
 const schedule = z.strictObject({
-  first: duration.describe("From the first attempt to the second"),
+  first: wait.describe("From the first attempt to the second"),
   factor: z.number().min(1).describe("How much longer each wait is than the one before"),
-  longest: duration.describe("The longest wait"),
+  longest: wait.describe("The longest wait"),
   jitter: z.number().min(0).lt(1).describe("The part of each wait that chance may add or take"),
   // Addresses that SRS made are good for 21 days: a bounce must find its way to the very end.
-  lifetime: duration.refine((milliseconds) => milliseconds <= 20 * 86_400_000, "at most 20d")
+  lifetime: wait.refine(
+    (milliseconds) => milliseconds <= 20 * 86_400_000,
+    "wanted 20d at most: addresses rewritten by SRS end soon after",
+  )
     .describe("How long mail is tried before it is returned"),
-  noticeLifetime: duration.describe("The same for mail without a sender: notices"),
-  delayNotice: duration.nullable()
+  noticeLifetime: wait.describe("The same for mail without a sender: notices"),
+  delayNotice: wait.nullable()
     .describe("After how long a sender of ours is told that mail still waits; null: never"),
 });
 
@@ -206,7 +218,9 @@ export const configSchema = z.strictObject({
       "Memory for messages under way; larger ones use the disk",
     ),
   }).prefault({}).describe("Mail that ends here"),
-  listeners: z.array(listener).min(1, "name at least one listener").describe("Where mail comes in"),
+  listeners: z.array(listener).min(1, "wanted at least one listener").describe(
+    "Where mail comes in",
+  ),
   limits: limits.prefault({}).describe("How much one client may do"),
   tls: z.strictObject({
     certificates: z.array(z.strictObject({
@@ -248,7 +262,7 @@ export const configSchema = z.strictObject({
   drop: z.strictObject({
     enabled: z.boolean().default(true).describe("Whether yizhan send and sendmail may leave mail"),
     directory: path.default("drop").describe("Where they leave it, mode 1733; in data"),
-    interval: duration.default(3000).describe("How often it is looked at; a nudge comes at once"),
+    interval: wait.default(3000).describe("How often it is looked at; a nudge comes at once"),
     senders: z.record(
       z.string(),
       z.union([z.literal("any"), z.array(z.union([mailAddress, domain]))]),
@@ -280,8 +294,16 @@ export const configSchema = z.strictObject({
   }).prefault({}).describe("The end"),
 });
 
-/** A configuration that was read, with every default filled in: milliseconds, octets, addresses. */
-export type Config = z.output<typeof configSchema>;
+/** A configuration as it is written, with every default filled in: milliseconds, octets, addresses. */
+export type WrittenConfig = z.output<typeof configSchema>;
 
-/** A configuration as it is written. */
+/** A configuration ready for use: secrets that lie in files are their texts. */
+export type Config = WithSecrets<WrittenConfig>;
+
+/** A configuration as it stands in a file. */
 export type ConfigInput = z.input<typeof configSchema>;
+
+type WithSecrets<T> = T extends { file: string } ? string
+  : T extends readonly (infer E)[] ? WithSecrets<E>[]
+  : T extends object ? { [K in keyof T]: WithSecrets<T[K]> }
+  : T;
