@@ -87,8 +87,10 @@ export {
   type SubmitEnvelope,
   SubmitError,
   type SubmitMessage,
+  type SubmitOptions,
   type Submitted,
 } from "./src/intake/submit.ts";
+export type { LocalUser } from "./src/message/received.ts";
 export {
   describeSent,
   type SendMailOptions,

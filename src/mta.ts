@@ -13,6 +13,7 @@ import {
   type SubmitEnvelope,
   type SubmitMessage,
   submitMessage,
+  type SubmitOptions,
   type Submitted,
 } from "./intake/submit.ts";
 import {
@@ -72,7 +73,11 @@ export interface Mta {
    *
    * @throws {TypeError} for an address that is none; {@link SubmitError} when it is refused.
    */
-  submit(envelope: SubmitEnvelope, message: SubmitMessage): Promise<Submitted>;
+  submit(
+    envelope: SubmitEnvelope,
+    message: SubmitMessage,
+    options?: SubmitOptions,
+  ): Promise<Submitted>;
   /**
    * Gives the running station other options: all of them, as at the start, not only what is to change. They are
    * checked, and everything is built beside what runs, sockets of new listeners included; then all is swapped at
@@ -189,7 +194,8 @@ async function startStation(
   return {
     addresses: listeners.map((listener) => listener.address),
     queue: queue?.control ?? null,
-    submit: (envelope, message) => submitMessage(intake, nextId(), envelope, message),
+    submit: (envelope, message, options) =>
+      submitMessage(intake, nextId, envelope, message, options),
     reload: () => Promise.reject(new Error("reload: not built yet")),
     status: () => ({
       ...{ started: clock.now(), loaded: clock.now(), reloads: 0, hostname, stopping: false },

@@ -5,6 +5,7 @@
  */
 
 import type { PolicyWatcher } from "../policy/chain.ts";
+import type { LocalUser } from "../message/received.ts";
 import type { SessionView } from "../policy/policy.ts";
 
 /** What is known of a session from its start. */
@@ -19,6 +20,15 @@ export interface IntakeOrigin {
   readonly submission: boolean;
   /** The program itself submits: it may send to anybody. Default `false`. */
   readonly trusted?: boolean;
+  /** Whose program it was, where a file came from one of this machine. */
+  readonly user?: LocalUser;
+  /** Nobody waits to try again: what a mailbox has no room for now is for the queue. Default `false`. */
+  readonly unattended?: boolean;
+  /**
+   * The id follows from the message, and both may have been here before; then in milliseconds since the
+   * epoch when it was handed in, which is the same each time.
+   */
+  readonly handedIn?: number;
 }
 
 /** A session, with what only intake needs to know of it. */

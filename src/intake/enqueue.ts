@@ -9,6 +9,7 @@
  */
 
 import { describeError } from "../events.ts";
+import type { LocalUser } from "../message/received.ts";
 import type { QueueEntry } from "../queue/entry.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import { toQueued, withoutTwins } from "../routing/expand.ts";
@@ -41,7 +42,11 @@ export async function enqueue(
 ): Promise<Reply | null> {
   const entry = entryOf(client, queueing, clock.now());
   try {
-    await store.add({ entry, source: queueing.source, isNew: true });
+    await store.add({
+      entry,
+      source: queueing.source,
+      isNew: client.origin.handedIn === undefined,
+    });
     return null;
   } catch (error) {
     const ids = { session: client.id, message: queueing.id };
@@ -65,7 +70,7 @@ function entryOf(
     };
     return toQueued(envelope, recipient, now);
   });
-  const { identity } = client;
+  const identity = client.identity ?? nameOf(client.origin.user);
   return {
     ...envelopeOf(transaction),
     id,
@@ -80,6 +85,12 @@ function entryOf(
       ...(identity !== null && { identity }),
     },
   };
+}
+
+/** A user of this machine, as an identity: the name may be anybody's elsewhere, the number tells. */
+function nameOf(user: LocalUser | undefined): string | null {
+  if (user === undefined) return null;
+  return user.name === null ? `uid ${user.uid}` : `${user.name} (uid ${user.uid})`;
 }
 
 const FULL_DISK: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);

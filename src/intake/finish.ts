@@ -56,6 +56,7 @@ export async function finishMessage(
   const source: MessageSource = {
     head: formatFields(judged.fields),
     bodySize: content.body.size,
+    ...(client.origin.handedIn !== undefined && { received: client.origin.handedIn }),
     openBody: () => content.body.open(),
     moveBody: (path) => content.body.move(path),
   };
@@ -135,7 +136,9 @@ function trace(
       smtputf8: parameters.smtputf8 === true,
       tls: client.tls !== null,
       auth: client.identity !== null,
+      dropped: client.origin.user !== undefined,
     }),
+    ...(client.origin.user && { user: client.origin.user }),
     tls: client.tls,
     id,
     // RFC 5321 §7.6: to name one of several would tell them of each other.

@@ -13,7 +13,7 @@ import { type Address, formatAddress, parseAddress, parseDomain } from "../addre
 import { describeError } from "../events.ts";
 import type { Decision, Stage } from "../policy/chain.ts";
 import type { Policy, PolicyAnswer, SessionView } from "../policy/policy.ts";
-import { mayRelay, RELAY_DENIED } from "../policy/relay.ts";
+import { mayRelay, RELAY_DENIED, relayGround } from "../policy/relay.ts";
 import type { Destinations } from "../routing/expand.ts";
 import type { Resolution } from "../routing/router.ts";
 import type { TlsInfo } from "../runtime/runtime.ts";
@@ -163,7 +163,11 @@ export class IntakeSession implements IntakeClient {
       return this.#refused("recipient", decision.reply, recipient, decision.policy);
     }
     const full = await this.#room(resolution, transaction.parameters.size ?? 0);
-    if (full !== null) return this.#refused("recipient", full, recipient);
+    // Whoever waits can try again; where nobody does, the queue will.
+    const queued = this.origin.unattended === true && this.#services.queue !== null;
+    if (full !== null && !(queued && full.code < 500)) {
+      return this.#refused("recipient", full, recipient);
+    }
     if (decision.action === "accept") transaction.changes.push(...decision.changes);
     const discard = decision.action === "discard" ? decision : null;
     transaction.recipients.push({ ...accepted, discard });
@@ -300,14 +304,14 @@ export class IntakeSession implements IntakeClient {
     }
   }
 
-  #mayRelay({ local, domain }: Address): boolean {
+  #mayRelay(address: Address): boolean {
     const { queue, relayFrom } = this.#services;
     // Where it connects from does not change: it is looked up once.
     this.#isNear ??= this.origin.trusted === true ||
       mayRelay({ client: this.client, identity: null }, relayFrom);
-    if (this.#isNear || this.identity !== null) return true;
-    // The next station trusts us, and may take such a local part for another address to send it on to.
-    return queue?.routes.accepts(domain) === true && !/[@%!]/.test(local);
+    const asker = { near: this.#isNear, identity: this.identity };
+    const accepts = (domain: string) => queue?.routes.accepts(domain) === true;
+    return relayGround(asker, address, accepts) !== null;
   }
 
   async #room({ mailboxes, remote }: Destinations, size: number): Promise<Reply | null> {

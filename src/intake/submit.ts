@@ -11,6 +11,7 @@
 
 import { type Address, formatAddress, parseAddress } from "../address.ts";
 import { encode } from "../bytes.ts";
+import type { LocalUser } from "../message/received.ts";
 import type { DsnNotify, MailParameters } from "../smtp/parameters.ts";
 import { cursorOver } from "../smtp/cursor.ts";
 import { NewlineNormalizer } from "../smtp/newline_normalizer.ts";
@@ -41,6 +42,28 @@ export interface SubmitEnvelope {
  */
 export type SubmitMessage = string | Uint8Array | AsyncIterable<Uint8Array>;
 
+/** What a program may say of a message beside its envelope. */
+export interface SubmitOptions {
+  /**
+   * Names the message for all time: letters, digits, `.`, `_` and `-`, no dot in front, at most 80. Submitted again
+   * under its name, as after a crash, it is the same message, and while the first is in the queue, or unread in
+   * its mailbox, there will be no second. Default one that nobody has had.
+   */
+  readonly id?: string;
+  /**
+   * With `id`: when it was handed in, in milliseconds since the epoch; the same each time, or a copy in a mailbox
+   * is not recognised. Default now.
+   */
+  readonly handedIn?: number;
+  /** The user of this machine it comes from, for Received and for whoever looks at the queue. */
+  readonly user?: LocalUser;
+  /**
+   * Nobody is there to hear of a recipient that cannot be taken now: the whole message is refused with 4xx then, to
+   * be tried again, but for mailboxes without room, which wait in the queue. Default `false`.
+   */
+  readonly unattended?: boolean;
+}
+
 /** A message that was taken. */
 export interface Submitted {
   /** Its id in the log and the queue. */
@@ -53,31 +76,37 @@ export interface Submitted {
 export class SubmitError extends Error {
   /** 4xx: may be tried again. 5xx: never. */
   readonly reply: Reply;
+  /** Where it was the recipients: each of them, with its own reply. */
+  readonly refused: Submitted["refused"];
 
   /**
    * A refusal.
    *
-   * @param what was refused. @param reply why.
+   * @param what was refused. @param reply why. @param refused the recipients, where it was they.
    */
-  constructor(what: string, reply: Reply) {
+  constructor(what: string, reply: Reply, refused: Submitted["refused"] = []) {
     super(`${what}: ${describeReply(reply)}`);
     this.name = "SubmitError";
     this.reply = reply;
+    this.refused = refused;
   }
 }
 
 /**
  * Takes a message; resolves when it is durable.
  *
- * @param id unique for all time, of the log.
- * @throws {TypeError} for an address that is none. {@link SubmitError} when it is refused.
+ * @param newId makes ids that are unique for all time, for the log.
+ * @throws {TypeError} for an address or an id that is none. {@link SubmitError} when it is refused.
  */
 export async function submitMessage(
   services: IntakeServices,
-  id: string,
+  newId: () => string,
   envelope: SubmitEnvelope,
   message: SubmitMessage,
+  options: SubmitOptions = {},
 ): Promise<Submitted> {
+  const { id = newId(), user, unattended = false } = options;
+  if (!ID.test(id)) throw new TypeError(`id: "${id}" is none`);
   const { sender, recipients, parameters } = readEnvelope(envelope, hasUtf8Head(message));
   const intake = new IntakeSession(services, {
     id,
@@ -86,6 +115,9 @@ export async function submitMessage(
     lmtp: false,
     submission: true,
     trusted: true,
+    unattended,
+    ...(user && { user }),
+    ...(options.id !== undefined && { handedIn: options.handedIn ?? services.clock.now() }),
   });
   intake.verb = "EHLO";
   try {
@@ -94,10 +126,13 @@ export async function submitMessage(
     const refused: { recipient: string; reply: Reply }[] = [];
     for (const { address, notify } of recipients) {
       const answer = await intake.recipient(address, notify ? { notify } : {});
-      if (answer.code >= 400) refused.push({ recipient: formatAddress(address), reply: answer });
+      if (answer.code < 400) continue;
+      const recipient = formatAddress(address);
+      if (unattended && answer.code < 500) throw new SubmitError(recipient, answer);
+      refused.push({ recipient, reply: answer });
     }
     if (refused.length === recipients.length) {
-      throw new SubmitError(refused[0]!.recipient, refused[0]!.reply);
+      throw new SubmitError(refused[0]!.recipient, refused[0]!.reply, refused);
     }
     const taken = await feed(intake, message);
     if (taken.code >= 400) throw new SubmitError("message", taken);
@@ -107,6 +142,9 @@ export async function submitMessage(
     intake.close();
   }
 }
+
+/** Fit for a file name, with what is put behind it. */
+const ID = /^[\w-][\w.-]{0,79}$/;
 
 function readEnvelope(envelope: SubmitEnvelope, utf8Head: boolean) {
   const recipients = envelope.recipients.map((recipient) => {

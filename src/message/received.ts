@@ -20,6 +20,14 @@ import type { TlsInfo } from "../runtime/runtime.ts";
 import { formatDate } from "./date.ts";
 import { isField, makeField, type RawField } from "./header.ts";
 
+/** A user of this machine. */
+export interface LocalUser {
+  /** The number. */
+  readonly uid: number;
+  /** The name, where it is known. */
+  readonly name: string | null;
+}
+
 /** What a trace field tells. */
 export interface Trace {
   /** What the client said in EHLO; `null` where it said nothing. */
@@ -28,6 +36,8 @@ export interface Trace {
   readonly client: string;
   /** The client's name in DNS, where one was looked up and found true. */
   readonly clientName?: string | null;
+  /** The user of this machine whose program it was, where it came from one. */
+  readonly user?: LocalUser;
   /** Our host name. */
   readonly by: string;
   /** How it came, by {@link withProtocol}. */
@@ -77,6 +87,7 @@ export function formatReceived(trace: Trace): RawField {
   const { tls, recipient, protocol } = trace;
   const lines = formatFrom(trace);
   if (tls) lines.push(`(using ${comment(tls.protocol)} with cipher ${comment(tls.cipher)})`);
+  if (trace.user) lines.push(`(${formatUser(trace.user)})`);
   lines.push(`by ${word(trace.by)} with ${word(protocol)} id ${word(trace.id)}`);
   const date = formatDate(trace.time);
   const path = recipient ? `<${formatAddress(inAscii(recipient))}>` : "";
@@ -109,6 +120,11 @@ function formatFrom({ hello, client, clientName }: Trace): string[] {
   const lines = [`from ${from}${info ?? ""}`];
   if (hello !== null && name === null) lines.push(`(said to be ${comment(hello)})`);
   return lines;
+}
+
+/** Whose program it was, fit for a comment. */
+function formatUser({ uid, name }: LocalUser): string {
+  return name === null ? `uid ${uid}` : `user ${comment(name)}, uid ${uid}`;
 }
 
 function asDomain(name: string): string | null {
@@ -145,6 +161,8 @@ export interface Arrival {
   readonly tls: boolean;
   /** The client logged in. */
   readonly auth: boolean;
+  /** No client at all: a program of this machine left it in a folder. Default `false`. */
+  readonly dropped?: boolean;
 }
 
 /**
@@ -160,7 +178,10 @@ export interface Arrival {
  * assertEquals(withProtocol(arrival), "ESMTPSA");
  * ```
  */
-export function withProtocol({ extended, lmtp, smtputf8, tls, auth }: Arrival): string {
+export function withProtocol(arrival: Arrival): string {
+  const { extended, lmtp, smtputf8, tls, auth } = arrival;
+  // No protocol was spoken, so none has a registered name; this is what many stations write.
+  if (arrival.dropped) return "local";
   const kind = `${tls ? "S" : ""}${auth ? "A" : ""}`;
   if (lmtp) return `${smtputf8 ? "UTF8" : ""}LMTP${kind}`;
   if (smtputf8) return `UTF8SMTP${kind}`;
