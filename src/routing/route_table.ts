@@ -96,6 +96,15 @@ export type RelayOptions =
 interface Rule {
   readonly route: (domain: string) => Route;
   readonly accept: boolean;
+  readonly place: RulePlace;
+}
+
+/** Where a rule was written. */
+export interface RulePlace {
+  /** Its place among the options, from 0. */
+  readonly index: number;
+  /** Which of its domains: a key as `domainPatternKey` makes it. */
+  readonly pattern: string;
 }
 
 /**
@@ -122,13 +131,17 @@ export class RouteTable {
 
   /** @throws {TypeError} for a rule that cannot be; the message says which and why. */
   constructor(rules: readonly RouteOptions[] = []) {
-    rules.forEach((rule, index) => this.#add(rule, `routes[${index}]`));
+    rules.forEach((rule, index) => this.#add(rule, index));
   }
 
   /** The way for a domain (or an address literal). */
   find(domain: string): Route {
-    const rule = findByDomain(this.#rules, domain) ?? this.#rules.get("*");
-    return (rule?.route ?? this.#otherwise)(domainKey(domain));
+    return (this.#rule(domain)?.route ?? this.#otherwise)(domainKey(domain));
+  }
+
+  /** Where the way was said that {@link find} gives; `null`: nowhere, it is the usual one. */
+  place(domain: string): RulePlace | null {
+    return this.#rule(domain)?.place ?? null;
   }
 
   /** Whether anybody may send mail for the domain through us. */
@@ -141,7 +154,12 @@ export class RouteTable {
     return [...this.#rules.values()].some(({ route }) => route("example.org").kind === "hold");
   }
 
-  #add({ domains, via, accept = false }: RouteOptions, where: string): void {
+  #rule(domain: string): Rule | undefined {
+    return findByDomain(this.#rules, domain) ?? this.#rules.get("*");
+  }
+
+  #add({ domains, via, accept = false }: RouteOptions, index: number): void {
+    const where = `routes[${index}]`;
     if (domains.length === 0) throw new TypeError(`${where}: domains: name at least one, or "*"`);
     const route = routeOf(via, `${where}.via`);
     for (const domain of domains) {
@@ -150,7 +168,7 @@ export class RouteTable {
         throw new TypeError(`${where}: accept with domain "*" would relay for everybody`);
       }
       if (this.#rules.has(key)) throw new TypeError(`${where}: ${domain} has a rule already`);
-      this.#rules.set(key, { route, accept });
+      this.#rules.set(key, { route, accept, place: { index, pattern: key } });
     }
   }
 }

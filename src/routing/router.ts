@@ -43,6 +43,35 @@ export type Resolution =
   /** Ours, but nobody has this address: 550 5.1.1. */
   | { readonly kind: "unknown" };
 
+/** What decided about an address on the way; the numbers are those above. */
+export type RouterRule =
+  /** 1. */
+  | "entry"
+  /** 2. */
+  | "subaddress"
+  /** 3. */
+  | "postmaster"
+  /** 4. */
+  | "catch-all"
+  /** 5. */
+  | "own-postmaster"
+  /** Ours, and none of these. */
+  | "nobody"
+  /** A domain that is not ours. */
+  | "elsewhere"
+  /** SRS made it: the one target is the sender it stands for. */
+  | "rewritten-sender";
+
+/** One step on the way of an address, for those who explain it. */
+export interface RouterStep {
+  readonly address: Address;
+  readonly rule: RouterRule;
+  readonly destination: Destination;
+}
+
+/** Who is told of each step. */
+type Watch = ((step: RouterStep) => void) | undefined;
+
 /** What a router must know beside the directory. */
 export interface RouterOptions {
   /** Our own name. */
@@ -86,22 +115,27 @@ export class Router {
     this.#own = new Set(["", options.hostname, ...options.literals ?? []].map(domainKey));
   }
 
-  /** Where mail for the address goes. */
-  async resolve(address: Address): Promise<Resolution> {
-    if (!await this.#isOurs(address.domain)) return { kind: "relay" };
+  /** Where mail for the address goes. `watch` is told of every step. */
+  async resolve(address: Address, watch?: (step: RouterStep) => void): Promise<Resolution> {
+    if (!await this.#isOurs(address.domain)) {
+      told(watch, address, "elsewhere", REMOTE);
+      return { kind: "relay" };
+    }
     // Before everything else: no catch-all may catch it.
     const sender = this.#options.restoreSender?.(address) ?? null;
     if (sender !== null) {
+      told(watch, address, "rewritten-sender", { kind: "alias", targets: [sender] });
       // It may be of another domain of ours, or rewritten by us before: mail for it ends here then. Each
       // restored address is shorter than the one before.
-      if (await this.#isOurs(sender.domain)) return await this.resolve(sender);
+      if (await this.#isOurs(sender.domain)) return await this.resolve(sender, watch);
       return { kind: "returned", address: sender };
     }
-    const { mailboxes, remote } = await expandAliases(address, (one) => this.#find(one));
+    const { mailboxes, remote } = await expandAliases(address, (one) => this.#find(one, watch));
     if (mailboxes.length > 0 || remote.length > 0) return { kind: "local", mailboxes, remote };
     if (!isPostmaster(address)) return { kind: "unknown" };
     // The address configured for postmaster leads nowhere: better here than refused.
     const mailbox = this.#postmasterMailbox(address.domain);
+    told(watch, address, "own-postmaster", { kind: "mailbox", mailbox });
     return { kind: "local", mailboxes: [{ mailbox, address }], remote: [] };
   }
 
@@ -109,29 +143,47 @@ export class Router {
     return this.#own.has(domainKey(domain)) || await this.#directory.isLocalDomain(domain);
   }
 
-  async #find(address: Address): Promise<Destination> {
+  async #find(address: Address, watch: Watch): Promise<Destination> {
     const directory = this.#directory;
     const { domain } = address;
-    if (!await this.#isOurs(domain)) return { kind: "remote" };
+    if (!await this.#isOurs(domain)) return told(watch, address, "elsewhere", REMOTE);
+    const exact = await directory.lookup(address);
+    if (exact) return told(watch, address, "entry", exact);
     const bare = withoutTag(address, this.#options.subaddressDelimiter);
-    const entry = await directory.lookup(address) ?? (bare && await directory.lookup(bare));
-    if (entry) return entry;
+    const tagged = bare && await directory.lookup(bare);
+    if (tagged) return told(watch, address, "subaddress", tagged);
     const { postmaster } = this.#options;
     const forPostmaster = isPostmaster(address);
     if (forPostmaster && postmaster && mailboxKey(postmaster) !== mailboxKey(address)) {
-      return { kind: "alias", targets: [postmaster] };
+      return told(watch, address, "postmaster", { kind: "alias", targets: [postmaster] });
     }
     const everything = await directory.catchAll?.(domain);
     if (everything && everything.length > 0) {
-      return { kind: "alias", targets: everything, keepAddress: true };
+      const all: Destination = { kind: "alias", targets: everything, keepAddress: true };
+      return told(watch, address, "catch-all", all);
     }
-    if (!forPostmaster) return { kind: "unknown" };
-    return { kind: "mailbox", mailbox: this.#postmasterMailbox(domain) };
+    if (!forPostmaster) return told(watch, address, "nobody", NOBODY);
+    const mailbox = this.#postmasterMailbox(domain);
+    return told(watch, address, "own-postmaster", { kind: "mailbox", mailbox });
   }
 
   #postmasterMailbox(domain: string): Mailbox {
     return { domain: domainKey(domain || this.#options.hostname), user: "postmaster" };
   }
+}
+
+const REMOTE: Destination = { kind: "remote" };
+const NOBODY: Destination = { kind: "unknown" };
+
+/** The destination, once who watches has been told. */
+function told(
+  watch: Watch,
+  address: Address,
+  rule: RouterRule,
+  destination: Destination,
+): Destination {
+  watch?.({ address, rule, destination });
+  return destination;
 }
 
 function isPostmaster(address: Address): boolean {
