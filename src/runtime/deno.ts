@@ -13,8 +13,10 @@ import { DenoFiles } from "./deno_files.ts";
 import { DenoNetwork } from "./deno_network.ts";
 import { runProgram } from "./deno_programs.ts";
 import { denoResolver } from "./deno_resolver.ts";
+import { systemClock } from "./node_clock.ts";
+import { systemRandom } from "./node_random.ts";
 import { parseNameServer } from "./resolv_conf.ts";
-import type { Clock, Random, Runtime } from "./runtime.ts";
+import type { Runtime } from "./runtime.ts";
 
 /** What of the machine is chosen. */
 export interface DenoRuntimeOptions {
@@ -62,51 +64,3 @@ export function denoRuntime(options: DenoRuntimeOptions = {}): Runtime {
     random: systemRandom,
   };
 }
-
-/** The longest a timer can be set to (2^31 - 1 ms); a longer one would fire at once. */
-const LONGEST_TIMER = 0x7fffffff;
-
-const systemClock: Clock = {
-  now: () => Date.now(),
-
-  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    let left = ms;
-    do {
-      await sleepOnce(Math.min(left, LONGEST_TIMER), signal);
-      left -= LONGEST_TIMER;
-    } while (left > 0);
-  },
-};
-
-function sleepOnce(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason);
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", onAbort);
-      resolve();
-    }, ms);
-    Deno.unrefTimer(timer as unknown as number);
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(signal!.reason);
-    };
-    signal?.addEventListener("abort", onAbort, { once: true });
-  });
-}
-
-const systemRandom: Random = {
-  bytes(length: number): Uint8Array {
-    const bytes = new Uint8Array(length);
-    // getRandomValues gives 64 KiB at most.
-    for (let at = 0; at < length; at += 65536) {
-      crypto.getRandomValues(bytes.subarray(at, at + 65536));
-    }
-    return bytes;
-  },
-
-  float(): number {
-    const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
-    // 53 bits, as many as a double holds below 1.
-    return ((high >>> 5) * 2 ** 26 + (low >>> 6)) / 2 ** 53;
-  },
-};

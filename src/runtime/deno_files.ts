@@ -9,7 +9,6 @@
  */
 
 import { statfs } from "node:fs/promises";
-import { BufferPool } from "../buffer_pool.ts";
 import { rethrow, withErrorCode } from "./deno_errors.ts";
 import { openNodeFile } from "./node_file.ts";
 import {
@@ -20,8 +19,8 @@ import {
   type Files,
   type FileStat,
   type OpenOptions,
-  SystemError,
 } from "./runtime.ts";
+import { readWholeFile } from "./whole_file.ts";
 
 /** Octets moved in one synchronous call at most: about 7 µs into the page cache. */
 const SYNCHRONOUS = 64 * 1024;
@@ -37,7 +36,7 @@ export class DenoFiles implements Files {
   async readFile(path: string, limit = Infinity): Promise<Uint8Array> {
     const file = await this.open(path, { read: true });
     try {
-      return await readAll(file, path, limit);
+      return await readWholeFile(file, path, limit);
     } finally {
       file.close();
     }
@@ -166,31 +165,6 @@ class DenoFile implements FileHandle {
       rethrow(error);
     }
   }
-}
-
-/** What small files are read into: a hundred thousand of them in a row must not fill the memory. */
-const FIRST_READS = new BufferPool(16 * 1024, 16);
-
-/** Reads to the end, not to the size: a file can grow, or (in /proc) say it is empty. */
-async function readAll(file: FileHandle, path: string, limit: number): Promise<Uint8Array> {
-  const first = FIRST_READS.take();
-  let buffer = first.subarray(0, limit + 1);
-  let length = 0;
-  for (;;) {
-    if (length === buffer.length) {
-      const larger = new Uint8Array(Math.min(buffer.length * 4, limit + 1));
-      larger.set(buffer);
-      buffer = larger;
-    }
-    const read = await file.read(buffer.subarray(length));
-    if (read === null) break;
-    length += read;
-    if (length > limit) throw new SystemError("EFBIG", `${path} is longer than ${limit} octets`);
-  }
-  const content = buffer.slice(0, length);
-  // Not after an error: a read that failed may not be over.
-  FIRST_READS.give(first);
-  return content;
 }
 
 function fileKind(

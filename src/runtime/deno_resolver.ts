@@ -19,7 +19,7 @@ import { DnsCache } from "./dns_cache.ts";
 import type { DnsData, DnsType } from "./dns_message.ts";
 import { isDnsName, normalizeDnsName, reverseDnsName } from "./dns_name.ts";
 import { formatNameServer, type NameServer } from "./resolv_conf.ts";
-import type { Clock, DnsAnswer, MxRecord, Resolver } from "./runtime.ts";
+import type { Clock, DnsAnswer, MxRecord, Resolver, SrvRecord } from "./runtime.ts";
 
 /** How names are asked for. */
 export interface DenoResolverOptions {
@@ -98,6 +98,23 @@ class DenoResolver implements Resolver {
       signal,
       (data) => data.type === "PTR" ? normalizeDnsName(data.name) : null,
     );
+  }
+
+  cname(name: string, signal?: AbortSignal): Promise<DnsAnswer<string>> {
+    return this.#ask(
+      name,
+      "CNAME",
+      signal,
+      (data) => data.type === "CNAME" ? normalizeDnsName(data.name) : null,
+    );
+  }
+
+  srv(name: string, signal?: AbortSignal): Promise<DnsAnswer<SrvRecord>> {
+    return this.#ask(name, "SRV", signal, (data) => {
+      if (data.type !== "SRV") return null;
+      const { priority, weight, port, target } = data;
+      return { priority, weight, port, target: normalizeDnsName(target) };
+    });
   }
 
   async #ask<T>(

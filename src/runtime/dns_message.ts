@@ -19,8 +19,18 @@ import {
   normalizeDnsName,
 } from "./dns_name.ts";
 
-/** The record types known here, and their numbers (RFC 1035 §3.2.2, RFC 3596 §2.1). */
-const TYPES = { A: 1, NS: 2, CNAME: 5, SOA: 6, PTR: 12, MX: 15, TXT: 16, AAAA: 28 } as const;
+/** The record types known here, and their numbers (RFC 1035 §3.2.2, RFC 2782, RFC 3596 §2.1). */
+const TYPES = {
+  A: 1,
+  NS: 2,
+  CNAME: 5,
+  SOA: 6,
+  PTR: 12,
+  MX: 15,
+  TXT: 16,
+  AAAA: 28,
+  SRV: 33,
+} as const;
 
 /** A record type known here. */
 export type DnsType = keyof typeof TYPES;
@@ -52,6 +62,13 @@ export type DnsData =
   | { readonly type: "A" | "AAAA"; readonly address: string }
   | { readonly type: "CNAME" | "NS" | "PTR"; readonly name: string }
   | { readonly type: "MX"; readonly preference: number; readonly exchange: string }
+  | {
+    readonly type: "SRV";
+    readonly priority: number;
+    readonly weight: number;
+    readonly port: number;
+    readonly target: string;
+  }
   /** The strings of the record, joined. */
   | { readonly type: "TXT"; readonly text: string }
   /** Of the start of a zone only how long "no" may be remembered (RFC 2308 §4), in seconds. */
@@ -173,6 +190,8 @@ function encodeData(data: DnsData): Uint8Array {
       return encodeName(data.name);
     case "MX":
       return concat([uint16(data.preference), encodeName(data.exchange)]);
+    case "SRV":
+      return concat([uint16(data.priority, data.weight, data.port), encodeName(data.target)]);
     case "TXT":
       return encodeStrings(encode(data.text));
     case "SOA":
@@ -323,6 +342,10 @@ class Reader {
         return { type, name: this.name() };
       case "MX":
         return { type, preference: this.uint16(), exchange: this.name() };
+      case "SRV": {
+        const [priority, weight, port] = [this.uint16(), this.uint16(), this.uint16()];
+        return { type, priority, weight, port, target: this.name() };
+      }
       case "TXT":
         return { type, text: this.#strings(end) };
       case "SOA":

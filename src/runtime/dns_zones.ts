@@ -25,6 +25,8 @@ export interface DnsNameRecords {
   readonly aaaa?: readonly string[];
   /** As in a zone file: `"10 mx.example.org"`; `"0 ."` is a null MX (RFC 7505). */
   readonly mx?: readonly string[];
+  /** As in a zone file: priority, weight, port and host, `"0 1 465 mail.example.org"`. */
+  readonly srv?: readonly string[];
   /** Texts. */
   readonly txt?: readonly string[];
   /** Names, of a name under `in-addr.arpa` or `ip6.arpa`. */
@@ -77,7 +79,7 @@ export class DnsZones {
   /**
    * The records of a name from now on; those it had are gone.
    *
-   * @throws {TypeError} where an MX is not a number and a name.
+   * @throws {TypeError} where an MX is not a number and a name, or an SRV not three and one.
    */
   set(name: string, records: DnsNameRecords): void {
     this.#names.set(normalizeDnsName(name), dataOf(records));
@@ -169,11 +171,12 @@ function respond(query: DnsMessage, rcode: number): DnsMessage {
 }
 
 function dataOf(records: DnsNameRecords): DnsData[] {
-  const { a = [], aaaa = [], mx = [], txt = [], ptr = [], cname } = records;
+  const { a = [], aaaa = [], mx = [], srv = [], txt = [], ptr = [], cname } = records;
   return [
     ...a.map((address): DnsData => ({ type: "A", address })),
     ...aaaa.map((address): DnsData => ({ type: "AAAA", address })),
     ...mx.map(parseMx),
+    ...srv.map(parseSrv),
     ...txt.map((text): DnsData => ({ type: "TXT", text })),
     ...ptr.map((name): DnsData => ({ type: "PTR", name: normalizeDnsName(name) })),
     ...(cname === undefined ? [] : [{ type: "CNAME", name: normalizeDnsName(cname) } as const]),
@@ -186,4 +189,17 @@ function parseMx(text: string): DnsData {
     throw new TypeError(`no MX such as "10 mx.example.org": ${text}`);
   }
   return { type: "MX", preference: Number(preference), exchange: normalizeDnsName(exchange) };
+}
+
+function parseSrv(text: string): DnsData {
+  const [, priority, weight, port, target] = /^(\d{1,5}) (\d{1,5}) (\d{1,5}) (\S+)$/.exec(text) ??
+    [];
+  if (target === undefined) throw new TypeError(`no SRV such as "0 1 465 mx.example.org": ${text}`);
+  return {
+    type: "SRV",
+    priority: Number(priority),
+    weight: Number(weight),
+    port: Number(port),
+    target: normalizeDnsName(target),
+  };
 }

@@ -9,7 +9,7 @@
 import { type DnsData, type DnsType, RCODE } from "./dns_message.ts";
 import { isDnsName, normalizeDnsName, reverseDnsName } from "./dns_name.ts";
 import { type DnsFailure, type DnsNameRecords, DnsZones } from "./dns_zones.ts";
-import type { DnsAnswer, MxRecord, Resolver } from "./runtime.ts";
+import type { DnsAnswer, MxRecord, Resolver, SrvRecord } from "./runtime.ts";
 
 /**
  * Answers from a map; a name that is not in it does not exist.
@@ -70,6 +70,18 @@ export class MemoryResolver implements Resolver {
     const name = reverseDnsName(address);
     if (name === null) return Promise.resolve({ status: "none", reason: "nxdomain" });
     return this.#ask(name, "PTR", signal, (data) => data.type === "PTR" ? data.name : null);
+  }
+
+  cname(name: string, signal?: AbortSignal): Promise<DnsAnswer<string>> {
+    return this.#ask(name, "CNAME", signal, (data) => data.type === "CNAME" ? data.name : null);
+  }
+
+  srv(name: string, signal?: AbortSignal): Promise<DnsAnswer<SrvRecord>> {
+    return this.#ask(name, "SRV", signal, (data) => {
+      if (data.type !== "SRV") return null;
+      const { priority, weight, port, target } = data;
+      return { priority, weight, port, target };
+    });
   }
 
   // deno-lint-ignore require-await

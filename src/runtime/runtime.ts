@@ -180,6 +180,10 @@ export interface Resolver {
   txt(name: string, signal?: AbortSignal): Promise<DnsAnswer<string>>;
   /** The names of an IP address. */
   ptr(address: string, signal?: AbortSignal): Promise<DnsAnswer<string>>;
+  /** The name this one is only another name of; what that leads to is not looked at. */
+  cname(name: string, signal?: AbortSignal): Promise<DnsAnswer<string>>;
+  /** Where a service of a domain is (RFC 2782), asked for as `_submission._tcp.example.org`, in no order. */
+  srv(name: string, signal?: AbortSignal): Promise<DnsAnswer<SrvRecord>>;
 }
 
 /** One MX record. Names have no dot at the end and are in lower case. */
@@ -188,6 +192,18 @@ export interface MxRecord {
   readonly preference: number;
   /** The host; `""` in a null MX. */
   readonly exchange: string;
+}
+
+/** One SRV record (RFC 2782). The name has no dot at the end and is in lower case. */
+export interface SrvRecord {
+  /** Lower ones are to be tried first. */
+  readonly priority: number;
+  /** Among those of one priority, how often this one is to be chosen. */
+  readonly weight: number;
+  /** The port of the service. */
+  readonly port: number;
+  /** The host; `""` where the service is not offered. */
+  readonly target: string;
 }
 
 /** What became of a question. */

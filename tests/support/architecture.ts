@@ -30,6 +30,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "src/runtime/dns_name.ts",
     "src/runtime/dns_zones.ts",
     "src/runtime/resolv_conf.ts",
+    "src/runtime/whole_file.ts",
     "src/buffer_pool.ts",
     "src/bytes.ts",
     "src/gate.ts",
