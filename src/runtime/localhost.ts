@@ -29,6 +29,8 @@ export function withLocalhost(resolver: Resolver): Resolver {
     mx: (name, signal) => resolver.mx(name, signal),
     txt: (name, signal) => resolver.txt(name, signal),
     ptr: (address, signal) => resolver.ptr(address, signal),
+    cname: (name, signal) => resolver.cname(name, signal),
+    srv: (name, signal) => resolver.srv(name, signal),
   };
 }
 

@@ -81,6 +81,27 @@ export function resolverContract(
     assertEquals((await resolver.ptr("no address")).status, "none");
   });
 
+  test("srv() gives where a service is", async ({ resolver, zones }) => {
+    zones.set("_submissions._tcp.example.test", { srv: ["0 1 465 Mail.Example.test."] });
+    zones.set("_submission._tcp.example.test", { srv: ["0 0 0 ."] });
+    assertEquals(await resolver.srv("_submissions._tcp.example.test"), {
+      status: "found",
+      records: [{ priority: 0, weight: 1, port: 465, target: "mail.example.test" }],
+    });
+    // RFC 2782: a target of "." says that the service is not offered.
+    assertEquals(sorted(await resolver.srv("_submission._tcp.example.test"))[0]?.target, "");
+    assertEquals((await resolver.srv("_smtp._tcp.example.test")).status, "none");
+  });
+
+  test("cname() gives a link and does not follow it", async ({ resolver, zones }) => {
+    zones.set("www.test", { cname: "One.test." });
+    zones.set("one.test", { cname: "two.test" });
+    zones.set("two.test", { a: ["192.0.2.1"] });
+    assertEquals(sorted(await resolver.cname("www.test")), ["one.test"]);
+    assertEquals(await resolver.cname("two.test"), { status: "none", reason: "nodata" });
+    assertEquals(await resolver.cname("no.test"), { status: "none", reason: "nxdomain" });
+  });
+
   test("names are asked without regard to case and the dot at the end", async ({ resolver, zones }) => {
     zones.set("Example.Test.", { mx: ["10 MX.Example.TEST."] });
     for (const name of ["example.test", "EXAMPLE.test."]) {

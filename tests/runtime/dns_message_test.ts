@@ -129,6 +129,16 @@ Deno.test("decodeDnsMessage() reads the names of RFC 1035 §4.1.4", () => {
   }, 1)]);
 });
 
+Deno.test("decodeDnsMessage() and its counterpart have an SRV as RFC 2782 does", () => {
+  // Priority, weight and port in network order, and a target that is not compressed.
+  const data = octets("0000000101d1" + "046d61696c04746573740" + "0");
+  const read = decodeDnsMessage(answer([0, 1, 0], octets("0000210001000000010011"), data));
+  const srv = { type: "SRV", priority: 0, weight: 1, port: 465, target: "mail.test" } as const;
+  assertEquals(read?.answers, [record("", srv, 1)]);
+  const written = encodeDnsMessage({ ...read!, answers: [record("", srv, 1)] });
+  assertEquals(written.subarray(-data.length), data);
+});
+
 Deno.test("decodeDnsMessage() follows pointers only backwards, and not for ever", () => {
   const question = (...name: number[]) =>
     decodeDnsMessage(answer([1, 0, 0], Uint8Array.of(...name, 0, 1, 0, 1)));

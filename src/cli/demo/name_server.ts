@@ -74,6 +74,8 @@ function describeData(data: DnsData): string {
       return data.name;
     case "MX":
       return `${data.preference} ${data.exchange}`;
+    case "SRV":
+      return `${data.priority} ${data.weight} ${data.port} ${data.target}`;
     case "TXT":
       return data.text;
     case "SOA":
