@@ -43,11 +43,39 @@ export type HostSearch =
   /** Why not, in our own words. */
   | { readonly status: "deferred" | "failed"; readonly reply: Reply };
 
+/** What a search came upon, for those who explain it. */
+export type HostNote =
+  /** Where the names of the hosts are from; `none`: DNS says that there is no MX, so the domain is its own host. */
+  | {
+    readonly type: "hosts";
+    readonly from: "mx" | "none" | "literal" | "route";
+    readonly hosts: readonly MxRecord[];
+  }
+  /** A host, or one address of it, that is not tried, and why not, in words. */
+  | {
+    readonly type: "passed-over";
+    readonly host: MxRecord;
+    readonly address?: string;
+    readonly why: string;
+  };
+
+/** Who is told of what a search comes upon. */
+export type WatchHosts = (note: HostNote) => void;
+
 /** Hosts looked up for one message: the rest of a longer list is never asked for (a bound of ours). */
 const MAX_HOSTS = 10;
 /** Addresses in all, and of one family of one host: no list of a stranger keeps a delivery busy. */
 const MAX_ADDRESSES = 20;
 const MAX_OF_FAMILY = 4;
+
+/** What a search goes by. */
+interface Search {
+  readonly resolver: Resolver;
+  readonly settings: RelaySettings;
+  readonly own: OwnStation;
+  readonly signal: AbortSignal | undefined;
+  readonly watch: WatchHosts | undefined;
+}
 
 /** A host with what was found of it. */
 interface Candidate {
@@ -56,7 +84,7 @@ interface Candidate {
 }
 
 /**
- * Finds the hosts of a route. Never throws; an aborted search is deferred.
+ * Finds the hosts of a route. Never throws; an aborted search is deferred. `watch` is told what it comes upon.
  *
  * @example
  * ```ts
@@ -94,19 +122,23 @@ export async function findHosts(
   own: OwnStation,
   random: Random,
   signal?: AbortSignal,
+  watch?: WatchHosts,
 ): Promise<HostSearch> {
+  const search: Search = { resolver, settings: route, own, signal, watch };
   if (route.kind === "smarthost") {
     const name = normalize(route.host);
-    const search = classifyIp(name) === null
-      ? await resolveHosts(resolver, route, own, name, [only(name)], signal)
-      : chooseHosts(route, own, name, [withAddress(name, name)]);
-    return search.status === "failed" ? deferred(search.reply) : search;
+    watch?.({ type: "hosts", from: "route", hosts: [only(name)] });
+    const found = classifyIp(name) === null
+      ? await resolveHosts(search, name, [only(name)])
+      : chooseHosts(search, name, [withAddress(name, name)]);
+    return found.status === "failed" ? deferred(found.reply) : found;
   }
   const { domain } = route;
   if (isAddressLiteral(domain)) {
     const address = parseAddressLiteral(domain)?.replace(/^\[(?:IPv6:)?|\]$/g, "");
     if (address === undefined) return failed(550, "5.1.2", `${domain} is no address`);
-    return chooseHosts(route, own, domain, [withAddress(domain, address)]);
+    watch?.({ type: "hosts", from: "literal", hosts: [only(domain)] });
+    return chooseHosts(search, domain, [withAddress(domain, address)]);
   }
   const answer = await resolver.mx(domain, signal);
   if (answer.status === "failed") {
@@ -116,13 +148,16 @@ export async function findHosts(
     const named = answer.records.filter(({ exchange }) => exchange !== "");
     // RFC 7505 §3: a null MX stands alone; beside others it says nothing.
     if (named.length === 0) return failed(556, "5.1.10", `${domain} accepts no mail (null MX)`);
-    return await resolveHosts(resolver, route, own, domain, orderHosts(named, random), signal);
+    const hosts = orderHosts(named, random);
+    watch?.({ type: "hosts", from: "mx", hosts });
+    return await resolveHosts(search, domain, hosts);
   }
   if (answer.reason === "nxdomain") return failed(550, "5.1.2", `there is no domain ${domain}`);
   // RFC 5321 §5.1: no MX at all means that the domain is its own mail host.
-  const search = await resolveHosts(resolver, route, own, domain, [only(domain)], signal);
-  if (search.status !== "failed" || search.reply.enhanced !== "5.4.4") return search;
-  if (route.family.endsWith("-only")) return search;
+  watch?.({ type: "hosts", from: "none", hosts: [only(domain)] });
+  const found = await resolveHosts(search, domain, [only(domain)]);
+  if (found.status !== "failed" || found.reply.enhanced !== "5.4.4") return found;
+  if (route.family.endsWith("-only")) return found;
   return failed(550, "5.1.2", `${domain} accepts no mail: it has neither MX nor address records`);
 }
 
@@ -152,26 +187,28 @@ function orderHosts(records: readonly MxRecord[], random: Random): MxRecord[] {
 
 /** Looks the hosts up, as far as they come before ourselves by name. */
 async function resolveHosts(
-  resolver: Resolver,
-  settings: RelaySettings,
-  own: OwnStation,
+  search: Search,
   domain: string,
   hosts: readonly MxRecord[],
-  signal: AbortSignal | undefined,
 ): Promise<HostSearch> {
+  const { resolver, settings: { family }, own, signal, watch } = search;
   const ownNames = new Set(own.hostnames.map(normalize));
-  const others = before(hosts, ({ exchange }) => ownNames.has(exchange), (host) => host);
+  const isOurs = ({ exchange }: MxRecord) => ownNames.has(exchange);
+  const others = before(hosts, isOurs, (host) => host, watch, "its name is ours");
+  if (watch !== undefined) {
+    const why = `only the first ${MAX_HOSTS} hosts are looked up`;
+    for (const host of others.slice(MAX_HOSTS)) watch({ type: "passed-over", host, why });
+  }
   const candidates = others.slice(0, MAX_HOSTS).map(async (host): Promise<Candidate> => ({
     host,
-    answer: await findAddresses(resolver, host.exchange, settings.family, signal),
+    answer: await findAddresses(resolver, host.exchange, family, signal),
   }));
-  return chooseHosts(settings, own, domain, await Promise.all(candidates));
+  return chooseHosts(search, domain, await Promise.all(candidates));
 }
 
 /** Keeps what comes before ourselves by address, and of that what may be connected to. */
 function chooseHosts(
-  settings: RelaySettings,
-  own: OwnStation,
+  { settings, own, watch }: Search,
   domain: string,
   candidates: readonly Candidate[],
 ): HostSearch {
@@ -181,11 +218,14 @@ function chooseHosts(
     candidates,
     ({ answer }) => answer.status === "found" && answer.records.some(isOurs),
     ({ host }) => host,
+    watch,
+    "an address of it is ours",
   );
   if (others.length === 0) {
     return failed(550, "5.4.6", `mail for ${domain} would come back: its host is this server`);
   }
   const hosts = usableHosts(others, settings);
+  if (watch !== undefined) tellUnused(others, hosts, settings, watch);
   if (hosts.length === 0) return explain(domain, others);
   const unknown = firstUnknown(others);
   return { status: "found", hosts, ...(unknown !== null && { missing: unknown }) };
@@ -199,9 +239,19 @@ function before<T>(
   list: readonly T[],
   isOurs: (item: T) => boolean,
   hostOf: (item: T) => MxRecord,
+  watch: WatchHosts | undefined,
+  why: string,
 ): readonly T[] {
   const ours = list.filter(isOurs).map((item) => hostOf(item).preference);
   const limit = Math.min(Infinity, ...ours);
+  if (watch !== undefined) {
+    const least = `it is not preferred to this server (${limit})`;
+    for (const item of list) {
+      const host = hostOf(item);
+      if (isOurs(item)) watch({ type: "passed-over", host, why: `${why}: it is this server` });
+      else if (host.preference >= limit) watch({ type: "passed-over", host, why: least });
+    }
+  }
   return list.filter((item) => hostOf(item).preference < limit);
 }
 
@@ -239,6 +289,40 @@ function usableHosts(candidates: readonly Candidate[], settings: RelaySettings):
     hosts.push({ name: host.exchange, preference: host.preference, addresses });
   }
   return hosts;
+}
+
+/** Tells of hosts and addresses that are left out, and why. */
+function tellUnused(
+  candidates: readonly Candidate[],
+  hosts: readonly MailHost[],
+  settings: RelaySettings,
+  watch: WatchHosts,
+): void {
+  for (const { host, answer } of candidates) {
+    const tell = (why: string, address?: string) =>
+      watch({ type: "passed-over", host, ...(address !== undefined && { address }), why });
+    if (answer.status === "failed") tell(`DNS gives no answer: ${answer.reason}`);
+    else if (answer.status === "none") {
+      tell(answer.reason === "nxdomain" ? "there is no such name" : "it has no address");
+    } else {
+      const used = hosts.find(({ name }) => name === host.exchange)?.addresses ?? [];
+      for (const address of new Set(answer.records)) {
+        if (used.includes(address)) continue;
+        tell(
+          mayConnect(settings, address)
+            ? `at most ${MAX_OF_FAMILY} addresses of a family, and ${MAX_ADDRESSES} in all, are tried`
+            : describeUnusable(settings, address),
+          address,
+        );
+      }
+    }
+  }
+}
+
+function describeUnusable({ family }: RelaySettings, address: string): string {
+  const kind = classifyIp(address);
+  if (kind === "unicast") return `the route connects by ${family.slice(0, 4)} only`;
+  return `${kind ?? "no"} address: the route's allowAddresses does not have it`;
 }
 
 function countFamily(addresses: readonly string[], like: string): number {

@@ -14,7 +14,7 @@ import type { QueueStore } from "../queue/store.ts";
 import { toQueued } from "../routing/expand.ts";
 import type { RouteTable } from "../routing/route_table.ts";
 import type { Router } from "../routing/router.ts";
-import { rewriteSender } from "../routing/srs.ts";
+import { forwardedSender } from "../routing/srs.ts";
 import type { Deadlines } from "../runtime/deadlines.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { noticeMaker } from "./bounce.ts";
@@ -104,11 +104,9 @@ export class Outbound {
     { sender, received }: QueueEntry,
     { forwardedBy, mailbox }: QueuedRecipient,
   ): Address | null {
-    if (forwardedBy === undefined || mailbox !== undefined || sender === null) return sender;
-    const { srsSecret, hostname } = this.#options;
-    const domain = forwardedBy.domain === "" ? hostname : forwardedBy.domain;
-    // The day of its arrival, so that it is the same sender at every attempt.
-    return rewriteSender(sender, domain, srsSecret, received) ?? sender;
+    return mailbox === undefined
+      ? forwardedSender(sender, forwardedBy, this.#options, received)
+      : sender;
   }
 
   #notices(scheduleFor: ScheduleFor) {

@@ -12,7 +12,7 @@ import type { MxRoute, SmarthostRoute } from "../routing/route.ts";
 import type { Random, Resolver } from "../runtime/runtime.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { attempt, type AttemptPlan } from "./attempt.ts";
-import { ConnectionPool, type PoolLimits } from "./connection_pool.ts";
+import { ConnectionPool } from "./connection_pool.ts";
 import type { LoopSigns } from "./loop_check.ts";
 import { findHosts, isAllowed, type MailHost, type OwnStation } from "./mx.ts";
 import { failureOf, putOff } from "./outcomes.ts";
@@ -26,7 +26,8 @@ export interface RemoteServices extends ExchangeServices {
   readonly random: Random;
   /** What makes a host ourselves; asked anew for each job. */
   readonly own: () => OwnStation;
-  readonly pool?: PoolLimits;
+  /** Where connections rest; default one of its own. {@link KeepingTransport.stop} ends it. */
+  readonly pool?: ConnectionPool;
 }
 
 /** Addresses that one attempt tries: each may cost minutes. */
@@ -58,7 +59,7 @@ const MAX_ADDRESSES = 10;
  */
 export function remoteTransport(services: RemoteServices): KeepingTransport {
   const { resolver, own, random } = services;
-  const pool = new ConnectionPool(services.clock, services.pool);
+  const pool = services.pool ?? new ConnectionPool(services.clock);
   const shared = { ...services, pool };
   return {
     get resting() {
@@ -87,7 +88,8 @@ export function remoteTransport(services: RemoteServices): KeepingTransport {
   };
 }
 
-function* targetsOf(
+/** The addresses of hosts in the order in which an attempt tries them, and how each is talked to. */
+export function* targetsOf(
   route: MxRoute | SmarthostRoute,
   hosts: readonly MailHost[],
   requireTls: boolean,

@@ -66,6 +66,32 @@ export function rewriteSender(
   return encode(written).length > LOCAL_LIMIT ? null : rewritten;
 }
 
+/** What {@link forwardedSender} goes by. */
+export interface ForwardingStation {
+  /** Our name: the domain for `<postmaster>`, which has none. */
+  readonly hostname: string;
+  /** What rewritten senders are signed with. */
+  readonly srsSecret: string;
+}
+
+/**
+ * The sender of mail that an address of ours sends on: of our domain, where one can be made, so that SPF
+ * holds; else as it was.
+ *
+ * @param forwardedBy the address of ours; absent where mail only passes.
+ * @param received when the mail came, epoch milliseconds: so it is the same sender at every attempt.
+ */
+export function forwardedSender(
+  sender: Address | null,
+  forwardedBy: Address | undefined,
+  { hostname, srsSecret }: ForwardingStation,
+  received: number,
+): Address | null {
+  if (forwardedBy === undefined || sender === null) return sender;
+  const domain = forwardedBy.domain === "" ? hostname : forwardedBy.domain;
+  return rewriteSender(sender, domain, srsSecret, received) ?? sender;
+}
+
 function rewriteLocal({ local, domain }: Address, secret: string, now: number): string {
   const again = /^SRS1[-+=][^=]*=([^=]+)=([^]+)$/i.exec(local);
   if (again !== null) {
