@@ -99,12 +99,10 @@ export class NodeFiles implements Files {
   }
 
   async syncDirectory(path: string): Promise<void> {
-    // deno-lint-ignore no-sync-fn-in-async-fn
     const directory = openSync(path, "r");
     try {
       await fsyncLater(directory);
     } finally {
-      // deno-lint-ignore no-sync-fn-in-async-fn
       closeSync(directory);
     }
   }

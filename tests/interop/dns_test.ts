@@ -10,8 +10,8 @@ import { findHosts, type HostSearch } from "../../src/delivery/mx.ts";
 import { parseNetwork } from "../../src/net_address.ts";
 import type { MxRoute } from "../../src/routing/route.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
-import { queryNameServer } from "../../src/runtime/deno_dns_query.ts";
-import { denoResolver } from "../../src/runtime/deno_resolver.ts";
+import { DENO_QUERIES, denoResolver } from "../../src/runtime/deno_resolver.ts";
+import { queryNameServer } from "../../src/runtime/node_dns_query.ts";
 import type { NameServer } from "../../src/runtime/resolv_conf.ts";
 import type { Resolver } from "../../src/runtime/runtime.ts";
 import { type Knot, startKnot } from "./knot.ts";
@@ -186,7 +186,7 @@ interopTest("the resolver takes answers of Knot's by TCP where UDP cuts them off
   const answer = await resolverOf(knot).mx("large.test");
   assertEquals(answer.status === "found" && answer.records.length, 30);
   const signal = new AbortController().signal;
-  const own = await queryNameServer(knot.server, "large.test", "MX", signal);
+  const own = await queryNameServer(DENO_QUERIES, knot.server, "large.test", "MX", signal);
   assertEquals([own.answers.length, own.truncated], [30, false]);
 });
 

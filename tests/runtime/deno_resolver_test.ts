@@ -3,8 +3,8 @@ import { createSocket } from "node:dgram";
 import fc from "fast-check";
 import { concat } from "../../src/bytes.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
-import { queryNameServer } from "../../src/runtime/deno_dns_query.ts";
-import { denoResolver } from "../../src/runtime/deno_resolver.ts";
+import { DENO_QUERIES, denoResolver } from "../../src/runtime/deno_resolver.ts";
+import { queryNameServer } from "../../src/runtime/node_dns_query.ts";
 import { decodeDnsMessage, encodeDnsMessage } from "../../src/runtime/dns_message.ts";
 import type { NameServer } from "../../src/runtime/resolv_conf.ts";
 import { resolverContract } from "../contracts/resolver_contract.ts";
@@ -195,7 +195,7 @@ Deno.test("an answer counts only from the server, with the id and the question",
     return [new Uint8Array(0), query, answer.subarray(0, 20), ...lies, answer];
   };
   const signal = new AbortController().signal;
-  const message = await queryNameServer(server.server, "example.test", "MX", signal);
+  const message = await queryNameServer(DENO_QUERIES, server.server, "example.test", "MX", signal);
   assertEquals(message.rcode, 0);
   assertEquals(message.answers[0]?.data, { type: "MX", preference: 10, exchange: "right.test" });
 
@@ -206,7 +206,10 @@ Deno.test("an answer counts only from the server, with the id and the question",
     server.tamper = null;
     return []; // It is asked again after a second, and answers then.
   };
-  assertEquals((await queryNameServer(server.server, "example.test", "MX", signal)).rcode, 0);
+  assertEquals(
+    (await queryNameServer(DENO_QUERIES, server.server, "example.test", "MX", signal)).rcode,
+    0,
+  );
   await new Promise<void>((closed) => elsewhere.close(() => closed()));
 });
 
@@ -256,7 +259,8 @@ Deno.test("an answer by TCP may come in pieces, and may break off", async () => 
     const framed = concat([Uint8Array.of(0, octets.length), octets]);
     for (const octet of framed.subarray(0, cut)) await connection.write(Uint8Array.of(octet));
   };
-  const ask = () => queryNameServer(server, "example.test", "MX", new AbortController().signal);
+  const ask = () =>
+    queryNameServer(DENO_QUERIES, server, "example.test", "MX", new AbortController().signal);
   const [, whole] = await Promise.all([serve(Infinity), ask()]);
   assertEquals(whole.rcode, 3);
   for (const cut of [0, 1, 2, 20]) {

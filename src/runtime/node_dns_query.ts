@@ -4,22 +4,90 @@
  * question went, with its id and its question (RFC 5452 §9); others are passed over, and so is what is no DNS
  * message. The id is random, and the port is, as every question has a socket of its own.
  *
- * What fails: no answer in time rejects with the signal's reason, a server that may not be asked with `NotCapable`;
- * the machine's own troubles with an errno `code` where there is one.
+ * Sockets for streams are the adapter's, and so is what may be used, as Deno has permissions.
+ *
+ * What fails: no answer in time rejects with the signal's reason, a server that may not be asked with what the
+ * adapter says then; the machine's own troubles with an errno `code` where there is one.
  *
  * @module
  */
 
 import { createSocket } from "node:dgram";
-import { withErrorCode } from "./deno_errors.ts";
-import { isDnsAnswerTo } from "./dns_answer.ts";
-import { mayUse, notPermitted } from "./deno_permissions.ts";
-import { decodeDnsMessage, type DnsMessage, type DnsType, encodeDnsQuery } from "./dns_message.ts";
+import { isDnsAnswerTo, MAX_ALIASES, readDnsAnswer } from "./dns_answer.ts";
+import {
+  decodeDnsMessage,
+  type DnsMessage,
+  type DnsType,
+  encodeDnsQuery,
+  RCODE,
+} from "./dns_message.ts";
+import type { ServerReading } from "./dns_resolver.ts";
 import { canonicalIp } from "../net_address.ts";
 import type { NameServer } from "./resolv_conf.ts";
+import { type Connection, errorCode, type Network, SystemError } from "./runtime.ts";
 
 /** Milliseconds after which a question is sent again: a datagram may be lost on either way. */
 const RESEND = 1000;
+
+/** What a question needs of the adapter. */
+export interface QueryMeans {
+  /** Connects by TCP. */
+  readonly connect: Network["connect"];
+  /** Whether an address may be connected to, or with port 0 be bound to. */
+  mayUse(hostname: string, port: number): Promise<boolean>;
+  /** What to throw where it may not. */
+  notPermitted(hostname: string): Error;
+}
+
+/**
+ * What a server says, asked again for each name a CNAME leads to of which the answer says nothing.
+ *
+ * @throws as {@link queryNameServer}.
+ */
+export async function readNameServer(
+  means: QueryMeans,
+  server: NameServer,
+  name: string,
+  type: DnsType,
+  signal: AbortSignal,
+): Promise<ServerReading> {
+  let asked = name;
+  for (let aliases = 0; aliases <= MAX_ALIASES; aliases++) {
+    const message = await queryNameServer(means, server, asked, type, signal);
+    const reading = readDnsAnswer(message, asked, type);
+    if (reading.status !== "alias") return { ...reading, ill: message.rcode === RCODE.refused };
+    asked = reading.name;
+  }
+  return { status: "failed", reason: "a loop of CNAMEs" };
+}
+
+/** Does work with a signal that is aborted after so many milliseconds, or with the outer one. */
+export async function within<T>(
+  ms: number,
+  outer: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const limit = new AbortController();
+  const late = () => limit.abort(new SystemError("ETIMEDOUT", "no answer in time"));
+  const timer = setTimeout(late, ms);
+  const onAbort = () => limit.abort(outer.reason);
+  outer.addEventListener("abort", onAbort, { once: true });
+  if (outer.aborted) onAbort();
+  try {
+    return await work(limit.signal);
+  } finally {
+    clearTimeout(timer);
+    outer.removeEventListener("abort", onAbort);
+  }
+}
+
+/** The reading that a question has which failed with an error. */
+export function failedReading(error: unknown): ServerReading {
+  const reason = !(error instanceof Error) ? "no answer" : error.name === "NotCapable" // Deno's permissions
+    ? "may not be asked (--allow-net)"
+    : errorCode(error) ?? error.message;
+  return { status: "failed", reason, ill: true };
+}
 
 /**
  * Asks. The signal is the only limit of time.
@@ -27,6 +95,7 @@ const RESEND = 1000;
  * @throws what {@link encodeDnsQuery} throws, and as said above.
  */
 export async function queryNameServer(
+  means: QueryMeans,
   server: NameServer,
   name: string,
   type: DnsType,
@@ -39,17 +108,17 @@ export async function queryNameServer(
     return message !== null && isDnsAnswerTo(message, id, name, type) ? message : null;
   };
   const { address, port } = server;
-  if (!await mayUse(address, port)) throw notPermitted(address);
+  if (!await means.mayUse(address, port)) throw means.notPermitted(address);
   try {
     // A socket for datagrams is bound to any address; TCP is as good (RFC 7766 §5).
-    if (await mayUse(address.includes(":") ? "::" : "0.0.0.0", 0)) {
+    if (await means.mayUse(address.includes(":") ? "::" : "0.0.0.0", 0)) {
       const message = await askByDatagram(server, query, accept, signal);
       if (!message.truncated) return message;
     }
-    return await askByStream(server, query, accept, signal);
+    return await askByStream(means, server, query, accept, signal);
   } catch (error) {
     signal.throwIfAborted();
-    throw withErrorCode(error);
+    throw error;
   }
 }
 
@@ -87,27 +156,22 @@ function askByDatagram(
 }
 
 async function askByStream(
+  means: QueryMeans,
   server: NameServer,
   query: Uint8Array,
   accept: Accept,
   signal: AbortSignal,
 ): Promise<DnsMessage> {
   const { address: hostname, port } = server;
-  const connection = await Deno.connect({ hostname, port, signal });
-  let open = true;
-  const close = () => {
-    if (open) connection.close();
-    open = false;
-  };
+  const connection = await means.connect({ transport: "tcp", hostname, port }, { signal });
+  const close = () => connection.close();
   signal.addEventListener("abort", close, { once: true });
   try {
     signal.throwIfAborted();
     const framed = new Uint8Array(2 + query.length);
     framed.set([query.length >> 8, query.length & 0xff]);
     framed.set(query, 2);
-    for (let sent = 0; sent < framed.length;) {
-      sent += await connection.write(framed.subarray(sent));
-    }
+    await connection.write(framed);
     const [high = 0, low = 0] = await readExactly(connection, 2);
     const message = accept(await readExactly(connection, (high << 8) | low));
     if (message === null) throw new Error("an answer to another question");
@@ -118,11 +182,11 @@ async function askByStream(
   }
 }
 
-async function readExactly(connection: Deno.Conn, length: number): Promise<Uint8Array> {
+async function readExactly(connection: Connection, length: number): Promise<Uint8Array> {
   const octets = new Uint8Array(length);
   for (let at = 0; at < length;) {
     const read = await connection.read(octets.subarray(at));
-    if (read === null) throw new Deno.errors.UnexpectedEof("the answer breaks off");
+    if (read === null) throw new SystemError("ECONNRESET", "the answer breaks off");
     at += read;
   }
   return octets;
