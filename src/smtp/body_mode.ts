@@ -47,6 +47,11 @@ export class BodyMode {
     return this.#active;
   }
 
+  /** Octets of the message so far. */
+  get size(): number {
+    return this.#receiver.size;
+  }
+
   /** BDAT came; `found` is what its verb made of it, `null` for one more chunk of the same message. */
   bdat(head: ChunkHead, found: VerbResult | null): void {
     if (found === null) return this.#beginChunk(head);
@@ -156,6 +161,8 @@ export class BodyMode {
   #ended(): void {
     this.#active = false;
     const { failure, size } = this.#receiver;
+    const { tap } = this.#core;
+    if (tap?.heard) tap.message(size);
     if (failure !== null) this.#refused(failure, this.#replyCount());
     else this.#core.tell({ type: "end", size });
   }

@@ -16,6 +16,7 @@ import type { SaslClient, SaslClientStep } from "./sasl/client.ts";
 import { LoginClient } from "./sasl/login_client.ts";
 import { PlainClient } from "./sasl/plain_client.ts";
 import { ScramClient } from "./sasl/scram_client.ts";
+import { HIDDEN } from "./session_tap.ts";
 
 /** Who to log in as. */
 export interface ClientCredentials {
@@ -70,6 +71,7 @@ export class ClientAuth {
     if (chosen === undefined) return this.#failed(NO_MECHANISM);
     this.#challenges = 0;
     this.#cancelled = null;
+    this.#core.keepSecret(credentials.password);
     this.#machine = newClient(chosen, credentials, nonce, settings.limits.scramIterations);
     this.#start(this.#machine.start());
   }
@@ -84,15 +86,20 @@ export class ClientAuth {
   #start(step: SaslClientStep): void {
     const command = `AUTH ${this.#machine!.mechanism}`;
     if (step.type === "failed") return this.#failed(unable(step.reason));
-    if (step.type !== "respond") return this.#say(command);
-    const line = `${command} ${formatBase64(step.data) || "="}`;
+    if (step.type !== "respond") return this.#say(command, command);
+    const response = formatBase64(step.data) || "=";
+    const line = `${command} ${response}`;
     // A longer one must wait for the empty challenge (RFC 4954 §4).
-    this.#say(line.length + 2 <= COMMAND_LIMIT ? line : command);
+    if (line.length + 2 > COMMAND_LIMIT) return this.#say(command, command);
+    if (response !== "=") this.#core.keepSecret(response);
+    this.#say(line, `${command} ${HIDDEN}`);
   }
 
-  #say(line: string): void {
-    this.#core.say(
+  /** @param shown what listeners are told in its place. */
+  #say(line: string, shown: string): void {
+    this.#core.saySecret(
       line,
+      shown,
       "AUTH",
       this.#core.settings.timeouts.command,
       (given) => this.#onReply(given),
@@ -130,8 +137,11 @@ export class ClientAuth {
 
   #step(step: SaslClientStep): void {
     switch (step.type) {
-      case "respond":
-        return this.#say(formatBase64(step.data));
+      case "respond": {
+        const response = formatBase64(step.data);
+        this.#core.keepSecret(response);
+        return this.#say(response, HIDDEN);
+      }
       case "derive":
         this.#deriving = true;
         return this.#core.tell(step);
@@ -145,11 +155,13 @@ export class ClientAuth {
   /** RFC 4954 §4: `*` ends the exchange; the server must refuse it then. */
   #cancel(reason: string): void {
     this.#cancelled = reason;
-    this.#say("*");
+    this.#say("*", "*");
   }
 
   #failed(why: Reply, remote = false): void {
     const mechanism = this.#machine?.mechanism ?? null;
+    const { tap } = this.#core;
+    if (tap?.heard && !remote) tap.note(why.lines.join(" "));
     this.#machine = null;
     this.#core.tell({ type: "auth-failed", mechanism, reply: why, remote });
   }

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { decode } from "../bytes.ts";
 import { ChunkEncoder } from "./chunk_encoder.ts";
 import type { ClientCore } from "./client_core.ts";
 import type { Transaction } from "./client_event.ts";
@@ -38,6 +39,8 @@ export class ClientBody {
   readonly #unsaid: (() => void)[] = [];
   #phase: Phase = "open";
   #ended = false;
+  /** Octets of the message so far. */
+  #size = 0;
 
   /** The peer awaits the message. @param onOver told once, and whether the peer may still hold a transaction. */
   constructor(
@@ -76,6 +79,7 @@ export class ClientBody {
   /** Octets of the message. */
   write(octets: Uint8Array): void {
     if (!this.#matters() || octets.length === 0) return;
+    this.#size += octets.length;
     if (this.#encoder instanceof ChunkEncoder) {
       const chunk = this.#encoder.write(octets);
       if (chunk === null) return;
@@ -137,6 +141,7 @@ export class ClientBody {
   }
 
   #writeChunk(octets: Uint8Array): void {
+    this.#tell(octets);
     this.#core.write(octets);
     const { block } = this.#core.settings.timeouts;
     this.#core.expect("BDAT", block, (given) => this.#onChunk(given));
@@ -161,6 +166,7 @@ export class ClientBody {
 
   #writeEnd(octets: Uint8Array): void {
     this.#ended = true;
+    this.#tell(octets);
     this.#core.write(octets);
     const { taken } = this.#fates;
     const { end } = this.#core.settings.timeouts;
@@ -168,6 +174,16 @@ export class ClientBody {
     for (const recipients of this.#lmtp ? taken.map((index) => [index]) : [taken]) {
       this.#core.expect("end", end, (given) => this.#onEnd(given, recipients));
     }
+  }
+
+  /** Tells who listens: of a chunk its first line and its size, of DATA the size of it all. */
+  #tell(octets: Uint8Array): void {
+    const { tap } = this.#core;
+    if (!tap?.heard) return;
+    if (!this.#peer.chunking) return tap.message(this.#size);
+    const head = octets.indexOf(0x0d);
+    tap.command(decode(octets.subarray(0, head)));
+    tap.message(octets.length - head - 2);
   }
 
   #onEnd(given: Reply, recipients: readonly number[]): void {

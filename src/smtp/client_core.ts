@@ -12,6 +12,7 @@ import type { ClientSettings } from "./client_settings.ts";
 import type { PeerExtensions } from "./peer_extensions.ts";
 import { type Reply, reply } from "./reply.ts";
 import { boundReply } from "./reply_decoder.ts";
+import { HIDDEN, type SessionTap, showReply } from "./session_tap.ts";
 
 /** A reply that is awaited. */
 export interface Awaited {
@@ -49,6 +50,10 @@ export class ClientCore {
   needsReset = false;
   /** Replies so far. */
   replies = 0;
+  /** Who may listen in. */
+  readonly tap: SessionTap | null;
+  /** What no listener is told, even where the peer says it back to us. */
+  readonly #secrets: string[] = [];
   #closed = false;
   #awaited: Awaited[] = [];
   /** What the reply at hand answers. */
@@ -57,9 +62,10 @@ export class ClientCore {
   #commands = "";
 
   /** The peer has just been connected to. */
-  constructor(settings: ClientSettings, secure: boolean) {
+  constructor(settings: ClientSettings, secure: boolean, tap: SessionTap | null) {
     this.settings = settings;
     this.secure = secure;
+    this.tap = tap;
   }
 
   /** Whether the session is over. */
@@ -89,8 +95,30 @@ export class ClientCore {
 
   /** A command, without its CRLF, and who takes the reply. */
   say(line: string, command: string, timeout: number, onReply: (given: Reply) => void): void {
+    if (this.tap?.heard) this.tap.command(line);
+    this.#say(line, command, timeout, onReply);
+  }
+
+  /** As {@link say}, for a line that holds a secret; listeners are told `shown` in its place. */
+  saySecret(
+    line: string,
+    shown: string,
+    command: string,
+    timeout: number,
+    onReply: (given: Reply) => void,
+  ): void {
+    if (this.tap?.heard) this.tap.command(shown);
+    this.#say(line, command, timeout, onReply);
+  }
+
+  #say(line: string, command: string, timeout: number, onReply: (given: Reply) => void): void {
     this.#commands += `${line}\r\n`;
     this.expect(command, timeout, onReply);
+  }
+
+  /** Listeners must never be told this. */
+  keepSecret(text: string): void {
+    if (this.tap !== null && text !== "") this.#secrets.push(text);
   }
 
   /** One more reply is awaited. */
@@ -106,6 +134,7 @@ export class ClientCore {
 
   /** A line that nobody awaits an answer to. */
   sayLast(line: string): void {
+    if (this.tap?.heard) this.tap.command(line);
     this.#commands += `${line}\r\n`;
   }
 
@@ -126,6 +155,7 @@ export class ClientCore {
   /** A reply came. */
   receive(given: Reply): void {
     this.replies++;
+    if (this.tap?.heard) this.tap.reply(this.#show(given), true);
     if (given.code < 200) return this.garbage(`a ${given.code} reply, which SMTP does not have`);
     const quitting = this.awaited?.command === "QUIT";
     // RFC 5321 §3.8: to any command, and to none.
@@ -139,6 +169,13 @@ export class ClientCore {
     }
     if (this.transaction?.early(given)) return;
     this.garbage(`a ${given.code} reply to nothing`);
+  }
+
+  /** A reply as it may be told. */
+  #show(given: Reply): Reply {
+    const said = given.lines.join("\n");
+    if (!this.#secrets.some((secret) => said.includes(secret))) return showReply(given);
+    return { ...given, lines: [HIDDEN] };
   }
 
   /** What came makes no sense. */
@@ -155,6 +192,7 @@ export class ClientCore {
   fail(kind: ClientFailure, why: Reply, remote: boolean): void {
     if (this.#closed) return;
     const where = this.where;
+    if (this.tap?.heard && !remote) this.tap.note(why.lines.join(" "));
     const maybeDelivered = this.transaction?.lost(why, remote) ?? false;
     this.close();
     this.tell({ type: "failed", kind, reply: why, remote, where, maybeDelivered });

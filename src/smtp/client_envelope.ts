@@ -161,7 +161,8 @@ export class ClientEnvelope {
 
   /** DATA was granted, and there is nobody to get a message. */
   #endNothing(): void {
-    const { protocol, timeouts } = this.#core.settings;
+    const { settings: { protocol, timeouts }, tap } = this.#core;
+    if (tap?.heard) tap.message(0);
     this.#core.write(END_OF_NOTHING);
     if (protocol !== "lmtp") {
       return this.#core.expect("end", timeouts.end, () => this.#end.onOver(false));

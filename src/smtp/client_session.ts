@@ -38,6 +38,7 @@ import {
 } from "./peer_extensions.ts";
 import { type Reply, reply } from "./reply.ts";
 import { boundReply, ReplyDecoder } from "./reply_decoder.ts";
+import type { SessionTap } from "./session_tap.ts";
 
 export type { ClientCredentials, ClientMechanism } from "./client_auth.ts";
 
@@ -47,6 +48,8 @@ export interface ClientContext {
   readonly secure?: boolean;
   /** A fresh, unguessable, printable string without commas for SCRAM; called once for each exchange. */
   readonly nonce: () => string;
+  /** Who may listen in. */
+  readonly tap?: SessionTap;
 }
 
 /** What the session waits for. */
@@ -83,7 +86,7 @@ export class ClientSession {
 
   /** A session that waits for the greeting. */
   constructor(settings: ClientSettings, context: ClientContext) {
-    this.#core = new ClientCore(settings, context.secure ?? false);
+    this.#core = new ClientCore(settings, context.secure ?? false, context.tap ?? null);
     this.#auth = new ClientAuth(this.#core);
     this.#decoder = new ReplyDecoder(settings.limits);
     this.#nonce = context.nonce;

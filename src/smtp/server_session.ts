@@ -28,6 +28,7 @@ import type { ServerAnswer, ServerEvent } from "./server_event.ts";
 import { newTransaction, type ServerState } from "./server_state.ts";
 import { SessionCore } from "./session_core.ts";
 import type { SessionSettings } from "./session_settings.ts";
+import { type SessionTap, showCommand, showResponse } from "./session_tap.ts";
 import { bdat } from "./verbs/body.ts";
 import { helloReply } from "./verbs/hello.ts";
 import { authRefusal, starttls } from "./verbs/security.ts";
@@ -38,6 +39,8 @@ export interface SessionContext {
   readonly secure?: boolean;
   /** A fresh, unguessable, printable string for SASL; called once for each exchange that needs it. */
   readonly nonce: () => string;
+  /** Who may listen in. */
+  readonly tap?: SessionTap;
 }
 
 /** What the session waits for. */
@@ -76,7 +79,7 @@ export class ServerSession {
 
   /** A session whose client has just connected. */
   constructor(settings: SessionSettings, context: SessionContext) {
-    this.#core = new SessionCore(settings, context.secure ?? false);
+    this.#core = new SessionCore(settings, context.secure ?? false, context.tap ?? null);
     this.#lines = new LineDecoder(settings.limits.commandLine);
     this.#nonce = context.nonce;
   }
@@ -103,6 +106,11 @@ export class ServerSession {
   /** Whether a message is being received: reads should be large. */
   get receivingBody(): boolean {
     return this.#body !== null && this.#body.active;
+  }
+
+  /** Octets that have come of the message that is being received; 0 where none is. */
+  get bodySize(): number {
+    return this.#body !== null && this.#body.active ? this.#body.size : 0;
   }
 
   /** Octets that `take()` would give. */
@@ -192,15 +200,18 @@ export class ServerSession {
   #stepLine(): boolean {
     if (this.#talksTls()) return true;
     const core = this.#core;
-    const { limits, extensions } = core.settings;
+    const { limits } = core.settings;
     const sasl = this.#sasl !== null && this.#sasl.active ? this.#sasl : null;
     this.#lines.limit = sasl === null ? limits.commandLine : limits.authLine;
     const result = this.#lines.next(core.cursor);
     if (result === null) return false;
     switch (result.type) {
       case "line":
-        if (sasl !== null) sasl.line(result.line);
-        else this.#command(parseCommand(result.line, { smtputf8: extensions.smtputf8 }));
+        if (sasl === null) this.#line(result.line);
+        else {
+          if (core.tap?.heard) core.tap.command(showResponse(result.line));
+          sasl.line(result.line);
+        }
         break;
       case "too-long":
         core.fault("line-too-long", `over ${this.#lines.limit} octets`);
@@ -227,6 +238,13 @@ export class ServerSession {
     core.fault("not-smtp", "TLS without STARTTLS");
     core.close(reply(521, "5.5.1", "this port begins in the clear: use STARTTLS"));
     return true;
+  }
+
+  #line(line: Uint8Array): void {
+    const { settings, tap } = this.#core;
+    const command = parseCommand(line, { smtputf8: settings.extensions.smtputf8 });
+    if (tap?.heard) tap.command(showCommand(line, command));
+    this.#command(command);
   }
 
   #command(command: Command): void {

@@ -15,6 +15,7 @@ import { ReplyQueue } from "./reply_queue.ts";
 import type { FaultKind, ServerEvent } from "./server_event.ts";
 import { type MutableState, newState, type VerbResult } from "./server_state.ts";
 import type { SessionSettings } from "./session_settings.ts";
+import { type SessionTap, showReply } from "./session_tap.ts";
 
 /** The common ground of one session's modes. */
 export class SessionCore {
@@ -28,12 +29,15 @@ export class SessionCore {
   readonly events: ServerEvent[] = [{ type: "connect" }];
   /** The octets received: each mode reads on where the last one stopped. */
   cursor: Cursor = NOTHING;
+  /** Who may listen in. */
+  readonly tap: SessionTap | null;
   readonly #patience: Patience;
   #closed = false;
 
   /** The client has just connected. */
-  constructor(settings: SessionSettings, secure: boolean) {
+  constructor(settings: SessionSettings, secure: boolean, tap: SessionTap | null) {
     this.settings = settings;
+    this.tap = tap;
     this.state = newState(settings, secure);
     this.replies = new ReplyQueue(settings.extensions.enhancedStatusCodes);
     this.#patience = new Patience(settings.limits);
@@ -51,6 +55,9 @@ export class SessionCore {
 
   /** A reply that counts for nothing. */
   put(given: Reply): void {
+    if (this.tap?.heard) {
+      this.tap.reply(showReply(given), this.settings.extensions.enhancedStatusCodes);
+    }
     this.replies.put(given);
   }
 
@@ -69,6 +76,10 @@ export class SessionCore {
 
   /** Tells what the client did wrong; the reply is the caller's to make. */
   fault(kind: FaultKind, detail: string): void {
+    // What was refused the reply says.
+    if (this.tap?.heard && kind !== "refused" && kind !== "syntax") {
+      this.tap.note(`${kind}: ${detail}`);
+    }
     this.tell({ type: "fault", kind, detail });
   }
 
