@@ -12,7 +12,7 @@
 import { type Address, formatAddress, parseAddress } from "../address.ts";
 import { encode } from "../bytes.ts";
 import type { LocalUser } from "../message/received.ts";
-import type { DsnNotify, MailParameters } from "../smtp/parameters.ts";
+import type { DsnNotify, MailParameters, OriginalRecipient } from "../smtp/parameters.ts";
 import { cursorOver } from "../smtp/cursor.ts";
 import { NewlineNormalizer } from "../smtp/newline_normalizer.ts";
 import { describeReply, type Reply } from "../smtp/reply.ts";
@@ -26,7 +26,12 @@ export interface SubmitEnvelope {
   /** The forward-paths, at least one; with what their sender wants to hear of them (RFC 3461). */
   readonly recipients: readonly (
     | string
-    | { readonly address: string; readonly notify?: readonly DsnNotify[] }
+    | {
+      readonly address: string;
+      readonly notify?: readonly DsnNotify[];
+      /** The address that the sender first wrote (RFC 3461 §4.2). */
+      readonly originalRecipient?: OriginalRecipient;
+    }
   )[];
   /** The message must only travel over TLS (RFC 8689). Default `false`. */
   readonly requireTls?: boolean;
@@ -124,8 +129,8 @@ export async function submitMessage(
     const opened = await intake.sender(sender, parameters);
     if (opened.code >= 400) throw new SubmitError(`sender ${envelope.sender ?? "<>"}`, opened);
     const refused: { recipient: string; reply: Reply }[] = [];
-    for (const { address, notify } of recipients) {
-      const answer = await intake.recipient(address, notify ? { notify } : {});
+    for (const { address, ...parameters } of recipients) {
+      const answer = await intake.recipient(address, parameters);
       if (answer.code < 400) continue;
       const recipient = formatAddress(address);
       if (unattended && answer.code < 500) throw new SubmitError(recipient, answer);
@@ -148,11 +153,14 @@ const ID = /^[\w-][\w.-]{0,79}$/;
 
 function readEnvelope(envelope: SubmitEnvelope, utf8Head: boolean) {
   const recipients = envelope.recipients.map((recipient) => {
-    const { address, notify } = typeof recipient === "string"
-      ? { address: recipient, notify: undefined }
-      : recipient;
+    if (typeof recipient === "string") return { address: readAddress("recipient", recipient) };
+    const { address, notify, originalRecipient } = recipient;
     checkNotify(address, notify);
-    return { address: readAddress("recipient", address), notify };
+    return {
+      address: readAddress("recipient", address),
+      ...(notify && { notify }),
+      ...(originalRecipient && { originalRecipient }),
+    };
   });
   if (recipients.length === 0) throw new TypeError("recipients: at least one is needed");
   const sender = envelope.sender === null ? null : readAddress("sender", envelope.sender);

@@ -76,37 +76,14 @@ export function senderIdentity(directory: Directory, options: SenderIdentityOpti
     return await directory.maySendAs({ name }, bare);
   }
 
-  /** What is wrong with a field that names somebody; `null` when all it names are the account. */
-  async function fieldTrouble(account: string, field: RawField, name: string) {
-    const addresses = parseFromAddresses(fieldValue(field));
-    if (addresses === null) return `the ${name} field holds no address that can be read`;
-    for (const address of addresses) {
-      if (await maySendAs(account, address)) continue;
-      return `<${formatAddress(address)}> in the ${name} field is not an address of ${account}`;
-    }
-    return null;
-  }
-
-  async function checkSender(name: string, sender: Address): Promise<Verdict | undefined> {
-    if (await maySendAs(name, sender)) return undefined;
-    return reject(`the sender <${formatAddress(sender)}> is not an address of ${name}`);
-  }
-
-  async function checkFields(
+  async function check(
     account: string,
+    sender: Address | null,
     fields: readonly RawField[],
   ): Promise<Verdict | undefined> {
-    for (const { name, repeats } of NAMING) {
-      const found = findFields(fields, name);
-      if (found.length > 1 && !repeats) {
-        return reject(`the message has more than one ${name} field`);
-      }
-      for (const field of found) {
-        const trouble = await fieldTrouble(account, field, name);
-        if (trouble !== null) return reject(trouble);
-      }
-    }
-    return undefined;
+    const mayUse = (address: Address) => maySendAs(account, address);
+    const trouble = await foreignAuthor(account, sender, fields, mayUse);
+    return trouble === null ? undefined : reject(trouble);
   }
 
   return {
@@ -114,13 +91,43 @@ export function senderIdentity(directory: Directory, options: SenderIdentityOpti
     // Whoever has not logged in is answered at once, without a promise: that is most mail.
     sender(session, sender) {
       const name = accountOf(session);
-      return name === null || sender === null ? undefined : checkSender(name, sender);
+      return name === null || sender === null ? undefined : check(name, sender, []);
     },
     message({ session, fields }) {
       const account = accountOf(session);
-      return account === null || !checkFrom ? undefined : checkFields(account, fields);
+      return account === null || !checkFrom ? undefined : check(account, null, fields);
     },
   };
+}
+
+/**
+ * Says whose name is used that must not be: in the reverse-path, or in one of the fields that name an author
+ * or a sender; `null` when all is well. What mail programs may read in two ways is not well.
+ *
+ * @param who whose mail it is, for the words. @param mayUse whether an address is theirs.
+ */
+export async function foreignAuthor(
+  who: string,
+  sender: Address | null,
+  fields: readonly RawField[],
+  mayUse: (address: Address) => boolean | Promise<boolean>,
+): Promise<string | null> {
+  if (sender !== null && !await mayUse(sender)) {
+    return `the sender <${formatAddress(sender)}> is not an address of ${who}`;
+  }
+  for (const { name, repeats } of NAMING) {
+    const found = findFields(fields, name);
+    if (found.length > 1 && !repeats) return `the message has more than one ${name} field`;
+    for (const field of found) {
+      const addresses = parseFromAddresses(fieldValue(field));
+      if (addresses === null) return `the ${name} field holds no address that can be read`;
+      for (const address of addresses) {
+        if (await mayUse(address)) continue;
+        return `<${formatAddress(address)}> in the ${name} field is not an address of ${who}`;
+      }
+    }
+  }
+  return null;
 }
 
 function accountOf(session: SessionView): string | null {
