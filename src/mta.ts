@@ -233,9 +233,9 @@ function pick<K extends keyof MtaOptions>(
 }
 
 /** What an MX record must not lead us to. Where nothing listens here, no mail can come back. */
-function ownStation(
+export function ownStation(
   { hostname, addresses = [] }: MtaOptions,
-  listeners: readonly SmtpListener[],
+  listeners: readonly { readonly address: SocketAddress }[],
 ): OwnStation {
   if (listeners.length === 0) return { hostnames: [], addresses: [] };
   return { hostnames: [hostname], addresses: [...listeners.flatMap(ipOf), ...addresses] };
@@ -246,7 +246,8 @@ function ipOf({ address }: { readonly address: SocketAddress }): string[] {
   return address.transport === "tcp" && namesMachine(address.hostname) ? [address.hostname] : [];
 }
 
-function newBodyStore(options: MtaOptions): BodyStore {
+/** Where bodies are while they come in. */
+export function newBodyStore(options: MtaOptions): BodyStore {
   const { runtime: { files, random }, bodyMemory } = options;
   return new BodyStore({
     files,
@@ -256,10 +257,11 @@ function newBodyStore(options: MtaOptions): BodyStore {
   });
 }
 
-function newRouter(
+/** What an address means here. */
+export function newRouter(
   { directory, hostname, runtime: { clock }, ...options }: MtaOptions,
   postmaster: Address | undefined,
-  open: OpenQueue | null,
+  open: Pick<OpenQueue, "srsSecret"> | null,
 ): Router {
   const { subaddressDelimiter, listeners, addresses = [] } = options;
   return new Router(directory, {
@@ -280,19 +282,22 @@ function literalOf(address: string): string {
 }
 
 /** RFC 6409 §6.1: who submits mail is held to the addresses of the account. */
-function newSenderIdentity({ directory, subaddressDelimiter }: MtaOptions): Policy {
+export function newSenderIdentity({ directory, subaddressDelimiter }: MtaOptions): Policy {
   return senderIdentity(directory, {
     ...(subaddressDelimiter !== undefined && { subaddressDelimiter }),
   });
 }
 
-function newDelivery({ delivery, runtime: { files, clock }, hostname }: MtaOptions): LocalDelivery {
+/** Mail into mailboxes here. */
+export function newDelivery(
+  { delivery, runtime: { files, clock }, hostname }: MtaOptions,
+): LocalDelivery {
   if (!("maildirRoot" in delivery)) return delivery;
   return maildirDelivery({ files, clock, root: delivery.maildirRoot, hostname });
 }
 
 /** Twice the largest message, and 256 MiB at least, stay free for what is already here. */
-function newSpaceGuard(options: MtaOptions): SpaceGuard {
+export function newSpaceGuard(options: MtaOptions): SpaceGuard {
   const { runtime, listeners, delivery, queue } = options;
   const largest = Math.max(
     ...listeners.map(({ limits }) => limits?.messageSize ?? DEFAULT_LIMITS.messageSize),
@@ -307,7 +312,7 @@ function newSpaceGuard(options: MtaOptions): SpaceGuard {
 }
 
 /** What a listener offers, from its role, the overrides, and what the station can do. */
-function connectionSettings(
+export function connectionSettings(
   listener: ListenerOptions,
   { hostname, directory, queue }: MtaOptions,
   routes: RouteTable,
