@@ -1,0 +1,190 @@
+/**
+ * The DNS records that a mail domain needs, and why: what `yizhan init` prints and `yizhan dns` compares. Pure;
+ * texts are as RFC 7208 (SPF), RFC 6376 (DKIM), RFC 7489 (DMARC), RFC 8461 (MTA-STS), RFC 8460 (TLS-RPT) and
+ * RFC 6186 with RFC 8314 (SRV) have them.
+ *
+ * All names are A-labels without a dot at the end.
+ *
+ * @module
+ */
+
+import { toAsciiDomain } from "../address.ts";
+import { formatIp, parseIp } from "../net_address.ts";
+import type { DnsData } from "../runtime/dns_message.ts";
+import { reverseDnsName } from "../runtime/dns_name.ts";
+import { type DkimPublicKey, formatDkimRecord } from "./dkim_key.ts";
+
+/** The machine that takes the mail. */
+export interface MailHost {
+  /** Its name. */
+  readonly hostname: string;
+  /** Its addresses as the world knows them; empty where nobody has said so. */
+  readonly addresses: readonly string[];
+  /** The port where users submit by STARTTLS, where there is one. */
+  readonly submission?: number;
+  /** The port where users submit with TLS from the start, where there is one. */
+  readonly submissions?: number;
+}
+
+/** A domain that has its mail here. */
+export interface MailDomain {
+  /** It may have letters of all alphabets. */
+  readonly domain: string;
+  /** The keys that sign its mail. */
+  readonly dkim: readonly { readonly selector: string; readonly key: DkimPublicKey }[];
+}
+
+/** What a record is for. */
+export type RecordPurpose =
+  | "mx"
+  | "address"
+  | "ptr"
+  | "spf"
+  | "dkim"
+  | "dmarc"
+  | "mta-sts"
+  | "tls-rpt"
+  | "srv";
+
+/** A record that should be there. */
+export interface WantedRecord {
+  readonly purpose: RecordPurpose;
+  readonly name: string;
+  readonly data: DnsData;
+  /** `later`: only once something else is there, which {@link why} says. */
+  readonly need: "required" | "optional" | "later";
+  /** Lines of at most 90 characters. */
+  readonly why: readonly string[];
+}
+
+/** The addresses of a host, its name for others, and what may say HELO by its name. */
+export function hostRecords(host: MailHost): WantedRecord[] {
+  const { hostname } = host;
+  const addresses = host.addresses.map((text) => formatIp(parseIp(text)!));
+  return [
+    ...addresses.map((address): WantedRecord => ({
+      purpose: "address",
+      name: hostname,
+      data: { type: address.includes(":") ? "AAAA" : "A", address },
+      need: "required",
+      why: ["Where this host is."],
+    })),
+    ...addresses.map((address): WantedRecord => ({
+      purpose: "ptr",
+      name: reverseDnsName(address)!,
+      data: { type: "PTR", name: hostname },
+      need: "required",
+      why: [
+        "The way back from the address to the name. Whoever gave you the address sets it (look for",
+        '"reverse DNS"); without it many servers refuse your mail.',
+      ],
+    })),
+    {
+      purpose: "spf",
+      name: hostname,
+      data: text("v=spf1 a -all"),
+      need: "required",
+      why: ["Only this host may call itself so: bounces have no other sender (RFC 7208 §2.3)."],
+    },
+  ];
+}
+
+/** The records of a domain itself. Those of the host are in {@link hostRecords}. */
+export function domainRecords(host: MailHost, { domain, dkim }: MailDomain): WantedRecord[] {
+  const name = asciiDomain(domain);
+  return [
+    {
+      purpose: "mx",
+      name,
+      data: { type: "MX", preference: 10, exchange: host.hostname },
+      need: "required",
+      why: ["Mail for the domain goes to this host."],
+    },
+    ...spfRecord(host, name),
+    ...dkim.map(({ selector, key }): WantedRecord => ({
+      purpose: "dkim",
+      name: `${selector}._domainkey.${name}`,
+      data: text(formatDkimRecord(key)),
+      need: "required",
+      why: ["The public half of the key that signs the domain's mail (DKIM)."],
+    })),
+    {
+      purpose: "dmarc",
+      name: `_dmarc.${name}`,
+      data: text(`v=DMARC1; p=none; rua=mailto:postmaster@${name}`),
+      need: "required",
+      why: [
+        "What others shall do with mail that is neither by SPF nor by DKIM yours: nothing yet but report it.",
+        "Once the reports show only your own mail, make p=none p=quarantine, then p=reject.",
+      ],
+    },
+    {
+      purpose: "tls-rpt",
+      name: `_smtp._tls.${name}`,
+      data: text(`v=TLSRPTv1; rua=mailto:postmaster@${name}`),
+      need: "optional",
+      why: ["Others report where they could not reach you by TLS."],
+    },
+    ...submissionRecords(host, name),
+    {
+      purpose: "mta-sts",
+      name: `_mta-sts.${name}`,
+      data: text("v=STSv1; id=1"),
+      need: "later",
+      why: mtaStsWhy(host, name),
+    },
+  ];
+}
+
+/** The domain as DNS has it. A configuration holds none that has no such form. */
+export function asciiDomain(domain: string): string {
+  return toAsciiDomain(domain) ?? domain;
+}
+
+/** A host that is the domain itself has its SPF already, and it says the same. */
+function spfRecord({ hostname }: MailHost, name: string): WantedRecord[] {
+  if (hostname === name) return [];
+  return [{
+    purpose: "spf",
+    name,
+    data: text("v=spf1 mx ~all"),
+    need: "required",
+    why: [
+      "Mail of the domain comes from the hosts of its MX; what comes from elsewhere is doubtful. Once you",
+      "know that nobody else sends for you, ~all may become -all.",
+    ],
+  }];
+}
+
+/** Port 465 comes first (RFC 8314 §5.1). */
+function submissionRecords(host: MailHost, name: string): WantedRecord[] {
+  const record = (service: string, port: number | undefined, priority: number): WantedRecord[] =>
+    port === undefined ? [] : [{
+      purpose: "srv",
+      name: `_${service}._tcp.${name}`,
+      data: { type: "SRV", priority, weight: 1, port, target: host.hostname },
+      need: "optional",
+      why: ["Where mail programs find how to send (RFC 6186, RFC 8314)."],
+    }];
+  return [
+    ...record("submissions", host.submissions, 0),
+    ...record("submission", host.submission, 10),
+  ];
+}
+
+function mtaStsWhy({ hostname }: MailHost, name: string): string[] {
+  return [
+    "MTA-STS: others send to you by verified TLS only. Yizhan does not serve the policy; any web",
+    `server can, as a file at https://mta-sts.${name}/.well-known/mta-sts.txt that says:`,
+    "  version: STSv1",
+    "  mode: testing",
+    `  mx: ${hostname}`,
+    "  max_age: 86400",
+    "When that is there, and this host has a certificate of an authority, publish this record. Each time",
+    "the file changes, so must the id. mode: enforce comes last.",
+  ];
+}
+
+function text(value: string): DnsData {
+  return { type: "TXT", text: value };
+}
