@@ -45,3 +45,44 @@ export class ReadBuffers {
     if (!lookedAt) this.#pool.give(buffer);
   }
 }
+
+/** The buffers of one connection. */
+export class ConnectionBuffers {
+  /** The one it always has. */
+  readonly small: Uint8Array = new Uint8Array(SMALL);
+  readonly #shared: ReadBuffers;
+  #large: Uint8Array | null = null;
+  /** The last read could have brought more. */
+  #filled = false;
+
+  /** @param shared where large ones are borrowed. */
+  constructor(shared: ReadBuffers) {
+    this.#shared = shared;
+  }
+
+  /** The one to read into. */
+  get current(): Uint8Array {
+    return this.#large ?? this.small;
+  }
+
+  /** A large one while a message lasts, where there is one. @param lookedAt see {@link ReadBuffers.giveBack}. */
+  choose(receivingBody: boolean, lookedAt: boolean): Uint8Array {
+    if (!receivingBody) this.giveBack(lookedAt);
+    else if (this.#large === null) this.#large = this.#shared.borrow(this.#filled);
+    else if (!this.#filled && this.#shared.scarce) this.giveBack(lookedAt);
+    return this.current;
+  }
+
+  /** What a read has brought. */
+  filled(length: number): Uint8Array {
+    this.#filled = length === this.current.length;
+    return this.current.subarray(0, length);
+  }
+
+  /** Borrows no large one any more. */
+  giveBack(lookedAt: boolean): void {
+    if (this.#large === null) return;
+    this.#shared.giveBack(this.#large, lookedAt);
+    this.#large = null;
+  }
+}

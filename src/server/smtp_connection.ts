@@ -13,12 +13,14 @@ import { describeError, type MtaFact } from "../events.ts";
 import { IntakeSession } from "../intake/intake.ts";
 import type { IntakeServices } from "../intake/services.ts";
 import type { Deadlines } from "../runtime/deadlines.ts";
+import type { Conversation, Tracer } from "../observe/trace.ts";
 import { type Clock, type Connection, errorCode, type TlsServer } from "../runtime/runtime.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import type { ServerAnswer, ServerEvent } from "../smtp/server_event.ts";
 import { ServerSession } from "../smtp/server_session.ts";
 import type { SessionSettings } from "../smtp/session_settings.ts";
-import { type ReadBuffers, SMALL } from "./read_buffers.ts";
+import { AnswerWait, NoAnswer } from "./answer_wait.ts";
+import { ConnectionBuffers, type ReadBuffers } from "./read_buffers.ts";
 
 /** What the connections of a listener share. */
 export interface ConnectionServices {
@@ -29,6 +31,8 @@ export interface ConnectionServices {
   /** Fresh and unguessable, for SASL. */
   readonly nonce: () => string;
   readonly emit: (fact: MtaFact) => void;
+  /** Where conversations can be listened to. */
+  readonly tracer?: Tracer;
 }
 
 /** What one listener adds. */
@@ -44,8 +48,6 @@ export interface ConnectionSettings {
 
 /** Pending octets are written at the latest when there are so many. */
 const FLUSH_AT = 4096;
-/** Replies do not wait longer than this for the rest of their group (milliseconds). */
-const FLUSH_AFTER = 50;
 /** Why a session ended, unless something else is known. */
 const PEER_CLOSED = "closed by peer";
 /** How long the last words may take (milliseconds). */
@@ -54,9 +56,6 @@ const LAST_WORDS = 2000;
 const ANSWER_LIMIT = 10 * 60_000;
 /** Octets that are still read after them. */
 const LAST_OCTETS = 1024 * 1024;
-
-/** We have no answer and wait for it no longer. */
-class NoAnswer extends Error {}
 
 /** One connection, from accept to close. */
 export class SmtpConnection {
@@ -67,15 +66,12 @@ export class SmtpConnection {
   readonly #settings: ConnectionSettings;
   readonly #session: ServerSession;
   readonly #intake: IntakeSession;
+  readonly #trace: Conversation | null;
   readonly #opened: number;
+  readonly #buffers: ConnectionBuffers;
+  readonly #answers: AnswerWait;
   #connection: Connection;
-  readonly #small = new Uint8Array(SMALL);
-  #large: Uint8Array | null = null;
-  /** The last read could have brought more. */
-  #filled = false;
   #reading: Promise<number | null> | null = null;
-  /** Ends the wait for an answer of ours. */
-  #giveUp: ((reason: NoAnswer) => void) | null = null;
   /** Octets that came before the greeting. */
   #early: number | null = null;
   #messageDeadline = Infinity;
@@ -93,15 +89,22 @@ export class SmtpConnection {
     this.#services = services;
     this.#settings = settings;
     this.#opened = services.clock.now();
+    this.#buffers = new ConnectionBuffers(services.buffers);
+    this.#answers = new AnswerWait(services.clock, () => this.#write());
+    const { remote } = connection;
+    const client = remote.transport === "tcp" ? remote.hostname : "unix";
+    const { listener } = settings;
+    const who = { side: "in", id, peer: client, address: client, listener } as const;
+    this.#trace = services.tracer?.open(who, `connection to ${listener}`) ?? null;
     this.#session = new ServerSession(settings.session, {
       secure: settings.implicitTls,
       nonce: services.nonce,
+      ...(this.#trace && { tap: this.#trace }),
     });
-    const { remote } = connection;
     this.#intake = new IntakeSession(services.intake, {
       id,
       role: settings.role,
-      client: remote.transport === "tcp" ? remote.hostname : "unix",
+      client,
       lmtp: settings.session.protocol === "lmtp",
       submission: settings.role === "submission" || settings.role === "submissions",
     });
@@ -122,7 +125,8 @@ export class SmtpConnection {
     } finally {
       deadlines.delete(this);
       this.#connection.close();
-      this.#giveBack();
+      this.#buffers.giveBack(this.#intake.viewsHeld);
+      this.#traceEnd();
       await this.#intake.abort();
       emit({
         type: "session.closed",
@@ -141,7 +145,7 @@ export class SmtpConnection {
   /** The station stops: ends now when idle, else after the message under way. */
   stop(): void {
     this.#stopping = true;
-    const idle = this.#reading !== null && !this.#writing && this.#giveUp === null;
+    const idle = this.#reading !== null && !this.#writing && !this.#answers.pending;
     if (idle && this.#mayStop()) this.#sayLast("stopping", SHUTTING_DOWN);
   }
 
@@ -149,18 +153,18 @@ export class SmtpConnection {
   abandon(): void {
     this.#reason = "station stopped";
     this.#connection.close();
-    this.#giveUp?.(new NoAnswer());
+    this.#answers.giveUp();
   }
 
   /** A wait has lasted too long. */
   expire(): void {
-    if (this.#giveUp !== null && !this.#writing) {
+    if (this.#answers.pending && !this.#writing) {
       this.#reason = "no answer";
-      this.#giveUp(new NoAnswer());
+      this.#answers.giveUp();
     } else if (this.#reading === null || this.#writing) {
       if (this.#session.waiting !== "closed") this.#reason = "timeout";
       this.#connection.close();
-      this.#giveUp?.(new NoAnswer());
+      this.#answers.giveUp();
     } else this.#sayLast("timeout", TIMED_OUT);
   }
 
@@ -200,42 +204,24 @@ export class SmtpConnection {
 
   /** Begun before the greeting, so that a client that talks first is seen when the greeting is slow. */
   #readEarly(): void {
-    this.#reading = this.#connection.read(this.#small);
+    this.#reading = this.#connection.read(this.#buffers.small);
     this.#reading.then((length) => this.#early = length, () => {}); // errors show when it is awaited
   }
 
   #prepareRead(): void {
     this.#setDeadline(this.#session.timeout);
     if (this.#reading !== null) return;
-    this.#chooseBuffer();
-    this.#reading = this.#connection.read(this.#buffer());
+    const { receivingBody } = this.#session;
+    const buffer = this.#buffers.choose(receivingBody, this.#intake.viewsHeld);
+    this.#reading = this.#connection.read(buffer);
   }
 
   /** Hands on what a read has brought; `false` at the peer's end. */
   #received(length: number | null): boolean {
     this.#reading = null;
     if (length === null) return false;
-    const buffer = this.#buffer();
-    this.#session.receive(buffer.subarray(0, length));
-    this.#filled = length === buffer.length;
+    this.#session.receive(this.#buffers.filled(length));
     return true;
-  }
-
-  #buffer(): Uint8Array {
-    return this.#large ?? this.#small;
-  }
-
-  /** A large buffer while a message lasts, where there is one. */
-  #chooseBuffer(): void {
-    if (!this.#session.receivingBody) this.#giveBack();
-    else if (this.#large === null) this.#large = this.#services.buffers.borrow(this.#filled);
-    else if (!this.#filled && this.#services.buffers.scarce) this.#giveBack();
-  }
-
-  #giveBack(): void {
-    if (this.#large === null) return;
-    this.#services.buffers.giveBack(this.#large, this.#intake.viewsHeld);
-    this.#large = null;
   }
 
   async #flush(): Promise<void> {
@@ -261,7 +247,7 @@ export class SmtpConnection {
     this.deadline = this.#services.clock.now() + LAST_WORDS;
     await this.#connection.closeWrite();
     for (let heard = 0; heard < LAST_OCTETS;) {
-      const length = await (this.#reading ?? this.#connection.read(this.#small));
+      const length = await (this.#reading ?? this.#connection.read(this.#buffers.small));
       this.#reading = null;
       if (length === null) return;
       heard += length;
@@ -278,10 +264,12 @@ export class SmtpConnection {
       this.#connection = await this.#connection.startTlsServer(tls);
     } catch (error) {
       emit({ type: "tls.failed", session, client, error: describeError(error) });
+      this.#trace?.note(`TLS failed: ${describeError(error)}`);
       throw error;
     }
     const info = this.#connection.tls!;
     this.#intake.secured(info);
+    this.#trace?.secured(info);
     emit({ type: "tls.started", session, protocol: info.protocol, cipher: info.cipher });
   }
 
@@ -345,7 +333,7 @@ export class SmtpConnection {
     this.deadline = Infinity;
     await this.#services.clock.sleep(greetingDelay);
     if (this.#early === null) return;
-    this.#session.receive(this.#small.subarray(0, this.#early));
+    this.#session.receive(this.#buffers.small.subarray(0, this.#early));
     this.#reading = null;
   }
 
@@ -370,32 +358,10 @@ export class SmtpConnection {
     this.#session.answer({ reply: given ?? otherwise! });
   }
 
-  /**
-   * Waits for an answer of ours: the client's time does not run. Replies already made go out when it
-   * takes long, and when it takes far too long the session is given up.
-   */
-  async #soon<T>(answer: Promise<T>): Promise<T> {
+  /** Waits for an answer of ours: the client's time does not run. */
+  #soon<T>(answer: Promise<T>): Promise<T> {
     this.deadline = this.#services.clock.now() + ANSWER_LIMIT;
-    const late = this.#session.pendingOutput > 0 ? this.#flushLate() : null;
-    const gaveUp = new Promise<never>((_, reject) => this.#giveUp = reject);
-    try {
-      return await Promise.race([answer, gaveUp]);
-    } finally {
-      this.#giveUp = null;
-      await late?.stop();
-    }
-  }
-
-  #flushLate(): { stop(): Promise<void> } {
-    const waiting = new AbortController();
-    const late = this.#services.clock.sleep(FLUSH_AFTER, waiting.signal).then(() => this.#write());
-    late.catch(() => {}); // not needed any more; or a broken socket, which the next read will show
-    return {
-      stop: async () => {
-        waiting.abort(null); // a reason of ours: the default one is an exception with a stack
-        if (this.#writing) await late;
-      },
-    };
+    return this.#answers.wait(answer, this.#session.pendingOutput > 0);
   }
 
   /** Whoever should have answered did not: the client may try again, and is told so. */
@@ -440,6 +406,12 @@ export class SmtpConnection {
   #fault(kind: string, detail: string): void {
     const { id: session, client } = this.#intake;
     this.#services.emit({ type: "session.fault", session, client, kind, detail });
+  }
+
+  #traceEnd(): void {
+    const octets = this.#session.bodySize;
+    const within = octets === 0 ? "" : `, ${octets} octets into a message`;
+    this.#trace?.close(`${this.#reason}${within}`);
   }
 
   #failed(error: unknown): void {
