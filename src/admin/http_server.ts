@@ -1,0 +1,182 @@
+/**
+ * HTTP/1.1 as far as monitoring needs it (RFC 9112): one request a connection, without a body, then a
+ * response and the end. It stands on the sockets that mail stands on, so that it is the same on every
+ * runtime, and everything a stranger controls is bounded: the head of a request, how long it takes, how
+ * many there are at once. There is no keep-alive, no chunking, no pipelining, and so nothing to smuggle.
+ *
+ * What fails: `listen` throws what listening throws (`EADDRINUSE`, `EACCES`, …); afterwards every fault ends
+ * one connection.
+ *
+ * @module
+ */
+
+import { concat, encode } from "../bytes.ts";
+import type { Clock, Connection, Listener, Network, SocketAddress } from "../runtime/runtime.ts";
+import type { HttpHandler } from "./monitor.ts";
+
+/** What a server is made of. */
+export interface HttpServerOptions {
+  readonly network: Network;
+  readonly clock: Clock;
+  /** Answers; what it throws is answered 500. */
+  readonly handler: HttpHandler;
+  /** Is told of faults that no client sees. */
+  readonly onFault?: (error: unknown) => void;
+  /** Connections at once; others are closed. Default 32. */
+  readonly connections?: number;
+  /** Milliseconds from the first octet of a request to the last of its response. Default 10,000. */
+  readonly patience?: number;
+}
+
+/** Octets of a request's head. */
+const HEAD_LIMIT = 8192;
+/** Octets that are still read after the response: a socket closed with octets unread is reset. */
+const LAST_OCTETS = 65_536;
+
+/** A listening server. */
+export class HttpServer {
+  readonly #options: HttpServerOptions;
+  readonly #listener: Listener;
+  readonly #open = new Set<Connection>();
+  readonly #running: Promise<void>;
+
+  private constructor(options: HttpServerOptions, listener: Listener) {
+    this.#options = options;
+    this.#listener = listener;
+    this.#running = this.#accept();
+  }
+
+  /** Listens. @throws what the machine says when the address cannot be had. */
+  static async listen(options: HttpServerOptions, address: SocketAddress): Promise<HttpServer> {
+    return new HttpServer(options, await options.network.listen(address));
+  }
+
+  /** Where it listens, with the real port. */
+  get address(): SocketAddress {
+    return this.#listener.address;
+  }
+
+  /** Stops listening and breaks off what is under way; resolves when the socket is free. */
+  async close(): Promise<void> {
+    this.#listener.close();
+    for (const connection of this.#open) connection.close();
+    await this.#running;
+  }
+
+  async #accept(): Promise<void> {
+    const { connections = 32 } = this.#options;
+    const onFault = (error: unknown) => this.#options.onFault?.(error);
+    for (let connection; (connection = await this.#listener.accept(onFault)) !== null;) {
+      if (this.#open.size >= connections) connection.close();
+      else this.#serve(connection);
+    }
+  }
+
+  /** Never rejects. */
+  async #serve(connection: Connection): Promise<void> {
+    this.#open.add(connection);
+    const { clock, patience = 10_000 } = this.#options;
+    const done = new AbortController();
+    clock.sleep(patience, done.signal).then(() => connection.close(), () => {});
+    try {
+      const request = await readRequest(connection);
+      if (request === null) return; // gone without a word
+      const response = typeof request === "number" ? failure(request) : await this.#answer(request);
+      const isHead = typeof request !== "number" && request.method === "HEAD";
+      await connection.write(await formatResponse(response, isHead));
+      await connection.closeWrite();
+      await drain(connection);
+    } catch {
+      // The client is gone, or out of time.
+    } finally {
+      done.abort();
+      connection.close();
+      this.#open.delete(connection);
+    }
+  }
+
+  async #answer(request: Request): Promise<Response> {
+    try {
+      return await this.#options.handler(request);
+    } catch (error) {
+      this.#options.onFault?.(error);
+      return failure(500);
+    }
+  }
+}
+
+/** The request; the status that says what is wrong with it; `null` where none came. */
+async function readRequest(connection: Connection): Promise<Request | number | null> {
+  const buffer = new Uint8Array(HEAD_LIMIT);
+  let text = "";
+  for (let size = 0; size < HEAD_LIMIT;) {
+    const length = await connection.read(buffer.subarray(size));
+    if (length === null) return size === 0 ? null : 400;
+    text += LATIN1.decode(buffer.subarray(size, size + length));
+    size += length;
+    const end = text.indexOf("\r\n\r\n");
+    if (end >= 0) return parseRequest(text.slice(0, end));
+  }
+  return 431;
+}
+
+const LATIN1 = new TextDecoder("latin1");
+
+/**
+ * Reads the head of a request, without the empty line at its end: the request, or the status to refuse it with.
+ * The host it names is believed to be none: this server has one site.
+ */
+export function parseRequest(head: string): Request | number {
+  const [start = "", ...fields] = head.split("\r\n");
+  const parts = /^([A-Z]{1,20}) (\/[!-~]*) HTTP\/(\d)\.\d$/.exec(start);
+  if (parts === null) return 400;
+  const [, method = "", target = "", version = ""] = parts;
+  if (version !== "1") return 505;
+  const headers = new Headers();
+  try {
+    for (const field of fields) {
+      const pair = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/.exec(field);
+      if (pair === null) return 400;
+      headers.append(pair[1]!, pair[2]!);
+    }
+    return new Request(`http://localhost${target}`, { method, headers });
+  } catch {
+    return 400; // a field with a control character, or a method that no program may use
+  }
+}
+
+async function formatResponse(response: Response, isHead: boolean): Promise<Uint8Array> {
+  const body = new Uint8Array(await response.arrayBuffer());
+  const { status, headers } = response;
+  const lines = [`HTTP/1.1 ${status} ${REASONS.get(status) ?? ""}`];
+  for (const [name, value] of headers) lines.push(`${name}: ${value}`);
+  lines.push(`content-length: ${body.length}`, "connection: close", "", "");
+  const head = encode(lines.join("\r\n"));
+  return isHead ? head : concat([head, body]);
+}
+
+function failure(status: number): Response {
+  const text = `${REASONS.get(status)}\n`;
+  return new Response(text, { status, headers: { "content-type": "text/plain; charset=utf-8" } });
+}
+
+async function drain(connection: Connection): Promise<void> {
+  const buffer = new Uint8Array(4096);
+  for (let heard = 0; heard < LAST_OCTETS;) {
+    const length = await connection.read(buffer);
+    if (length === null) return;
+    heard += length;
+  }
+}
+
+/** RFC 9110 §15: those that this server says. */
+const REASONS: ReadonlyMap<number, string> = new Map([
+  [200, "OK"],
+  [400, "Bad Request"],
+  [404, "Not Found"],
+  [405, "Method Not Allowed"],
+  [431, "Request Header Fields Too Large"],
+  [500, "Internal Server Error"],
+  [503, "Service Unavailable"],
+  [505, "HTTP Version Not Supported"],
+]);
