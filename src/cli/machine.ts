@@ -5,6 +5,7 @@
  * @module
  */
 
+import { bunRuntime } from "../runtime/bun.ts";
 import { denoRuntime } from "../runtime/deno.ts";
 import {
   errorCode,
@@ -18,7 +19,7 @@ import { describeError, explainFailure, isNotCapable } from "./trouble.ts";
 
 /** The machine, by the runtime of this process. @throws {TypeError} as the adapters. */
 export function thisRuntime(options: { readonly nameServers?: readonly string[] } = {}): Runtime {
-  return denoRuntime(options);
+  return typeof Deno === "undefined" ? bunRuntime(options) : denoRuntime(options);
 }
 
 /**

@@ -15,7 +15,7 @@ import { runProgram } from "./deno_programs.ts";
 import { denoResolver } from "./deno_resolver.ts";
 import { systemClock } from "./node_clock.ts";
 import { systemRandom } from "./node_random.ts";
-import { parseNameServer } from "./resolv_conf.ts";
+import { parseNameServers } from "./resolv_conf.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** What of the machine is chosen. */
@@ -49,11 +49,7 @@ export interface DenoRuntimeOptions {
  * ```
  */
 export function denoRuntime(options: DenoRuntimeOptions = {}): Runtime {
-  const servers = options.nameServers?.map((text) => {
-    const server = parseNameServer(text);
-    if (server === null) throw new TypeError(`no name server such as "192.0.2.53:53": ${text}`);
-    return server;
-  });
+  const servers = options.nameServers && parseNameServers(options.nameServers);
   return {
     name: "deno",
     network: new DenoNetwork(),

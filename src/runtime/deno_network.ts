@@ -11,7 +11,7 @@
 import { DenoConnection, socketAddress } from "./deno_connection.ts";
 import { rethrow, withErrorCode } from "./deno_errors.ts";
 import { mayUse, notPermitted } from "./deno_permissions.ts";
-import { connectFrom } from "./node_connection.ts";
+import { connectTo } from "./node_connection.ts";
 import { NodeTlsServer } from "./node_tls_server.ts";
 import {
   type Connection,
@@ -146,7 +146,7 @@ async function connectByNode(
 ): Promise<Connection> {
   if (!await mayUse(source, 0)) throw notPermitted(source);
   if (!await mayUse(address.hostname, address.port)) throw notPermitted(address.hostname);
-  return await connectFrom(source, address, signal);
+  return await connectTo({ transport: "tcp", ...address }, { source, signal });
 }
 
 /** Deno's connect takes no signal for unix sockets; a connection that comes too late is closed. */

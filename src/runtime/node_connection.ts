@@ -1,17 +1,20 @@
 /**
- * A plaintext socket of `node:net` as a {@link Connection}: for what a runtime's own sockets cannot do, which
- * in Deno is to connect from a chosen address. It reads ahead as far as the stream does (64 KiB at most).
+ * A plaintext socket of `node:net` as a {@link Connection}: for a runtime that has no sockets of its own, and
+ * for what those cannot do, which in Deno is to connect from a chosen address. It reads ahead as far as the
+ * stream does (64 KiB at most).
  *
- * What fails: as every connection; `connectFrom` with EADDRNOTAVAIL where the address is not ours, or of
- * the other family.
+ * What fails: as every connection; `connectTo` with EADDRNOTAVAIL where the source is not ours, or of the other
+ * family.
  *
  * @module
  */
 
-import { connect, type Socket } from "node:net";
+import { connect, type NetConnectOpts, type Socket } from "node:net";
+import { nodeAddress } from "./node_address.ts";
 import { secureClient, secureServer } from "./node_tls.ts";
 import {
   type Connection,
+  type ConnectOptions,
   errorCode,
   type SocketAddress,
   SystemError,
@@ -19,31 +22,38 @@ import {
   type TlsServer,
 } from "./runtime.ts";
 
-/** Connects by TCP from an address of ours. */
-export function connectFrom(
-  source: string,
-  address: { readonly hostname: string; readonly port: number },
-  signal?: AbortSignal,
+/** Connects, by TCP also from an address of ours. */
+export function connectTo(
+  address: SocketAddress,
+  options: ConnectOptions = {},
 ): Promise<Connection> {
+  const { signal, source } = options;
   if (signal?.aborted) return Promise.reject(signal.reason);
   const { promise, resolve, reject } = Promise.withResolvers<Connection>();
-  const { hostname: host, port } = address;
-  const socket = connect({ host, port, localAddress: source, allowHalfOpen: true, noDelay: true });
+  const socket = connect({ ...targetOf(address, source), allowHalfOpen: true });
   const onAbort = () => {
     socket.destroy();
     reject(signal!.reason);
   };
   const onError = (error: Error) => {
     socket.destroy();
-    reject(sourceError(error, source));
+    reject(source === undefined ? error : sourceError(error, source));
   };
   signal?.addEventListener("abort", onAbort, { once: true });
   socket.once("error", onError);
   socket.once("connect", () => {
     socket.off("error", onError);
-    resolve(new NodeConnection(socket));
+    const ends = { local: { transport: "unix", path: "" }, remote: address } as const;
+    resolve(new NodeConnection(socket, address.transport === "unix" ? ends : {}));
   });
   return promise.finally(() => signal?.removeEventListener("abort", onAbort));
+}
+
+function targetOf(address: SocketAddress, source: string | undefined): NetConnectOpts {
+  if (address.transport === "unix") return { path: address.path };
+  const { hostname: host, port } = address;
+  const from = source === undefined ? {} : { localAddress: source };
+  return { host, port, ...from, noDelay: true };
 }
 
 /** The kernel's words for an address that is not ours, or of the wrong family, differ by the way there. */
@@ -53,7 +63,13 @@ function sourceError(error: Error, source: string): Error {
   return new SystemError("EADDRNOTAVAIL", `cannot connect from ${source}`, { cause: error });
 }
 
-/** A TCP socket, in the clear. */
+/** The ends of a connection, where the socket does not tell. */
+export interface KnownEnds {
+  readonly local?: SocketAddress | undefined;
+  readonly remote?: SocketAddress | undefined;
+}
+
+/** A TCP or unix socket, in the clear. */
 export class NodeConnection implements Connection {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
@@ -66,17 +82,21 @@ export class NodeConnection implements Connection {
   #failWrite: (() => void) | null = null;
 
   /** Takes a connected socket over: `socket` must not be used elsewhere any more. */
-  constructor(socket: Socket) {
+  constructor(socket: Socket, { local, remote }: KnownEnds = {}) {
     this.#socket = socket;
-    this.local = tcp(socket.localAddress, socket.localPort);
-    this.remote = tcp(socket.remoteAddress, socket.remotePort);
+    // Of a unix socket one end at least has no name.
+    const unnamed = local?.transport === "unix" ? { transport: "unix", path: "" } as const : null;
+    this.local = local ?? nodeAddress(socket.localAddress, socket.localPort);
+    this.remote = remote ?? unnamed ?? nodeAddress(socket.remoteAddress, socket.remotePort);
     socket.on("readable", () => this.#wakeRead?.());
     socket.on("end", () => {
       this.#ended = true;
       this.#wakeRead?.();
     });
     socket.on("error", (error) => this.#fail(error));
-    socket.on("close", () => this.#fail(new SystemError("ECONNRESET", "the connection was reset")));
+    socket.on("close", () => this.#fail(reset()));
+    // It was reset before it came here, and tells no more of it.
+    if (socket.destroyed) this.#fail(reset());
   }
 
   async read(into: Uint8Array): Promise<number | null> {
@@ -149,8 +169,8 @@ export class NodeConnection implements Connection {
   }
 }
 
-function tcp(hostname = "", port = 0): SocketAddress {
-  return { transport: "tcp", hostname, port };
+function reset(): SystemError {
+  return new SystemError("ECONNRESET", "the connection was reset");
 }
 
 function badDescriptor(): SystemError {

@@ -2,7 +2,7 @@
  * Name servers as text: `/etc/resolv.conf` (resolv.conf(5)) and `address:port`. Reading the file is for
  * others.
  *
- * Both are total: what is no name server is passed over, or `null`.
+ * Reading one is total: what is no name server is passed over, or `null`.
  *
  * @module
  */
@@ -57,6 +57,19 @@ export function parseNameServer(text: string): NameServer | null {
   const address = parseIp(match?.[1] ?? match?.[2] ?? "");
   const port = Number(match?.[3]);
   return address === null || port > 65535 ? null : { address: formatIp(address), port };
+}
+
+/**
+ * Several of them, as an operator gives them.
+ *
+ * @throws {TypeError} naming the first that is none.
+ */
+export function parseNameServers(texts: readonly string[]): NameServer[] {
+  return texts.map((text) => {
+    const server = parseNameServer(text);
+    if (server === null) throw new TypeError(`no name server such as "192.0.2.53:53": ${text}`);
+    return server;
+  });
 }
 
 /** `192.0.2.53:53`, `[2001:db8::53]:53`. */

@@ -6,6 +6,8 @@
  */
 
 import { createSocket, type Socket } from "node:dgram";
+import { type AddressInfo, createServer, type Server, type Socket as Connection } from "node:net";
+import { concat } from "../../src/bytes.ts";
 import { decodeDnsMessage, encodeDnsMessage } from "../../src/runtime/dns_message.ts";
 import { DnsZones } from "../../src/runtime/dns_zones.ts";
 import type { NameServer } from "../../src/runtime/resolv_conf.ts";
@@ -31,31 +33,31 @@ export class DnsServer implements AsyncDisposable {
   /** Sends other datagrams than it should. */
   tamper: Tamper | null = null;
   readonly #datagrams: Socket;
-  readonly #listener: Deno.Listener;
-  readonly #accepting: Promise<void>;
-  readonly #connections = new Set<Deno.Conn>();
+  readonly #listener: Server;
+  readonly #connections = new Set<Connection>();
 
-  private constructor(zones: DnsZones, datagrams: Socket, listener: Deno.TcpListener) {
+  private constructor(zones: DnsZones, datagrams: Socket, listener: Server) {
     this.zones = zones;
     this.#datagrams = datagrams;
     this.#listener = listener;
-    this.server = { address: listener.addr.hostname, port: listener.addr.port };
+    const { address, port } = listener.address() as AddressInfo;
+    this.server = { address, port };
     datagrams.on("message", (query, from) => {
       const octets = this.#answer(query, "udp");
       if (octets === null) return;
       const sent = this.tamper === null ? [octets] : this.tamper(query, octets, from);
       for (const one of sent) datagrams.send(one, from.port, from.address);
     });
-    this.#accepting = this.#accept();
+    listener.on("connection", (connection) => this.#serve(connection));
   }
 
   /** Starts one on a port the system chooses. */
   static async start(zones = new DnsZones(), address = "127.0.0.1"): Promise<DnsServer> {
     for (let attempt = 0;; attempt++) {
-      const listener = Deno.listen({ hostname: address, port: 0 });
+      const listener = await listen(address);
       const datagrams = createSocket(address.includes(":") ? "udp6" : "udp4");
       try {
-        await bind(datagrams, listener.addr.port, address);
+        await bind(datagrams, (listener.address() as AddressInfo).port, address);
         return new DnsServer(zones, datagrams, listener);
       } catch (error) {
         listener.close();
@@ -66,33 +68,22 @@ export class DnsServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
-    for (const connection of this.#connections) connection.close();
-    await this.#accepting;
+    const closed = new Promise((resolve) => this.#listener.close(resolve));
+    for (const connection of this.#connections) connection.destroy();
+    await closed;
     await new Promise<void>((closed) => this.#datagrams.close(() => closed()));
   }
 
-  async #accept(): Promise<void> {
-    const serving: Promise<void>[] = [];
-    try {
-      for (;;) serving.push(this.#serve(await this.#listener.accept()));
-    } catch { /* closed */ }
-    await Promise.all(serving);
-  }
-
   /** One question a connection; silence keeps it open. */
-  async #serve(connection: Deno.Conn): Promise<void> {
+  #serve(connection: Connection): void {
     this.#connections.add(connection);
-    try {
-      const buffer = new Uint8Array(2 + 512);
-      const length = await connection.read(buffer) ?? 0;
-      const octets = this.#answer(buffer.subarray(2, length), "tcp");
+    connection.on("error", () => {});
+    connection.on("close", () => this.#connections.delete(connection));
+    connection.once("data", (query: Uint8Array) => {
+      const octets = this.#answer(query.subarray(2), "tcp");
       if (octets === null) return;
-      await connection.write(Uint8Array.of(octets.length >> 8, octets.length & 0xff));
-      for (let at = 0; at < octets.length;) at += await connection.write(octets.subarray(at));
-      this.#connections.delete(connection);
-      connection.close();
-    } catch { /* closed by either side */ }
+      connection.end(concat([Uint8Array.of(octets.length >> 8, octets.length & 0xff), octets]));
+    });
   }
 
   #answer(octets: Uint8Array, by: "udp" | "tcp"): Uint8Array | null {
@@ -101,6 +92,14 @@ export class DnsServer implements AsyncDisposable {
     const answer = this.zones.answer(query, by === "tcp");
     return answer && encodeDnsMessage(answer, by === "udp" ? DATAGRAM : undefined);
   }
+}
+
+function listen(address: string): Promise<Server> {
+  const server = createServer();
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, address, () => resolve(server));
+  });
 }
 
 function bind(socket: Socket, port: number, address: string): Promise<void> {
