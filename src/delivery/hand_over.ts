@@ -85,7 +85,8 @@ class HandOver {
       const group = this.#nextGroup();
       const { peer } = this.#exchange;
       const transaction = this.#transaction(group, fitted, peer);
-      const sent = await this.#exchange.send(transaction, fitted.source, signal);
+      const { id } = this.#job.entry;
+      const sent = await this.#exchange.send(transaction, fitted.source, signal, id);
       if (isStale(sent, this.#before > 0 && this.#exchange.messages === this.#before + 1)) {
         this.#pending.unshift(...group);
         break;

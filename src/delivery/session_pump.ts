@@ -11,6 +11,7 @@
 import { pbkdf2 } from "node:crypto";
 import type { MtaFact } from "../events.ts";
 import { Gate } from "../gate.ts";
+import type { Conversation } from "../observe/trace.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import type { DeadlineMember, Deadlines } from "../runtime/deadlines.ts";
 import type { Clock, Connection, TlsClientOptions } from "../runtime/runtime.ts";
@@ -48,6 +49,7 @@ export class SessionPump implements DeadlineMember {
   readonly #session: ClientSession;
   /** Who is at the other end, for people. */
   readonly #label: string;
+  readonly #trace: Conversation | null;
   #connection: Connection;
   readonly #buffer = new Uint8Array(READ_SIZE);
   #reading: Promise<number | null> | null = null;
@@ -64,17 +66,19 @@ export class SessionPump implements DeadlineMember {
   /** Ends a rest. */
   #onGone: (() => void) | null = null;
 
-  /** Takes a fresh connection over. */
+  /** Takes a fresh connection over, and the conversation that may be listened to. */
   constructor(
     services: PumpServices,
     session: ClientSession,
     connection: Connection,
     label: string,
+    trace: Conversation | null = null,
   ) {
     this.#services = services;
     this.#session = session;
     this.#connection = connection;
     this.#label = label;
+    this.#trace = trace;
     services.deadlines.add(this);
   }
 
@@ -118,9 +122,12 @@ export class SessionPump implements DeadlineMember {
     this.#expectWithin(timeout);
     try {
       this.#connection = await this.#connection.startTlsClient(options);
+      this.#trace?.secured(this.#connection.tls!);
       return null;
     } catch (error) {
-      return this.#timedOut ? "no answer in time" : messageOf(error);
+      const why = this.#timedOut ? "no answer in time" : messageOf(error);
+      this.#trace?.note(`TLS failed: ${why}`);
+      return why;
     } finally {
       this.deadline = Infinity;
     }
@@ -186,6 +193,7 @@ export class SessionPump implements DeadlineMember {
     this.#closed = true;
     this.#services.deadlines.delete(this);
     this.#connection.close();
+    this.#trace?.close("closed");
   }
 
   /** Ends what waits, and lets the session hear that the connection broke. */

@@ -10,6 +10,7 @@
  * @module
  */
 
+import type { Conversation, Tracer } from "../observe/trace.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import type { Credentials } from "../routing/route.ts";
 import type { DeadlineMember } from "../runtime/deadlines.ts";
@@ -38,6 +39,8 @@ export interface ExchangeServices extends PumpServices {
   readonly session?: Pick<ClientOptions, "ignoredKeywords" | "limits" | "timeouts">;
   /** Milliseconds until connecting is given up. Default 30,000. */
   readonly connectTimeout?: number;
+  /** Where conversations can be listened to. */
+  readonly tracer?: Tracer;
 }
 
 /** Whom to connect to, and how. */
@@ -90,20 +93,31 @@ type Failed = Extract<ClientEvent, { type: "failed" }>;
 /** Until connecting is given up (milliseconds). */
 const CONNECT_TIMEOUT = 30_000;
 
-/** Connects and makes the session ready for messages: greeting, EHLO, TLS, login. Never throws. */
+/**
+ * Connects and makes the session ready for messages: greeting, EHLO, TLS, login. Never throws.
+ *
+ * @param message the id of the message it is opened for, for whoever listens to its conversations.
+ */
 export async function openExchange(
   services: ExchangeServices,
   target: ExchangeTarget,
   signal: AbortSignal,
+  message = "",
 ): Promise<SmtpExchange | OpeningFailure> {
+  const trace = openTrace(services.tracer, target, message);
   const connection = await connect(services, target, signal);
-  if ("status" in connection) return connection;
+  if ("status" in connection) {
+    trace?.close(connection.reply.lines.join(" "));
+    return connection;
+  }
   const { loop } = target;
   if (loop !== undefined && isOwnConnection(loop, connection.local, connection.remote)) {
     connection.close();
-    return itself(target, loop, "the connection has the same address at both ends");
+    const failure = itself(target, loop, "the connection has the same address at both ends");
+    trace?.close(failure.reply.lines.join(" "));
+    return failure;
   }
-  const exchange = new SmtpExchange(services, target, connection);
+  const exchange = new SmtpExchange(services, target, connection, trace);
   // Only a key that cannot be derived is thrown: the socket must not be left open for that.
   const failure = await exchange.start(signal).catch((error) => {
     const text = `cannot log in to ${target.label}: ${messageOf(error)}`;
@@ -112,6 +126,17 @@ export async function openExchange(
   if (failure === null) return exchange;
   await exchange.quit();
   return failure;
+}
+
+function openTrace(
+  tracer: Tracer | undefined,
+  { address, serverName, label, protocol }: ExchangeTarget,
+  message: string,
+): Conversation | null {
+  if (tracer === undefined) return null;
+  const ip = address.transport === "tcp" ? address.hostname : "unix";
+  const facts = { side: "out", id: message, peer: label, address: ip, host: serverName } as const;
+  return tracer.open(facts, `connecting, for ${protocol.toUpperCase()}`);
 }
 
 async function connect(
@@ -148,16 +173,26 @@ export class SmtpExchange {
   readonly #settings: ClientSettings;
   readonly #session: ClientSession;
   readonly #pump: SessionPump;
+  readonly #trace: Conversation | null;
 
-  /** Takes a fresh connection over. */
-  constructor(services: ExchangeServices, target: ExchangeTarget, connection: Connection) {
+  /** Takes a fresh connection over, and the conversation that may be listened to. */
+  constructor(
+    services: ExchangeServices,
+    target: ExchangeTarget,
+    connection: Connection,
+    trace: Conversation | null = null,
+  ) {
     const { hostname, session: options, nonce } = services;
     const { protocol, tls, label } = target;
     const timeouts = { quit: LAST_WORDS, ...options?.timeouts };
     this.#target = target;
     this.#settings = clientSettings(hostname, { ...options, timeouts, protocol });
-    this.#session = new ClientSession(this.#settings, { secure: tls.start === "implicit", nonce });
-    this.#pump = new SessionPump(services, this.#session, connection, label);
+    this.#trace = trace;
+    this.#session = new ClientSession(this.#settings, {
+      ...{ secure: tls.start === "implicit", nonce },
+      ...(trace && { tap: trace }),
+    });
+    this.#pump = new SessionPump(services, this.#session, connection, label, trace);
   }
 
   /** Who is at the other end, for people. */
@@ -197,12 +232,18 @@ export class SmtpExchange {
     });
   }
 
-  /** Sends a message; gives one outcome for each recipient whatever happens. Never throws. */
+  /**
+   * Sends a message; gives one outcome for each recipient whatever happens. Never throws.
+   *
+   * @param message its id, for whoever listens.
+   */
   async send(
     transaction: Transaction,
     source: MessageSource,
     signal: AbortSignal,
+    message = "",
   ): Promise<Sent> {
+    this.#trace?.carry(message);
     this.messages++;
     let outcomes: readonly RecipientOutcome[] = [];
     let failure: Failed | null = null;
