@@ -139,17 +139,18 @@ class Attempt {
 
   /** Opens a connection; after TLS that failed and need not be, a fresh one in clear. */
   async #open(target: ExchangeTarget): Promise<SmtpExchange | OpeningFailure> {
-    const opened = await openExchange(this.#services, target, this.#signal);
+    const { id } = this.#plan.job.entry;
+    const opened = await openExchange(this.#services, target, this.#signal, id);
     if (opened instanceof SmtpExchange || opened.clear !== true) return opened;
     this.#services.emit({
       type: "relay.trouble",
       host: target.label,
       kind: "tls",
       error: `${opened.reply.lines.join(" ")}: goes on in clear`,
-      message: this.#plan.job.entry.id,
+      message: id,
     });
     const inClear = { ...target, tls: { ...target.tls, start: "never" } } as const;
-    return await openExchange(this.#services, inClear, this.#signal);
+    return await openExchange(this.#services, inClear, this.#signal, id);
   }
 
   #failed(
