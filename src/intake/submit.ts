@@ -67,6 +67,11 @@ export interface SubmitOptions {
    * be tried again, but for mailboxes without room, which wait in the queue. Default `false`.
    */
   readonly unattended?: boolean;
+  /**
+   * Whether the header section has characters beyond ASCII (RFC 6532). Default: it is looked at, but where it comes
+   * as a stream it is taken to have none.
+   */
+  readonly smtputf8?: boolean;
 }
 
 /** A message that was taken. */
@@ -112,7 +117,10 @@ export async function submitMessage(
 ): Promise<Submitted> {
   const { id = newId(), user, unattended = false } = options;
   if (!ID.test(id)) throw new TypeError(`id: "${id}" is none`);
-  const { sender, recipients, parameters } = readEnvelope(envelope, hasUtf8Head(message));
+  const { sender, recipients, parameters } = readEnvelope(
+    envelope,
+    options.smtputf8 ?? hasUtf8Head(message),
+  );
   const intake = new IntakeSession(services, {
     id,
     role: "submit",

@@ -1,0 +1,247 @@
+/**
+ * Takes one file of the drop folder: opens it, sees what it is, submits it, and removes it; or sets it aside.
+ *
+ * What fails: what is wrong with the file is an event; what is wrong with the disk or the station is thrown,
+ * and the file stays.
+ *
+ * @module
+ */
+
+import { type Address, formatAddress, parseAddress } from "../../address.ts";
+import { decodeStrict, encode } from "../../bytes.ts";
+import type { MtaFact } from "../../events.ts";
+import { findField } from "../../message/header.ts";
+import type { LocalUser } from "../../message/received.ts";
+import { errorCode, type FileHandle, type FileIdentity } from "../../runtime/runtime.ts";
+import { describeReply, type Reply, reply } from "../../smtp/reply.ts";
+import { SubmitError, type Submitted } from "../submit.ts";
+import type { DropBoxOptions } from "./drop_options.ts";
+import { HEADER_LIMIT } from "./drop_file.ts";
+import { dropNotice } from "./drop_notice.ts";
+import {
+  type DroppedMail,
+  FileChangedError,
+  openDroppedMail,
+  readDroppedMail,
+} from "./drop_reader.ts";
+import { addressOfUser, senderTrouble } from "./drop_senders.ts";
+
+/** Why a file stays where it is for now, and whose it is. */
+export interface PutOff {
+  readonly uid: number;
+  readonly user: string | null;
+  readonly reply: string;
+}
+
+/** A file that is open, and known to be one mail of one user. */
+interface OpenMail {
+  readonly name: string;
+  readonly file: FileHandle;
+  readonly identity: FileIdentity;
+  readonly user: LocalUser;
+}
+
+/** What is wrong with what could not even be opened. */
+const UNOPENED: Readonly<Record<string, string>> = {
+  ELOOP: "it is a link",
+  EMLINK: "it is a link",
+  ENXIO: "it is no file",
+  EACCES: "it may not be read; programs give it mode 0644",
+};
+
+/** Takes files. */
+export class DropTaker {
+  readonly #options: DropBoxOptions;
+
+  /** @param options those of the box. */
+  constructor(options: DropBoxOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a file or sets it aside: `null`. Gives why it stays where it cannot be taken now. */
+  async take(name: string): Promise<PutOff | null> {
+    const { runtime: { files }, nameOf } = this.#options;
+    const path = this.#pathOf(name);
+    let file: FileHandle;
+    try {
+      file = await files.open(path, { read: true, noFollow: true });
+    } catch (error) {
+      const code = errorCode(error) ?? "";
+      if (code === "ENOENT") return null;
+      const reason = UNOPENED[code];
+      if (reason === undefined) throw error;
+      await this.#setAside(name, reason, null, code === "EACCES");
+      return null;
+    }
+    try {
+      const identity = await file.identify();
+      const { owner: uid, kind, links, size } = identity;
+      if (links === 0) return null;
+      const user = { uid, name: await nameOf(uid) };
+      const wrong = this.#whatIsWrong(kind, links, size);
+      if (wrong !== null) {
+        await this.#setAside(name, wrong, user, kind === "file");
+        return null;
+      }
+      return await this.#submit({ name, file, identity, user });
+    } finally {
+      file.close();
+    }
+  }
+
+  #pathOf(name: string): string {
+    return `${this.#options.directory}/${name}`;
+  }
+
+  #whatIsWrong(kind: FileIdentity["kind"], links: number, size: number): string | null {
+    const { sizeLimit } = this.#options;
+    if (kind !== "file") return "it is no file";
+    // Whose it is says nothing of who put it here.
+    if (links !== 1) return `it has ${links} names`;
+    return size > sizeLimit + HEADER_LIMIT ? `it is larger than ${sizeLimit} octets` : null;
+  }
+
+  async #submit(open: OpenMail): Promise<PutOff | null> {
+    const { name, file, user } = open;
+    const mail = await readDroppedMail(file, open, this.#options.sizeLimit);
+    if (typeof mail === "string") {
+      await this.#setAside(name, mail, user, true);
+      return null;
+    }
+    const { envelope, fields } = mail;
+    const sender = parse(envelope.sender);
+    const trouble = await senderTrouble(this.#options, user, sender, fields);
+    if (trouble !== null) {
+      const answer = reply(550, "5.7.1", trouble);
+      const own = addressOfUser(user, this.#options.hostname);
+      await this.#refuse(open, mail, { trouble, to: own, refused: forAll(mail, answer) });
+      return null;
+    }
+    try {
+      const submitted = await this.#handOn(open, mail, sender);
+      await this.#tell(open, mail, sender, submitted.refused);
+      await this.#options.runtime.files.remove(this.#pathOf(name)).catch((error) => {
+        if (errorCode(error) !== "ENOENT") throw error;
+      });
+      const facts = { file: name, uid: user.uid, user: user.name, message: submitted.id };
+      this.#options.emit({ type: "drop.taken", ...facts });
+      return null;
+    } catch (error) {
+      const who = { uid: user.uid, user: user.name };
+      if (error instanceof FileChangedError) return { ...who, reply: error.message };
+      if (!(error instanceof SubmitError)) throw error;
+      if (error.reply.code < 500) return { ...who, reply: describeReply(error.reply) };
+      const refused = error.refused.length > 0 ? error.refused : forAll(mail, error.reply);
+      await this.#refuse(open, mail, { trouble: error.message, to: sender, refused });
+      return null;
+    }
+  }
+
+  /** The message into the queue or its mailboxes, with an author where it names none. */
+  #handOn(open: OpenMail, mail: DroppedMail, sender: Address | null): Promise<Submitted> {
+    const { file, identity, user } = open;
+    const { envelope, fields } = mail;
+    const author = sender !== null && findField(fields, "From") === null
+      ? [encode(`From: <${formatAddress(sender)}>\r\n`)]
+      : [];
+    const message = (async function* () {
+      yield* author;
+      yield* openDroppedMail(file, open, mail);
+    })();
+    return this.#options.submit(envelope, message, {
+      id: idOf(mail),
+      handedIn: this.#arrivalOf(identity),
+      user,
+      unattended: true,
+      smtputf8: hasUtf8(mail.head),
+    });
+  }
+
+  /** Whoever left it may have set any time. */
+  #arrivalOf({ modified }: FileIdentity): number {
+    return Math.max(0, Math.min(modified, this.#options.runtime.clock.now()));
+  }
+
+  /** Tells who left a mail, and sets it aside. */
+  async #refuse(
+    open: OpenMail,
+    mail: DroppedMail,
+    { trouble, to, refused }: {
+      readonly trouble: string;
+      readonly to: Address | null;
+      readonly refused: Submitted["refused"];
+    },
+  ): Promise<void> {
+    await this.#tell(open, mail, to, refused);
+    await this.#setAside(open.name, trouble, open.user, true);
+  }
+
+  /** Sends a notice; where that cannot be, an event says so. */
+  async #tell(
+    open: OpenMail,
+    mail: DroppedMail,
+    to: Address | null,
+    refused: Submitted["refused"],
+  ): Promise<void> {
+    if (refused.length === 0 || mail.envelope.sender === null) return;
+    const { hostname, submit, emit, runtime: { clock } } = this.#options;
+    const id = idOf(mail);
+    if (to === null) {
+      const reason = "the user who left it has no address";
+      return emit({ type: "notice.dropped", message: `${id}.1`, reason });
+    }
+    const arrived = this.#arrivalOf(open.identity);
+    const now = clock.now();
+    const notice = dropNotice({ hostname, now, arrived, id, mail, to, refused });
+    if (notice === null) return;
+    await submit(...notice).catch((error) => {
+      // What may pass is tried again, the whole file.
+      if (!(error instanceof SubmitError) || error.reply.code < 500) throw error;
+      emit({ type: "notice.dropped", message: `${id}.1`, reason: error.message });
+    });
+  }
+
+  /** Moves a file to where nobody else comes; what is no file holds nothing to keep. */
+  async #setAside(
+    name: string,
+    reason: string,
+    user: LocalUser | null,
+    isFile: boolean,
+  ): Promise<void> {
+    const { refused, emit, runtime: { files, clock, random } } = this.#options;
+    const path = this.#pathOf(name);
+    const chance = random.bytes(8).toHex();
+    const kept = `${refused}/${clock.now().toString(36)}-${user?.uid ?? "unknown"}-${chance}`;
+    await (isFile ? files.rename(path, kept) : files.remove(path));
+    const fact: MtaFact = {
+      type: "drop.refused",
+      file: name,
+      ...(user && { uid: user.uid }),
+      user: user?.name ?? null,
+      reason,
+      ...(isFile && { kept }),
+    };
+    emit(fact);
+  }
+}
+
+/** The same for the same file, whenever it is looked at. */
+function idOf({ digest }: DroppedMail): string {
+  return `drop-${digest.slice(0, 32)}`;
+}
+
+/** Head fields in another character set stay what they are: nobody calls them UTF-8. */
+function hasUtf8(head: Uint8Array): boolean {
+  return head.some((octet) => octet > 127) && decodeStrict(head) !== null;
+}
+
+function forAll({ envelope }: DroppedMail, answer: Reply): Submitted["refused"] {
+  return envelope.recipients.map((recipient) => ({
+    recipient: typeof recipient === "string" ? recipient : recipient.address,
+    reply: answer,
+  }));
+}
+
+function parse(sender: string | null): Address | null {
+  return sender === null ? null : parseAddress(sender, { smtputf8: true });
+}
