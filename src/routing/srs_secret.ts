@@ -10,7 +10,7 @@ import { errorCode, type Files, type Random } from "../runtime/runtime.ts";
 
 /** The secret in the file; made, durably and for nobody else to read, where there is none. */
 export async function keepSrsSecret(files: Files, random: Random, path: string): Promise<string> {
-  const known = await readSecret(files, path);
+  const known = await readSrsSecret(files, path);
   if (known !== null) return known;
   const secret = random.bytes(24).toHex();
   const temporary = `${path}.new`;
@@ -26,7 +26,8 @@ export async function keepSrsSecret(files: Files, random: Random, path: string):
   return secret;
 }
 
-async function readSecret(files: Files, path: string): Promise<string | null> {
+/** The secret in the file; `null` where there is none yet. */
+export async function readSrsSecret(files: Files, path: string): Promise<string | null> {
   try {
     const secret = decode(await files.readFile(path, 4096)).trim();
     return secret.length >= 16 ? secret : null;
