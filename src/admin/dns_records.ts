@@ -9,7 +9,7 @@
  */
 
 import { toAsciiDomain } from "../address.ts";
-import { formatIp, parseIp } from "../net_address.ts";
+import { canonicalIp } from "../net_address.ts";
 import type { DnsData } from "../runtime/dns_message.ts";
 import { reverseDnsName } from "../runtime/dns_name.ts";
 import { type DkimPublicKey, formatDkimRecord } from "./dkim_key.ts";
@@ -57,36 +57,50 @@ export interface WantedRecord {
   readonly why: readonly string[];
 }
 
-/** The addresses of a host, its name for others, and what may say HELO by its name. */
-export function hostRecords(host: MailHost): WantedRecord[] {
-  const { hostname } = host;
-  const addresses = host.addresses.map((text) => formatIp(parseIp(text)!));
+/** The records of the host itself. */
+export function hostRecords({ hostname, addresses }: MailHost): WantedRecord[] {
   return [
-    ...addresses.map((address): WantedRecord => ({
-      purpose: "address",
-      name: hostname,
-      data: { type: address.includes(":") ? "AAAA" : "A", address },
-      need: "required",
-      why: ["Where this host is."],
-    })),
-    ...addresses.map((address): WantedRecord => ({
-      purpose: "ptr",
-      name: reverseDnsName(address)!,
-      data: { type: "PTR", name: hostname },
-      need: "required",
-      why: [
-        "The way back from the address to the name. Whoever gave you the address sets it (look for",
-        '"reverse DNS"); without it many servers refuse your mail.',
-      ],
-    })),
-    {
-      purpose: "spf",
-      name: hostname,
-      data: text("v=spf1 a -all"),
-      need: "required",
-      why: ["Only this host may call itself so: bounces have no other sender (RFC 7208 §2.3)."],
-    },
+    ...addresses.map((address) => addressRecord(hostname, address)),
+    ...addresses.map((address) => ptrRecord(hostname, address)),
+    heloRecord(hostname),
   ];
+}
+
+/** Where a host is. */
+export function addressRecord(hostname: string, ip: string): WantedRecord {
+  const address = canonicalIp(ip);
+  return {
+    purpose: "address",
+    name: hostname,
+    data: { type: address.includes(":") ? "AAAA" : "A", address },
+    need: "required",
+    why: ["Where this host is."],
+  };
+}
+
+/** The way back from an address to a host. */
+export function ptrRecord(hostname: string, ip: string): WantedRecord {
+  return {
+    purpose: "ptr",
+    name: reverseDnsName(canonicalIp(ip)) ?? "",
+    data: { type: "PTR", name: hostname },
+    need: "required",
+    why: [
+      "The way back from the address to the name. Whoever gave you the address sets it (look for",
+      '"reverse DNS"); without it many servers refuse your mail.',
+    ],
+  };
+}
+
+/** Who may say HELO by the name of a host. */
+export function heloRecord(hostname: string): WantedRecord {
+  return {
+    purpose: "spf",
+    name: hostname,
+    data: text("v=spf1 a -all"),
+    need: "required",
+    why: ["Only this host may call itself so: bounces have no other sender (RFC 7208 §2.3)."],
+  };
 }
 
 /** The records of a domain itself. Those of the host are in {@link hostRecords}. */
@@ -106,7 +120,10 @@ export function domainRecords(host: MailHost, { domain, dkim }: MailDomain): Wan
       name: `${selector}._domainkey.${name}`,
       data: text(formatDkimRecord(key)),
       need: "required",
-      why: ["The public half of the key that signs the domain's mail (DKIM)."],
+      why: [
+        "The public half of the domain's DKIM key, for others to check signatures with. This version of",
+        "Yizhan does not sign yet; until then DMARC goes by SPF.",
+      ],
     })),
     {
       purpose: "dmarc",
