@@ -27,21 +27,27 @@ export type MtaFact =
   }
   /** A reload was refused, and the station goes on as it was. */
   | { readonly type: "station.reload-failed"; readonly error: string }
+  /** A listener takes connections. */
   | { readonly type: "listener.started"; readonly listener: string; readonly address: string }
+  /** A listener takes no more; its sessions may go on. */
   | { readonly type: "listener.stopped"; readonly listener: string; readonly address: string }
+  /** A connection could not be accepted, such as for want of file descriptors; it goes on. */
   | { readonly type: "listener.trouble"; readonly listener: string; readonly error: string }
+  /** A client has connected. */
   | {
     readonly type: "session.opened";
     readonly session: string;
     readonly listener: string;
     readonly client: string;
   }
+  /** A client was turned away before a session began: there are too many. */
   | {
     readonly type: "session.refused";
     readonly listener: string;
     readonly client: string;
     readonly reason: string;
   }
+  /** A session is over. */
   | {
     readonly type: "session.closed";
     readonly session: string;
@@ -49,40 +55,53 @@ export type MtaFact =
     readonly client: string;
     /** `quit`, `closed by peer`, `timeout`, … */
     readonly reason: string;
+    /** Messages it brought. */
     readonly messages: number;
     readonly duration: number;
   }
+  /** A client did something wrong: its syntax, its order, or an attack. */
   | {
     readonly type: "session.fault";
     readonly session: string;
     readonly client: string;
+    /** What it was: `refused` for a command that is none or comes at the wrong time, `early-talk`, … */
     readonly kind: string;
+    /** More of it, in words. */
     readonly detail: string;
   }
+  /** A client's session is secured. */
   | {
     readonly type: "tls.started";
     readonly session: string;
+    /** Such as `TLSv1.3`. */
     readonly protocol: string;
+    /** The suite's IANA name. */
     readonly cipher: string;
   }
+  /** A client's handshake failed. */
   | {
     readonly type: "tls.failed";
     readonly session: string;
     readonly client: string;
     readonly error: string;
   }
+  /** A client has logged in. */
   | {
     readonly type: "auth.succeeded";
     readonly session: string;
     readonly client: string;
     readonly identity: string;
+    /** Of SASL, such as `PLAIN`. */
     readonly mechanism: string;
   }
+  /** A login failed. */
   | {
     readonly type: "auth.failed";
     readonly session: string;
     readonly client: string;
+    /** The name that was tried; a stranger's word. */
     readonly identity: string;
+    /** Of SASL, as the client named it. */
     readonly mechanism: string;
     readonly reason: string;
   }
@@ -91,6 +110,7 @@ export type MtaFact =
     readonly type: "command.refused";
     readonly session: string;
     readonly client: string;
+    /** What was asked: `connect`, `hello`, `auth`, `sender` (MAIL) or `recipient` (RCPT). */
     readonly stage: string;
     /** The address it was about, where there is one. */
     readonly address?: string;
@@ -101,6 +121,7 @@ export type MtaFact =
     readonly reply: string;
     readonly policy?: string;
   }
+  /** A message is safe, and who brought it was told so: a client, or a program (`client` is `unix` then). */
   | {
     readonly type: "message.accepted";
     readonly session: string;
@@ -110,7 +131,9 @@ export type MtaFact =
     readonly sender: string;
     readonly recipients: readonly string[];
     readonly size: number;
+    /** Decoded, and cut after 200 characters. */
     readonly subject: string;
+    /** What TLS the session uses, such as `TLSv1.3`. */
     readonly tls: string | null;
     /** Since MAIL. */
     readonly duration: number;
@@ -120,6 +143,7 @@ export type MtaFact =
      */
     readonly queued: number;
   }
+  /** A message was refused at its end; nothing of it is kept. */
   | {
     readonly type: "message.refused";
     readonly session: string;
@@ -131,6 +155,7 @@ export type MtaFact =
     readonly reply: string;
     readonly policy?: string;
   }
+  /** A policy dropped a message, or its copies for some, as if it had been taken. */
   | {
     readonly type: "message.discarded";
     readonly session: string;
@@ -140,6 +165,7 @@ export type MtaFact =
     readonly policy: string;
     readonly reason: string;
   }
+  /** A recipient's mail lies in its mailbox, or another station has it. */
   | {
     readonly type: "delivery.done";
     /** Absent when the queue delivered it. */
@@ -150,12 +176,14 @@ export type MtaFact =
     readonly destination: string;
     /** What the next station said. */
     readonly reply?: string;
+    /** What TLS was used there. */
     readonly tls?: string;
     /** Milliseconds since the message was accepted. */
     readonly duration?: number;
     /** Milliseconds of this attempt of the queue. */
     readonly took?: number;
   }
+  /** A recipient cannot be reached, for good; or now, where there is no queue. */
   | {
     readonly type: "delivery.failed";
     /** Absent when it was the queue that tried. */
@@ -178,7 +206,9 @@ export type MtaFact =
     readonly message: string;
     readonly recipient: string;
     readonly reply: string;
+    /** Who said so. */
     readonly host?: string;
+    /** What TLS was used there. */
     readonly tls?: string;
     /** Attempts so far. */
     readonly attempts: number;
@@ -199,19 +229,24 @@ export type MtaFact =
     readonly size: number;
     /** The message it is about, where it is a notice (RFC 3464). */
     readonly about?: string;
+    /** What it tells: `failed`, `delayed`, `delivered` or `relayed`. */
     readonly notice?: string;
   }
   /** Nothing of the message is left in the queue. */
   | {
     readonly type: "message.done";
     readonly message: string;
+    /** Recipients that were reached. */
     readonly delivered: number;
+    /** Recipients that were not. */
     readonly failed: number;
+    /** Since it was accepted. */
     readonly duration: number;
   }
   /** A notice that could not be sent to anybody: a double bounce without a postmaster. */
   | {
     readonly type: "notice.dropped";
+    /** The message it would have been about. */
     readonly message: string;
     readonly reason: string;
   }
@@ -220,17 +255,20 @@ export type MtaFact =
     readonly type: "queue.started";
     readonly session: string;
     readonly client: string;
+    /** Whose mail it is. */
     readonly domain: string;
   }
   /** Somebody did something to a message in the queue: an operator, or `retried` by ETRN. */
   | {
     readonly type: "queue.changed";
     readonly message: string;
+    /** What was done. */
     readonly action: "retried" | "held" | "released" | "removed" | "bounced";
   }
   /** The queue was opened: what was found. */
   | {
     readonly type: "queue.opened";
+    /** Its folder. */
     readonly path: string;
     /** Messages that wait. */
     readonly messages: number;
@@ -239,6 +277,7 @@ export type MtaFact =
   /** Something on the disk is not as it was written: it was set aside, and the rest goes on. */
   | {
     readonly type: "queue.damaged";
+    /** What is damaged. */
     readonly path: string;
     readonly reason: string;
     /** Where it lies now. */
@@ -254,6 +293,7 @@ export type MtaFact =
   /** Something about a connection to another station that its outcomes do not tell. */
   | {
     readonly type: "relay.trouble";
+    /** The other station. */
     readonly host: string;
     /**
      * `tls`: the handshake failed, and mail goes in clear. `unanswered`: the whole message was sent and no reply
@@ -301,10 +341,12 @@ export type MtaFact =
     readonly where: string;
     readonly error: string;
   }
+  /** A policy threw, or was too slow; its stated answer was given. */
   | {
     readonly type: "policy.failed";
     readonly session: string;
     readonly policy: string;
+    /** What it had been asked about. */
     readonly stage: string;
     readonly error: string;
   }
