@@ -47,7 +47,7 @@ export type Permission =
   | { readonly name: "read" | "write"; readonly path: string }
   | { readonly name: "net"; readonly host?: string }
   | { readonly name: "run"; readonly command: string }
-  | { readonly name: "env"; readonly variable: string }
+  | { readonly name: "env"; readonly variable?: string }
   | { readonly name: "sys"; readonly kind?: "statfs" | "hostname" };
 
 /** Whether all of this may be done without asking anybody. */
@@ -111,7 +111,7 @@ function subjectOf(needed: Permission): string {
     case "run":
       return needed.command;
     case "env":
-      return needed.variable;
+      return needed.variable ?? "";
     case "sys":
       return needed.kind ?? "";
     case "read":

@@ -10,50 +10,33 @@
  */
 
 import type { TlsCertificate } from "../runtime/runtime.ts";
-import type { KeyPath, Problem } from "./problems.ts";
-import type { Config, WrittenConfig } from "./schema.ts";
+import { checkListeners } from "./check_listeners.ts";
+import { checkFolders, checkRetry } from "./check_queue.ts";
+import { checkRelay } from "./check_relay.ts";
+import { findPlace, placeIn, readDocument, type SourceNode } from "./document.ts";
+import { applyEnvironment, findUnknownVariables } from "./environment.ts";
+import { type ConfigMachine, describeReadError } from "./machine.ts";
+import { z } from "./packages.ts";
+import { type Finding, type Parts, takeApart } from "./parts.ts";
+import { type ConfigPaths, folderOf, type PathKeys, resolveAll, resolvePaths } from "./paths.ts";
+import { ConfigError, formatKey, type KeyPath, type Problem } from "./problems.ts";
+import { readReferences } from "./references.ts";
+import { type Config, configSchema, type WrittenConfig } from "./schema.ts";
+import { schemaProblems } from "./schema_problems.ts";
+import { withSecrets } from "./secrets.ts";
+import { decodeText, MAX_OCTETS } from "./text_guard.ts";
 
-/** A file that was read. */
-export interface ReadFile {
-  /** What is in it. */
-  readonly octets: Uint8Array;
-  /** Its permission bits, such as 0o600; `null` where the system has none. */
-  readonly mode: number | null;
-}
+/** What {@link ReadConfig.file} is where there is no file. */
+export const ENVIRONMENT = "the environment";
 
-/** What reading a configuration asks of the machine. */
-export interface ConfigMachine {
-  /**
-   * The whole of a file.
-   *
-   * @throws an error with an errno `code`; `EFBIG` where it is longer than `limit` octets.
-   */
-  readFile(path: string, limit: number): Promise<ReadFile>;
-  /** A variable of the environment; `undefined` also where it may not be read. */
-  environment(name: string): string | undefined;
-  /** The names of all variables, `null` where they cannot be listed. */
-  environmentNames(): readonly string[] | null;
-  /** Milliseconds since the epoch. */
-  now(): number;
-}
-
-/** Where things are: absolute, or relative to the process. */
-export interface ConfigPaths {
-  readonly data: string;
-  readonly mail: string;
-  readonly queue: string;
-  readonly drop: string;
-  readonly users: string;
-  readonly dkim: string;
-  /** The control socket, in `queue`. */
-  readonly control: string;
-}
+/** Problems told at most. */
+const MAX_PROBLEMS = 100;
 
 /** A configuration whose text is right. The files that it names were not looked at. */
 export interface ReadConfig {
   /** As it was written, with what the environment overrides: paths and secrets as they stand there. */
   readonly written: WrittenConfig;
-  /** The file; `the environment` where there is none. */
+  /** The file; {@link ENVIRONMENT} where there is none. */
   readonly file: string;
   readonly paths: ConfigPaths;
   /** What can be used but should not be so. */
@@ -79,16 +62,38 @@ export interface LoadedConfig extends ReadConfig {
  * @param file its path; `null`: there is only the environment, and paths are relative to the process.
  * @throws {ConfigError} with all problems.
  */
-export declare function loadConfig(
+export async function loadConfig(
   file: string | null,
   machine: ConfigMachine,
-): Promise<LoadedConfig>;
+): Promise<LoadedConfig> {
+  const text = await readText(file, machine);
+  const { written, problems, warnings, parts } = check(text, machine);
+  const folder = folderOf(file);
+  const references = await readReferences(parts, folder, machine);
+  const all = [...problems, ...asProblems(references.findings, text.source, false)];
+  if (written === null || all.length > 0) throw new ConfigError(inOrder(all));
+  const config = withSecrets(resolveAll(written, folder), references.secrets);
+  return {
+    ...readConfigOf(file, text, written, [
+      ...warnings,
+      ...asProblems(references.findings, text.source, true),
+    ]),
+    config,
+    certificates: references.certificates,
+    authorities: references.authorities,
+  };
+}
 
 /** Reads and checks the text of a configuration only. @throws {ConfigError} with all problems. */
-export declare function readConfig(
+export async function readConfig(
   file: string | null,
   machine: ConfigMachine,
-): Promise<ReadConfig>;
+): Promise<ReadConfig> {
+  const text = await readText(file, machine);
+  const { written, problems, warnings } = check(text, machine);
+  if (written === null || problems.length > 0) throw new ConfigError(inOrder(problems));
+  return readConfigOf(file, text, written, warnings);
+}
 
 /**
  * Where things are, also where the rest of the configuration is wrong: for commands that ask a running
@@ -96,7 +101,149 @@ export declare function readConfig(
  *
  * @throws {ConfigError} where the file cannot be read, or the keys of these paths are wrong.
  */
-export declare function readConfigPaths(
+export async function readConfigPaths(
   file: string | null,
   machine: ConfigMachine,
-): Promise<ConfigPaths>;
+): Promise<ConfigPaths> {
+  const { value, source, problems, whole } = await readText(file, machine);
+  const read = PATHS.safeParse(value ?? {});
+  const wrong = read.success
+    ? []
+    : schemaProblems(read.error.issues, { schema: configSchema, value, source });
+  // What is wrong elsewhere does not matter; but half a text may have lost these very keys.
+  if (!whole || !read.success) throw new ConfigError(inOrder(whole ? wrong : [...problems]));
+  return resolvePaths(read.data satisfies PathKeys, folderOf(file));
+}
+
+const { shape } = configSchema;
+const directoryOf = <T extends z.ZodType>(directory: T) =>
+  z.object({ directory }).prefault({} as never);
+const PATHS = z.object({
+  data: shape.data,
+  users: shape.users,
+  mail: directoryOf(shape.mail.unwrap().shape.directory),
+  queue: directoryOf(shape.queue.unwrap().shape.directory),
+  drop: directoryOf(shape.drop.unwrap().shape.directory),
+  dkim: directoryOf(shape.dkim.unwrap().shape.directory),
+});
+
+/** What file and environment say together. */
+interface Text {
+  readonly value: unknown;
+  readonly source: SourceNode;
+  readonly problems: readonly Problem[];
+  readonly whole: boolean;
+}
+
+async function readText(file: string | null, machine: ConfigMachine): Promise<Text> {
+  const document = file === null ? emptyDocument() : await readFileText(file, machine);
+  // After an error of syntax nobody knows what else is meant.
+  if (!document.whole) return document;
+  const { value, source, problems } = applyEnvironment(
+    document,
+    (name) => machine.environment(name),
+  );
+  return { value, source, whole: true, problems: [...document.problems, ...problems] };
+}
+
+function emptyDocument(): Text {
+  const place = { file: ENVIRONMENT, line: 0, column: 0 };
+  const source = { place, keyPlace: place, children: new Map() };
+  return { value: {}, source, problems: [], whole: true };
+}
+
+/** @throws {ConfigError} where there is nothing to read at all. */
+async function readFileText(file: string, machine: ConfigMachine): Promise<Text> {
+  const fail = (message: string, place = { file, line: 0, column: 0 }): never => {
+    throw new ConfigError([{ ...place, key: "", message }]);
+  };
+  const octets = await machine.readFile(file, MAX_OCTETS).then(
+    ({ octets }) => octets,
+    (error) => {
+      const tooLong = (error as { code?: unknown } | null)?.code === "EFBIG";
+      return tooLong
+        ? new Uint8Array(MAX_OCTETS + 1)
+        : fail(`cannot be read: ${describeReadError(error)}`);
+    },
+  );
+  const read = decodeText(octets);
+  if ("text" in read) return readDocument(read.text, file);
+  return fail(read.message, placeIn(new TextDecoder().decode(octets), read.offset, file));
+}
+
+interface Outcome {
+  /** `null` where it does not fit the schema. */
+  readonly written: WrittenConfig | null;
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
+  readonly parts: Parts;
+}
+
+function check({ value, source, problems, whole }: Text, machine: ConfigMachine): Outcome {
+  const warnings = findUnknownVariables(machine.environmentNames());
+  if (!whole) return { written: null, problems, warnings, parts: takeApart({}) };
+  const top = value ?? {};
+  const read = configSchema.safeParse(top);
+  const parts = takeApart(top);
+  const findings = [
+    ...checkListeners(parts),
+    ...checkRelay(parts),
+    ...checkRetry(parts),
+    ...checkFolders(parts),
+  ];
+  const wrong = read.success
+    ? []
+    : schemaProblems(read.error.issues, { schema: configSchema, value: top, source });
+  return {
+    written: read.success ? read.data : null,
+    problems: [...problems, ...wrong, ...asProblems(findings, source, false)],
+    warnings: [...warnings, ...asProblems(findings, source, true)],
+    parts,
+  };
+}
+
+function asProblems(
+  findings: readonly Finding[],
+  source: SourceNode,
+  warnings: boolean,
+): Problem[] {
+  return findings.filter(({ warning = false }) => warning === warnings)
+    .map(({ path, of, message, hint }) => ({
+      ...findPlace(source, path, of),
+      key: formatKey(path),
+      message,
+      ...(hint !== undefined && { hint }),
+    }));
+}
+
+function readConfigOf(
+  file: string | null,
+  { source }: Text,
+  written: WrittenConfig,
+  warnings: readonly Problem[],
+): ReadConfig {
+  return {
+    ...{ written, warnings },
+    file: file ?? ENVIRONMENT,
+    paths: resolvePaths(written, folderOf(file)),
+    at: (key, message, hint) => ({
+      ...findPlace(source, key, "value"),
+      ...{ key: formatKey(key), message },
+      ...(hint !== undefined && { hint }),
+    }),
+  };
+}
+
+/** The file from top to bottom, then the variables; not endlessly many. */
+function inOrder(problems: readonly Problem[]): Problem[] {
+  const sorted = [...problems].sort((a, b) =>
+    Number(a.line === 0) - Number(b.line === 0) || a.line - b.line || a.column - b.column
+  );
+  const rest = sorted.length - MAX_PROBLEMS;
+  if (rest <= 0) return sorted;
+  const { file, line, column } = sorted[MAX_PROBLEMS]!;
+  return [
+    ...sorted.slice(0, MAX_PROBLEMS),
+    { file, line, column, key: "", message: `and ${rest} more problems from here on` },
+  ];
+}

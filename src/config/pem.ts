@@ -67,3 +67,15 @@ function bad(part: "certificate" | "key", reason: string): PemPair & { readonly 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** What is wrong with a text of authorities to trust, `null` for nothing. */
+export function checkAuthorities(text: string): string | null {
+  const certificates = text.match(CERTIFICATE);
+  if (certificates === null) return "holds no CERTIFICATE in PEM form";
+  try {
+    for (const certificate of certificates) new X509Certificate(certificate);
+    return null;
+  } catch (error) {
+    return `cannot be read: ${messageOf(error)}`;
+  }
+}

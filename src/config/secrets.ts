@@ -1,0 +1,53 @@
+/**
+ * Secrets of a configuration: put in from their files, and hidden from whoever only wants to see the
+ * rest.
+ *
+ * @module
+ */
+
+import type { Secret } from "./fields.ts";
+import type { Config, WrittenConfig } from "./schema.ts";
+
+/** What is shown in place of a secret. */
+export const HIDDEN = "***";
+
+/** A configuration with its secrets as texts. @param texts those of files, by path. */
+export function withSecrets(
+  written: WrittenConfig,
+  texts: ReadonlyMap<string, string>,
+): Config {
+  const read = (secret: Secret) =>
+    typeof secret === "string" ? secret : texts.get(secret.file) ?? "";
+  // Every secret in it is a text now.
+  return mapSecrets(written, read) as Config;
+}
+
+/** A configuration that can be shown: secrets that stand in it are `***`, the names of files stay. */
+export function hideSecrets(written: WrittenConfig): WrittenConfig {
+  return mapSecrets(written, (secret) => typeof secret === "string" ? HIDDEN : secret);
+}
+
+function mapSecrets(written: WrittenConfig, change: (secret: Secret) => Secret): WrittenConfig {
+  const { queue, relay } = written;
+  return {
+    ...written,
+    queue: {
+      ...queue,
+      ...(queue.srsSecret !== undefined && { srsSecret: change(queue.srsSecret) }),
+    },
+    relay: {
+      ...relay,
+      routes: relay.routes.map((route) => ({ ...route, via: mapVia(route.via, change) })),
+    },
+  };
+}
+
+type Via = WrittenConfig["relay"]["routes"][number]["via"];
+
+function mapVia<V extends Via>(via: V, change: (secret: Secret) => Secret): V;
+function mapVia(via: Via, change: (secret: Secret) => Secret): Via {
+  if (via.kind === "hold") return { ...via, then: mapVia(via.then, change) };
+  if (via.kind !== "smarthost" || via.credentials === undefined) return via;
+  const { credentials } = via;
+  return { ...via, credentials: { ...credentials, password: change(credentials.password) } };
+}
