@@ -1,0 +1,128 @@
+/**
+ * All that monitoring needs of a station, put together: what counts its events, what looks at its queue, and
+ * the server that tells. It counts from the start on, listens where it is told to, and moves when a reload
+ * says so. The queue is looked at only while there is somebody to tell.
+ *
+ * What fails: {@link StationMonitor.listen} throws what the machine says when the address cannot be had, and
+ * goes on where it was.
+ *
+ * @module
+ */
+
+import type { EventSink } from "../events.ts";
+import { Metrics } from "../observe/metrics.ts";
+import { QueueSampler } from "../observe/queue_sample.ts";
+import type { QueueControl } from "../queue/operator/queue_control.ts";
+import { formatSocketAddress, type Runtime, type SocketAddress } from "../runtime/runtime.ts";
+import {
+  diskFamilies,
+  type DiskWatch,
+  obstaclesOf,
+  type ProcessFacts,
+  processFamilies,
+  stationFamilies,
+} from "./gauges.ts";
+import { HttpServer } from "./http_server.ts";
+import { type HttpHandler, monitorHandler } from "./monitor.ts";
+import type { StationStatus } from "./station_requests.ts";
+
+/** What a monitor watches. What is a function is asked when somebody wants to know. */
+export interface StationMonitorOptions {
+  readonly runtime: Pick<Runtime, "network" | "clock" | "files">;
+  /** How the station is. */
+  readonly status: () => StationStatus;
+  /** Its queue; `null` where it has none. */
+  readonly queue: () => Pick<QueueControl, "list"> | null;
+  /** What is watched on the disk. */
+  readonly disk: () => Pick<DiskWatch, "folders" | "reserve">;
+  /** How the process is. */
+  readonly process: () => ProcessFacts;
+  /** Is told of faults that nobody else sees. */
+  readonly onFault: (error: unknown) => void;
+}
+
+/** Watches a station, and tells those who ask over HTTP. */
+export class StationMonitor {
+  readonly #options: StationMonitorOptions;
+  readonly #metrics = new Metrics();
+  readonly #handler: HttpHandler;
+  #sampler: QueueSampler | null = null;
+  #server: HttpServer | null = null;
+  /** Where it was told to listen: port 0 stays 0. */
+  #wanted: string | null = null;
+  #sampling: AbortController | null = null;
+
+  /** Counts from here on. @param options what to watch. */
+  constructor(options: StationMonitorOptions) {
+    this.#options = options;
+    const { status, process, onFault } = options;
+    this.#handler = monitorHandler({
+      sources: [
+        () => this.#metrics.families(),
+        () => stationFamilies(status()),
+        () => this.#sampler?.families() ?? [],
+        () => diskFamilies(this.#disk()),
+        () => processFamilies(process()),
+      ],
+      obstacles: () => obstaclesOf(status(), this.#disk()),
+      onFault,
+    });
+  }
+
+  /** Takes an event of the station. Never throws, never waits. */
+  get record(): EventSink {
+    return this.#metrics.record;
+  }
+
+  /** Where it listens, with the real port; `null`: nowhere. */
+  get address(): SocketAddress | null {
+    return this.#server?.address ?? null;
+  }
+
+  /**
+   * Listens there from now on, or nowhere, and no more where it did before. The new socket is had before the
+   * old one is given up; at the same address nothing happens.
+   *
+   * @throws what the machine says when the address cannot be had; it listens where it did, then.
+   */
+  async listen(address: SocketAddress | undefined): Promise<void> {
+    const wanted = address === undefined ? null : formatSocketAddress(address);
+    if (wanted === this.#wanted) return;
+    const { runtime: { network, clock }, onFault } = this.#options;
+    const options = { network, clock, handler: this.#handler, onFault };
+    const server = address === undefined ? null : await HttpServer.listen(options, address);
+    const old = this.#server;
+    this.#server = server;
+    this.#wanted = wanted;
+    await old?.close();
+    if (server === null) this.#stopSampling();
+    else this.#sample();
+  }
+
+  /** Ends all. To be called last of all: until then it can tell that the station is stopping. */
+  async stop(): Promise<void> {
+    this.#stopSampling();
+    this.#wanted = null;
+    const server = this.#server;
+    this.#server = null;
+    await server?.close();
+  }
+
+  #disk(): DiskWatch {
+    return { files: this.#options.runtime.files, ...this.#options.disk() };
+  }
+
+  #sample(): void {
+    const queue = this.#options.queue();
+    if (this.#sampling !== null || queue === null) return;
+    const { runtime: { clock }, onFault } = this.#options;
+    this.#sampling = new AbortController();
+    this.#sampler ??= new QueueSampler({ queue, clock, onFault });
+    this.#sampler.run(this.#sampling.signal); // never rejects
+  }
+
+  #stopSampling(): void {
+    this.#sampling?.abort();
+    this.#sampling = null;
+  }
+}
