@@ -170,7 +170,7 @@ export type {
   QueueSummary,
   RecipientDetails,
 } from "./src/queue/operator/queue_view.ts";
-export type { RunnerLimits } from "./src/delivery/runner.ts";
+export type { RunnerLimits } from "./src/delivery/runner_rules.ts";
 export type { FeedbackLimits } from "./src/delivery/destination.ts";
 export type { SchedulerLimits } from "./src/delivery/scheduler.ts";
 export type { Credentials, RelaySettings, TlsLevel } from "./src/routing/route.ts";

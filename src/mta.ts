@@ -1,14 +1,15 @@
 /**
- * The whole station, wired by hand: options in, running services out.
+ * The whole station, wired by hand: options in, running services out; other options in, and the services go on by
+ * them.
+ *
+ *     options ─► draft ─► generation ─► sockets ─► in force
+ *              pure      beside the    opened     swapped, at once
+ *              checks    one in force  beside
  *
  * @module
  */
 
-import type { Address } from "./address.ts";
-import type { OwnStation } from "./delivery/mx.ts";
-import { maildirDelivery } from "./delivery/maildir/maildir.ts";
-import { describeError, type MtaFact } from "./events.ts";
-import type { IntakeServices } from "./intake/services.ts";
+import { describeError } from "./events.ts";
 import {
   type SubmitEnvelope,
   type SubmitMessage,
@@ -16,50 +17,20 @@ import {
   type SubmitOptions,
   type Submitted,
 } from "./intake/submit.ts";
+import { openCore, type StationCore } from "./mta_core.ts";
+import { buildGeneration, draftGeneration, type Generation } from "./mta_generation.ts";
 import {
   checkOptions,
-  type ListenerOptions,
+  demandSameGround,
   type MtaOptions,
-  namesMachine,
-  readNetwork,
-  readPostmaster,
   type ReloadOptions,
-  temporaryFolder,
 } from "./mta_options.ts";
-import {
-  type OpenQueue,
-  openQueue,
-  queueFolder,
-  queueServices,
-  StationQueue,
-} from "./mta_queue.ts";
-import type { MtaStatus } from "./mta_status.ts";
-import { canonicalIp } from "./net_address.ts";
-import { PolicyChain } from "./policy/chain.ts";
-import type { Policy } from "./policy/policy.ts";
-import { senderIdentity } from "./policy/sender_identity.ts";
-import { BodyStore } from "./queue/body_store.ts";
-import type { LocalDelivery } from "./queue/local_delivery.ts";
+import type { ListenerStatus, MtaStatus } from "./mta_status.ts";
+import type { Tracer } from "./observe/trace.ts";
 import type { QueueControl } from "./queue/operator/queue_control.ts";
-import { SpaceGuard } from "./queue/space_guard.ts";
-import { RouteTable } from "./routing/route_table.ts";
-import { Router } from "./routing/router.ts";
-import { restoreSender } from "./routing/srs.ts";
-import { Deadlines } from "./runtime/deadlines.ts";
-import {
-  errorCode,
-  formatSocketAddress,
-  type Runtime,
-  type SocketAddress,
-  SystemError,
-  type TlsCertificate,
-  type TlsServer,
-} from "./runtime/runtime.ts";
-import { SmtpListener } from "./server/listener.ts";
-import { ReadBuffers } from "./server/read_buffers.ts";
-import { DEFAULT_LIMITS, type Role, settingsOf } from "./server/roles.ts";
-import type { ConnectionServices, ConnectionSettings } from "./server/smtp_connection.ts";
-import type { Extensions } from "./smtp/extensions.ts";
+import { formatSocketAddress, type SocketAddress, type TlsCertificate } from "./runtime/runtime.ts";
+import type { SmtpListener } from "./server/listener.ts";
+import type { PreparedListeners } from "./server/listener_set.ts";
 
 /** A running station. */
 export interface Mta {
@@ -67,6 +38,8 @@ export interface Mta {
   readonly addresses: readonly SocketAddress[];
   /** The queue, seen and changed; `null` where there is none. */
   readonly queue: QueueControl | null;
+  /** Where conversations can be listened to while they go on. */
+  readonly tracer: Tracer;
   /**
    * Takes a message from the program itself, for anybody; resolves when it is durable: delivered, or in
    * the queue.
@@ -116,285 +89,156 @@ export interface Mta {
  * certificate is wrong; the message says which.
  */
 export async function startMta(options: MtaOptions): Promise<Mta> {
-  const { runtime, onEvent } = options;
   checkOptions(options);
-  const routes = new RouteTable(options.routes);
-  const certificates = options.certificates ?? [];
-  const tls = certificates.length === 0 ? null : runtime.network.tlsServer({ certificates });
-  const settings = options.listeners.map((listener) =>
-    connectionSettings(listener, options, routes, tls)
-  );
-  const emit = (fact: MtaFact) => {
+  const draft = draftGeneration(options);
+  const core = await openCore(options);
+  try {
+    const generation = await buildGeneration(draft, core, null);
+    // Listening comes first: who cannot have the port must not touch the folder of the one who has it.
+    const listeners = await core.listeners.prepare(generation.listeners);
     try {
-      onEvent?.({ time: runtime.clock.now(), ...fact });
-    } catch {
-      // Who only watches must not change what becomes of a mail, nor end the process.
+      await core.bodies.prepare();
+    } catch (error) {
+      await listeners.discard();
+      throw error;
     }
-  };
-  const open = options.queue === undefined ? null : await openQueue(options.queue, runtime, emit);
-  try {
-    return await startStation(options, { routes, tls, settings, open, emit });
+    return new Station(core, generation, listeners);
   } catch (error) {
-    await open?.store.close();
+    core.deadlines.stop();
+    await core.queue?.close();
     throw error;
   }
 }
 
-/** What is made of the options before anything starts. */
-interface Prepared {
-  readonly routes: RouteTable;
-  readonly tls: TlsServer | null;
-  readonly settings: readonly ConnectionSettings[];
-  readonly open: OpenQueue | null;
-  readonly emit: (fact: MtaFact) => void;
-}
+/** A station at work. */
+class Station implements Mta {
+  readonly queue: QueueControl | null;
+  readonly tracer: Tracer;
+  readonly #core: StationCore;
+  #generation: Generation;
+  readonly #started: number;
+  #loaded: number;
+  #reloads = 0;
+  /** Resolves when all reloads asked for so far are over. */
+  #reloading: Promise<unknown> = Promise.resolve();
+  /** Aborted when those under way have had their time. */
+  readonly #giveUp = new AbortController();
+  readonly #ended = new AbortController();
+  #stopped: Promise<void> | null = null;
 
-async function startStation(
-  options: MtaOptions,
-  { routes, tls, settings, open, emit }: Prepared,
-): Promise<Mta> {
-  const { runtime, hostname, directory } = options;
-  const { clock, random } = runtime;
-  const postmaster = await readPostmaster(options);
-  const router = newRouter(options, postmaster, open);
-  const delivery = newDelivery(options);
-  const bodies = newBodyStore(options);
-  let queue: StationQueue | null = null;
-  const intake: IntakeServices = {
-    ...{ hostname, clock, random, directory, router, delivery, bodies, emit },
-    policies: new PolicyChain([newSenderIdentity(options), ...options.policies ?? []], clock),
-    space: newSpaceGuard(options),
-    queue: open && queueServices(open, routes, () => queue),
-    relayFrom: (options.relayFrom ?? []).map(readNetwork),
-  };
-  const deadlines = new Deadlines(clock, (error) => emit(internalError("deadlines", error)));
-  const services: ConnectionServices = {
-    ...{ intake, deadlines, clock, emit },
-    buffers: new ReadBuffers(),
-    nonce: () => random.bytes(18).toBase64(),
-  };
-  const nextId = sessionIds(runtime);
+  constructor(core: StationCore, generation: Generation, listeners: PreparedListeners) {
+    this.#core = core;
+    this.queue = core.queue?.control ?? null;
+    this.tracer = core.tracer;
+    this.#generation = generation;
+    this.#started = this.#loaded = core.runtime.clock.now();
+    this.#putInForce(generation, listeners);
+  }
 
-  // Listening comes first: who cannot have the port must not touch the folder of the one who has it.
-  const listeners = await listenAll(options, services, settings, nextId);
-  try {
-    await bodies.prepare();
-    queue = open && new StationQueue(options.queue!, open, {
-      ...{ runtime, hostname, router, routes, delivery, deadlines, emit },
-      own: ownStation(options, listeners),
-      ...(postmaster && { postmaster }),
-      ...pick(options, "subaddressDelimiter"),
-    });
-  } catch (error) {
-    await closeAll(listeners);
+  get addresses(): readonly SocketAddress[] {
+    return this.#core.listeners.current.map(({ address }) => address);
+  }
+
+  submit(
+    envelope: SubmitEnvelope,
+    message: SubmitMessage,
+    options?: SubmitOptions,
+  ): Promise<Submitted> {
+    const { intake } = this.#generation;
+    return submitMessage(intake, this.#core.nextId, envelope, message, options);
+  }
+
+  reload(options: ReloadOptions): Promise<void> {
+    const reload = this.#reloading.then(() => this.#reload(options));
+    this.#reloading = reload.catch(() => {});
+    return reload;
+  }
+
+  status(): MtaStatus {
+    const { bodies, listeners, queue } = this.#core;
+    return {
+      started: this.#started,
+      loaded: this.#loaded,
+      reloads: this.#reloads,
+      hostname: this.#generation.options.hostname,
+      stopping: this.#stopped !== null,
+      listeners: [...listeners.current, ...listeners.retired].map(listenerStatus),
+      bodyMemory: bodies.memoryUsed,
+      queue: queue?.status() ?? null,
+    };
+  }
+
+  replaceCertificates(certificates: readonly TlsCertificate[]): void {
+    const { tls } = this.#generation;
+    if (tls === null) throw new TypeError("this station has no certificates to replace");
+    tls.replace(certificates);
+  }
+
+  stop({ grace = 10_000 }: { readonly grace?: number } = {}): Promise<void> {
+    const { clock } = this.#core.runtime;
+    clock.sleep(grace, this.#ended.signal).then(() => this.#giveUp.abort(), () => {});
+    const drained = this.#core.queue?.drain(grace);
+    return this.#stopped ??= this.#stop(drained);
+  }
+
+  async #stop(drained: Promise<void> | undefined): Promise<void> {
+    const { deadlines, listeners, queue } = this.#core;
+    // Both at once: a client that holds up its session must not use up the time of deliveries.
+    await Promise.all([drained, listeners.stop(this.#giveUp.signal)]);
+    this.#ended.abort();
+    // Last of all: what sessions finished meanwhile is in it.
+    await queue?.close();
     deadlines.stop();
-    throw error;
   }
-  const running = listeners.map((listener) => listener.run());
-  return {
-    addresses: listeners.map((listener) => listener.address),
-    queue: queue?.control ?? null,
-    submit: (envelope, message, options) =>
-      submitMessage(intake, nextId, envelope, message, options),
-    reload: () => Promise.reject(new Error("reload: not built yet")),
-    status: () => ({
-      ...{ started: clock.now(), loaded: clock.now(), reloads: 0, hostname, stopping: false },
-      ...{ listeners: [], bodyMemory: bodies.memoryUsed, queue: null },
-    }),
-    replaceCertificates(replacement) {
-      if (tls === null) throw new TypeError("this station was started without certificates");
-      tls.replace(replacement);
-    },
-    async stop({ grace = 10_000 } = {}) {
-      const giveUp = new AbortController();
-      const stopped = new AbortController();
-      clock.sleep(grace, stopped.signal).then(() => giveUp.abort(), () => {});
-      // Both at once: a client that holds up its session must not use up the time of deliveries.
-      await Promise.all([
-        queue?.drain(grace),
-        ...listeners.map((listener) => listener.stop(giveUp.signal)),
-      ]);
-      await Promise.all(running);
-      stopped.abort();
-      // Last of all: what sessions finished meanwhile is in it.
-      await queue?.close();
-      deadlines.stop();
-    },
-  };
-}
 
-/** An option where it is given, for options that must not be there as `undefined`. */
-function pick<K extends keyof MtaOptions>(
-  options: MtaOptions,
-  name: K,
-): Partial<Pick<MtaOptions, K>> {
-  const value = options[name];
-  return value === undefined ? {} : { [name]: value } as Pick<MtaOptions, K>;
-}
-
-/** What an MX record must not lead us to. Where nothing listens here, no mail can come back. */
-export function ownStation(
-  { hostname, addresses = [] }: MtaOptions,
-  listeners: readonly { readonly address: SocketAddress }[],
-): OwnStation {
-  if (listeners.length === 0) return { hostnames: [], addresses: [] };
-  return { hostnames: [hostname], addresses: [...listeners.flatMap(ipOf), ...addresses] };
-}
-
-/** The address of a listener; none where it listens on all there are, which names no machine. */
-function ipOf({ address }: { readonly address: SocketAddress }): string[] {
-  return address.transport === "tcp" && namesMachine(address.hostname) ? [address.hostname] : [];
-}
-
-/** Where bodies are while they come in. */
-export function newBodyStore(options: MtaOptions): BodyStore {
-  const { runtime: { files, random }, bodyMemory } = options;
-  return new BodyStore({
-    files,
-    random,
-    directory: temporaryFolder(options),
-    ...(bodyMemory !== undefined && { memory: bodyMemory }),
-  });
-}
-
-/** What an address means here. */
-export function newRouter(
-  { directory, hostname, runtime: { clock }, ...options }: MtaOptions,
-  postmaster: Address | undefined,
-  open: Pick<OpenQueue, "srsSecret"> | null,
-): Router {
-  const { subaddressDelimiter, listeners, addresses = [] } = options;
-  return new Router(directory, {
-    hostname,
-    // Mail to `postmaster` at an address of ours is ours too (RFC 5321 §4.5.1).
-    literals: [...listeners.flatMap(ipOf), ...addresses].map(literalOf),
-    ...(subaddressDelimiter !== undefined && { subaddressDelimiter }),
-    ...(postmaster && { postmaster }),
-    ...(open && {
-      restoreSender: (address) => restoreSender(address, [open.srsSecret], clock.now()),
-    }),
-  });
-}
-
-function literalOf(address: string): string {
-  const ip = canonicalIp(address);
-  return ip.includes(":") ? `[IPv6:${ip}]` : `[${ip}]`;
-}
-
-/** RFC 6409 §6.1: who submits mail is held to the addresses of the account. */
-export function newSenderIdentity({ directory, subaddressDelimiter }: MtaOptions): Policy {
-  return senderIdentity(directory, {
-    ...(subaddressDelimiter !== undefined && { subaddressDelimiter }),
-  });
-}
-
-/** Mail into mailboxes here. */
-export function newDelivery(
-  { delivery, runtime: { files, clock }, hostname }: MtaOptions,
-): LocalDelivery {
-  if (!("maildirRoot" in delivery)) return delivery;
-  return maildirDelivery({ files, clock, root: delivery.maildirRoot, hostname });
-}
-
-/** Twice the largest message, and 256 MiB at least, stay free for what is already here. */
-export function newSpaceGuard(options: MtaOptions): SpaceGuard {
-  const { runtime, listeners, delivery, queue } = options;
-  const largest = Math.max(
-    ...listeners.map(({ limits }) => limits?.messageSize ?? DEFAULT_LIMITS.messageSize),
-  );
-  const { files, clock } = runtime;
-  const bytes = Math.max(2 * largest, 256 * 1024 * 1024);
-  const paths = [temporaryFolder(options)];
-  if ("maildirRoot" in delivery) paths.push(delivery.maildirRoot);
-  const folder = queueFolder(queue);
-  if (folder !== null) paths.push(folder);
-  return new SpaceGuard({ files, clock, paths, bytes });
-}
-
-/** What a listener offers, from its role, the overrides, and what the station can do. */
-export function connectionSettings(
-  listener: ListenerOptions,
-  { hostname, directory, queue }: MtaOptions,
-  routes: RouteTable,
-  tls: TlsServer | null,
-): ConnectionSettings {
-  const { role } = listener;
-  const name = listener.name ?? role;
-  const offered = queue === undefined ? {} : queueExtensions(role, routes);
-  const session = settingsOf(role, hostname, {
-    ...listener,
-    extensions: { ...offered, ...listener.extensions },
-  });
-  const implicitTls = role === "submissions";
-  if (tls === null && (implicitTls || session.tls === "required")) {
-    throw new TypeError(`listener ${name}: role ${role} needs a certificate`);
-  }
-  const auth = directory.scramVerifier === undefined
-    ? session.extensions.auth.filter((mechanism) => mechanism !== "SCRAM-SHA-256")
-    : session.extensions.auth;
-  const startTls = session.extensions.startTls && tls !== null;
-  return {
-    session: { ...session, extensions: { ...session.extensions, auth, startTls } },
-    role,
-    listener: name,
-    tls,
-    implicitTls,
-  };
-}
-
-/**
- * What only a station with a queue can promise. LMTP and the catcher end the road. REQUIRETLS is not promised
- * unless a listener says so: RFC 8689 §4.2.1 wants names of hosts that DNSSEC or MTA-STS vouch for.
- */
-function queueExtensions(role: Role, routes: RouteTable): Partial<Extensions> {
-  if (role === "lmtp" || role === "catcher") return {};
-  const promised = { dsn: true, binaryMime: true };
-  return role === "mx" ? { ...promised, etrn: routes.holdsAny } : promised;
-}
-
-async function listenAll(
-  { runtime, listeners }: MtaOptions,
-  services: ConnectionServices,
-  settings: readonly ConnectionSettings[],
-  nextId: () => string,
-): Promise<SmtpListener[]> {
-  const open: SmtpListener[] = [];
-  try {
-    for (const [index, { address, connections, connectionsPerClient }] of listeners.entries()) {
-      const limits = {
-        connections: connections ?? 10_000,
-        connectionsPerClient: connectionsPerClient ?? 50,
-      };
-      const socket = await runtime.network.listen(address).catch((error) => refuse(address, error));
-      open.push(new SmtpListener(socket, services, settings[index]!, limits, nextId));
+  async #reload(given: ReloadOptions): Promise<void> {
+    const { runtime, listeners, emit } = this.#core;
+    const begun = runtime.clock.now();
+    try {
+      this.#demandRunning();
+      const options: MtaOptions = { ...given, runtime: given.runtime ?? runtime };
+      checkOptions(options);
+      demandSameGround(this.#generation.options, options);
+      const generation = await buildGeneration(
+        draftGeneration(options),
+        this.#core,
+        this.#generation,
+      );
+      const prepared = await listeners.prepare(generation.listeners);
+      if (this.#stopped !== null) await prepared.discard();
+      this.#demandRunning();
+      const { started, stopped, kept } = this.#putInForce(generation, prepared);
+      this.#loaded = runtime.clock.now();
+      this.#reloads++;
+      emit({
+        type: "station.reloaded",
+        started: started.map(formatSocketAddress),
+        stopped: stopped.map(formatSocketAddress),
+        kept,
+        duration: this.#loaded - begun,
+      });
+    } catch (error) {
+      emit({ type: "station.reload-failed", error: describeError(error) });
+      throw error;
     }
-    return open;
-  } catch (error) {
-    await closeAll(open);
-    throw error;
+  }
+
+  /** In one go: nothing waits here, and nothing can fail. */
+  #putInForce(generation: Generation, listeners: PreparedListeners) {
+    const { outlet, bodies, queue } = this.#core;
+    this.#generation = generation;
+    outlet.sink = generation.options.onEvent;
+    bodies.resize(generation.options.bodyMemory);
+    if (generation.mailOut !== null) queue?.adopt(generation.mailOut);
+    return listeners.adopt();
+  }
+
+  #demandRunning(): void {
+    if (this.#stopped !== null) throw new Error("the station is stopping");
   }
 }
 
-/** Says which address it was that could not be had. */
-function refuse(address: SocketAddress, error: unknown): never {
-  const code = errorCode(error);
-  if (code === undefined) throw error;
-  const what = `cannot listen on ${formatSocketAddress(address)}`;
-  throw new SystemError(code, `${what}: ${(error as Error).message}`, { cause: error });
-}
-
-async function closeAll(listeners: readonly SmtpListener[]): Promise<void> {
-  const now = AbortSignal.abort();
-  await Promise.all(listeners.map((listener) => listener.stop(now)));
-}
-
-/** Ids that no other process of this station has used: its start, randomness, a count. */
-function sessionIds({ clock, random }: Runtime): () => string {
-  const start = clock.now().toString(36) + random.bytes(3).toHex();
-  let count = 0;
-  return () => `${start}.${(++count).toString(36)}`;
-}
-
-function internalError(where: string, error: unknown): MtaFact {
-  return { type: "internal.error", where, error: describeError(error) };
+function listenerStatus({ plan, address, connections, listening }: SmtpListener): ListenerStatus {
+  const { listener: name, role } = plan.settings;
+  return { name, role, address, connections, listening };
 }

@@ -7,10 +7,11 @@
 import { type Address, domainKey, parseAddress, parseDomain } from "./address.ts";
 import type { Directory } from "./directory/directory.ts";
 import type { EventSink } from "./events.ts";
-import { queueFolder, type QueueOptions } from "./mta_queue.ts";
+import { checkQueueOptions, queueFolder, type QueueOptions } from "./mta_queue.ts";
 import { classifyIp, type Network, parseNetwork } from "./net_address.ts";
 import type { Policy } from "./policy/policy.ts";
 import type { LocalDelivery } from "./queue/local_delivery.ts";
+import type { QueueStore } from "./queue/store.ts";
 import type { RouteOptions } from "./routing/route_table.ts";
 import type { Runtime, SocketAddress, TlsCertificate } from "./runtime/runtime.ts";
 import { type Role, type RoleOverrides, ROLES } from "./server/roles.ts";
@@ -106,6 +107,43 @@ export function checkOptions(options: MtaOptions): void {
   if (queue === undefined && routes !== undefined && routes.length > 0) {
     throw new TypeError("routes: mail that goes on needs a queue");
   }
+  if (queue !== undefined) checkQueueOptions(queue);
+  temporaryFolder(options);
+}
+
+/**
+ * What must be the same while a station runs.
+ *
+ * @throws {TypeError} naming all that is not, and that it takes a restart.
+ */
+export function demandSameGround(running: MtaOptions, wanted: MtaOptions): void {
+  const changes: string[] = [];
+  const note = (name: string, before: unknown, after: unknown) => {
+    if (before === after) return;
+    const shown = typeof before === "string" && typeof after === "string"
+      ? `${name} (${before} to ${after})`
+      : name;
+    changes.push(shown);
+  };
+  note("runtime", running.runtime, wanted.runtime);
+  const [before, after] = [running.queue, wanted.queue];
+  if (before === undefined || after === undefined) {
+    note(after === undefined ? "queue (switched off)" : "queue (switched on)", before, after);
+  } else {
+    note("queue.directory", queueFolder(before), queueFolder(after));
+    note("queue.store", storeOf(before), storeOf(after));
+  }
+  // Where nobody names it, it goes with the queue.
+  if (changes.length === 0 || wanted.temporary !== undefined) {
+    note("the folder for large messages", temporaryFolder(running), temporaryFolder(wanted));
+  }
+  if (changes.length > 0) {
+    throw new TypeError(`a restart is needed to change ${changes.join(", ")}`);
+  }
+}
+
+function storeOf(queue: QueueOptions): QueueStore | null {
+  return "store" in queue ? queue.store : null;
 }
 
 /** Where large messages lie on their way in. @throws {TypeError} where nothing tells. */

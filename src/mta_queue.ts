@@ -4,22 +4,21 @@
  * @module
  */
 
-import type { Address } from "./address.ts";
+import { ConnectionPool } from "./delivery/connection_pool.ts";
+import {
+  Outbound,
+  outboundRules,
+  type OutboundServices,
+  type OutboundSettings,
+} from "./delivery/outbound.ts";
+import { checkRunnerLimits, type RunnerLimits, type RunnerRules } from "./delivery/runner_rules.ts";
+import { describeError } from "./events.ts";
+import type { QueueStatus } from "./mta_status.ts";
 import { QueueControl } from "./queue/operator/queue_control.ts";
-import type { OwnStation } from "./delivery/mx.ts";
-import { Outbound } from "./delivery/outbound.ts";
-import type { RunnerLimits } from "./delivery/runner.ts";
-import { describeError, type MtaFact } from "./events.ts";
-import type { QueueServices } from "./intake/services.ts";
-import type { LocalDelivery } from "./queue/local_delivery.ts";
-import type { RetryOptions } from "./queue/retry.ts";
+import { type RetryOptions, retrySchedules } from "./queue/retry.ts";
 import { openSpool } from "./queue/spool/spool_store.ts";
 import type { QueueStore } from "./queue/store.ts";
-import type { RouteTable } from "./routing/route_table.ts";
-import type { Router } from "./routing/router.ts";
 import { keepSrsSecret } from "./routing/srs_secret.ts";
-import type { Deadlines } from "./runtime/deadlines.ts";
-import type { Runtime } from "./runtime/runtime.ts";
 
 /** Where mail waits that goes on: in a folder, or in a store of your own. */
 export type QueueOptions =
@@ -55,107 +54,107 @@ export interface QueueSettings {
   readonly srsSecret?: string;
 }
 
-/** A store that is open. */
-export interface OpenQueue {
-  readonly store: QueueStore;
-  readonly srsSecret: string;
-}
-
-/** What mail out needs of the rest of the station. */
-export interface QueueSurroundings {
-  readonly runtime: Runtime;
-  readonly hostname: string;
-  readonly router: Router;
-  readonly routes: RouteTable;
-  readonly delivery: LocalDelivery;
-  readonly deadlines: Deadlines;
-  readonly own: OwnStation;
-  readonly postmaster?: Address;
-  readonly subaddressDelimiter?: string | null;
-  readonly emit: (fact: MtaFact) => void;
-}
-
 /** The folder of the queue, where it has one. */
 export function queueFolder(options: QueueOptions | undefined): string | null {
   return options !== undefined && "directory" in options ? options.directory : null;
 }
 
-/**
- * Opens the store: takes the folder and recovers what is in it.
- *
- * @throws {SpoolBusyError} when another process has it; and what the disk says.
- */
-export async function openQueue(
-  options: QueueOptions,
-  { files, network, clock, random }: Runtime,
-  emit: (fact: MtaFact) => void,
-): Promise<OpenQueue> {
-  const { srsSecret } = options;
+/** @throws {TypeError} saying which option it is; {@link RangeError} for a schedule, or limits, that cannot be. */
+export function checkQueueOptions({ srsSecret, retry, limits }: QueueOptions): void {
   if (srsSecret !== undefined && srsSecret.length < 16) {
     throw new TypeError("queue: srsSecret must have 16 characters at least");
   }
-  if ("store" in options) {
-    return { store: options.store, srsSecret: srsSecret ?? random.bytes(24).toHex() };
-  }
-  const { directory, pid } = options;
-  const services = { files, network, clock, random, emit };
-  const store = await openSpool({ ...services, directory, ...(pid !== undefined && { pid }) });
-  try {
-    const secret = srsSecret ?? await keepSrsSecret(files, random, `${directory}/srs.key`);
-    return { store, srsSecret: secret };
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
+  retrySchedules(retry);
+  checkRunnerLimits(limits);
 }
 
-/** The queue of a running station. */
+/** What the queue has of the rest of the station. */
+export type QueueSurroundings = Omit<OutboundServices, "store" | "pool">;
+
+/** The queue of a station: lives as long as it does, and goes by what it was made to adopt last. */
 export class StationQueue {
-  readonly #outbound: Outbound;
-  readonly #store: QueueStore;
-  readonly #emit: (fact: MtaFact) => void;
   /** The operator's hand in it. */
   readonly control: QueueControl;
+  readonly store: QueueStore;
+  readonly #services: OutboundServices;
+  readonly #outbound: Outbound;
+  readonly #keptSecret: () => Promise<string>;
 
-  /** Starts mail out. @throws {RangeError} for a retry schedule, or limits, that cannot be. */
-  constructor(
-    { retry, limits, paused }: QueueSettings,
-    { store, srsSecret }: OpenQueue,
+  private constructor(
+    store: QueueStore,
     surroundings: QueueSurroundings,
+    keptSecret: () => Promise<string>,
   ) {
-    const { runtime: { clock }, emit, own } = surroundings;
-    const outbound = new Outbound({
-      ...surroundings,
-      own: () => own,
-      ...{ store, srsSecret },
-      ...(retry && { retry }),
-      ...(limits && { limits }),
-      ...(paused && { paused }),
-    });
-    this.#outbound = outbound;
-    this.#store = store;
-    this.#emit = emit;
+    const { runtime: { clock }, emit } = surroundings;
+    const services = { ...surroundings, store, pool: new ConnectionPool(clock) };
+    const { runner } = this.#outbound = new Outbound(services);
+    this.store = store;
+    this.#services = services;
+    this.#keptSecret = keptSecret;
     this.control = new QueueControl({
       ...{ store, clock, emit },
       worker: {
-        isActive: (id) => outbound.runner.isActive(id),
-        attemptNow: (id) => outbound.runner.orders.attemptNow(id),
-        makeWay: (entry, index) => outbound.runner.orders.makeWay(entry, index),
-        giveBack: (id) => outbound.runner.giveBack(id),
+        isActive: (id) => runner.isActive(id),
+        attemptNow: (id) => runner.orders.attemptNow(id),
+        makeWay: (entry, index) => runner.orders.makeWay(entry, index),
+        giveBack: (id) => runner.giveBack(id),
       },
     });
+  }
+
+  /**
+   * Opens the store: takes the folder and recovers what is in it. Nothing is delivered before {@link adopt}.
+   *
+   * @throws {SpoolBusyError} when another process has it; and what the disk says.
+   */
+  static async open(options: QueueOptions, surroundings: QueueSurroundings): Promise<StationQueue> {
+    const { runtime: { files, network, clock, random }, emit } = surroundings;
+    if ("store" in options) {
+      const secret = random.bytes(24).toHex();
+      return new StationQueue(options.store, surroundings, () => Promise.resolve(secret));
+    }
+    const { directory, pid } = options;
+    const services = { files, network, clock, random, emit };
+    const store = await openSpool({ ...services, directory, ...(pid !== undefined && { pid }) });
+    const keptSecret = () => keepSrsSecret(files, random, `${directory}/srs.key`);
+    return new StationQueue(store, surroundings, keptSecret);
+  }
+
+  /**
+   * What senders of forwarded mail are signed with: first the secret in force, then those that were before it, since
+   * bounces to mail that was sent with them are on their way.
+   */
+  async srsSecrets({ srsSecret }: QueueSettings, before: readonly string[]): Promise<string[]> {
+    const current = srsSecret ?? await this.#keptSecret();
+    return [current, ...before.filter((secret) => secret !== current)].slice(0, SECRETS);
+  }
+
+  /** What it is to go by, from settings. @throws {RangeError} as {@link checkQueueOptions}. */
+  rules(settings: OutboundSettings): RunnerRules {
+    return outboundRules(this.#services, settings);
+  }
+
+  /** Goes by these from here on; with the first, mail out begins. */
+  adopt(rules: RunnerRules): void {
+    this.#outbound.adopt(rules);
   }
 
   /** Lets go what is held for ETRN (RFC 1985). */
   startDomain(domain: string): void {
     this.#outbound.runner.orders.attemptDomain(domain).catch((error) =>
-      this.#emit({ type: "queue.trouble", where: "ETRN", error: describeError(error) })
+      this.#services.emit({ type: "queue.trouble", where: "ETRN", error: describeError(error) })
     );
   }
 
+  /** What goes on. */
+  status(): QueueStatus {
+    const { runner } = this.#outbound;
+    return { ...runner.state, down: [...runner.down()] };
+  }
+
   /**
-   * Begins no delivery any more, and lets those under way go on for `grace` milliseconds. Mail may still
-   * come in until {@link close}.
+   * Begins no delivery any more, and lets those under way go on for `grace` milliseconds; asked again, the earlier
+   * end counts. Mail may still come in until {@link close}.
    */
   drain(grace: number): Promise<void> {
     return this.#outbound.stop(grace);
@@ -163,19 +162,9 @@ export class StationQueue {
 
   /** Closes the store. */
   async close(): Promise<void> {
-    await this.#store.close();
+    await this.store.close();
   }
 }
 
-/** What intake is given of a queue that mail out is not started for yet. */
-export function queueServices(
-  { store }: OpenQueue,
-  routes: RouteTable,
-  started: () => StationQueue | null,
-): QueueServices {
-  return {
-    store,
-    routes,
-    start: (domain) => started()?.startDomain(domain),
-  };
-}
+/** Secrets that are believed at once. */
+const SECRETS = 4;

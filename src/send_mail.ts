@@ -18,6 +18,7 @@ import {
 } from "./address.ts";
 import { concat, encode } from "./bytes.ts";
 import { putOff, STOPPED, untilAborted } from "./delivery/outcomes.ts";
+import { ConnectionPool } from "./delivery/connection_pool.ts";
 import { remoteTransport } from "./delivery/remote.ts";
 import { Gate } from "./gate.ts";
 import { fixSubmission } from "./intake/head_edits.ts";
@@ -169,7 +170,7 @@ export async function sendMail(
     deadlines,
     nonce: () => random.bytes(18).toBase64(),
     own: () => ({ hostnames: [], addresses: [] }),
-    pool: { connections: CONNECTIONS },
+    pool: new ConnectionPool(clock, { connections: CONNECTIONS }),
     emit: () => {},
   });
   const gate = new Gate(CONNECTIONS);

@@ -112,7 +112,7 @@ class Attempt {
 
   /** One address, over as many connections as its limits ask for. */
   async #try(target: ExchangeTarget, order: HandOverJob): Promise<void> {
-    const key = targetKey(target);
+    const key = targetKey(this.#services.hostname, target);
     let pending: readonly number[] = [...this.#troubles.keys()];
     while (pending.length > 0 && !this.#signal.aborted) {
       const kept = this.#services.pool.take(key);

@@ -1,7 +1,8 @@
 /**
  * Connections kept open for a moment after a message, for the next one to the same place: a handshake, an
  * EHLO and a login are spared. A kept connection is only ever used for what is the same in all that was
- * decided when it was made: address, our address, name, TLS, credentials.
+ * decided when it was made: our name, address, our address, name, TLS, credentials. So a pool outlasts a
+ * change of options: what was made by the old ones rests until its time is over.
  *
  * What fails: a connection that ends while it is kept is dropped; that one may end in the very moment it
  * is taken is for the taker to see.
@@ -98,10 +99,11 @@ export class ConnectionPool {
   }
 }
 
-/** What two targets must have in common to share a connection. */
-export function targetKey(target: ExchangeTarget): string {
+/** What two connections must have in common to do for one another: our name and the target. */
+export function targetKey(hostname: string, target: ExchangeTarget): string {
   const { address, source, serverName, protocol, tls, authorities, credentials } = target;
   return JSON.stringify([
+    hostname,
     protocol,
     address,
     source,

@@ -109,7 +109,8 @@ export class Destination<T> {
   limit = 1;
   /** The time for which the last of those who found no place was told to come back. */
   lineEnd = -Infinity;
-  readonly #limits: FeedbackLimits;
+  /** How it is reckoned; may be changed at any time. */
+  limits: FeedbackLimits;
   #width: number;
   /** Parts of a cohort that failed since it was last reached. */
   #failures = 0;
@@ -123,7 +124,7 @@ export class Destination<T> {
   /** Nothing is known of it yet. */
   constructor(name: string, limits: FeedbackLimits) {
     this.name = name;
-    this.#limits = limits;
+    this.limits = limits;
     this.#width = limits.startWidth;
   }
 
@@ -163,7 +164,7 @@ export class Destination<T> {
   isIdle(now: number): boolean {
     if (this.size > 0) return false;
     return this.#strikes > 0
-      ? now >= this.#downUntil + MEMORY * this.#limits.downLongest
+      ? now >= this.#downUntil + MEMORY * this.limits.downLongest
       : this.#failures === 0;
   }
 
@@ -192,7 +193,7 @@ export class Destination<T> {
     this.#width = Math.max(1, Math.min(this.#width, this.limit) - 1 / width);
     // Five fifths may be a little less than one.
     if (this.#failures < 0.999) return false;
-    const { downFirst, downLongest } = this.#limits;
+    const { downFirst, downLongest } = this.limits;
     this.#downUntil = now + Math.min(downFirst * 2 ** this.#strikes, downLongest);
     this.#strikes++;
     this.#failures = 0;
@@ -204,6 +205,6 @@ export class Destination<T> {
     this.#strikes = 0;
     this.#failures = 0;
     this.#downUntil = -Infinity;
-    this.#width = this.#limits.startWidth;
+    this.#width = this.limits.startWidth;
   }
 }

@@ -9,19 +9,20 @@ import type { LmtpRoute } from "../routing/route.ts";
 import { formatSocketAddress } from "../runtime/runtime.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { attempt } from "./attempt.ts";
-import { ConnectionPool, type PoolLimits } from "./connection_pool.ts";
+import { ConnectionPool } from "./connection_pool.ts";
 import { putOff } from "./outcomes.ts";
 import type { ExchangeServices, ExchangeTarget } from "./smtp_exchange.ts";
 import type { KeepingTransport } from "./transport.ts";
 
 /** What LMTP delivery is made of. */
 export interface LmtpServices extends ExchangeServices {
-  readonly pool?: PoolLimits;
+  /** Where connections rest; default one of its own. {@link KeepingTransport.stop} ends it. */
+  readonly pool?: ConnectionPool;
 }
 
 /** The transport of routes `lmtp`. */
 export function lmtpTransport(services: LmtpServices): KeepingTransport {
-  const pool = new ConnectionPool(services.clock, services.pool);
+  const pool = services.pool ?? new ConnectionPool(services.clock);
   const shared = { ...services, pool };
   return {
     get resting() {

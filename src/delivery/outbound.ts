@@ -1,5 +1,8 @@
 /**
- * Mail out, wired: the runner over the queue, the ways out, the notices. `mta.ts` starts and stops it.
+ * Mail out, wired: the runner over the queue, the ways out, the notices. `mta_queue.ts` starts and stops it.
+ *
+ * What stays as long as the station (the runner with all it knows, connections at rest) is in {@link Outbound};
+ * what follows from options is {@link RunnerRules}, made by {@link outboundRules} and replaced as a whole.
  *
  * @module
  */
@@ -7,8 +10,9 @@
 import type { Address } from "../address.ts";
 import type { MtaFact } from "../events.ts";
 import type { QueuedRecipient, QueueEntry } from "../queue/entry.ts";
+import type { Tracer } from "../observe/trace.ts";
 import type { LocalDelivery } from "../queue/local_delivery.ts";
-import { type RetryOptions, retrySchedules, type ScheduleFor } from "../queue/retry.ts";
+import { type RetryOptions, retrySchedules } from "../queue/retry.ts";
 import { expiryOf } from "../queue/settle.ts";
 import type { QueueStore } from "../queue/store.ts";
 import { toQueued } from "../routing/expand.ts";
@@ -17,24 +21,37 @@ import type { Router } from "../routing/router.ts";
 import { forwardedSender } from "../routing/srs.ts";
 import type { Deadlines } from "../runtime/deadlines.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { reply } from "../smtp/reply.ts";
 import { noticeMaker } from "./bounce.ts";
+import type { ConnectionPool } from "./connection_pool.ts";
 import { lmtpTransport } from "./lmtp.ts";
 import { localTransport } from "./local.ts";
 import type { OwnStation } from "./mx.ts";
 import { pipeTransport } from "./pipe.ts";
 import { remoteTransport } from "./remote.ts";
-import { Runner, type RunnerLimits } from "./runner.ts";
+import { Runner } from "./runner.ts";
+import { checkRunnerLimits, type RunnerLimits, type RunnerRules } from "./runner_rules.ts";
+import type { SenderFor } from "./ways.ts";
 
-/** What mail out is made of. */
-export interface OutboundOptions {
+/** What mail out has of the station, whatever its options. */
+export interface OutboundServices {
   readonly runtime: Runtime;
-  readonly hostname: string;
   readonly store: QueueStore;
+  readonly deadlines: Deadlines;
+  /** Connections that rest. */
+  readonly pool: ConnectionPool;
+  /** Where conversations can be listened to. */
+  readonly tracer: Tracer;
+  readonly emit: (fact: MtaFact) => void;
+}
+
+/** What options say of mail out. */
+export interface OutboundSettings {
+  readonly hostname: string;
   readonly router: Router;
   readonly routes: RouteTable;
   readonly delivery: LocalDelivery;
-  readonly deadlines: Deadlines;
-  /** What makes another station's host ourselves. */
+  /** What makes another station's host ourselves; asked anew for each job. */
   readonly own: () => OwnStation;
   /** Who is told where no sender can be. */
   readonly postmaster?: Address;
@@ -45,95 +62,111 @@ export interface OutboundOptions {
   readonly limits?: Partial<RunnerLimits>;
   /** Nothing is delivered but what `attemptNow` names. */
   readonly paused?: boolean;
-  readonly emit: (fact: MtaFact) => void;
 }
 
-/** Mail out, under way. */
+/** Mail out. */
 export class Outbound {
   readonly runner: Runner;
-  readonly #options: OutboundOptions;
-  readonly #keeping: readonly { stop(): Promise<void> }[];
-  readonly #running: Promise<void>;
+  readonly #pool: ConnectionPool;
+  #running: Promise<void> | null = null;
 
-  /** Starts at once. @throws {RangeError} for a retry schedule that cannot be. */
-  constructor(options: OutboundOptions) {
-    const { runtime, store, routes, delivery, emit, limits } = options;
-    const { clock, random, programs } = runtime;
-    const exchange = {
-      ...{ hostname: options.hostname, network: runtime.network, clock, emit },
-      deadlines: options.deadlines,
-      nonce: () => random.bytes(18).toBase64(),
-    };
-    const { resolver } = runtime;
-    const remote = remoteTransport({ ...exchange, resolver, random, own: options.own });
-    const lmtp = lmtpTransport(exchange);
-    const { subaddressDelimiter } = options;
-    const delimiter = subaddressDelimiter === undefined ? {} : { subaddressDelimiter };
-    const scheduleFor = retrySchedules(options.retry);
-    this.#options = options;
-    this.#keeping = [remote, lmtp];
-    this.runner = new Runner({
-      ...{ store, clock, random, scheduleFor, emit },
-      ...(limits && { limits }),
-      route: ({ recipients }, index) => {
-        const { mailbox, address } = recipients[index]!;
-        return mailbox === undefined ? routes.find(address.domain) : { kind: "local" };
-      },
-      senderFor: (entry, recipient) => this.#senderFor(entry, recipient),
-      transports: {
-        local: localTransport({ delivery, emit }),
-        mx: remote,
-        smarthost: remote,
-        lmtp,
-        pipe: pipeTransport({ programs, clock, emit, ...delimiter }),
-      },
-      notices: this.#notices(scheduleFor),
-    });
-    this.#running = options.paused ? Promise.resolve() : this.runner.run();
+  /** Nothing is delivered before {@link adopt}. */
+  constructor({ runtime: { clock, random }, store, pool, emit }: OutboundServices) {
+    this.runner = new Runner({ ...{ store, clock, random, emit }, ...AT_REST });
+    this.#pool = pool;
   }
 
-  /** Starts nothing new, and lets what is under way go on for `grace` milliseconds. */
+  /** Goes by these rules from here on; with the first, it begins. See {@link Runner.adopt}. */
+  adopt(rules: RunnerRules): void {
+    this.runner.adopt(rules);
+    this.#running ??= this.runner.run();
+  }
+
+  /**
+   * Starts nothing new, and lets what is under way go on for `grace` milliseconds. Asked again, the earlier end
+   * counts.
+   */
   async stop(grace: number): Promise<void> {
     await this.runner.stop({ grace });
     await this.#running;
-    await Promise.all(this.#keeping.map((transport) => transport.stop()));
+    await this.#pool.stop();
   }
+}
 
-  /** Mail that an alias sends on leaves with a sender of ours, where one can be made (SPF). */
-  #senderFor(
-    { sender, received }: QueueEntry,
-    { forwardedBy, mailbox }: QueuedRecipient,
-  ): Address | null {
-    return mailbox === undefined
-      ? forwardedSender(sender, forwardedBy, this.#options, received)
-      : sender;
-  }
+/** What is gone by before there are rules: nothing is taken up. */
+const AT_REST: RunnerRules = {
+  paused: true,
+  route: () => ({ reply: reply(451, "4.3.2", "not started yet") }),
+  senderFor: ({ sender }) => sender,
+  transports: {},
+  notices: () => Promise.reject(new Error("not started yet")),
+  scheduleFor: retrySchedules(),
+};
 
-  #notices(scheduleFor: ScheduleFor) {
-    const { hostname, runtime: { clock }, store, postmaster, emit } = this.#options;
-    return noticeMaker({
+/**
+ * What a runner is to go by, from settings.
+ *
+ * @throws {RangeError} for a retry schedule, or limits, that cannot be.
+ */
+export function outboundRules(services: OutboundServices, settings: OutboundSettings): RunnerRules {
+  const { runtime, deadlines, pool, tracer, emit } = services;
+  const { network, clock, random, resolver, programs } = runtime;
+  const { hostname, own, routes, delivery, subaddressDelimiter, limits, paused = false } = settings;
+  checkRunnerLimits(limits);
+  const scheduleFor = retrySchedules(settings.retry);
+  const nonce = () => random.bytes(18).toBase64();
+  const exchange = { hostname, network, clock, deadlines, pool, nonce, tracer, emit };
+  const remote = remoteTransport({ ...exchange, resolver, random, own });
+  const delimiter = subaddressDelimiter === undefined ? {} : { subaddressDelimiter };
+  return {
+    ...{ scheduleFor, paused },
+    ...(limits && { limits }),
+    route: ({ recipients }, index) => {
+      const { mailbox, address } = recipients[index]!;
+      return mailbox === undefined ? routes.find(address.domain) : { kind: "local" };
+    },
+    senderFor: senderFor(settings),
+    transports: {
+      local: localTransport({ delivery, emit }),
+      mx: remote,
+      smarthost: remote,
+      lmtp: lmtpTransport(exchange),
+      pipe: pipeTransport({ programs, clock, emit, ...delimiter }),
+    },
+    notices: noticeMaker({
       ...{ hostname, clock, emit },
-      ...(postmaster && { postmaster }),
-      expand: (address) => this.#expand(address),
-      open: (id) => store.open(id),
+      ...(settings.postmaster && { postmaster: settings.postmaster }),
+      expand: (address) => expand(settings.router, address, clock.now()),
+      open: (id) => services.store.open(id),
       expiryOf: (entry, recipient) => expiryOf(entry, recipient, scheduleFor),
-    });
-  }
+    }),
+  };
+}
 
-  /** The recipients of the queue that an address stands for: whoever it is, a notice may go there. */
-  async #expand(address: Address): Promise<QueuedRecipient[] | null> {
-    const found = await this.#options.router.resolve(address);
-    const now = this.#options.runtime.clock.now();
-    switch (found.kind) {
-      case "unknown":
-        return null;
-      case "local":
-        return toQueued({ address }, { ...found, forwarded: true }, now);
-      case "returned":
-        return toQueued({ address }, remoteOnly(found.address), now);
-      case "relay":
-        return toQueued({ address }, remoteOnly(address), now);
-    }
+/** Mail that an alias sends on leaves with a sender of ours, where one can be made (SPF). */
+function senderFor({ srsSecret, hostname }: OutboundSettings): SenderFor {
+  return ({ sender, received }: QueueEntry, { forwardedBy, mailbox }: QueuedRecipient) =>
+    mailbox === undefined
+      ? forwardedSender(sender, forwardedBy, { srsSecret, hostname }, received)
+      : sender;
+}
+
+/** The recipients of the queue that an address stands for: whoever it is, a notice may go there. */
+async function expand(
+  router: Router,
+  address: Address,
+  now: number,
+): Promise<QueuedRecipient[] | null> {
+  const found = await router.resolve(address);
+  switch (found.kind) {
+    case "unknown":
+      return null;
+    case "local":
+      return toQueued({ address }, { ...found, forwarded: true }, now);
+    case "returned":
+      return toQueued({ address }, remoteOnly(found.address), now);
+    case "relay":
+      return toQueued({ address }, remoteOnly(address), now);
   }
 }
 

@@ -11,58 +11,32 @@
  * queue that cannot be read or written is an event (`queue.trouble`) and is tried again; until a
  * record is written nothing new starts. Nothing here throws.
  *
+ * The rules may be replaced while it runs (`adopt`). Attempts under way, and the rounds they belong
+ * to, end by the rules they began with; jobs that wait for their turn find their ways anew.
+ *
  * @module
  */
 
 import { describeError, type MtaFact } from "../events.ts";
-import { isUntold, type NoticeMaker } from "../queue/notice.ts";
+import { isUntold } from "../queue/notice.ts";
 import type { Outcome } from "../queue/outcome.ts";
-import type { ScheduleFor } from "../queue/retry.ts";
 import type { Claim, QueueStore } from "../queue/store.ts";
 import type { Clock, Random } from "../runtime/runtime.ts";
 import type { Downtime, Feedback } from "./destination.ts";
-import {
-  completeOutcomes,
-  deferred,
-  feedbackOf,
-  type JobPlan,
-  limitOf,
-  type OpenRoute,
-  planJobs,
-} from "./jobs.ts";
+import { completeOutcomes, deferred, feedbackOf, type JobPlan, limitOf, planJobs } from "./jobs.ts";
 import { Orders } from "./orders.ts";
 import { ReleasedDomains } from "./released_domains.ts";
 import { Round, type RoundServices } from "./round.ts";
-import { Scheduler, type SchedulerLimits, type Started } from "./scheduler.ts";
-import type { Transport } from "./transport.ts";
-import { type FindRoute, findWays, nameTaker, type SenderFor } from "./ways.ts";
+import { checkRunnerLimits, type OwnLimits, ownLimits, type RunnerRules } from "./runner_rules.ts";
+import { Scheduler, type Started } from "./scheduler.ts";
+import { findWays, nameTaker, type WayServices } from "./ways.ts";
 
-/** How much, and how long. Times in milliseconds. */
-export interface RunnerLimits extends SchedulerLimits {
-  /** Messages claimed in one go. Default 256. */
-  readonly batch: number;
-  /** Recipients that come due so soon after are tried along. Default 30 seconds. */
-  readonly slack: number;
-  /** Recipients of one job. RFC 5321 §4.5.3.1.8 lets a station count on 100. Default 100. */
-  readonly jobRecipients: number;
-  /** Jobs at once into mailboxes of this machine. Default 32. */
-  readonly localJobs: number;
-}
-
-/** What a runner is made of. */
-export interface RunnerOptions {
+/** What a runner is made of: what stays, and the first rules. */
+export interface RunnerOptions extends RunnerRules {
   readonly store: QueueStore;
   readonly clock: Clock;
   readonly random: Random;
-  /** The way of each recipient. */
-  readonly route: FindRoute;
-  readonly senderFor: SenderFor;
-  /** The ways out, by kind of route. One that is missing puts its mail off. */
-  readonly transports: Readonly<Partial<Record<OpenRoute["kind"], Transport>>>;
-  readonly notices: NoticeMaker;
-  readonly scheduleFor: ScheduleFor;
   readonly emit: (fact: MtaFact) => void;
-  readonly limits?: Partial<RunnerLimits>;
 }
 
 /** A job: a part of a round. */
@@ -103,15 +77,18 @@ const SHORTEST_LEASE_SLEEP = 100;
 export class Runner {
   /** To try something at once. */
   readonly orders: Orders;
-  readonly #options: RunnerOptions;
-  readonly #limits: Omit<RunnerLimits, keyof SchedulerLimits>;
+  readonly #options: Pick<RunnerOptions, "store" | "clock" | "random" | "emit">;
+  #rules: RunnerRules & WayServices;
+  #limits: OwnLimits;
   readonly #scheduler: Scheduler<Job>;
   readonly #rounds = new Set<Round>();
   /** The same, by the ids of their entries. */
   readonly #active = new Map<string, Round>();
-  readonly #services: RoundServices;
+  #services: RoundServices;
   readonly #released = new ReleasedDomains();
   readonly #stopping = new AbortController();
+  /** Aborted when those under way have had their time. */
+  readonly #breakOff = new AbortController();
   readonly #giveUp = new AbortController();
   /** Rounds whose record cannot be written. */
   #troubles = 0;
@@ -129,25 +106,49 @@ export class Runner {
 
   /** Nothing runs before {@link run}. @throws {RangeError} for limits by which nothing ever would. */
   constructor(options: RunnerOptions) {
-    this.#options = options;
-    checkLimits(options.limits ?? {});
-    const { batch = 256, slack = 30_000, jobRecipients = 100, localJobs = 32, ...scheduler } =
-      options.limits ?? {};
-    this.#limits = { batch, slack, jobRecipients, localJobs };
-    this.#scheduler = new Scheduler(scheduler);
-    const { store, clock, random, route, scheduleFor, notices, emit } = options;
-    this.#services = {
+    checkRunnerLimits(options.limits);
+    const { store, clock, random, emit } = options;
+    this.#options = { store, clock, random, emit };
+    this.#rules = options;
+    this.#limits = ownLimits(options.limits);
+    this.#services = this.#roundServices();
+    this.#scheduler = new Scheduler(options.limits);
+    this.orders = new Orders({
+      ...{ store, clock, emit, released: this.#released },
+      route: (entry, recipient) => this.#rules.route(entry, recipient),
+      forget: (destination) => this.forget(destination),
+      begin: (claim) => void this.#begin(claim, true),
+      signal: this.#stopping.signal,
+    });
+  }
+
+  /**
+   * Goes by other rules from here on. Paused, it gives back what has not begun.
+   *
+   * @throws {RangeError} as the constructor; nothing has changed then.
+   */
+  adopt(rules: RunnerRules): void {
+    checkRunnerLimits(rules.limits);
+    this.#rules = { ...rules, emit: this.#options.emit };
+    this.#limits = ownLimits(rules.limits);
+    this.#services = this.#roundServices();
+    this.#scheduler.limits = rules.limits ?? {};
+    for (const [round, jobs] of Map.groupBy(this.#scheduler.withdraw(), ({ round }) => round)) {
+      this.#planAgain(round, jobs);
+    }
+    this.#wake?.();
+    this.#pump();
+  }
+
+  #roundServices(): RoundServices {
+    const { store, clock, random, emit } = this.#options;
+    const { scheduleFor, notices } = this.#rules;
+    return {
       ...{ store, clock, random, scheduleFor, notices, emit },
       onTrouble: (begins) => this.#onTrouble(begins),
       onEnd: (round) => this.#onEnd(round),
       giveUp: this.#giveUp.signal,
     };
-    this.orders = new Orders({
-      ...{ store, clock, emit, route, released: this.#released },
-      forget: (destination) => this.forget(destination),
-      begin: (claim) => void this.#begin(claim, true),
-      signal: this.#stopping.signal,
-    });
   }
 
   /** What goes on, for people. */
@@ -160,6 +161,8 @@ export class Runner {
     readonly running: number;
     /** Whether nothing new starts because the queue cannot be written. */
     readonly troubled: boolean;
+    /** Whether nothing new starts but by order. */
+    readonly paused: boolean;
   } {
     const { size, running } = this.#scheduler;
     return {
@@ -167,6 +170,7 @@ export class Runner {
       waiting: size - running,
       running,
       troubled: this.#troubles > 0,
+      paused: this.#rules.paused ?? false,
     };
   }
 
@@ -191,7 +195,7 @@ export class Runner {
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
       while (!this.#stopping.signal.aborted) await this.#turn();
-      await this.stop();
+      await this.#stopped;
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
@@ -201,31 +205,40 @@ export class Runner {
    * Starts nothing new, lets what is under way go on for `grace` milliseconds (default ten
    * seconds), then breaks it off: what is not known then is tried again a minute later, by whoever
    * has the queue. Resolves when the last record is written, or a few seconds later where that
-   * cannot be done.
+   * cannot be done. Asked again, the earlier end counts.
    */
   stop({ grace = 10_000 }: { readonly grace?: number } = {}): Promise<void> {
-    return this.#stopped ??= this.#stop(grace);
+    this.#later(grace, this.#breakOff);
+    return this.#stopped ??= this.#stop();
   }
 
-  async #stop(grace: number): Promise<void> {
+  async #stop(): Promise<void> {
     this.#stopping.abort();
     this.#wake?.();
     // Their recipients are as they were: nothing of these is recorded, the claims are given back.
     for (const { round } of this.#scheduler.withdraw()) round.close();
-    if (!await this.#ends(grace)) {
+    await this.#emptiedOr(this.#breakOff.signal);
+    if (this.#rounds.size > 0) {
       for (const round of this.#rounds) round.abort();
-      await this.#ends(LAST_WORDS);
+      const lastWords = new AbortController();
+      this.#later(LAST_WORDS, lastWords);
+      await this.#emptiedOr(lastWords.signal);
     }
     this.#giveUp.abort();
   }
 
-  /** Whether all rounds end within so many milliseconds. */
-  async #ends(ms: number): Promise<boolean> {
-    if (this.#rounds.size === 0) return true;
-    const ended = new AbortController();
-    this.#emptied = () => ended.abort();
-    await this.#options.clock.sleep(ms, ended.signal).catch(() => {});
-    return this.#rounds.size === 0;
+  /** Aborts it after so many milliseconds, unless all has ended before. */
+  #later(ms: number, controller: AbortController): void {
+    this.#options.clock.sleep(ms, this.#giveUp.signal).then(() => controller.abort(), () => {});
+  }
+
+  /** Resolves when no round is left, or the signal is aborted. */
+  async #emptiedOr(signal: AbortSignal): Promise<void> {
+    if (this.#rounds.size === 0 || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
   }
 
   /**
@@ -266,7 +279,7 @@ export class Runner {
       const now = clock.now();
       const claims = await store.claim(now, Math.min(room, this.#limits.batch));
       for (const claim of claims) {
-        if (signal.aborted) store.release(claim, now);
+        if (signal.aborted || this.#rules.paused) store.release(claim, now);
         else this.#begin(claim, false);
       }
       if (claims.length > 0) this.#inVain = 0;
@@ -291,7 +304,8 @@ export class Runner {
     // A full window is not refilled one by one.
     const enough = Math.min(this.#limits.batch, Math.ceil(this.#scheduler.room(0) / 8));
     for (;;) {
-      const room = this.#troubles > 0 ? 0 : this.#scheduler.room(this.#rounds.size);
+      const idle = this.#troubles > 0 || this.#rules.paused;
+      const room = idle ? 0 : this.#scheduler.room(this.#rounds.size);
       if (this.#stopping.signal.aborted) return 0;
       if (room > 0 && (room >= enough || this.#rounds.size === 0)) return room;
       await new Promise<void>((resolve) => this.#wake = resolve);
@@ -355,11 +369,33 @@ export class Runner {
     entry.recipients.forEach(({ status, next }, index) => {
       if (status === "waiting" && next <= latest) due.push(index);
     });
+    await this.#sendOff(round, due);
+  }
+
+  /** Jobs that had not begun when the rules changed, all of one message. Never throws. */
+  async #planAgain(round: Round, jobs: readonly Job[]): Promise<void> {
+    try {
+      await this.#sendOff(round, jobs.flatMap(({ plan }) => plan.recipients));
+    } catch (error) {
+      this.#tellFault("runner", error);
+    }
+    for (const _ of jobs) round.close();
+  }
+
+  /** Finds the ways of some recipients, by the rules in force at its end, and lines up their jobs. */
+  async #sendOff(round: Round, recipients: readonly number[]): Promise<void> {
+    const { entry, forced } = round;
+    const now = this.#options.clock.now();
     const mayPass = (domain: string) => forced || this.#released.pass(domain, now);
-    const { ways, outcomes } = await findWays(this.#options, entry, due, mayPass);
-    round.settle(outcomes, () => "");
-    for (const plan of planJobs(ways, this.#limits.jobRecipients)) this.#enter({ round, plan });
-    this.#pump();
+    for (;;) {
+      const rules = this.#rules;
+      if (rules.paused && !forced) return;
+      const { ways, outcomes } = await findWays(rules, entry, recipients, mayPass);
+      if (rules !== this.#rules) continue;
+      round.settle(outcomes, () => "");
+      for (const plan of planJobs(ways, this.#limits.jobRecipients)) this.#enter({ round, plan });
+      return this.#pump();
+    }
   }
 
   #enter(job: Job): void {
@@ -407,9 +443,9 @@ export class Runner {
   }
 
   async #attempt(round: Round, { route, sender, recipients }: JobPlan): Promise<Feedback> {
-    const { store, transports, clock } = this.#options;
+    const { store, clock } = this.#options;
     const { entry, signal } = round;
-    const transport = transports[route.kind];
+    const transport = this.#rules.transports[route.kind];
     const started = clock.now();
     let outcomes: readonly Outcome[];
     let feedback: Feedback = UNKNOWN;
@@ -441,13 +477,3 @@ export class Runner {
 }
 
 const UNKNOWN: Feedback = { kind: "unknown" };
-
-/** Limits of nothing, or of no number, would let mail lie without a word. @throws {RangeError} */
-function checkLimits(limits: Partial<RunnerLimits>): void {
-  const counts = ["window", "concurrency", "startWidth", "batch", "jobRecipients", "localJobs"];
-  for (const [name, value] of Object.entries(limits)) {
-    const least = counts.includes(name) ? 1 : 0;
-    if (value >= least) continue;
-    throw new RangeError(`queue limits: ${name} must be ${least} or more, not ${value}`);
-  }
-}

@@ -76,7 +76,7 @@ const REMEMBERED = 10_000;
 
 /** The scheduler; `T` is whatever a job is. */
 export class Scheduler<T> {
-  readonly #limits: SchedulerLimits;
+  #limits: SchedulerLimits;
   readonly #destinations = new Map<string, Destination<T>>();
   readonly #rings = { fresh: new Line<Destination<T>>(), retry: new Line<Destination<T>>() };
   #size = 0;
@@ -86,6 +86,12 @@ export class Scheduler<T> {
 
   constructor(limits: Partial<SchedulerLimits> = {}) {
     this.#limits = { ...DEFAULT_SCHEDULER_LIMITS, ...limits };
+  }
+
+  /** Other limits from here on. What is under way beyond them ends by itself. */
+  set limits(limits: Partial<SchedulerLimits>) {
+    this.#limits = { ...DEFAULT_SCHEDULER_LIMITS, ...limits };
+    for (const destination of this.#destinations.values()) destination.limits = this.#limits;
   }
 
   /** Jobs that wait or are under way. */

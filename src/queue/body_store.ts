@@ -53,6 +53,8 @@ const KIB = 1024;
 /** Octets of a block: most mail fits one. All are of one size, so that any can be used again. */
 const BLOCK = 16 * KIB;
 
+/** Octets of all bodies in memory, where nothing is said. */
+const MEMORY = 64 * KIB * KIB;
 /** Heads may hold a quarter of what bodies may, beside them. */
 const HEAD_SHARE = 4;
 
@@ -60,11 +62,11 @@ const HEAD_SHARE = 4;
 export class BodyStore {
   readonly #files: Files;
   readonly #directory: string;
-  readonly #memory: number;
+  #memory: number;
   readonly #bodyMemory: number;
   readonly #openFiles: number;
   readonly #mark: string;
-  readonly #blocks: BufferPool;
+  #blocks: BufferPool;
   #used = 0;
   #heads = 0;
   #inFiles = 0;
@@ -73,7 +75,7 @@ export class BodyStore {
   constructor(options: BodyStoreOptions) {
     this.#files = options.files;
     this.#directory = options.directory;
-    this.#memory = options.memory ?? 64 * KIB * KIB;
+    this.#memory = options.memory ?? MEMORY;
     this.#bodyMemory = options.bodyMemory ?? 256 * KIB;
     this.#openFiles = options.openFiles ?? 4096;
     this.#mark = options.random.bytes(6).toHex();
@@ -83,6 +85,13 @@ export class BodyStore {
   /** Octets of memory the bodies hold. */
   get memoryUsed(): number {
     return this.#used;
+  }
+
+  /** Lets all bodies together hold so many octets in memory from here on; default 64 MiB. */
+  resize(memory: number = MEMORY): void {
+    if (memory === this.#memory) return;
+    this.#memory = memory;
+    this.#blocks = new BufferPool(BLOCK, memory / BLOCK);
   }
 
   /** Makes the folder ready and removes what an earlier process left. */

@@ -2,10 +2,12 @@
  * One listening socket: accepts, holds the limits on how many may be connected, and starts an
  * {@link SmtpConnection} for each that may. Turning one away costs one short write.
  *
+ * The socket outlasts what it is for: {@link SmtpListener.adopt} changes role, settings and limits of
+ * connections to come. Those that are open end as they began, and are counted on.
+ *
  * @module
  */
 
-import type { MtaFact } from "../events.ts";
 import { clientKey, isLoopback } from "../net_address.ts";
 import {
   type Connection,
@@ -28,30 +30,30 @@ export interface ConnectionLimits {
   readonly connectionsPerClient: number;
 }
 
+/** What the next connections are served by. Never changed, only replaced. */
+export interface ListenerPlan {
+  readonly services: ConnectionServices;
+  readonly settings: ConnectionSettings;
+  readonly limits: ConnectionLimits;
+}
+
 /** One listener and its connections. */
 export class SmtpListener {
   readonly #listener: Listener;
-  readonly #services: ConnectionServices;
-  readonly #settings: ConnectionSettings;
-  readonly #limits: ConnectionLimits;
   readonly #nextId: () => string;
+  #plan: ListenerPlan;
   readonly #open = new Map<SmtpConnection, string>();
   readonly #perClient = new Map<string, number>();
+  #running: Promise<void> = Promise.resolve();
+  #closed = false;
   #stopping = false;
   /** Those who wait for the last connection to end. */
   readonly #waiting: (() => void)[] = [];
 
-  constructor(
-    listener: Listener,
-    services: ConnectionServices,
-    settings: ConnectionSettings,
-    limits: ConnectionLimits,
-    nextId: () => string,
-  ) {
+  /** Accepts nobody before {@link start}. */
+  constructor(listener: Listener, plan: ListenerPlan, nextId: () => string) {
     this.#listener = listener;
-    this.#services = services;
-    this.#settings = settings;
-    this.#limits = limits;
+    this.#plan = plan;
     this.#nextId = nextId;
   }
 
@@ -65,18 +67,32 @@ export class SmtpListener {
     return this.#open.size;
   }
 
-  /** Accepts until {@link stop}. */
-  async run(): Promise<void> {
-    const { emit } = this.#services;
-    const { listener } = this.#settings;
-    const address = formatSocketAddress(this.address);
-    emit({ type: "listener.started", listener, address });
-    const onTrouble = (error: unknown) =>
-      emit({ type: "listener.trouble", listener, error: String(error) });
-    for (let connection; (connection = await this.#listener.accept(onTrouble)) !== null;) {
-      this.#admit(connection);
-    }
-    emit({ type: "listener.stopped", listener, address });
+  /** What it is now. */
+  get plan(): ListenerPlan {
+    return this.#plan;
+  }
+
+  /** Whether it takes connections. */
+  get listening(): boolean {
+    return !this.#closed;
+  }
+
+  /** Serves the connections to come by another plan. */
+  adopt(plan: ListenerPlan): void {
+    this.#plan = plan;
+  }
+
+  /** Accepts from here on; once. */
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  /** Accepts no more, and lets the connections be; resolves when the last has ended. */
+  async retire(): Promise<void> {
+    this.#close();
+    // One that was accepted just now is served too.
+    await this.#running;
+    if (this.#open.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /**
@@ -85,7 +101,7 @@ export class SmtpListener {
    */
   async stop(giveUp: AbortSignal): Promise<void> {
     this.#stopping = true;
-    this.#listener.close();
+    this.#close();
     for (const connection of this.#open.keys()) connection.stop();
     const abandon = () => {
       for (const connection of this.#open.keys()) connection.abandon();
@@ -94,19 +110,43 @@ export class SmtpListener {
     giveUp.addEventListener("abort", abandon);
     if (this.#open.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     giveUp.removeEventListener("abort", abandon);
+    await this.#running;
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#listener.close();
+  }
+
+  async #run(): Promise<void> {
+    const { emit } = this.#plan.services;
+    const address = formatSocketAddress(this.address);
+    emit({ type: "listener.started", listener: this.#name, address });
+    const onTrouble = (error: unknown) =>
+      emit({ type: "listener.trouble", listener: this.#name, error: String(error) });
+    for (let connection; (connection = await this.#listener.accept(onTrouble)) !== null;) {
+      this.#admit(connection);
+    }
+    emit({ type: "listener.stopped", listener: this.#name, address });
+  }
+
+  get #name(): string {
+    return this.#plan.settings.listener;
   }
 
   #admit(connection: Connection): void {
     if (this.#stopping) return this.#turnAway(connection, "station is stopping");
     const client = clientOf(connection.remote);
     const count = client === null ? 0 : this.#perClient.get(client) ?? 0;
-    if (this.#open.size >= this.#limits.connections) {
+    const { services, settings, limits } = this.#plan;
+    if (this.#open.size >= limits.connections) {
       return this.#turnAway(connection, "too many connections");
     }
-    if (count >= this.#limits.connectionsPerClient) {
+    if (count >= limits.connectionsPerClient) {
       return this.#turnAway(connection, "too many connections from this address");
     }
-    const served = new SmtpConnection(connection, this.#nextId(), this.#services, this.#settings);
+    const served = new SmtpConnection(connection, this.#nextId(), services, settings);
     this.#open.set(served, client ?? "");
     if (client !== null) this.#perClient.set(client, count + 1);
     served.serve(this.#ended);
@@ -123,9 +163,9 @@ export class SmtpListener {
   };
 
   #turnAway(connection: Connection, reason: string): void {
-    const { listener, session, implicitTls } = this.#settings;
+    const { services: { emit }, settings: { listener, session, implicitTls } } = this.#plan;
     const client = connection.remote.transport === "tcp" ? connection.remote.hostname : "unix";
-    this.#services.emit({ type: "session.refused", listener, client, reason } satisfies MtaFact);
+    emit({ type: "session.refused", listener, client, reason });
     // Under TLS nobody could read it. A peer that does not read is not waited for.
     if (implicitTls) return connection.close();
     const words = formatReply(reply(421, "4.7.0", reason), session.extensions.enhancedStatusCodes);

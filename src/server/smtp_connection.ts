@@ -21,6 +21,7 @@ import { ServerSession } from "../smtp/server_session.ts";
 import type { SessionSettings } from "../smtp/session_settings.ts";
 import { AnswerWait, NoAnswer } from "./answer_wait.ts";
 import { ConnectionBuffers, type ReadBuffers } from "./read_buffers.ts";
+import type { Role } from "./roles.ts";
 
 /** What the connections of a listener share. */
 export interface ConnectionServices {
@@ -38,7 +39,7 @@ export interface ConnectionServices {
 /** What one listener adds. */
 export interface ConnectionSettings {
   readonly session: SessionSettings;
-  readonly role: string;
+  readonly role: Role;
   readonly listener: string;
   /** For STARTTLS and implicit TLS. */
   readonly tls: TlsServer | null;

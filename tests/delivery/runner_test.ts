@@ -377,7 +377,13 @@ Deno.test("stop() lets what is under way end, and starts nothing", async () => {
   await bench.clock.settle();
   await bench.add("m2", "carol@y.example");
   await bench.clock.settle();
-  assertEquals(bench.runner.state, { messages: 2, waiting: 1, running: 1, troubled: false });
+  assertEquals(bench.runner.state, {
+    messages: 2,
+    waiting: 1,
+    running: 1,
+    troubled: false,
+    paused: false,
+  });
   const stopped = bench.runner.stop({ grace: MINUTE });
   await bench.clock.settle();
   slow.resolve(OK);

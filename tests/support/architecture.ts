@@ -46,7 +46,10 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["src/server/"],
   [
     "src/mta.ts",
+    "src/mta_core.ts",
+    "src/mta_generation.ts",
     "src/mta_options.ts",
+    "src/mta_parts.ts",
     "src/mta_queue.ts",
     "src/mta_status.ts",
     "src/send_mail.ts",

@@ -1,0 +1,88 @@
+/**
+ * What lives as long as a station, whatever its options become: time-outs, buffers, bodies on their way, sockets,
+ * the queue, ids, and the way to who watches.
+ *
+ * @module
+ */
+
+import { describeError, type EventSink, type MtaFact } from "./events.ts";
+import type { MtaOptions } from "./mta_options.ts";
+import { newBodyStore } from "./mta_parts.ts";
+import { StationQueue } from "./mta_queue.ts";
+import { Tracer } from "./observe/trace.ts";
+import type { BodyStore } from "./queue/body_store.ts";
+import { Deadlines } from "./runtime/deadlines.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+import { ListenerSet } from "./server/listener_set.ts";
+import { ReadBuffers } from "./server/read_buffers.ts";
+
+/** The ground that generations of options stand on. */
+export interface StationCore {
+  readonly runtime: Runtime;
+  readonly outlet: EventOutlet;
+  /** {@link EventOutlet.emit}. */
+  readonly emit: (fact: MtaFact) => void;
+  readonly deadlines: Deadlines;
+  readonly tracer: Tracer;
+  readonly buffers: ReadBuffers;
+  readonly bodies: BodyStore;
+  readonly listeners: ListenerSet;
+  readonly queue: StationQueue | null;
+  /** An id for a session. */
+  readonly nextId: () => string;
+  /** Fresh and unguessable, for SASL. */
+  readonly nonce: () => string;
+}
+
+/** Makes it, and opens the queue; nothing listens and nothing is delivered yet. */
+export async function openCore(options: MtaOptions): Promise<StationCore> {
+  const { runtime, queue } = options;
+  const { clock, network, random } = runtime;
+  const bodies = newBodyStore(options);
+  const outlet = new EventOutlet(clock, options.onEvent);
+  const { emit } = outlet;
+  const deadlines = new Deadlines(
+    clock,
+    (error) => emit({ type: "internal.error", where: "deadlines", error: describeError(error) }),
+  );
+  const tracer = new Tracer(clock);
+  const nextId = sessionIds(runtime);
+  return {
+    ...{ runtime, outlet, emit, deadlines, tracer, bodies, nextId },
+    buffers: new ReadBuffers(),
+    listeners: new ListenerSet(network, nextId),
+    queue: queue === undefined
+      ? null
+      : await StationQueue.open(queue, { runtime, deadlines, tracer, emit }),
+    nonce: () => random.bytes(18).toBase64(),
+  };
+}
+
+/** Where events go: to whoever watches now. */
+export class EventOutlet {
+  /** Who watches; may be another one at any time. */
+  sink: EventSink | undefined;
+  readonly #clock: Runtime["clock"];
+
+  /** @param clock tells when something happened. */
+  constructor(clock: Runtime["clock"], sink: EventSink | undefined) {
+    this.#clock = clock;
+    this.sink = sink;
+  }
+
+  /** Tells a fact. Never throws. */
+  readonly emit = (fact: MtaFact): void => {
+    try {
+      this.sink?.({ time: this.#clock.now(), ...fact });
+    } catch {
+      // Who only watches must not change what becomes of a mail, nor end the process.
+    }
+  };
+}
+
+/** Ids that no other process of this station has used: its start, randomness, a count. */
+function sessionIds({ clock, random }: Runtime): () => string {
+  const start = clock.now().toString(36) + random.bytes(3).toHex();
+  let count = 0;
+  return () => `${start}.${(++count).toString(36)}`;
+}
