@@ -10,8 +10,10 @@
  */
 
 import { connect, type NetConnectOpts, type Socket } from "node:net";
+import process from "node:process";
 import { nodeAddress } from "./node_address.ts";
 import { secureClient, secureServer } from "./node_tls.ts";
+import { acceptTls, connectTls, type Secured } from "./node_tls_handshake.ts";
 import {
   type Connection,
   type ConnectOptions,
@@ -19,8 +21,15 @@ import {
   type SocketAddress,
   SystemError,
   type TlsClientOptions,
+  type TlsInfo,
   type TlsServer,
 } from "./runtime.ts";
+
+/**
+ * Whether TLS is given the socket itself. Bun's is made for that: over a stream of ours it chooses no certificate by
+ * name and knows no half-closed connection. Deno's reads such a socket however much its own reader lags behind.
+ */
+const OVER_SOCKETS = process.versions["bun"] !== undefined;
 
 /** Connects, by TCP also from an address of ours. */
 export function connectTo(
@@ -73,28 +82,33 @@ export interface KnownEnds {
 export class NodeConnection implements Connection {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
-  readonly tls = null;
+  readonly tls: TlsInfo | null;
   readonly #socket: Socket;
   #ended = false;
   #closed = false;
   #failure: unknown = null;
   #wakeRead: (() => void) | null = null;
   #failWrite: (() => void) | null = null;
+  /** What this has become. */
+  #secured: NodeConnection | null = null;
+  readonly #onReadable = () => this.#wakeRead?.();
+  readonly #onEnd = () => {
+    this.#ended = true;
+    this.#wakeRead?.();
+  };
+  readonly #onError = (error: unknown) => this.#fail(error);
+  readonly #onClose = () => this.#fail(reset());
 
   /** Takes a connected socket over: `socket` must not be used elsewhere any more. */
-  constructor(socket: Socket, { local, remote }: KnownEnds = {}) {
+  constructor(socket: Socket, { local, remote }: KnownEnds = {}, tls: TlsInfo | null = null) {
     this.#socket = socket;
+    this.tls = tls;
     // Of a unix socket one end at least has no name.
     const unnamed = local?.transport === "unix" ? { transport: "unix", path: "" } as const : null;
     this.local = local ?? nodeAddress(socket.localAddress, socket.localPort);
     this.remote = remote ?? unnamed ?? nodeAddress(socket.remoteAddress, socket.remotePort);
-    socket.on("readable", () => this.#wakeRead?.());
-    socket.on("end", () => {
-      this.#ended = true;
-      this.#wakeRead?.();
-    });
-    socket.on("error", (error) => this.#fail(error));
-    socket.on("close", () => this.#fail(reset()));
+    socket.on("readable", this.#onReadable).on("end", this.#onEnd);
+    socket.on("error", this.#onError).on("close", this.#onClose);
     // It was reset before it came here, and tells no more of it.
     if (socket.destroyed) this.#fail(reset());
   }
@@ -127,19 +141,48 @@ export class NodeConnection implements Connection {
     this.#closed = true;
     this.#ended = false;
     this.#failure = new SystemError("ECANCELED", "woken by close");
+    this.#secured?.close();
     this.#socket.destroy();
     this.#wakeRead?.();
     this.#failWrite?.();
   }
 
   startTlsServer(server: TlsServer, received?: Uint8Array): Promise<Connection> {
-    if (this.#closed) return Promise.reject(badDescriptor());
-    return secureServer(this, server, received);
+    const refused = this.#refuseTls();
+    if (refused !== null) return Promise.reject(refused);
+    if (!OVER_SOCKETS) return secureServer(this, server, received);
+    if (received !== undefined) this.#socket.unshift(received);
+    return this.#secure(() => acceptTls(this.#socket, server));
   }
 
   startTlsClient(options: TlsClientOptions): Promise<Connection> {
-    if (this.#closed) return Promise.reject(badDescriptor());
-    return secureClient(this, options);
+    const refused = this.#refuseTls();
+    if (refused !== null) return Promise.reject(refused);
+    if (!OVER_SOCKETS) return secureClient(this, options);
+    return this.#secure(() => connectTls(this.#socket, options));
+  }
+
+  #refuseTls(): SystemError | null {
+    if (this.#closed) return badDescriptor();
+    return this.tls === null
+      ? null
+      : new SystemError("EPROTO", "the connection is secured already");
+  }
+
+  /** Hands the socket over to TLS, with what it has read ahead. */
+  async #secure(handshake: () => Promise<Secured>): Promise<Connection> {
+    const raw = this.#socket;
+    raw.off("readable", this.#onReadable).off("end", this.#onEnd).off("close", this.#onClose);
+    try {
+      const { socket, info } = await handshake();
+      this.#secured = new NodeConnection(socket, { local: this.local, remote: this.remote }, info);
+    } catch (error) {
+      const canceled = this.#closed;
+      this.close();
+      throw canceled ? new SystemError("ECANCELED", "woken by close", { cause: error }) : error;
+    }
+    if (this.#closed) this.#secured.close();
+    return this.#secured;
   }
 
   /** What the stream has, at most so much; asks it for more where it has nothing. */

@@ -1,20 +1,16 @@
 /**
- * TLS over any plaintext {@link Connection}, both ways, by `node:tls`: the handshakes, and the
- * connection that comes of one. Knows no runtime but Node's built-ins, so every adapter that has
- * them can use it.
+ * TLS over any plaintext {@link Connection}, both ways, by `node:tls`. Knows no runtime but Node's
+ * built-ins, so every adapter that has them can use it.
  *
- * What fails: a handshake rejects with a `SystemError` once the socket is closed: ECANCELED when
- * `close()` ended it (how its owner makes a time-out), ECONNRESET when the peer went away, else
- * EPROTO with TLS's own error as `cause`. It waits for the peer without limit of its own. The peer's
+ * What fails: the handshakes, see `node_tls_handshake.ts`, and what any connection does. The peer's
  * end of TCP counts as an orderly end even without close_notify: many mail systems never send one,
  * and SMTP marks the ends of its commands and messages itself.
  *
  * @module
  */
 
-import { isIP } from "node:net";
-import { checkServerIdentity, connect, rootCertificates, type TLSSocket } from "node:tls";
-import { NodeTlsServer } from "./node_tls_server.ts";
+import type { TLSSocket } from "node:tls";
+import { acceptTls, connectTls } from "./node_tls_handshake.ts";
 import {
   type Connection,
   errorCode,
@@ -30,98 +26,24 @@ import { TlsCarrier } from "./tls_carrier.ts";
 const WRITE_PIECE = 64 * 1024;
 
 /** Becomes the server's side of TLS; see {@link Connection.startTlsServer}. */
-export function secureServer(
+export async function secureServer(
   plain: Connection,
   server: TlsServer,
   received?: Uint8Array,
 ): Promise<Connection> {
-  if (!(server instanceof NodeTlsServer)) {
-    return Promise.reject(new TypeError("the TlsServer is of another adapter"));
-  }
   const carrier = new TlsCarrier(plain, received);
-  return handshake(plain, carrier, (onSecure, onError) => {
-    server.handshake(
-      carrier,
-      (socket) => onSecure(socket, (socket as { servername?: string | null }).servername),
-      onError,
-    );
-  });
+  const { socket, info } = await acceptTls(carrier, server);
+  return new TlsConnection(plain, carrier, socket, info);
 }
 
 /** Becomes the client's side of TLS; see {@link Connection.startTlsClient}. */
-export function secureClient(plain: Connection, options: TlsClientOptions): Promise<Connection> {
-  const { serverName, verify, authorities = [] } = options;
+export async function secureClient(
+  plain: Connection,
+  options: TlsClientOptions,
+): Promise<Connection> {
   const carrier = new TlsCarrier(plain);
-  return handshake(plain, carrier, (onSecure, onError) => {
-    // An address is never sent as SNI (RFC 6066 §3), but may be demanded of the certificate.
-    const name = isIP(serverName) === 0 ? serverName : undefined;
-    const socket = connect({
-      socket: carrier,
-      host: serverName,
-      servername: name,
-      minVersion: "TLSv1.2",
-      rejectUnauthorized: verify,
-      checkServerIdentity: verify ? checkServerIdentity : () => undefined,
-      // Given authorities replace the well-known ones in node:tls; here they are added to them.
-      ca: verify && authorities.length > 0 ? [...rootCertificates, ...authorities] : undefined,
-    });
-    socket.on("error", onError);
-    socket.once("secureConnect", () => onSecure(socket, name));
-  });
-}
-
-type Begin = (
-  onSecure: (socket: TLSSocket, serverName?: string | null) => void,
-  onError: (error: Error) => void,
-) => void;
-
-/** Waits for a handshake's end, good or bad; a bad one has closed the socket when this rejects. */
-function handshake(plain: Connection, carrier: TlsCarrier, begin: Begin): Promise<Connection> {
-  const { promise, resolve, reject } = Promise.withResolvers<Connection>();
-  let reason: unknown = null;
-  const onError = (error: unknown) => {
-    reason ??= error;
-    carrier.destroy();
-  };
-  // TLS does not notice by itself that its stream ends in the middle of a handshake.
-  const onEnd = () => onError(new SystemError("ECONNRESET", "the peer closed the connection"));
-  const onClose = () => reject(handshakeError(carrier.errored ?? reason));
-  carrier.once("end", onEnd).once("close", onClose);
-  try {
-    begin((socket, serverName) => {
-      if (carrier.destroyed) return;
-      carrier.off("end", onEnd).off("close", onClose);
-      resolve(new TlsConnection(plain, carrier, socket, tlsInfo(socket, serverName)));
-    }, onError);
-  } catch (error) {
-    onError(error);
-  }
-  return promise;
-}
-
-function handshakeError(reason: unknown): SystemError {
-  const text = `TLS handshake failed: ${reason instanceof Error ? reason.message : "cut off"}`;
-  switch (errorCode(reason)) {
-    // The owner closed the socket, while it was being read or between two reads.
-    case "ECANCELED":
-    case "EBADF":
-      return new SystemError("ECANCELED", text, { cause: reason });
-    case "ECONNRESET":
-    case "EPIPE":
-    case undefined:
-      return new SystemError("ECONNRESET", text, { cause: reason });
-    default:
-      return new SystemError("EPROTO", text, { cause: reason });
-  }
-}
-
-function tlsInfo(socket: TLSSocket, serverName?: string | null): TlsInfo {
-  const cipher = socket.getCipher();
-  return {
-    protocol: socket.getProtocol() ?? "",
-    cipher: cipher.standardName ?? cipher.name,
-    ...(serverName ? { serverName } : {}),
-  };
+  const { socket, info } = await connectTls(carrier, options);
+  return new TlsConnection(plain, carrier, socket, info);
 }
 
 /** A secured connection. Decrypts only what is asked for, see {@link TlsCarrier}. */

@@ -88,6 +88,8 @@ class Acceptor {
       cert: first.chain,
       key: first.key,
       minVersion: MIN_VERSION,
+      // A client may end its direction and still wait for the reply to what it said.
+      allowHalfOpen: true,
       // Must answer at once: a handshake whose callback answers later hangs in Deno.
       SNICallback: (name, callback) => callback(null, contexts.choose(name)),
     });

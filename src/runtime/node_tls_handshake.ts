@@ -1,0 +1,118 @@
+/**
+ * The handshakes of TLS by `node:tls`, both ways, over any stream.
+ *
+ * What fails: a handshake rejects with a `SystemError` once the stream is closed: ECANCELED when its owner ended
+ * it (how time-outs are made), ECONNRESET when the peer went away, else EPROTO with TLS's own error as `cause`.
+ * It waits for the peer without limit of its own.
+ *
+ * @module
+ */
+
+import { isIP } from "node:net";
+import type { Duplex } from "node:stream";
+import { checkServerIdentity, connect, rootCertificates, type TLSSocket } from "node:tls";
+import { NodeTlsServer } from "./node_tls_server.ts";
+import {
+  errorCode,
+  SystemError,
+  type TlsClientOptions,
+  type TlsInfo,
+  type TlsServer,
+} from "./runtime.ts";
+
+/** What comes of a handshake. */
+export interface Secured {
+  readonly socket: TLSSocket;
+  readonly info: TlsInfo;
+}
+
+/** The server's side. @throws {TypeError} where `server` is of another adapter. */
+export function acceptTls(stream: Duplex, server: TlsServer): Promise<Secured> {
+  if (!(server instanceof NodeTlsServer)) {
+    return Promise.reject(new TypeError("the TlsServer is of another adapter"));
+  }
+  return handshake(stream, (onSecure, onError) => {
+    server.handshake(
+      stream,
+      (socket) => onSecure(socket, (socket as { servername?: string | null }).servername),
+      onError,
+    );
+  });
+}
+
+/** The client's side. */
+export function connectTls(stream: Duplex, options: TlsClientOptions): Promise<Secured> {
+  const { serverName, verify, authorities = [] } = options;
+  return handshake(stream, (onSecure, onError) => {
+    // An address is never sent as SNI (RFC 6066 §3), but may be demanded of the certificate.
+    const name = isIP(serverName) === 0 ? serverName : undefined;
+    const settings = {
+      socket: stream,
+      host: serverName,
+      servername: name,
+      minVersion: "TLSv1.2" as const,
+      allowHalfOpen: true, // Bun wants to be told so; others do it anyway.
+      rejectUnauthorized: verify,
+      checkServerIdentity: verify ? checkServerIdentity : () => undefined,
+      // Given authorities replace the well-known ones in node:tls; here they are added to them.
+      ca: verify && authorities.length > 0 ? [...rootCertificates, ...authorities] : undefined,
+    };
+    const socket = connect(settings);
+    socket.on("error", onError);
+    socket.once("secureConnect", () => onSecure(socket, name));
+  });
+}
+
+type Begin = (
+  onSecure: (socket: TLSSocket, serverName?: string | null) => void,
+  onError: (error: Error) => void,
+) => void;
+
+/** Waits for a handshake's end, good or bad; a bad one has closed the stream when this rejects. */
+function handshake(stream: Duplex, begin: Begin): Promise<Secured> {
+  const { promise, resolve, reject } = Promise.withResolvers<Secured>();
+  let reason: unknown = null;
+  const onError = (error: unknown) => {
+    reason ??= error;
+    stream.destroy();
+  };
+  // TLS does not notice by itself that its stream ends in the middle of a handshake.
+  const onEnd = () => onError(new SystemError("ECONNRESET", "the peer closed the connection"));
+  const onClose = () => reject(handshakeError(stream.errored ?? reason));
+  stream.once("end", onEnd).once("close", onClose);
+  try {
+    begin((socket, serverName) => {
+      if (stream.destroyed) return;
+      stream.off("end", onEnd).off("close", onClose);
+      resolve({ socket, info: tlsInfo(socket, serverName) });
+    }, onError);
+  } catch (error) {
+    onError(error);
+  }
+  return promise;
+}
+
+function handshakeError(reason: unknown): SystemError {
+  const text = `TLS handshake failed: ${reason instanceof Error ? reason.message : "cut off"}`;
+  switch (errorCode(reason)) {
+    // The owner closed the socket, while it was being read or between two reads.
+    case "ECANCELED":
+    case "EBADF":
+      return new SystemError("ECANCELED", text, { cause: reason });
+    case "ECONNRESET":
+    case "EPIPE":
+    case undefined:
+      return new SystemError("ECONNRESET", text, { cause: reason });
+    default:
+      return new SystemError("EPROTO", text, { cause: reason });
+  }
+}
+
+function tlsInfo(socket: TLSSocket, serverName?: string | null): TlsInfo {
+  const cipher = socket.getCipher();
+  return {
+    protocol: socket.getProtocol() ?? "",
+    cipher: cipher.standardName ?? cipher.name,
+    ...(serverName ? { serverName } : {}),
+  };
+}

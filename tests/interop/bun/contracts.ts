@@ -1,0 +1,46 @@
+/**
+ * The contracts of a runtime's adapter, kept by Bun's in Bun: bundled and run by `bun_contracts_test.ts`.
+ *
+ * @module
+ */
+
+import { runTests } from "./deno_test_shim.ts";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { bunRuntime } from "../../../src/runtime/bun.ts";
+import { runNodeProgram } from "../../../src/runtime/node_programs.ts";
+import { nodeResolver } from "../../../src/runtime/node_resolver.ts";
+import type { Adapter } from "../../contracts/adapter.ts";
+import { clockContract } from "../../contracts/clock_contract.ts";
+import { filesContract } from "../../contracts/files_contract.ts";
+import { networkContract } from "../../contracts/network_contract.ts";
+import { programsContract } from "../../contracts/programs_contract.ts";
+import { resolverContract } from "../../contracts/resolver_contract.ts";
+import { tlsContract } from "../../contracts/tls_contract.ts";
+import { DnsServer } from "../../support/dns_server.ts";
+
+const adapter: Adapter = {
+  name: "bun",
+  async start() {
+    const folder = await mkdtemp(join(tmpdir(), "yizhan-"));
+    return { runtime: bunRuntime(), folder, end: () => rm(folder, { recursive: true }) };
+  },
+};
+
+clockContract(adapter);
+filesContract(adapter);
+networkContract(adapter);
+tlsContract(adapter);
+programsContract(adapter.name, runNodeProgram);
+
+for (const address of ["127.0.0.1", "::1"]) {
+  resolverContract(`${adapter.name} by ${address}`, async (answers) => {
+    const server = await DnsServer.start(undefined, address);
+    const resolver = nodeResolver({ servers: [server.server], timeout: answers ? 30_000 : 200 });
+    return { resolver, zones: server.zones, end: () => server[Symbol.asyncDispose]() };
+  });
+}
+
+process.exit(await runTests() === 0 ? 0 : 1);
