@@ -35,14 +35,43 @@ export function parseFromAddresses(value: string): Address[] | null {
   return reader.readList(false) && reader.mailboxes.length > 0 ? reader.mailboxes : null;
 }
 
+/**
+ * The mailboxes in the unfolded value of a field that names recipients (To, Cc, Bcc), in order; `null` where it
+ * is malformed. It may name none (`undisclosed-recipients:;`), and a name without a domain is one of ours, as
+ * programs of this machine write them.
+ *
+ * @param domain of such names.
+ *
+ * @example
+ * ```ts
+ * import { parseRecipientAddresses } from "./mailbox_list.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(parseRecipientAddresses("root, Bob <bob@b.test>", "a.test"), [
+ *   { local: "root", domain: "a.test" },
+ *   { local: "bob", domain: "b.test" },
+ * ]);
+ * assertEquals(parseRecipientAddresses("undisclosed-recipients:;", "a.test"), []);
+ * ```
+ */
+export function parseRecipientAddresses(value: string, domain: string): Address[] | null {
+  const lexemes = lexStructured(value);
+  if (lexemes === null) return null;
+  const reader = new ListReader(lexemes, domain);
+  return reader.readList(false) ? reader.mailboxes : null;
+}
+
 /** Reads address lists off lexemes. Every `read` gives whether what it read was well-formed. */
 class ListReader {
   readonly mailboxes: Address[] = [];
   readonly #lexemes: readonly Lexeme[];
+  /** Of names that have none; `null`: they must have one. */
+  readonly #domain: string | null;
   #at = 0;
 
-  constructor(lexemes: readonly Lexeme[]) {
+  constructor(lexemes: readonly Lexeme[], domain: string | null = null) {
     this.#lexemes = lexemes;
+    this.#domain = domain;
   }
 
   /** Up to the end, or to the `;` of a group. Empty elements are let pass (RFC 5322 §4.4). */
@@ -64,7 +93,8 @@ class ListReader {
     if (this.#special() === "@") return this.#readDomain(words);
     const named = words.length === 0 || words[0]?.kind !== "special";
     if (named && this.#skip("<")) return this.#readAngle();
-    return named && words.length > 0 && !inGroup && this.#skip(":") && this.readList(true);
+    if (named && words.length > 0 && !inGroup && this.#skip(":")) return this.readList(true);
+    return named && this.#domain !== null && this.#add(joinDotted(words), this.#domain);
   }
 
   /** Behind `<`: a route of old (RFC 5322 §4.4), the address, `>`. */
@@ -83,9 +113,12 @@ class ListReader {
   /** `@` and the domain behind a local part. */
   #readDomain(words: readonly Lexeme[]): boolean {
     const local = joinDotted(words);
-    if (local === null || !this.#skip("@")) return false;
-    const domain = this.#readDomainText();
-    if (domain === null) return false;
+    if (this.#domain !== null && this.#special() !== "@") return this.#add(local, this.#domain);
+    return this.#skip("@") && this.#add(local, this.#readDomainText());
+  }
+
+  #add(local: string | null, domain: string | null): boolean {
+    if (local === null || domain === null) return false;
     const mailbox = parseAddress(formatAddress({ local, domain }), { smtputf8: true });
     if (mailbox === null || mailbox.local !== local) return false;
     this.mailboxes.push(mailbox);

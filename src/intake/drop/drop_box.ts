@@ -17,7 +17,12 @@
 
 import { describeError } from "../../events.ts";
 import { MAIL_NAME } from "./drop_file.ts";
-import { cleanDropFolder, type DropFolderOptions, openDropFolder } from "./drop_folder.ts";
+import {
+  cleanDropFolder,
+  type DropFolderOptions,
+  openDropFolder,
+  postBulletin,
+} from "./drop_folder.ts";
 import type { DropBoxOptions, DropSettings } from "./drop_options.ts";
 import { DropTaker } from "./drop_taker.ts";
 import { listenForNudges } from "./nudge.ts";
@@ -68,6 +73,7 @@ export class DropBox {
   static async start(options: DropBoxOptions): Promise<DropBox> {
     const box = new DropBox(options);
     for (const note of await openDropFolder(box.#folder)) box.#troubled(options.directory, note);
+    await box.#post();
     box.#silence = await listenForNudges({
       ...options.runtime,
       path: options.nudge,
@@ -87,6 +93,7 @@ export class DropBox {
   /** New settings, for mail that is looked at from now on. */
   configure(settings: Partial<DropSettings>): void {
     this.#settings = { ...this.#settings, ...settings };
+    this.#post().catch((error) => this.#troubled(this.#options.directory, error));
     this.look();
   }
 
@@ -96,6 +103,10 @@ export class DropBox {
     this.#wake.abort();
     await this.#silence?.();
     await this.#running;
+  }
+
+  #post(): Promise<void> {
+    return postBulletin(this.#folder, this.#options.runtime.random, this.#settings);
   }
 
   async #run(): Promise<void> {

@@ -13,8 +13,9 @@
  * @module
  */
 
-import { errorCode, type FileHandle, type Files } from "../../runtime/runtime.ts";
-import { MAIL_NAME } from "./drop_file.ts";
+import { errorCode, type FileHandle, type Files, type Random } from "../../runtime/runtime.ts";
+import { BULLETIN_NAME, type DropBulletin, formatBulletin } from "./drop_bulletin.ts";
+import { MAIL_MODE, MAIL_NAME, UNFINISHED } from "./drop_file.ts";
 
 /** The mode of the folder. */
 export const DROP_MODE = 0o1733;
@@ -128,8 +129,27 @@ export async function cleanDropFolder(
   { files, directory, refused }: DropFolderOptions,
   now: number,
 ): Promise<void> {
-  await removeOld(files, directory, now - UNFINISHED_AGE, (name) => !MAIL_NAME.test(name));
+  await removeOld(files, directory, now - UNFINISHED_AGE, (name) => {
+    return !MAIL_NAME.test(name) && name !== BULLETIN_NAME;
+  });
   await removeOld(files, refused, now - REFUSED_AGE, () => true);
+}
+
+/** Puts the bulletin where programs find it; the one that is there is replaced. */
+export async function postBulletin(
+  { files, directory }: DropFolderOptions,
+  random: Random,
+  bulletin: DropBulletin,
+): Promise<void> {
+  const path = `${directory}/${UNFINISHED}${random.bytes(16).toHex()}`;
+  const file = await files.open(path, { write: true, createNew: true });
+  try {
+    await file.write(formatBulletin(bulletin));
+  } finally {
+    file.close();
+  }
+  await files.setMode(path, MAIL_MODE);
+  await files.rename(path, `${directory}/${BULLETIN_NAME}`);
 }
 
 async function removeOld(
