@@ -18,6 +18,7 @@ import { reply } from "../../src/smtp/reply.ts";
 import { scramKeys } from "../../src/smtp/sasl/scram_verifier.ts";
 import type { ServerAnswer, ServerEvent } from "../../src/smtp/server_event.ts";
 import { ServerSession } from "../../src/smtp/server_session.ts";
+import type { SessionTap } from "../../src/smtp/session_tap.ts";
 
 const PASSWORD = "tanstaaftanstaaf";
 const SALT = encode("sixteen octets..");
@@ -37,6 +38,8 @@ export interface PairOptions {
   readonly client?: ClientOptions;
   /** Octets that travel at a time. Default 1. */
   readonly size?: number;
+  /** Who listens in, on either side. */
+  readonly taps?: { readonly client: SessionTap; readonly server: SessionTap };
 }
 
 /** The two sessions. */
@@ -59,13 +62,17 @@ export class SessionPair {
   #command: "DATA" | "BDAT" = "DATA";
   #content: Uint8Array[] = [];
 
-  constructor({ role = "mx", server = {}, client = {}, size = 1 }: PairOptions = {}) {
+  constructor({ role = "mx", server = {}, client = {}, size = 1, taps }: PairOptions = {}) {
     this.#size = size;
     const protocol = role === "lmtp" ? "lmtp" : "smtp";
     const settings = clientSettings("mta.example", { protocol, ...client });
-    this.client = new ClientSession(settings, { nonce: () => "client-nonce" });
+    this.client = new ClientSession(settings, {
+      nonce: () => "client-nonce",
+      ...(taps && { tap: taps.client }),
+    });
     this.server = new ServerSession(settingsOf(role, "mx.example", server), {
       nonce: () => "server-nonce",
+      ...(taps && { tap: taps.server }),
     });
     this.run();
   }
