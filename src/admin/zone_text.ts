@@ -7,7 +7,14 @@
 
 import { encode } from "../bytes.ts";
 import type { DnsData } from "../runtime/dns_message.ts";
-import type { WantedRecord } from "./dns_records.ts";
+import {
+  asciiDomain,
+  domainRecords,
+  hostRecords,
+  type MailDomain,
+  type MailHost,
+  type WantedRecord,
+} from "./dns_records.ts";
 
 /** Seconds for which others may remember a record: short enough to mend a slip. */
 const TTL = 3600;
@@ -54,27 +61,50 @@ export function formatZoneData(data: DnsData): string {
 }
 
 /**
- * The records of a domain as a zone file, each with its reason. Those that lie in other zones, and those that are
- * for later, are comments.
- *
- * @param zone the domain.
- * @param beside more comments before the records.
+ * The records of each domain as zone files, one after the other. Those of the host are with the domain it lies in,
+ * else as comments with the first one.
  */
-export function formatZone(
+export function formatZones(host: MailHost, domains: readonly MailDomain[]): string {
+  const zones = domains.map(({ domain }) => asciiDomain(domain));
+  const home = Math.max(0, zones.findIndex((zone) => isInside(host.hostname, zone)));
+  return domains.map((domain, index) => {
+    const own = index === home ? hostRecords(host) : [];
+    const unknown = index === home && host.addresses.length === 0 ? [host.hostname] : [];
+    return formatZone(zones[index]!, unknown, [...own, ...domainRecords(host, domain)]);
+  }).join("\n");
+}
+
+/** What lies in another zone, and what is for later, is a comment. */
+function formatZone(
   zone: string,
+  unknown: readonly string[],
   records: readonly WantedRecord[],
-  beside: readonly string[] = [],
 ): string {
-  const lines = beside.map((line) => `; ${line}`.trimEnd());
+  const lines = [
+    `; DNS records for ${zone}, as a zone file has them. In the form of a provider each line is a name, a`,
+    "; type and a value; many want names without the dot at the end. What begins with ; is not for this zone.",
+  ];
+  for (const name of unknown) {
+    lines.push(
+      "",
+      `; Where this host is: publish its addresses. Nobody has said yet which they are. Each of them also`,
+      `; needs a PTR record that leads back to ${name}; whoever gave it to you sets that.`,
+      `; ${absolute(name)} ${TTL} IN A ADDRESS`,
+    );
+  }
   let said = "";
   for (const { name, data, need, why } of records) {
     const reason = why.map((line) => `; ${line}`).join("\n");
     if (reason !== said) lines.push("", reason);
     said = reason;
-    const inside = name === zone || name.endsWith(`.${zone}`);
-    lines.push((inside && need !== "later" ? "" : "; ") + formatZoneRecord(name, data));
+    const published = isInside(name, zone) && need !== "later";
+    lines.push((published ? "" : "; ") + formatZoneRecord(name, data));
   }
-  return `${lines.join("\n").trimStart()}\n`;
+  return `${lines.join("\n")}\n`;
+}
+
+function isInside(name: string, zone: string): boolean {
+  return name === zone || name.endsWith(`.${zone}`);
 }
 
 function absolute(name: string): string {

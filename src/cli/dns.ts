@@ -1,0 +1,199 @@
+/**
+ * `yizhan dns`: the records of DNS that should be there, beside those that are.
+ *
+ * @module
+ */
+
+import { parseDomain } from "../address.ts";
+import { checkDomain } from "../admin/dns_check_domain.ts";
+import { checkHost } from "../admin/dns_check_host.ts";
+import type { DnsFinding } from "../admin/dns_finding.ts";
+import { asciiDomain, domainRecords, hostRecords } from "../admin/dns_records.ts";
+import type { MailDomain, MailHost } from "../admin/dns_records.ts";
+import { type KeyOnDisk, mailDomainsOf, mailHostOf, readKeyOnDisk } from "../admin/mail_host.ts";
+import { formatZones } from "../admin/zone_text.ts";
+import type { ReadConfig } from "../config/load.ts";
+import { readUsersFile } from "../directory/users_read.ts";
+import { parseNameServer } from "../runtime/resolv_conf.ts";
+import { errorCode, type Files } from "../runtime/runtime.ts";
+import type { Command, CommandLine, Flag } from "./command.ts";
+import { CONFIG_FLAG, readConfigFor } from "./config_file.ts";
+import { formatFinding, formatJsonLine, formatSummary, recordAsJson } from "./dns_text.ts";
+import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
+import { thisRuntime } from "./machine.ts";
+import { requirePermissions } from "./permissions.ts";
+import { isColourful, warn } from "./terminal.ts";
+import { describeFileError, isNotCapable } from "./trouble.ts";
+
+const FLAGS = {
+  ...CONFIG_FLAG,
+  "name-server": {
+    value: "ADDR[:PORT]",
+    multiple: true,
+    help: "Whom to ask (default relay.nameServers, else those of /etc/resolv.conf)",
+  },
+  records: { help: "Print the records to publish, as a zone file, and ask nobody" },
+  json: { help: "Print JSON, an object a line" },
+} satisfies Record<string, Flag>;
+
+/** The command. */
+export const dns: Command = {
+  name: "dns",
+  usage: "[DOMAIN] [FLAGS]",
+  description: [
+    "Asks DNS for the records that mail to and from this host needs, and says of each whether it is as it",
+    "should be: the host's addresses and the way back from them, and of DOMAIN (default: all domains of the",
+    "configuration and of its users) who takes its mail (MX), SPF, DKIM, DMARC, TLS-RPT, MTA-STS and where",
+    "mail programs find how to send (SRV).",
+    "",
+    "ok         it is there and does what it must, whether or not it is the text that was proposed",
+    "missing    it is not there",
+    "different  it is there, and wrong: what is there, what should be, and what to do",
+    "unknown    DNS did not answer, or this user may not read the key: nothing is known, ask again",
+    "optional   it is not there, and need not be",
+    "",
+    "What others may still remember of the old records, DNS tells as well: after a change wait for the time",
+    "the old record said, mostly an hour.",
+    "",
+    "Exit codes: 0 all is well, 65 something is missing or different, 75 nothing is, but something is unknown.",
+  ].join("\n"),
+  flags: FLAGS,
+  examples: [
+    "dns",
+    "dns example.org --name-server 1.1.1.1",
+    "dns --records >example.org.zone",
+  ],
+  run: runDns,
+};
+
+async function runDns(line: CommandLine, words: readonly string[]): Promise<ExitCode> {
+  const named = readDomain(line);
+  const servers = line.values("name-server");
+  for (const text of servers) {
+    if (parseNameServer(text) !== null) continue;
+    throw new UsageError(
+      `--name-server ${text}: wanted an address, such as 1.1.1.1 or 127.0.0.1:53`,
+    );
+  }
+  const loaded = await readConfigFor(line);
+  const { written, paths } = loaded;
+  const asks = !line.has("records");
+  const nameServers = servers.length > 0 ? servers : written.relay.nameServers;
+  const read = [
+    paths.users,
+    paths.dkim,
+    ...(asks && nameServers.length === 0 ? [RESOLV_CONF] : []),
+  ];
+  requirePermissions({ read, write: [], listen: [], outward: asks, sys: [] }, words);
+  const { files, resolver } = thisRuntime(nameServers.length === 0 ? {} : { nameServers });
+  const domains = named === null ? await findDomains(files, loaded) : [named];
+  const keys = new Map<string, KeyOnDisk>();
+  for (const domain of domains) {
+    keys.set(domain, await readKeyOnDisk(files, paths.dkim, domain, written.dkim.selector));
+  }
+  const host = mailHostOf(written);
+  const mail = domains.map((domain) => mailDomain(domain, written.dkim.selector, keys.get(domain)));
+  if (!asks) {
+    for (const key of keys.values()) if (key.status !== "key") warn(`${key.path} ${key.reason}`);
+    printRecords(host, mail, line.has("json"));
+    return EXIT.ok;
+  }
+  const report = new Report(line.has("json"));
+  const hostCheck = await checkHost({ resolver }, host);
+  report.add("host", host.hostname, hostCheck.findings);
+  for (const one of mail) {
+    const key = keys.get(one.domain);
+    const lacking = key === undefined ? [] : describeKey(one.domain, written.dkim.selector, key);
+    const findings = await checkDomain({ resolver }, hostCheck.host, one);
+    report.add("domain", one.domain, [...findings, ...lacking]);
+  }
+  return report.end();
+}
+
+const RESOLV_CONF = "/etc/resolv.conf";
+
+function readDomain(line: CommandLine): string | null {
+  const [text, extra] = line.operands;
+  if (extra !== undefined) throw new UsageError(`dns takes one domain; what is ${extra} for?`);
+  if (text === undefined) return null;
+  const domain = parseDomain(text.replace(/\.$/, ""), { smtputf8: true });
+  if (domain !== null) return asciiDomain(domain);
+  throw new UsageError(`${text} is no domain, such as example.org`);
+}
+
+async function findDomains(files: Files, { written, paths }: ReadConfig): Promise<string[]> {
+  let ofUsers: Iterable<string> = [];
+  try {
+    ofUsers = (await readUsersFile(files, paths.users)).file.table.domains;
+  } catch (error) {
+    const reason = errorCode(error) === undefined && !isNotCapable(error)
+      ? (error as Error).message
+      : `${paths.users}: ${describeFileError(error)}`;
+    warn(`domains that only users have are left out: ${reason}`);
+  }
+  const domains = mailDomainsOf(written, ofUsers);
+  if (domains.length > 0) return domains;
+  throw new CommandError(
+    EXIT.config,
+    "there is no domain to ask for: name one, or set domains in the configuration",
+  );
+}
+
+function mailDomain(domain: string, selector: string, key: KeyOnDisk | undefined): MailDomain {
+  return { domain, dkim: key?.status === "key" ? [{ selector, key: key.key }] : [] };
+}
+
+/** A key of ours that there is not cannot be compared. */
+function describeKey(domain: string, selector: string, key: KeyOnDisk): DnsFinding[] {
+  if (key.status === "key") return [];
+  const about = { purpose: "dkim", name: `${selector}._domainkey.${domain}`, type: "TXT" } as const;
+  const rest = { found: [], wanted: null };
+  const message = `this host's key ${key.path} ${key.reason}`;
+  if (key.status === "unreadable") {
+    return [{
+      ...about,
+      ...rest,
+      status: "unknown",
+      message,
+      advice: "run this as the server's user",
+    }];
+  }
+  const folder = key.path.replace(/\/[^/]*$/, "");
+  const make = `(umask 077; mkdir -p ${folder} && openssl genpkey -algorithm RSA ` +
+    `-pkeyopt rsa_keygen_bits:2048 -out ${key.path})`;
+  return [{ ...about, ...rest, status: "missing", message, advice: `make it: ${make}` }];
+}
+
+function printRecords(host: MailHost, domains: readonly MailDomain[], json: boolean): void {
+  if (!json) return console.log(formatZones(host, domains).trimEnd());
+  const records = [...hostRecords(host), ...domains.flatMap((one) => domainRecords(host, one))];
+  for (const record of records) console.log(formatJsonLine(recordAsJson(record)));
+}
+
+/** Findings as they come, and what they come to. */
+class Report {
+  readonly #json: boolean;
+  readonly #all: DnsFinding[] = [];
+
+  constructor(json: boolean) {
+    this.#json = json;
+  }
+
+  add(kind: "host" | "domain", name: string, findings: readonly DnsFinding[]): void {
+    this.#all.push(...findings);
+    if (this.#json) {
+      for (const one of findings) console.log(formatJsonLine({ [kind]: name, ...one }));
+      return;
+    }
+    console.log(name);
+    for (const one of findings) console.log(formatFinding(one, isColourful("stdout")));
+  }
+
+  end(): ExitCode {
+    const count = (...statuses: string[]) =>
+      this.#all.filter(({ status }) => statuses.includes(status)).length;
+    const [wrong, unknown] = [count("missing", "different"), count("unknown")];
+    if (!this.#json) console.log(formatSummary(wrong, unknown));
+    return wrong > 0 ? EXIT.dataError : unknown > 0 ? EXIT.temporary : EXIT.ok;
+  }
+}
