@@ -30,7 +30,8 @@ export function checkRetry({ retry, retryDomains }: Parts): Finding[] {
       const message = `found ${quote(domain)}, which is ${quote(first)} once more`;
       findings.push({ path, of: "key", message });
     }
-    if (given === null) continue;
+    // What it differs from is not known where that is wrong itself.
+    if (given === null || retry === null) continue;
     const differing = Object.entries(given).filter(([, value]) => value !== undefined);
     findings.push(...checkOne({ ...usual, ...Object.fromEntries(differing) }, path));
   }

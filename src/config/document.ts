@@ -235,7 +235,7 @@ const SYNTAX: Readonly<Record<string, string>> = {
   BAD_DIRECTIVE: "a line with % is no YAML that is known here; text that begins so goes in quotes",
   BAD_DQ_ESCAPE:
     'in "double quotes" a backslash begins an escape: write \\\\, or use single quotes',
-  BAD_INDENT: "is not indented as what it belongs to",
+  BAD_INDENT: "is not indented as what it belongs to; or ] or } is missing before",
   BAD_PROP_ORDER: "anchors (&) and tags (!) stand after the mark (- or key:), before the value",
   BAD_SCALAR_START: "text that begins with this sign goes in quotes",
   BLOCK_AS_IMPLICIT_KEY: "a second key: on one line; text with a colon in it goes in quotes",

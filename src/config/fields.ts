@@ -13,11 +13,21 @@ import { z } from "./packages.ts";
 
 const UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
 
+/** Text that fits, what is wanted in words, and some that fit. */
+function text(wanted: string, fits: (text: string) => boolean, ...examples: readonly string[]) {
+  const schema = z.string(wanted).refine(fits, wanted);
+  return examples.length === 0 ? schema : schema.meta({ examples: [...examples] });
+}
+
+const DURATION = /^(?:\d{1,15}(?:ms|[smhd])){1,5}$/;
+
 /** Milliseconds, written `500ms`, `30s`, `6m`, `4h`, `5d`, or several (`1h30m`); ten years at most. */
 export const duration = z.codec(
-  z.string("wanted a duration, such as 30s, 6m, 4h or 5d")
-    .regex(/^(?:\d{1,15}(?:ms|[smhd])){1,5}$/, "wanted a duration, such as 30s, 6m, 4h or 5d")
-    .refine((text) => parseDuration(text) <= 3650 * UNITS.d, "wanted ten years at most"),
+  text(
+    "wanted a duration, such as 30s, 6m, 4h or 5d (ten years at most)",
+    (text) => DURATION.test(text) && parseDuration(text) <= 3650 * UNITS.d,
+    ...["30s", "6m", "4h", "5d"],
+  ),
   z.number(),
   { decode: parseDuration, encode: formatDuration },
 );
@@ -25,15 +35,14 @@ export const duration = z.codec(
 /** A {@link duration} of a second or more: what must not be over at once. */
 export const wait = duration.refine((milliseconds) => milliseconds >= 1000, "wanted 1s or more");
 
+const SIZE = "wanted a size, such as 500K or 50M";
+
 /** Octets, written `1500`, `500K`, `50M`, `1G` (of 1,024). */
 export const size = z.codec(
-  z.union(
-    [z.int().min(0), z.string().regex(/^\d{1,15}[KMGT]?$/)],
-    "wanted a size, such as 500K or 50M",
-  ).refine(
-    (given) => Number.isSafeInteger(parseSize(given)),
-    "wanted a size that a number can hold",
-  ),
+  z.union([
+    z.int(SIZE).min(0, SIZE),
+    text(SIZE, (text) => Number.isSafeInteger(parseSize(text)), "500K", "50M"),
+  ], SIZE),
   z.number(),
   { decode: parseSize, encode: formatSize },
 );
@@ -41,75 +50,89 @@ export const size = z.codec(
 /** A whole number over 0. */
 export const count = z.int("wanted a whole number").min(1, "wanted 1 or more");
 
+const PORT = "wanted a port, 1 to 65535";
+
 /** A TCP port. */
-export const port = z.int("wanted a port, 1 to 65535").min(1, "wanted a port, 1 to 65535")
-  .max(65_535, "wanted a port, 1 to 65535");
+export const port = z.int(PORT).min(1, PORT).max(65_535, PORT);
 
 /** Where to listen or connect: `ADDR:PORT`, `[IPV6]:PORT` or `unix:PATH`. */
 export const socketAddress = z.codec(
-  z.string().refine(
-    (text) => parseSocketAddress(text) !== null,
+  text(
     "wanted ADDRESS:PORT, [IPV6]:PORT or unix:PATH, such as 0.0.0.0:25 or [::]:25",
+    (text) => parseSocketAddress(text) !== null,
+    ...["0.0.0.0:25", "[::]:25", "127.0.0.1:2525", "unix:/run/yizhan/lmtp.sock"],
   ),
   z.custom<SocketAddress>(),
   { decode: (text) => parseSocketAddress(text)!, encode: formatSocketAddress },
 );
 
 /** Our own name, in ASCII: it is said before anybody has agreed on anything else. */
-export const hostname = z.string().refine(
-  (text) => parseDomain(text) !== null && (text.includes(".") || text === "localhost"),
+export const hostname = text(
   "wanted a host name with a dot, in ASCII, such as mail.example.org",
+  (text) => parseDomain(text) !== null && (text.includes(".") || text === "localhost"),
+  "mail.example.org",
 );
 
 /** A machine to connect to. */
-export const host = z.string().refine(
-  (text) => parseIp(text) !== null || parseDomain(text) !== null,
+export const host = text(
   "wanted a host name or an IP address, such as smtp.example.net",
+  (text) => parseIp(text) !== null || parseDomain(text) !== null,
+  "smtp.example.net",
 );
 
 /** A domain; may have letters of all alphabets. */
-export const domain = z.string().refine(
-  (text) => parseDomain(text, { smtputf8: true }) !== null,
+export const domain = text(
   "wanted a domain, such as example.org",
+  (text) => parseDomain(text, { smtputf8: true }) !== null,
+  "example.org",
 );
 
 /** A domain, `.example.org` for all below it. */
-export const domainPattern = z.string().refine(
-  (text) => text === "*" || parseDomainPattern(text) !== null,
+export const domainPattern = text(
   "wanted a domain (example.org), all below one (.example.org) or all others (*)",
+  (text) => text === "*" || parseDomainPattern(text) !== null,
+  ...["example.org", ".example.org", "*"],
 );
 
 /** A mail address. */
-export const mailAddress = z.string().refine(
-  (text) => parseAddress(text, { smtputf8: true }) !== null,
+export const mailAddress = text(
   "wanted a mail address, such as alice@example.org",
+  (text) => parseAddress(text, { smtputf8: true }) !== null,
+  "alice@example.org",
 ).overwrite((text) => {
   const address = parseAddress(text, { smtputf8: true });
   return address === null ? text : formatAddress(address);
 });
 
 /** The IP address of a machine. */
-export const ipAddress = z.string().refine((text) => {
-  const kind = classifyIp(text);
-  return kind !== null && kind !== "unspecified";
-}, "wanted an IP address, such as 192.0.2.1 or 2001:db8::1");
+export const ipAddress = text(
+  "wanted an IP address, such as 192.0.2.1 or 2001:db8::1",
+  (text) => {
+    const kind = classifyIp(text);
+    return kind !== null && kind !== "unspecified";
+  },
+  ...["192.0.2.1", "2001:db8::1"],
+);
 
 /** An {@link ipAddress} that is IPv4. */
-export const ipv4Address = ipAddress.refine(
-  (text) => parseIp(text)?.length === 4,
+export const ipv4Address = text(
   "wanted an IPv4 address, such as 192.0.2.1",
+  (text) => ipAddress.safeParse(text).success && parseIp(text)?.length === 4,
+  "192.0.2.1",
 );
 
 /** An {@link ipAddress} that is IPv6. */
-export const ipv6Address = ipAddress.refine(
-  (text) => parseIp(text)?.length === 16,
+export const ipv6Address = text(
   "wanted an IPv6 address, such as 2001:db8::1",
+  (text) => ipAddress.safeParse(text).success && parseIp(text)?.length === 16,
+  "2001:db8::1",
 );
 
 /** A network in CIDR form. */
-export const network = z.string().refine(
-  (text) => parseNetwork(text) !== null,
+export const network = text(
   "wanted a network, such as 192.0.2.0/24 or 2001:db8::/32",
+  (text) => parseNetwork(text) !== null,
+  ...["192.0.2.0/24", "2001:db8::/32"],
 );
 
 /** A network that may relay: not everybody's. */
@@ -119,24 +142,27 @@ export const relayNetwork = network.refine(
 );
 
 /** `ADDR` or `ADDR:PORT`. */
-export const nameServer = z.string().refine((text) => {
-  const bare = /^(?:\[(.+)\]|([\d.]+))(?::\d{1,5})?$/.exec(text);
-  return parseIp(bare?.[1] ?? bare?.[2] ?? text) !== null;
-}, "wanted an address with or without a port, such as 127.0.0.1:53");
+export const nameServer = text(
+  "wanted an address with or without a port, such as 127.0.0.1:53",
+  (text) => {
+    const bare = /^(?:\[(.+)\]|([\d.]+))(?::\d{1,5})?$/.exec(text);
+    return parseIp(bare?.[1] ?? bare?.[2] ?? text) !== null;
+  },
+  ...["127.0.0.1", "127.0.0.1:53"],
+);
 
 /** A path; relative ones are relative to the folder of the file, or where it is said so to `data`. */
-export const path = z.string().min(1, "wanted a path").refine(
-  (text) => !text.includes("\0"),
-  "wanted a path without NUL",
-);
+export const path = text("wanted a path", (text) => text !== "" && !text.includes("\0"));
+
+const SECRET = "wanted the secret itself, or file: PATH of a file that holds it";
 
 /** A password or key: the text itself, or `{ file: PATH }` of a file that holds nothing else. */
 export const secret = z.union([
-  z.string().min(1, "wanted the secret itself, or file: PATH of a file that holds it"),
+  text(SECRET, (text) => text !== ""),
   z.strictObject({
     file: path.describe("A file that holds the secret and nothing else, mode 0600"),
-  }),
-], "wanted the secret itself, or file: PATH of a file that holds it");
+  }, SECRET),
+], SECRET);
 
 /** See {@link secret}. */
 export type Secret = z.output<typeof secret>;
@@ -165,7 +191,7 @@ export function formatDuration(milliseconds: number): string {
 const PREFIXES = ["", "K", "M", "G", "T"];
 
 function parseSize(given: string | number): number {
-  const [, digits, unit = ""] = /^(\d+)([KMGT]?)$/.exec(String(given))!;
+  const [, digits, unit = ""] = /^(\d{1,15})([KMGT]?)$/.exec(String(given)) ?? [];
   return Number(digits) * 1024 ** PREFIXES.indexOf(unit);
 }
 

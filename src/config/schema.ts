@@ -75,17 +75,17 @@ const limits = z.strictObject({
 });
 
 const extensions = z.strictObject({
-  pipelining: z.boolean(),
-  eightBitMime: z.boolean(),
-  smtputf8: z.boolean(),
-  chunking: z.boolean(),
-  binaryMime: z.boolean(),
-  dsn: z.boolean(),
-  requireTls: z.boolean(),
-  etrn: z.boolean(),
-  verify: z.boolean(),
-  expand: z.boolean(),
-  auth: z.array(z.enum(["SCRAM-SHA-256", "PLAIN", "LOGIN"])),
+  pipelining: z.boolean().describe("Commands in groups (RFC 2920)"),
+  eightBitMime: z.boolean().describe("8-bit text (RFC 6152)"),
+  smtputf8: z.boolean().describe("Addresses in all alphabets (RFC 6531)"),
+  chunking: z.boolean().describe("BDAT in place of DATA (RFC 3030)"),
+  binaryMime: z.boolean().describe("Binary content (RFC 3030); needs the queue"),
+  dsn: z.boolean().describe("Delivery notices on demand (RFC 3461); needs the queue"),
+  requireTls: z.boolean().describe("TLS all the way, or not at all (RFC 8689)"),
+  etrn: z.boolean().describe("Mail held for a domain is asked for (RFC 1985)"),
+  verify: z.boolean().describe("VRFY answers who is here"),
+  expand: z.boolean().describe("EXPN answers what an alias stands for"),
+  auth: z.array(z.enum(["SCRAM-SHA-256", "PLAIN", "LOGIN"])).describe("Ways to log in (RFC 4954)"),
 }).partial();
 
 const listener = z.strictObject({
@@ -94,7 +94,7 @@ const listener = z.strictObject({
       "(587). submissions: the same with TLS from the start (465). lmtp: from a server of yours",
   ),
   address: socketAddress.describe("Where it listens: ADDRESS:PORT, [IPV6]:PORT or unix:PATH"),
-  name: z.string().min(1).optional().describe(
+  name: z.string().min(1).meta({ examples: ["mx-ipv6"] }).optional().describe(
     "Its name in the log and in metrics; default the role",
   ),
   banner: z.string().regex(/^[\x20-\x7e]+$/, "wanted printable ASCII").optional()
@@ -122,7 +122,10 @@ const relaySettings = {
   ),
   authorities: z.array(path).default([])
     .describe("PEM files of authorities to trust beside the system's, for verified"),
-  source: z.strictObject({ ipv4: ipv4Address.optional(), ipv6: ipv6Address.optional() }).optional()
+  source: z.strictObject({
+    ipv4: ipv4Address.optional().describe("To IPv4 hosts"),
+    ipv6: ipv6Address.optional().describe("To IPv6 hosts"),
+  }).optional()
     .describe("Our addresses to connect from"),
   family: z.enum(["ipv6-first", "ipv4-first", "ipv6-only", "ipv4-only"]).default("ipv6-first")
     .describe("Which addresses to try first, or only"),
@@ -135,7 +138,7 @@ const relaySettings = {
 
 const mx = z.strictObject({
   kind: z.literal("mx").describe("To whoever DNS names for the domain (RFC 5321 §5.1)"),
-  port: port.default(25),
+  port: port.default(25).describe("At their hosts"),
   ...relaySettings,
 });
 
@@ -151,7 +154,8 @@ const smarthost = z.strictObject({
 
 const lmtp = z.strictObject({
   kind: z.literal("lmtp").describe("To an LMTP server, such as Dovecot's; the end of the road"),
-  address: socketAddress,
+  address: socketAddress.meta({ examples: ["unix:/run/dovecot/lmtp", "127.0.0.1:24"] })
+    .describe("Where it listens"),
   connections: count.default(10).describe("Connections at once"),
 });
 
@@ -178,6 +182,9 @@ const route = z.strictObject({
     .describe("Take mail for these domains from anybody (backup MX, gateway)"),
   via: z.discriminatedUnion("kind", [mx, smarthost, lmtp, pipe, hold]).describe("The way it goes"),
 }).describe("How mail for some domains goes");
+
+const SENDER = "wanted an address or a domain, such as alice@example.org or example.org";
+const SENDERS = "wanted any, or a list of addresses and domains";
 
 const schedule = z.strictObject({
   first: wait.describe("From the first attempt to the second"),
@@ -265,7 +272,7 @@ export const configSchema = z.strictObject({
     interval: wait.default(3000).describe("How often it is looked at; a nudge comes at once"),
     senders: z.record(
       z.string(),
-      z.union([z.literal("any"), z.array(z.union([mailAddress, domain]))]),
+      z.union([z.literal("any"), z.array(z.union([mailAddress, domain], SENDER))], SENDERS),
     )
       .default({})
       .describe(
@@ -277,7 +284,10 @@ export const configSchema = z.strictObject({
     directory: path.default("dkim").describe(
       "The keys: DOMAIN/SELECTOR.pem, as yizhan init makes them",
     ),
-    selector: z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/).default("yizhan")
+    selector: z.string().regex(
+      /^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/,
+      "wanted letters, digits, dots and dashes, such as yizhan",
+    ).default("yizhan")
       .describe("Which of them"),
   }).prefault({}).describe("DKIM keys, for the records that yizhan dns compares"),
   log: z.strictObject({
@@ -285,7 +295,7 @@ export const configSchema = z.strictObject({
       .describe("auto: text on a terminal, JSON lines elsewhere"),
   }).prefault({}).describe("The log, on standard output"),
   monitor: z.strictObject({
-    address: socketAddress.optional()
+    address: socketAddress.meta({ examples: ["127.0.0.1:9125", "unix:monitor.sock"] }).optional()
       .describe("Where /metrics, /healthz and /readyz are; absent: nowhere. Keep it to yourself"),
   }).prefault({}).describe("Metrics and health over HTTP"),
   stop: z.strictObject({

@@ -24,7 +24,14 @@ export interface Checked {
 
 /** All problems of a value, in the order of the file. */
 export function schemaProblems(issues: readonly Issue[], checked: Checked): Problem[] {
-  return issues.flatMap((issue) => problemsOf(issue, checked));
+  const told = new Set<string>();
+  return issues.filter((issue) => {
+    // The first thing that is wrong with a value is enough: the others follow from it.
+    const path = JSON.stringify(issue.path);
+    const again = told.has(path);
+    if (issue.code !== "unrecognized_keys") told.add(path);
+    return !again || issue.code === "unrecognized_keys";
+  }).flatMap((issue) => problemsOf(issue, checked));
 }
 
 function problemsOf(issue: Issue, checked: Checked): Problem[] {
@@ -38,9 +45,20 @@ function problemsOf(issue: Issue, checked: Checked): Problem[] {
     const message = issue.issues[0]?.message ?? "is no key that can be here";
     return [problemAt(path, checked, "key", `found ${quote(String(path.at(-1)))}; ${message}`)];
   }
+  const meant = branchOf(issue);
+  if (meant !== null) return meant.flatMap((inner) => problemsOf(inner, checked));
   const { wanted, hint } = explain(issue, value);
   const found = describeValue(value, isSecret(path));
   return [problemAt(path, checked, "value", `found ${found}; ${wanted}`, hint)];
+}
+
+/** Of several ways to write a value, the one that was begun: what is wrong is in it, not it itself. */
+function branchOf(issue: Issue): Issue[] | null {
+  if (issue.code !== "invalid_union" || issue.errors.length === 0) return null;
+  const begun = issue.errors.find((issues) =>
+    issues.every(({ path, code }) => path.length > 0 || code === "unrecognized_keys")
+  );
+  return begun?.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })) ?? null;
 }
 
 function problemAt(
@@ -121,6 +139,9 @@ function explain(issue: Issue, value: unknown): { wanted: string; hint?: string 
   if (issue.message.startsWith("wanted")) return { wanted: issue.message };
   switch (issue.code) {
     case "invalid_type": {
+      if (value === null && issue.expected === "object") {
+        return { wanted: "wanted keys below it, or not this line" };
+      }
       const hint = quoteHint(issue.expected, value);
       return {
         wanted: `wanted ${TYPES[issue.expected] ?? issue.expected}`,
