@@ -34,9 +34,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./serve.ts").then((module) => module.serve),
   },
   {
+    name: "reload",
+    summary: "make the running server read its configuration again",
+    load: () => import("./reload.ts").then((module) => module.reload),
+  },
+  {
+    name: "status",
+    summary: "show how the running server is",
+    load: () => import("./status.ts").then((module) => module.status),
+  },
+  {
     name: "queue",
     summary: "see and change the mail that waits to be delivered",
     load: () => import("./queue.ts").then((module) => module.queue),
+  },
+  {
+    name: "explain",
+    summary: "what would happen to a mail, and why",
+    load: () => import("./explain.ts").then((module) => module.explain),
   },
   {
     name: "user",
