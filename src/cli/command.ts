@@ -27,8 +27,10 @@ export interface Command {
   readonly usage: string;
   /** More about it, in lines of at most 90 characters. */
   readonly description: string;
-  /** Its flags by name, without the dashes. */
+  /** Its flags by name, without the dashes; a name of one letter is a flag of one dash. */
   readonly flags: Readonly<Record<string, Flag>>;
+  /** It reads its words itself, since they follow other rules; `flags` are for the help. Default `false`. */
+  readonly ownRules?: boolean;
   /** Command lines that work, without the program's name. */
   readonly examples: readonly string[];
   /** Does it; resolves with the exit code. `words` is the whole command line, to be shown again. */
@@ -57,6 +59,14 @@ const HELP: Flag = { help: "Print this help" };
  * repeated where that means nothing.
  */
 export function parseCommandLine(command: Command, words: readonly string[]): CommandLine {
+  if (command.ownRules) {
+    return {
+      operands: words,
+      has: (flag) => flag === "help" && words[0] === "--help",
+      value: () => undefined,
+      values: () => [],
+    };
+  }
   const flags: Record<string, Flag> = { ...command.flags, help: HELP };
   const options = Object.fromEntries(
     Object.entries(flags).map(([name, flag]) => [name, {
@@ -116,7 +126,7 @@ function describeUnknownFlag(command: Command, rawName: string, flags: Record<st
 export function formatCommandHelp(program: string, summary: string, command: Command): string {
   const rows = Object.entries({ ...command.flags, help: HELP }).map(([name, flag]) => {
     const value = flag.value === undefined ? "" : ` ${flag.value}`;
-    return [`--${name}${value}${flag.multiple ? " ..." : ""}`, flag.help] as const;
+    return [`${formatFlagName(name)}${value}${flag.multiple ? " ..." : ""}`, flag.help] as const;
   });
   const examples = command.examples.map((example) => `  ${program} ${example}`);
   return [
@@ -132,6 +142,11 @@ export function formatCommandHelp(program: string, summary: string, command: Com
     "Examples:",
     ...examples,
   ].join("\n");
+}
+
+/** A flag as it is written on the command line. */
+export function formatFlagName(name: string): string {
+  return name.length === 1 ? `-${name}` : `--${name}`;
 }
 
 /** Two columns, indented; a long first one gets a line of its own. */
