@@ -44,6 +44,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./status.ts").then((module) => module.status),
   },
   {
+    name: "config",
+    summary: "show the configuration in force, all defaults, the schema for editors",
+    load: () => import("./config.ts").then((module) => module.config),
+  },
+  {
     name: "queue",
     summary: "see and change the mail that waits to be delivered",
     load: () => import("./queue.ts").then((module) => module.queue),
