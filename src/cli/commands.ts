@@ -29,6 +29,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./dev.ts").then((module) => module.dev),
   },
   {
+    name: "init",
+    summary: "make all that a mail server for your domain begins with",
+    load: () => import("./init.ts").then((module) => module.init),
+  },
+  {
     name: "serve",
     summary: "run a mail server for real users",
     load: () => import("./serve.ts").then((module) => module.serve),
@@ -47,6 +52,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: "config",
     summary: "show the configuration in force, all defaults, the schema for editors",
     load: () => import("./config.ts").then((module) => module.config),
+  },
+  {
+    name: "dns",
+    summary: "compare the DNS records that should be there with those that are",
+    load: () => import("./dns.ts").then((module) => module.dns),
   },
   {
     name: "queue",

@@ -1,0 +1,216 @@
+/**
+ * What `yizhan init` writes. The configuration comes last: where it is, the rest is whole. Each file is written
+ * beside its name, synced and renamed; what is there is kept; and where anything fails, what was made is taken away
+ * again, so that it can be repeated.
+ *
+ * @module
+ */
+
+import { generateKeyPair } from "node:crypto";
+import { promisify } from "node:util";
+import { type DkimPublicKey, readDkimKey } from "../admin/dkim_key.ts";
+import { dkimKeyPath } from "../admin/mail_host.ts";
+import { parseAddress } from "../address.ts";
+import { decode, encode } from "../bytes.ts";
+import { z } from "../config/packages.ts";
+import { configSchema } from "../config/schema.ts";
+import { addUser } from "../directory/users_edit.ts";
+import { readUsersFile } from "../directory/users_read.ts";
+import { mailboxKey } from "../address.ts";
+import type { Files, Runtime } from "../runtime/runtime.ts";
+import { CommandError, EXIT } from "./exit.ts";
+import type { InitAnswers } from "./init_answers.ts";
+import { formatStationConfig } from "./init_config.ts";
+import { keepLocalCertificate } from "./local_certificate.ts";
+
+/** The name of the configuration. */
+export const CONFIG_NAME = "yizhan.yaml";
+/** Which key is made: the default of `dkim.selector`. */
+export const DKIM_SELECTOR = "yizhan";
+
+/** What is there now. */
+export interface InitResult {
+  /** In the order they were made; `kept`: it was there before. */
+  readonly files: readonly { readonly path: string; readonly kept: boolean }[];
+  /** The public half of the DKIM key. */
+  readonly key: DkimPublicKey;
+}
+
+/** Makes everything. @throws {CommandError}, and what `Files` throws. */
+export async function writeStation(
+  runtime: Runtime,
+  folder: string,
+  answers: InitAnswers,
+): Promise<InitResult> {
+  const site = new Site(runtime.files, folder);
+  try {
+    return await writeAll(site, runtime, answers);
+  } catch (error) {
+    await site.undo();
+    throw error;
+  }
+}
+
+async function writeAll(site: Site, runtime: Runtime, answers: InitAnswers): Promise<InitResult> {
+  await site.makeFolder("", 0o755);
+  // Others must get through it to the drop folder; what is in it is closed to them.
+  await site.makeFolder("data", 0o711);
+  const key = await keepDkimKey(site, answers.domain);
+  await keepCertificate(site, runtime, answers);
+  await keepUser(site, runtime, answers);
+  await site.keepFile("yizhan.schema.json", 0o644, formatSchema);
+  await site.keepFile(CONFIG_NAME, 0o644, () => formatStationConfig(answers));
+  return { files: site.files, key };
+}
+
+async function keepDkimKey(site: Site, domain: string): Promise<DkimPublicKey> {
+  const path = dkimKeyPath("dkim", domain, DKIM_SELECTOR);
+  await site.makeFolder("dkim", 0o700);
+  await site.makeFolder(path.replace(/\/[^/]*$/, ""), 0o700);
+  const pem = await site.keepFile(path, 0o600, makeDkimKey);
+  const read = readDkimKey(pem);
+  if (read.status === "key") return read.key;
+  throw new CommandError(EXIT.dataError, `${site.path(path)} ${read.reason}; or move it away`);
+}
+
+/** RSA: not everybody can check Ed25519 (RFC 8463) yet. */
+async function makeDkimKey(): Promise<string> {
+  const { privateKey } = await promisify(generateKeyPair)("rsa", { modulusLength: 2048 });
+  return String(privateKey.export({ type: "pkcs8", format: "pem" }));
+}
+
+async function keepCertificate(
+  site: Site,
+  { clock }: Runtime,
+  { hostname, local }: InitAnswers,
+): Promise<void> {
+  const paths = ["tls/certificate.pem", "tls/key.pem"];
+  if (await site.has(paths[0]!)) return site.note(paths[0]!, true);
+  await site.makeFolder("tls", 0o700);
+  const names = [hostname, ...(local ? ["localhost", "127.0.0.1"] : [])];
+  for (const path of paths) site.undoable(path);
+  await keepLocalCertificate(site.path("tls"), names, clock.now());
+  await site.sync("tls", paths);
+  for (const path of paths) site.note(path, false);
+}
+
+async function keepUser(site: Site, runtime: Runtime, answers: InitAnswers): Promise<void> {
+  const { files, random } = runtime;
+  const address = parseAddress(answers.user, { smtputf8: true })!;
+  const path = site.path("users");
+  const there = await site.has("users");
+  if (there) {
+    const { file } = await readUsersFile(files, path);
+    if (file.table.users.has(mailboxKey(address))) return site.note("users", true);
+  } else {
+    site.undoable("users");
+  }
+  await addUser({ files, random, path }, { address, password: answers.password.text });
+  site.note("users", false);
+}
+
+function formatSchema(): string {
+  const schema = z.toJSONSchema(configSchema, { io: "input", unrepresentable: "any" });
+  return `${JSON.stringify(schema, null, 2)}\n`;
+}
+
+/** A folder in which things are made, and what was made in it. */
+class Site {
+  readonly files: { readonly path: string; readonly kept: boolean }[] = [];
+  readonly #files: Files;
+  readonly #folder: string;
+  /** Paths, the last one first to go. */
+  readonly #made: string[] = [];
+
+  constructor(files: Files, folder: string) {
+    this.#files = files;
+    this.#folder = folder;
+  }
+
+  path(name: string): string {
+    if (name === "") return this.#folder;
+    return this.#folder === "." ? name : `${this.#folder}/${name}`;
+  }
+
+  async has(name: string): Promise<boolean> {
+    return await this.#files.stat(this.path(name)) !== null;
+  }
+
+  /** It goes if anything fails from now on. */
+  undoable(name: string): void {
+    this.#made.push(this.path(name));
+  }
+
+  note(name: string, kept: boolean): void {
+    this.files.push({ path: this.path(name), kept });
+  }
+
+  /** Makes a folder where there is none, and those above it. */
+  async makeFolder(name: string, mode: number): Promise<void> {
+    await this.#makeFolder(this.path(name), mode);
+  }
+
+  async #makeFolder(path: string, mode: number): Promise<void> {
+    if (await this.#files.stat(path, { follow: true }) !== null) return;
+    const above = folderOf(path);
+    if (above !== path) await this.#makeFolder(above, 0o755);
+    await this.#files.makeDirectory(path, mode);
+    this.#made.push(path);
+    await this.#files.setMode(path, mode); // Whatever the umask.
+    await this.#files.syncDirectory(above);
+  }
+
+  /** Writes a file where there is none; gives its text. */
+  async keepFile(
+    name: string,
+    mode: number,
+    make: () => string | Promise<string>,
+  ): Promise<string> {
+    const path = this.path(name);
+    if (await this.has(name)) {
+      this.note(name, true);
+      return decode(await this.#files.readFile(path));
+    }
+    const text = await make();
+    const draft = `${path}.new`;
+    // What a run left that the power ended.
+    if (await this.#files.stat(draft) !== null) await this.#files.remove(draft);
+    this.#made.push(draft);
+    const handle = await this.#files.open(draft, { write: true, createNew: true, mode });
+    try {
+      await handle.write(encode(text));
+      await handle.sync();
+    } finally {
+      handle.close();
+    }
+    await this.#files.setMode(draft, mode);
+    await this.#files.rename(draft, path);
+    this.#made.push(path);
+    await this.#files.syncDirectory(folderOf(path));
+    this.note(name, false);
+    return text;
+  }
+
+  /** Makes files of a folder durable that somebody else wrote. */
+  async sync(folder: string, names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      const handle = await this.#files.open(this.path(name), { read: true, write: true });
+      try {
+        await handle.sync();
+      } finally {
+        handle.close();
+      }
+    }
+    await this.#files.syncDirectory(this.path(folder));
+  }
+
+  /** Takes away what was made, as far as that can be done; a folder only when nothing else is in it. */
+  async undo(): Promise<void> {
+    for (const path of this.#made.reverse()) await this.#files.remove(path).catch(() => {});
+  }
+}
+
+function folderOf(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash < 0 ? "." : path.slice(0, slash) || "/";
+}
