@@ -9,37 +9,21 @@
  * @module
  */
 
+import type { MtaStatus } from "../mta_status.ts";
 import { ControlError, type ControlLine, type JsonObject } from "./control_protocol.ts";
 import type { ControlCommand } from "./control_server.ts";
 
 /** How a station is. Times are epoch milliseconds. */
-export interface StationStatus {
+export interface StationStatus extends MtaStatus {
   readonly version: string;
   /** What it runs on, such as `deno 2.9.6`. */
   readonly runtime: string;
   readonly pid: number;
-  readonly hostname: string;
   /** The configuration's file. */
   readonly config: string;
-  readonly started: number;
-  /** When the configuration in force was read. */
-  readonly configured: number;
-  /** Why a newer one is not in force. */
+  /** Why a newer configuration is not in force. */
   readonly reloadFailed?: string;
-  readonly stopping: boolean;
-  readonly listeners: readonly ListenerStatus[];
-  /** Messages that wait; `null` without a queue. */
-  readonly queued: number | null;
   readonly certificates: readonly CertificateStatus[];
-}
-
-/** One listener. */
-export interface ListenerStatus {
-  readonly name: string;
-  readonly role: string;
-  readonly address: string;
-  /** Open now. */
-  readonly connections: number;
 }
 
 /** One certificate. */
@@ -61,15 +45,16 @@ export type ReloadReport =
 
 /** What a station lets itself be asked. */
 export interface StationControl {
-  status(): Promise<StationStatus>;
+  status(): StationStatus;
   reload(): Promise<ReloadReport>;
 }
 
 /** The commands of a station, for a control server. */
 export function stationCommands(control: StationControl): Readonly<Record<string, ControlCommand>> {
   return {
+    // deno-lint-ignore require-await
     async *status(): AsyncGenerator<ControlLine, JsonObject> {
-      yield { type: "status", ...await control.status() };
+      yield { type: "status", ...control.status() };
       return {};
     },
     async *reload(): AsyncGenerator<ControlLine, JsonObject> {

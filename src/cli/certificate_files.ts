@@ -1,14 +1,15 @@
 /**
- * Certificates in files that somebody else renews. They are read and checked at start, where a wrong
- * one is an error, and again when told to or when a file has changed, where a wrong one leaves those in
- * force alone.
+ * Certificates in files that somebody else renews. They are read and checked again when a file has
+ * changed, where a wrong one leaves those in force alone. (At start and at a reload it is the
+ * configuration that finds what is wrong with them, with its place.)
  *
  * @module
  */
 
-import type { TlsCertificate } from "../runtime/runtime.ts";
-import { CommandError, EXIT } from "./exit.ts";
+import { decode } from "../bytes.ts";
 import { readPemPair } from "../config/pem.ts";
+import type { Files, TlsCertificate } from "../runtime/runtime.ts";
+import { CommandError, EXIT } from "./exit.ts";
 import { describeFileError } from "./trouble.ts";
 
 /** Where a certificate and its key lie. */
@@ -17,40 +18,57 @@ export interface CertificatePaths {
   readonly key: string;
 }
 
+/** Until when a certificate is good. */
+export interface CertificateExpiry {
+  /** Its path. */
+  readonly file: string;
+  /** Epoch milliseconds. */
+  readonly expires: number;
+}
+
+/** Octets of a PEM file at most. */
+const LIMIT = 1024 * 1024;
+
 /** The files of all certificates of a station. */
 export class CertificateFiles {
   readonly #paths: readonly CertificatePaths[];
+  readonly #files: Files;
   #seen = "";
+  #expiries: readonly CertificateExpiry[] = [];
 
   /** @param paths in the order of preference; the first answers where no name fits. */
-  constructor(paths: readonly CertificatePaths[]) {
+  constructor(paths: readonly CertificatePaths[], files: Files) {
     this.#paths = paths;
+    this.#files = files;
+  }
+
+  /** Of those that were loaded last. */
+  get expiries(): readonly CertificateExpiry[] {
+    return this.#expiries;
   }
 
   /**
    * Reads and checks all of them.
    *
-   * @param warn gets a line about each that can be used but should not, such as an expired one.
    * @throws {CommandError} one line about the first that cannot be used.
    */
-  async load(now: number, warn: (line: string) => void): Promise<TlsCertificate[]> {
+  async load(): Promise<TlsCertificate[]> {
     this.#seen = await this.#stamp();
     const pairs: TlsCertificate[] = [];
+    const expiries: CertificateExpiry[] = [];
     for (const paths of this.#paths) {
-      const read = readPemPair(await readText(paths.certificate), await readText(paths.key));
+      const read = readPemPair(await this.#read(paths.certificate), await this.#read(paths.key));
       if (read.status === "bad") {
-        const path = paths[read.part];
         const pair = read.part === "key" ? ` (of ${paths.certificate})` : "";
-        const advice = read.mismatch ? describeMismatch(paths) : "";
-        const reason = `${read.reason}${advice}`;
-        throw new CommandError(EXIT.dataError, `${read.part} ${path}${pair} ${reason}`);
+        throw new CommandError(
+          EXIT.dataError,
+          `${read.part} ${paths[read.part]}${pair} ${read.reason}`,
+        );
       }
-      if (read.expires < now) {
-        const day = new Date(read.expires).toISOString().slice(0, 10);
-        warn(`certificate ${paths.certificate} expired on ${day}; renew it`);
-      }
+      expiries.push({ file: paths.certificate, expires: read.expires });
       pairs.push(read.pair);
     }
+    this.#expiries = expiries;
     return pairs;
   }
 
@@ -62,27 +80,17 @@ export class CertificateFiles {
   async #stamp(): Promise<string> {
     const files = this.#paths.flatMap(({ certificate, key }) => [certificate, key]);
     const stamps = await Promise.all(files.map(async (path) => {
-      try {
-        const { mtime, size, ino } = await Deno.stat(path);
-        return `${mtime?.getTime()} ${size} ${ino}`;
-      } catch {
-        return "missing";
-      }
+      const found = await this.#files.stat(path, { follow: true }).catch(() => null);
+      return found === null ? "missing" : `${found.modified} ${found.size}`;
     }));
     return stamps.join("\n");
   }
-}
 
-/** What to do about a pair that is none: both commands print a public key. */
-function describeMismatch({ certificate, key }: CertificatePaths): string {
-  return `: give the key it was made with; of a pair, these print the same: ` +
-    `openssl x509 -noout -pubkey -in ${certificate}; openssl pkey -pubout -in ${key}`;
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    throw new CommandError(EXIT.noInput, `cannot read ${path}: ${describeFileError(error)}`);
+  async #read(path: string): Promise<string> {
+    try {
+      return decode(await this.#files.readFile(path, LIMIT));
+    } catch (error) {
+      throw new CommandError(EXIT.noInput, `cannot read ${path}: ${describeFileError(error)}`);
+    }
   }
 }

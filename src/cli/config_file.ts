@@ -30,7 +30,7 @@ import { warn } from "./terminal.ts";
 export const CONFIG_FLAG = {
   config: {
     value: "FILE",
-    help: "The configuration (default $YIZHAN_CONFIG, ./yizhan.yaml, /etc/yizhan/yizhan.yaml)",
+    help: "The configuration; else yizhan.yaml here or in /etc/yizhan",
   },
 } satisfies Record<string, Flag>;
 

@@ -19,7 +19,7 @@ export const CONTROL_FLAGS = {
   ...CONFIG_FLAG,
   socket: {
     value: "PATH",
-    help: "The control socket itself, in place of what the configuration says",
+    help: "Its control socket, in place of the configuration's",
   },
 } satisfies Record<string, Flag>;
 

@@ -66,7 +66,13 @@ async function runDev(line: CommandLine, words: readonly string[]): Promise<Exit
   const options = readOptions(line);
   const { addresses, data, tls } = options;
   const path = `${data}/tls/certificate.pem`;
-  const log = new EventLog(STANDARD_OUTPUT, chooseFormatter(line, `${data}/mail`, path));
+  const log = new EventLog(
+    STANDARD_OUTPUT,
+    chooseFormatter(line, {
+      maildirRoot: `${data}/mail`,
+      certificate: path,
+    }),
+  );
   await demandPermissions(options, words);
   await makeDataFolder(data);
   const hostname = ownHostname();

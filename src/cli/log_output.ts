@@ -29,17 +29,28 @@ export const LOG_FLAGS = {
 /** Turns an event into a line, or `null` for none. */
 export type EventFormatter = (event: MtaEvent) => string | null;
 
-/** Chooses how events are written; `certificate` is the path of one that clients may not trust. Colour is for terminals only, and not with `NO_COLOR` set. */
+/** What the form of the log depends on, beside the flags. */
+export interface FormatOptions {
+  /** The folder of the mailboxes. */
+  readonly maildirRoot: string;
+  /** The path of a certificate that clients may not trust. */
+  readonly certificate?: string;
+  /** What the configuration says; the flags come first. Default `auto`. */
+  readonly format?: "auto" | "json" | "text";
+}
+
+/** Chooses how events are written. Colour is for terminals only, and not with `NO_COLOR` set. */
 export function chooseFormatter(
   line: CommandLine,
-  maildirRoot: string,
-  certificate?: string,
+  { maildirRoot, certificate, format = "auto" }: FormatOptions,
 ): EventFormatter {
   if (line.has("json") && line.has("text")) throw new UsageError("give --json or --text, not both");
-  if (line.has("json") || (!isTerminal("stdout") && !line.has("text"))) return formatEventJson;
+  const asked = line.has("json") ? "json" : line.has("text") ? "text" : format;
+  const usual = isTerminal("stdout") ? "text" : "json";
+  if ((asked === "auto" ? usual : asked) === "json") return formatEventJson;
   const lines = new EventLines({ colour: isColourful("stdout"), maildirRoot });
-  const format = (event: MtaEvent) => lines.format(event);
-  return certificate === undefined ? format : hintAtTrust(format, certificate);
+  const write = (event: MtaEvent) => lines.format(event);
+  return certificate === undefined ? write : hintAtTrust(write, certificate);
 }
 
 /** What can be written to, such as {@link STANDARD_OUTPUT}. */
@@ -82,6 +93,7 @@ export class EventLog {
   #waiting: Uint8Array[] = [];
   #waitingSize = 0;
   #dropped = 0;
+  #droppedInAll = 0;
   #gone = false;
   #writing: Promise<void> | null = null;
 
@@ -91,11 +103,17 @@ export class EventLog {
     this.#format = format;
   }
 
+  /** How many events were not logged so far. */
+  get dropped(): number {
+    return this.#droppedInAll;
+  }
+
   /** Takes an event. Never throws, never waits. */
   readonly record: EventSink = (event) => {
     if (this.#gone) return;
     if (this.#waitingSize > MAX_WAITING) {
       this.#dropped++;
+      this.#droppedInAll++;
       return;
     }
     this.#append(event);

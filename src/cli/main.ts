@@ -7,6 +7,7 @@
 import process from "node:process";
 import { formatCommandHelp, formatTable, parseCommandLine } from "./command.ts";
 import { type CommandEntry, COMMANDS } from "./commands.ts";
+import { tameEnvironment } from "./environment.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { hintNearestName } from "../config/nearest_name.ts";
 import { complain } from "./terminal.ts";
@@ -17,6 +18,7 @@ const PROGRAM = "yizhan";
 
 /** Runs the program; resolves with what the process shall exit with. */
 export async function main(words: readonly string[]): Promise<ExitCode> {
+  tameEnvironment();
   try {
     return await dispatch(words);
   } catch (error) {

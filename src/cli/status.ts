@@ -6,6 +6,7 @@
 
 import type { StationStatus } from "../admin/station_requests.ts";
 import { formatVisible } from "../observe/visible_text.ts";
+import { formatSocketAddress } from "../runtime/runtime.ts";
 import { type Command, type CommandLine, formatTable } from "./command.ts";
 import { CONTROL_FLAGS, formatControlJson, RunningServer } from "./control.ts";
 import { EXIT, type ExitCode, UsageError } from "./exit.ts";
@@ -45,31 +46,49 @@ async function runStatus(line: CommandLine, words: readonly string[]): Promise<E
 
 /** As a person reads it; `now` in epoch milliseconds. */
 export function formatStatus(status: StationStatus, now: number): string {
-  const { version, runtime, pid, hostname, config, started, configured, queued } = status;
+  const { version, runtime, pid, hostname, config, started, loaded } = status;
   const stopping = status.stopping ? ", stopping" : "";
   return [
     `Yizhan ${version} (${runtime}) serves as ${hostname}: process ${pid}${stopping}`,
-    `  up for ${formatSpan(now - started)}, configuration ${formatVisible(config, 200)} read ` +
-    `${formatSpan(now - configured)} ago`,
+    `  up for ${formatSpan(now - started)}; configuration ${formatVisible(config, 200)}, read ` +
+    `${formatSpan(now - loaded)} ago`,
     ...status.reloadFailed === undefined
       ? []
       : [`  a newer configuration is not in force: ${formatVisible(status.reloadFailed, 500)}`],
     "",
     "Listeners:",
-    ...formatTable(status.listeners.map(({ name, role, address, connections }) => {
-      const called = name === role ? role : `${name} (${role})`;
-      return [`${formatVisible(called, 60)}  ${address}`, `${connections} connected`] as const;
-    })),
+    ...formatTable(status.listeners.map(describeListener)),
     "",
-    queued === null
-      ? "No queue: mail only ends here."
-      : `Queue: ${queued === 1 ? "1 message waits" : `${queued} messages wait`}.`,
+    ...describeQueue(status, now),
     ...status.certificates.map(({ file, expires }) => {
       const day = new Date(expires).toISOString().slice(0, 10);
       const left = expires < now ? "expired" : `for ${formatSpan(expires - now)}`;
       return `Certificate ${formatVisible(file, 200)}: until ${day}, ${left}.`;
     }),
   ].join("\n");
+}
+
+function describeListener(
+  { name, role, address, connections, listening }: StationStatus["listeners"][number],
+): readonly [string, string] {
+  const called = name === role ? role : `${formatVisible(name, 60)} (${role})`;
+  const ending = listening ? "" : ", takes no more";
+  return [`${called}  ${formatSocketAddress(address)}`, `${connections} connected${ending}`];
+}
+
+function describeQueue({ queue }: StationStatus, now: number): string[] {
+  if (queue === null) return ["No queue: mail only ends here."];
+  const { messages, running, waiting, down } = queue;
+  return [
+    `Queue: ${messages} messages at work, ${running} deliveries under way, ${waiting} wait for their turn` +
+    `${queue.paused ? "; paused" : ""}${queue.troubled ? "; CANNOT BE WRITTEN" : ""}.`,
+    ...down.map(({ destination, until, reply }) =>
+      `  ${formatVisible(destination, 100)} is out of reach, again in ${
+        formatSpan(until - now)
+      }: ` +
+      formatVisible(`${reply.code} ${reply.lines.join(" ")}`, 200)
+    ),
+  ];
 }
 
 /** `3 days`, `2 hours`, `5 min`, `10 s`: the largest unit, rounded down. */

@@ -10,7 +10,9 @@ import { reply } from "../../src/smtp/reply.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
 import { SystemError } from "../../src/runtime/runtime.ts";
 import { entry, IdleWorker, MESSAGE, PlainStore, recipient } from "../admin/support.ts";
-import { Client, Folder, Program, run } from "./program.ts";
+import { toPort } from "../support/config.ts";
+import { Client, Folder, run } from "./program.ts";
+import { Site } from "./site.ts";
 
 /** A server of which there is nothing but the queue. */
 class QueueStation implements AsyncDisposable {
@@ -29,10 +31,9 @@ class QueueStation implements AsyncDisposable {
     const folder = await Folder.make();
     const runtime = denoRuntime();
     const store = new PlainStore(...entries);
-    await Deno.mkdir(`${folder.path}/.queue`, { mode: 0o700 });
     const worker = new IdleWorker();
     const control = new QueueControl({ ...runtime, store, worker, emit: () => {}, patience: 100 });
-    const path = `${folder.path}/.queue/control.sock`;
+    const path = `${folder.path}/control.sock`;
     const server = await ControlServer.start({
       ...runtime,
       path,
@@ -43,14 +44,14 @@ class QueueStation implements AsyncDisposable {
     return station;
   }
 
-  /** The mail folder. */
-  get path(): string {
-    return this.#folder.path;
+  /** Where it can be asked. */
+  get socket(): string {
+    return `${this.#folder.path}/control.sock`;
   }
 
   /** Runs `yizhan queue` against it. */
   queue(...words: readonly string[]) {
-    return run(["queue", ...words, "--mail", this.path]);
+    return run(["queue", ...words, "--socket", this.socket]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -249,17 +250,17 @@ Deno.test("yizhan queue exits with what became of the messages", async () => {
 Deno.test("yizhan queue says what to do when no server runs", async () => {
   await using folder = await Folder.make();
   const socket = `${folder.path}/control.sock`;
-  assertEquals(await run(["queue", "list", "--queue", folder.path]), {
+  assertEquals(await run(["queue", "list", "--socket", socket]), {
     code: 69,
     stdout: "",
     stderr: `yizhan: no server listens on ${socket}: start it (yizhan serve), ` +
-      "or name its mail folder with --mail DIR\n",
+      "or name its configuration with --config FILE\n",
   });
 });
 
 Deno.test("yizhan queue runs with the permissions its own advice names", async () => {
   await using station = await QueueStation.start(fresh("m1"));
-  const words = ["queue", "list", "--mail", station.path];
+  const words = ["queue", "list", "--socket", station.socket];
   const refused = await run(words, { flags: [] });
   assertEquals(refused.code, 77);
   const advice = /; run: deno run (.*)\n$/.exec(refused.stderr);
@@ -269,25 +270,21 @@ Deno.test("yizhan queue runs with the permissions its own advice names", async (
 });
 
 Deno.test("yizhan queue sees and changes the queue of yizhan serve", async () => {
-  await using folder = await Folder.make();
-  const { path } = folder;
-  await Deno.mkdir(`${path}/mail`, { mode: 0o700 });
-  await Deno.writeTextFile(`${path}/users`, "# yizhan users 1\nuser alice@example.test -\n");
+  await using site = await Site.make();
+  const { path } = site;
   // A port that nobody listens on: the next station is down.
   const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = taken.addr;
   taken.close();
-  const { program, ports } = await Program.start([
-    ...["serve", "--hostname", "mx.example.test", "--users", `${path}/users`],
-    ...["--mail", `${path}/mail`, "--mx", "127.0.0.1:0", "--relay-from", "127.0.0.1/32"],
-    ...["--route", `*=smtp:127.0.0.1:${port}`, "--json"],
-  ]);
+  const { program, ports } = await site.start({
+    relay: { from: ["127.0.0.1/32"], routes: [toPort(port)] },
+  });
   await using _ = program;
   using client = await Client.connect(ports[0]!);
   await client.say("EHLO localhost", 250);
   await client.send("alice@example.test", "bob@elsewhere.test", "Subject: hello\r\n\r\nworld");
   await program.stdoutLine(/"type":"delivery\.deferred"/);
-  const queue = (...words: string[]) => run(["queue", ...words, "--mail", `${path}/mail`]);
+  const queue = (...words: string[]) => site.run(["queue", ...words]);
 
   const [entry] = (await queue("list", "--to", "elsewhere.test", "--json")).stdout.split("\n");
   const { id, state, attempts, sender, reason } = JSON.parse(entry!);
@@ -317,18 +314,17 @@ Deno.test("yizhan queue sees and changes the queue of yizhan serve", async () =>
 const WRONG: readonly (readonly [string, RegExp])[] = [
   ["", /queue wants one of list, show/],
   ["lst", /queue has no lst, only .*; did you mean list\?/],
-  ["list", /which server\? give --mail DIR/],
-  ["list m1 --mail x", /what is m1 for\?/],
-  ["list --mail x --limit 0", /--limit 0: wanted a number/],
-  ["list --mail x --to @", /--to @: wanted an address or a domain/],
-  ["list --mail x --state hold", /--state hold: wanted one of .*; did you mean held\?/],
-  ["list --mail x --bounce", /queue list takes no --bounce/],
-  ["show --mail x", /wants the id/],
-  ["show m1 m2 --mail x", /one message at a time/],
-  ["show ../m1 --mail x", /is no id of a message/],
-  ["remove --mail x", /wants the ids of messages, or --to, --from, --state, or --all/],
-  ["remove m1 --all --mail x", /give ids, or .* or --all/],
-  ["hold m1 --to b.test --mail x", /give ids, or/],
+  ["list m1", /what is m1 for\?/],
+  ["list --limit 0", /--limit 0: wanted a number/],
+  ["list --to @", /--to @: wanted an address or a domain/],
+  ["list --state hold", /--state hold: wanted one of .*; did you mean held\?/],
+  ["list --bounce", /queue list takes no --bounce/],
+  ["show", /wants the id/],
+  ["show m1 m2", /one message at a time/],
+  ["show ../m1", /is no id of a message/],
+  ["remove", /wants the ids of messages, or --to, --from, --state, or --all/],
+  ["remove m1 --all", /give ids, or .* or --all/],
+  ["hold m1 --to b.test", /give ids, or/],
 ];
 
 for (const [text, message] of WRONG) {

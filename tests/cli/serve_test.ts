@@ -1,74 +1,21 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { addUser } from "../../src/directory/users_edit.ts";
-import { denoRuntime } from "../../src/runtime/deno.ts";
-import { mxCertificate, otherCertificate, testAuthority } from "../support/certificates.ts";
-import { Client, Folder, Program, run } from "./program.ts";
+import { otherCertificate, testAuthority } from "../support/certificates.ts";
+import type { ConfigInput } from "../../src/config/schema.ts";
+import { Client, Program, run } from "./program.ts";
+import { ANY_PORT, PASSWORD, Site } from "./site.ts";
 
-const PASSWORD = "correct horse";
-
-/** A folder with everything a station needs, and the flags that name it. */
-class Site implements AsyncDisposable {
-  readonly folder: Folder;
-  readonly path: string;
-
-  private constructor(folder: Folder) {
-    this.folder = folder;
-    this.path = folder.path;
-  }
-
-  static async make(): Promise<Site> {
-    const site = new Site(await Folder.make());
-    await Deno.mkdir(`${site.path}/mail`, { mode: 0o700 });
-    await Deno.writeTextFile(`${site.path}/mx.crt`, mxCertificate.certificate);
-    await Deno.writeTextFile(`${site.path}/mx.key`, mxCertificate.key);
-    await Deno.writeTextFile(`${site.path}/other.crt`, otherCertificate.certificate);
-    await Deno.writeTextFile(`${site.path}/other.key`, otherCertificate.key);
-    await site.addUser("alice");
-    return site;
-  }
-
-  async addUser(name: string): Promise<void> {
-    const { files, random } = denoRuntime();
-    const address = { local: name, domain: "example.test" };
-    await addUser({ files, random, path: `${this.path}/users` }, { address, password: PASSWORD });
-  }
-
-  /** The command line, all but the listeners. */
-  words(...more: string[]): string[] {
-    const { path } = this;
-    const named = [
-      "--hostname",
-      "mx.example.test",
-      "--users",
-      `${path}/users`,
-      "--mail",
-      `${path}/mail`,
-    ];
-    return ["serve", ...named, ...more];
-  }
-
-  /** The flags for a certificate. */
-  certificate(name: string): string[] {
-    return ["--certificate", `${this.path}/${name}.crt`, "--key", `${this.path}/${name}.key`];
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.folder[Symbol.asyncDispose]();
-  }
-}
-
-const LISTEN = "127.0.0.1:0";
 const MAIL = "From: alice@example.test\r\nSubject: Hello\r\n\r\nHello.";
 
 Deno.test("yizhan serve takes mail for its users from other servers, and for nobody else", async () => {
   await using site = await Site.make();
-  const { program, ports: [port = 0] } = await Program.start(
-    site.words("--mx", LISTEN, "--domain", "more.test", "--max-size", "10K"),
-  );
+  const { program, ports: [port = 0] } = await site.start({
+    domains: ["more.test"],
+    limits: { messageSize: "100K" },
+  });
   await using _ = program;
   using client = await Client.connect(port);
   const offered = await client.say("EHLO test", 250);
-  assertMatch(offered, /^250-mx\.example\.test .*[^]*SIZE 10240\r\n/);
+  assertMatch(offered, /^250-mx\.example\.test .*[^]*SIZE 102400\r\n/);
   assertEquals(/STARTTLS|AUTH/.test(offered), false, offered);
   await client.send("a@a.test", "alice@example.test", MAIL);
   await client.say("MAIL FROM:<a@a.test>", 250);
@@ -81,9 +28,10 @@ Deno.test("yizhan serve takes mail for its users from other servers, and for nob
 
 Deno.test("yizhan serve takes submissions after TLS and AUTH", async () => {
   await using site = await Site.make();
-  const { program, ports: [port = 0] } = await Program.start(
-    site.words("--submission", LISTEN, ...site.certificate("mx")),
-  );
+  const { program, ports: [port = 0] } = await site.start({
+    listeners: [{ role: "submission", address: ANY_PORT }],
+    tls: site.certificates("mx"),
+  });
   await using _ = program;
   using client = await Client.connect(port);
   await client.say("EHLO test", 250);
@@ -98,10 +46,10 @@ Deno.test("yizhan serve takes submissions after TLS and AUTH", async () => {
 Deno.test("yizhan serve delivers what comes by LMTP over a unix socket", async () => {
   await using site = await Site.make();
   const path = `${site.path}/lmtp.sock`;
-  // The socket has no port to wait for; the mx listener starts after it.
-  const { program } = await Program.start(site.words("--lmtp", `unix:${path}`, "--mx", LISTEN));
+  const { program } = await site.start({
+    listeners: [{ role: "lmtp", address: `unix:${path}` }],
+  });
   await using _ = program;
-  await program.stderrLine(/lmtp on unix:/);
   const connection = await Deno.connect({ transport: "unix", path });
   using client = await Client.over(connection);
   await client.say("LHLO test", 250);
@@ -110,9 +58,7 @@ Deno.test("yizhan serve delivers what comes by LMTP over a unix socket", async (
 
 Deno.test("yizhan serve takes new certificates and users on SIGHUP, and keeps the old for wrong ones", async () => {
   await using site = await Site.make();
-  const { program, ports: [port = 0] } = await Program.start(
-    site.words("--mx", LISTEN, ...site.certificate("mx")),
-  );
+  const { program, ports: [port = 0] } = await site.start({ tls: site.certificates("mx") });
   await using _ = program;
   /** Whether STARTTLS gives a certificate that our authority signed for the name. */
   const trusted = async (name: string): Promise<boolean> => {
@@ -124,24 +70,23 @@ Deno.test("yizhan serve takes new certificates and users on SIGHUP, and keeps th
   assertEquals(await trusted("a.other.test"), false);
 
   await Deno.writeTextFile(`${site.path}/mx.key`, otherCertificate.key);
-  await Deno.writeTextFile(`${site.path}/users`, "nonsense\n");
   program.signal("SIGHUP");
   assertMatch(
-    await program.stderrLine(/the users stay as they were/),
-    /^warning: the users stay as they were: .*users:1: /,
+    await program.stderrLine(/mx\.key/),
+    /^yizhan: \S+yizhan\.yaml:\d+:\d+: tls\.certificates\[0\]\.key: .*does not belong to the certificate/,
   );
-  assertMatch(
-    await program.stderrLine(/the certificates stay as they were/),
-    /^warning: the certificates stay as they were: key .*mx\.key .*does not belong to the certificate: give the key/,
-  );
+  await program.stderrLine(/^warning: the configuration in force stays as it was$/);
+  await Deno.writeTextFile(`${site.path}/mx.crt`, otherCertificate.certificate);
+  await Deno.writeTextFile(`${site.path}/users`, "nonsense\n");
+  program.signal("SIGHUP");
+  assertMatch(await program.stderrLine(/users/), /^yizhan: \S+\/users:1: /);
+  await program.stderrLine(/^warning: the configuration in force stays as it was$/);
   assertEquals(await trusted("mx.example.test"), true);
 
-  await Deno.writeTextFile(`${site.path}/mx.crt`, otherCertificate.certificate);
   await Deno.remove(`${site.path}/users`);
   await site.addUser("bob");
   program.signal("SIGHUP");
-  await program.stderrLine(/^users reloaded$/);
-  await program.stderrLine(/^certificates reloaded$/);
+  await program.stderrLine(/^reloaded$/);
   assertEquals(await trusted("mx.example.test"), false);
   assertEquals(await trusted("a.other.test"), true);
   using client = await Client.connect(port);
@@ -153,9 +98,9 @@ Deno.test("yizhan serve takes new certificates and users on SIGHUP, and keeps th
 
 Deno.test("yizhan serve chooses among several certificates by the name the client asks for", async () => {
   await using site = await Site.make();
-  const { program, ports: [port = 0] } = await Program.start(
-    site.words("--mx", LISTEN, ...site.certificate("mx"), ...site.certificate("other")),
-  );
+  const { program, ports: [port = 0] } = await site.start({
+    tls: site.certificates("mx", "other"),
+  });
   await using _ = program;
   for (const name of ["mx.example.test", "a.other.test"]) {
     using client = await Client.connect(port);
@@ -165,11 +110,11 @@ Deno.test("yizhan serve chooses among several certificates by the name the clien
   }
 });
 
-/** What is wrong with a site: how it is made so, flags, exit code, and the one line that is said. */
+/** What is wrong with a site: how it is made so, its configuration, exit code, and the one line that is said. */
 const WRONG: readonly {
   readonly what: string;
   spoil(path: string): void | Promise<void>;
-  readonly flags?: (site: Site) => string[];
+  readonly config?: Partial<ConfigInput>;
   readonly code: number;
   readonly says: RegExp;
 }[] = [
@@ -177,38 +122,30 @@ const WRONG: readonly {
     what: "a users file that is not there",
     spoil: (path) => Deno.remove(`${path}/users`),
     code: 66,
-    says:
-      /^yizhan: users file .*\/users does not exist; make it with: yizhan user add --users .*\n$/,
-  },
-  {
-    what: "a mail folder that is not there",
-    spoil: (path) => Deno.remove(`${path}/mail`),
-    code: 66,
-    says: /^yizhan: mail folder .*\/mail does not exist; make it.*: mkdir -m 700 .*\n$/,
+    says: /^yizhan: .*\/users does not exist; make it with: yizhan user add .*\n$/,
   },
   {
     what: "a mail folder that is a file",
-    spoil: async (path) => {
-      await Deno.remove(`${path}/mail`);
-      await Deno.writeTextFile(`${path}/mail`, "");
-    },
+    spoil: (path) => Deno.writeTextFile(`${path}/mail`, ""),
     code: 66,
-    says: /^yizhan: --mail .*\/mail is not a folder; give .*\n$/,
+    says: /^yizhan: mail\.directory: .*\/mail is not a folder; name another\n$/,
   },
   {
-    what: "a folder for large mail that is below a file",
+    what: "a folder that is below a file",
     spoil: () => {},
-    flags: ({ path }) => ["--temporary", `${path}/users/x`],
-    code: 66,
-    says: /^yizhan: --temporary .*\/users\/x: a part of the path is not a folder\n$/,
+    config: { queue: { directory: "users/x" } },
+    code: 73,
+    says:
+      /^yizhan: queue\.directory: .*\/users\/x cannot be made: a part of the path is not a folder; .*\n$/,
   },
   {
-    what: "a folder for large mail that cannot be made",
+    what: "a folder that cannot be made",
     spoil: () => {},
     // Nobody makes folders there, root neither.
-    flags: () => ["--temporary", "/proc/self/nowhere"],
+    config: { queue: { directory: "/proc/self/nowhere" } },
     code: 73,
-    says: /^yizhan: --temporary \/proc\/self\/nowhere cannot be made: .*; give a folder .*\n$/,
+    says:
+      /^yizhan: queue\.directory: \/proc\/self\/nowhere cannot be made: .*; give a folder .*\n$/,
   },
   {
     what: "a broken users file",
@@ -218,41 +155,28 @@ const WRONG: readonly {
   },
   {
     what: "a certificate that is not there",
-    spoil: (path) => Deno.remove(`${path}/mx.crt`),
-    flags: (site) => site.certificate("mx"),
-    code: 66,
-    says: /^yizhan: cannot read .*\/mx\.crt: it does not exist\n$/,
-  },
-  {
-    what: "a certificate that is none",
-    spoil: (path) => Deno.writeTextFile(`${path}/mx.crt`, "hello\n"),
-    flags: (site) => site.certificate("mx"),
-    code: 65,
-    says: /^yizhan: certificate .*\/mx\.crt holds no CERTIFICATE in PEM form\n$/,
-  },
-  {
-    what: "a key of another certificate",
-    spoil: (path) => Deno.writeTextFile(`${path}/mx.key`, otherCertificate.key),
-    flags: (site) => site.certificate("mx"),
-    code: 65,
+    spoil: () => {},
+    config: { tls: { certificates: [{ certificate: "no.crt", key: "mx.key" }] } },
+    code: 78,
     says:
-      /^yizhan: key .*\/mx\.key \(of .*\/mx\.crt\) does not belong to the certificate: give the key it was made with; of a pair, these print the same: openssl x509 -noout -pubkey -in \S+\/mx\.crt; openssl pkey -pubout -in \S+\/mx\.key\n$/,
+      /^yizhan: \S+yizhan\.yaml:\d+:\d+: tls\.certificates\[0\]\.certificate: .*does not exist.*\n$/,
   },
   {
     what: "an address this machine does not have",
     spoil: () => {},
     // TEST-NET-1, nobody's (RFC 5737).
-    flags: () => ["--mx", "192.0.2.1:0"],
+    config: { listeners: [{ role: "mx", address: "192.0.2.1:0" }] },
     code: 69,
     says: /^yizhan: cannot listen on 192\.0\.2\.1:0: .*; this machine has no such address.*\n$/,
   },
 ];
 
-for (const { what, spoil, flags, code, says } of WRONG) {
+for (const { what, spoil, config, code, says } of WRONG) {
   Deno.test(`yizhan serve says in one line that there is ${what}`, async () => {
     await using site = await Site.make();
+    await site.configure(config);
     await spoil(site.path);
-    const ended = await run(site.words("--mx", LISTEN, ...flags?.(site) ?? []));
+    const ended = await run(site.words);
     assertEquals(ended.code, code, ended.stderr);
     assertMatch(ended.stderr, says);
     assertEquals(ended.stderr.split("\n").length, 2, ended.stderr);
@@ -263,7 +187,13 @@ Deno.test("yizhan serve says in one line which port is in use, and lets go of th
   await using site = await Site.make();
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = taken.addr as Deno.NetAddr;
-  const { code, stderr } = await run(site.words("--mx", LISTEN, "--lmtp", `127.0.0.1:${port}`));
+  await site.configure({
+    listeners: [
+      { role: "mx", address: ANY_PORT },
+      { role: "lmtp", address: `127.0.0.1:${port}` },
+    ],
+  });
+  const { code, stderr } = await run(site.words);
   assertEquals(code, 69);
   assertMatch(stderr, /^yizhan: cannot listen on 127\.0\.0\.1:\d+: Address already in use.*\n$/);
   assert(stderr.includes(`127.0.0.1:${port}:`), stderr);
@@ -271,9 +201,10 @@ Deno.test("yizhan serve says in one line which port is in use, and lets go of th
 
 Deno.test("yizhan serve runs by the command it prints, with a unix socket by a relative path too", async () => {
   await using site = await Site.make();
-  const words = site.words("--lmtp", "unix:lmtp.sock");
+  await site.configure({ listeners: [{ role: "lmtp", address: "unix:lmtp.sock" }] });
+  const words = ["serve"];
   const cwd = await Deno.realPath(site.path);
-  const { code, stderr } = await run(words, { flags: [], cwd });
+  const { code, stderr } = await run(words, { flags: ["--allow-read=."], cwd });
   assertEquals(code, 77);
   assertMatch(stderr, /permission to connect to other hosts; run: deno run --allow-net /);
   const flags = stderr.split(" ").filter((word) => word.startsWith("--allow-"));
@@ -284,14 +215,18 @@ Deno.test("yizhan serve runs by the command it prints, with a unix socket by a r
 
 Deno.test("yizhan serve asks for what it takes to connect to the unix socket of a route", async () => {
   await using site = await Site.make();
-  const routes = [
-    "--route",
-    "a.example=lmtp:unix:/run/a",
-    "--route",
-    "b.example=hold:lmtp:unix:/run/b",
-  ];
-  const words = site.words("--mx", LISTEN, ...routes);
-  const { stderr } = await run(words, { flags: [] });
+  await site.configure({
+    relay: {
+      routes: [
+        { domains: ["a.example"], via: { kind: "lmtp", address: "unix:/run/a" } },
+        {
+          domains: ["b.example"],
+          via: { kind: "hold", then: { kind: "lmtp", address: "unix:/run/b" } },
+        },
+      ],
+    },
+  });
+  const { stderr } = await run(site.words, { flags: ["--allow-read"] });
   assertMatch(stderr, / --allow-read=\S+,\/run\/a,\/run\/b --allow-write=\S+,\/run\/a,\/run\/b /);
 });
 
@@ -299,7 +234,8 @@ Deno.test("yizhan serve says that a path for a socket is taken, and by what path
   await using site = await Site.make();
   const path = `${site.path}/file`;
   await Deno.writeTextFile(path, "mine");
-  const { code, stderr } = await run(site.words("--lmtp", `unix:${path}`));
+  await site.configure({ listeners: [{ role: "lmtp", address: `unix:${path}` }] });
+  const { code, stderr } = await run(site.words);
   assertEquals(code, 69);
   assertEquals(stderr.trimEnd().split("\n").length, 1, stderr);
   assert(stderr.includes(`${path} is there already`) && !stderr.includes("port"), stderr);

@@ -1,0 +1,205 @@
+/**
+ * The station that `yizhan serve` runs, with what is around it: users in their file, certificates in
+ * theirs, the control socket. It is made from a configuration, and made over from another one while it runs:
+ * the new one is read, checked and built beside the old, and whatever is wrong with it leaves the old in
+ * force.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { ControlServer } from "../admin/control_server.ts";
+import { queueCommands } from "../admin/queue_requests.ts";
+import {
+  type ReloadReport,
+  stationCommands,
+  type StationControl,
+  type StationStatus,
+} from "../admin/station_requests.ts";
+import { changedKeys, restartKeys } from "../config/changes.ts";
+import type { LoadedConfig } from "../config/load.ts";
+import { formatProblem } from "../config/problems.ts";
+import { stationOptions } from "../config/station.ts";
+import { type FileDirectory, openFileDirectory } from "../directory/file_directory.ts";
+import type { EventSink } from "../events.ts";
+import { type Mta, startMta } from "../mta.ts";
+import type { MtaOptions } from "../mta_options.ts";
+import type { Files, Runtime } from "../runtime/runtime.ts";
+import { CertificateFiles } from "./certificate_files.ts";
+import { CommandError, EXIT } from "./exit.ts";
+import { say, warn } from "./terminal.ts";
+import { describeError, explainFailure } from "./trouble.ts";
+import { describeRuntime, VERSION } from "./version.ts";
+
+/** What it is made of. */
+export interface ServedStationOptions {
+  readonly runtime: Runtime;
+  readonly config: LoadedConfig;
+  /** Reads and checks the configuration again. @throws {CommandError} a line for each problem. */
+  readonly reread: () => Promise<LoadedConfig>;
+  readonly onEvent: EventSink;
+}
+
+/** What belongs to one configuration. */
+interface Generation {
+  readonly loaded: LoadedConfig;
+  readonly directory: FileDirectory;
+  readonly certificates: CertificateFiles;
+  readonly options: MtaOptions;
+}
+
+/** A station that runs. */
+export class ServedStation implements StationControl {
+  /** The station itself. */
+  readonly mta: Mta;
+  readonly #options: ServedStationOptions;
+  #generation: Generation;
+  #control: ControlServer | null = null;
+  #reloadFailed: string | null = null;
+  /** The last reload: they are done one after the other. */
+  #reloading: Promise<unknown> = Promise.resolve();
+
+  private constructor(options: ServedStationOptions, mta: Mta, generation: Generation) {
+    this.#options = options;
+    this.mta = mta;
+    this.#generation = generation;
+  }
+
+  /** Starts all of it. @throws {CommandError} for what an operator can mend. */
+  static async start(options: ServedStationOptions): Promise<ServedStation> {
+    try {
+      const generation = await build(options, options.config);
+      const mta = await startMta(generation.options);
+      const station = new ServedStation(options, mta, generation);
+      try {
+        station.#control = await station.#startControl();
+      } catch (error) {
+        await mta.stop({ grace: 0 });
+        throw error;
+      }
+      return station;
+    } catch (error) {
+      throw explainFailure("cannot start", error) ?? error;
+    }
+  }
+
+  /** See {@link StationControl}. */
+  status(): StationStatus {
+    const { loaded, certificates } = this.#generation;
+    return {
+      ...this.mta.status(),
+      version: VERSION,
+      runtime: describeRuntime(),
+      pid: process.pid,
+      config: loaded.file,
+      ...(this.#reloadFailed !== null && { reloadFailed: this.#reloadFailed }),
+      certificates: certificates.expiries,
+    };
+  }
+
+  /** Reads everything again: the configuration, the users, the certificates. Never rejects. */
+  reload(): Promise<ReloadReport> {
+    const report = this.#reloading.then(() => this.#reload());
+    this.#reloading = report;
+    return report;
+  }
+
+  /** Reads the certificates again where a file has changed; wrong ones leave those in force alone. */
+  async renewCertificates(): Promise<void> {
+    const { certificates } = this.#generation;
+    if (!await certificates.changed()) return;
+    try {
+      this.mta.replaceCertificates(await certificates.load());
+      say("certificates reloaded");
+    } catch (error) {
+      warn(`the certificates stay as they were: ${explain(error)}`);
+    }
+  }
+
+  /** Stops; sessions and deliveries have the time that the configuration says. */
+  async stop(): Promise<void> {
+    const { grace } = this.#generation.loaded.config.stop;
+    await this.#reloading;
+    await this.#control?.stop();
+    await this.mta.stop({ grace });
+  }
+
+  async #reload(): Promise<ReloadReport> {
+    const old = this.#generation;
+    try {
+      const loaded = await this.#options.reread();
+      demandSame(old.loaded, loaded);
+      const next = await build(this.#options, loaded);
+      await this.mta.reload(next.options);
+      this.#generation = next;
+      this.#reloadFailed = null;
+      const changed = changedKeys(old.loaded.config, loaded.config);
+      return {
+        status: "reloaded",
+        warnings: loaded.warnings.map(formatProblem),
+        changes: changed.map((key) => `${key} has changed`),
+      };
+    } catch (error) {
+      const problems = explain(error).split("\n");
+      const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
+      this.#reloadFailed = `${problems[0]}${more}`;
+      return { status: "refused", problems };
+    }
+  }
+
+  #startControl(): Promise<ControlServer> {
+    const { network, files, clock } = this.#options.runtime;
+    const { queue } = this.mta;
+    return ControlServer.start({
+      ...{ network, files, clock },
+      path: this.#generation.loaded.paths.control,
+      commands: { ...stationCommands(this), ...(queue && queueCommands(queue)) },
+      onFault: (error) => warn(`control socket: ${describeError(error)}`),
+    });
+  }
+}
+
+/** Makes what belongs to a configuration; nothing runs of it yet. */
+async function build(
+  { runtime, onEvent }: ServedStationOptions,
+  loaded: LoadedConfig,
+): Promise<Generation> {
+  const { config, paths } = loaded;
+  await demandUsers(runtime.files, paths.users);
+  const directory = await openFileDirectory({
+    ...runtime,
+    path: paths.users,
+    domains: config.domains,
+    onChange: () => say("users reloaded"),
+    onTrouble: (error) => warn(`the users stay as they were: ${explain(error)}`),
+  });
+  const certificates = new CertificateFiles(config.tls.certificates, runtime.files);
+  const station = stationOptions(loaded);
+  const options: MtaOptions = {
+    ...station,
+    ...{ runtime, directory, onEvent },
+    certificates: await certificates.load(),
+    ...(station.queue && { queue: { ...station.queue, pid: process.pid } as MtaOptions["queue"] }),
+  };
+  return { loaded, directory, certificates, options };
+}
+
+async function demandUsers(files: Files, path: string): Promise<void> {
+  if (await files.stat(path, { follow: true }) !== null) return;
+  const advice = "make it with: yizhan user add you@example.org";
+  throw new CommandError(EXIT.noInput, `users: ${path} does not exist; ${advice}`);
+}
+
+/** @throws {CommandError} for changes that a running station cannot make. */
+function demandSame(old: LoadedConfig, next: LoadedConfig): void {
+  const keys = restartKeys(old, next);
+  if (keys.length === 0) return;
+  throw new CommandError(
+    EXIT.config,
+    keys.map((key) => formatProblem(next.at(key, "has changed, which takes a restart"))).join("\n"),
+  );
+}
+
+function explain(error: unknown): string {
+  return explainFailure("cannot be used", error)?.message ?? describeError(error);
+}
