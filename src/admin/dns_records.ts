@@ -53,7 +53,7 @@ export interface WantedRecord {
   readonly data: DnsData;
   /** `later`: only once something else is there, which {@link why} says. */
   readonly need: "required" | "optional" | "later";
-  /** Lines of at most 90 characters. */
+  /** Lines of ASCII for a zone file's comments, of some 100 characters at most. */
   readonly why: readonly string[];
 }
 
@@ -99,7 +99,7 @@ export function heloRecord(hostname: string): WantedRecord {
     name: hostname,
     data: text("v=spf1 a -all"),
     need: "required",
-    why: ["Only this host may call itself so: bounces have no other sender (RFC 7208 §2.3)."],
+    why: ["Only this host may call itself so: bounces have no other sender (RFC 7208, 2.3)."],
   };
 }
 

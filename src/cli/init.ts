@@ -126,7 +126,8 @@ function nextCommands(folder: string, { local }: InitAnswers): string[] {
 function tell(folder: string, answers: InitAnswers, result: InitResult): void {
   const { domain, hostname, user, local, password } = answers;
   for (const { path, kept } of result.files) say(`${kept ? "kept " : "wrote"}  ${path}`);
-  if (password.made) {
+  if (result.userKept) say(`\n${user} was there already, and keeps its password.`);
+  else if (password.made) {
     say(`\nThe password of ${user}, which is shown only now: ${password.text}`);
   }
   if (local) {
@@ -161,7 +162,7 @@ function asJson(folder: string, answers: InitAnswers, result: InitResult) {
     domain,
     hostname,
     user,
-    ...(password.made && { password: password.text }),
+    ...(password.made && !result.userKept && { password: password.text }),
     files: result.files,
     records: records.map(recordAsJson),
     next: nextCommands(folder, answers),

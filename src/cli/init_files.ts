@@ -10,18 +10,17 @@ import { generateKeyPair } from "node:crypto";
 import { promisify } from "node:util";
 import { type DkimPublicKey, readDkimKey } from "../admin/dkim_key.ts";
 import { dkimKeyPath } from "../admin/mail_host.ts";
-import { parseAddress } from "../address.ts";
+import { mailboxKey, parseAddress } from "../address.ts";
 import { decode, encode } from "../bytes.ts";
 import { z } from "../config/packages.ts";
 import { configSchema } from "../config/schema.ts";
 import { addUser } from "../directory/users_edit.ts";
 import { readUsersFile } from "../directory/users_read.ts";
-import { mailboxKey } from "../address.ts";
 import type { Files, Runtime } from "../runtime/runtime.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import type { InitAnswers } from "./init_answers.ts";
 import { formatStationConfig } from "./init_config.ts";
-import { keepLocalCertificate } from "./local_certificate.ts";
+import { makeCertificate } from "./local_certificate.ts";
 
 /** The name of the configuration. */
 export const CONFIG_NAME = "yizhan.yaml";
@@ -32,6 +31,8 @@ export const DKIM_SELECTOR = "yizhan";
 export interface InitResult {
   /** In the order they were made; `kept`: it was there before. */
   readonly files: readonly { readonly path: string; readonly kept: boolean }[];
+  /** The user was there, and has the password it had. */
+  readonly userKept: boolean;
   /** The public half of the DKIM key. */
   readonly key: DkimPublicKey;
 }
@@ -57,10 +58,10 @@ async function writeAll(site: Site, runtime: Runtime, answers: InitAnswers): Pro
   await site.makeFolder("data", 0o711);
   const key = await keepDkimKey(site, answers.domain);
   await keepCertificate(site, runtime, answers);
-  await keepUser(site, runtime, answers);
+  const userKept = await keepUser(site, runtime, answers);
   await site.keepFile("yizhan.schema.json", 0o644, formatSchema);
   await site.keepFile(CONFIG_NAME, 0o644, () => formatStationConfig(answers));
-  return { files: site.files, key };
+  return { files: site.files, key, userKept };
 }
 
 async function keepDkimKey(site: Site, domain: string): Promise<DkimPublicKey> {
@@ -84,29 +85,36 @@ async function keepCertificate(
   { clock }: Runtime,
   { hostname, local }: InitAnswers,
 ): Promise<void> {
-  const paths = ["tls/certificate.pem", "tls/key.pem"];
-  if (await site.has(paths[0]!)) return site.note(paths[0]!, true);
+  const [certificate, key] = ["tls/certificate.pem", "tls/key.pem"];
+  const there = [await site.has(certificate), await site.has(key)];
+  if (there[0] !== there[1]) {
+    const [one, other] = (there[0] ? [certificate, key] : [key, certificate]).map(site.path);
+    const advice = "put the other one there too, or move it away";
+    throw new CommandError(EXIT.cantCreate, `${one} is there without ${other}: ${advice}`);
+  }
   await site.makeFolder("tls", 0o700);
   const names = [hostname, ...(local ? ["localhost", "127.0.0.1"] : [])];
-  for (const path of paths) site.undoable(path);
-  await keepLocalCertificate(site.path("tls"), names, clock.now());
-  await site.sync("tls", paths);
-  for (const path of paths) site.note(path, false);
+  const made = there[0] ? null : await makeCertificate(names, clock.now(), hostname);
+  await site.keepFile(key, 0o600, () => made!.key);
+  await site.keepFile(certificate, 0o644, () => made!.certificate);
 }
 
-async function keepUser(site: Site, runtime: Runtime, answers: InitAnswers): Promise<void> {
+/** Gives whether the user was there, and keeps its password. */
+async function keepUser(site: Site, runtime: Runtime, answers: InitAnswers): Promise<boolean> {
   const { files, random } = runtime;
   const address = parseAddress(answers.user, { smtputf8: true })!;
   const path = site.path("users");
-  const there = await site.has("users");
-  if (there) {
+  if (await site.has("users")) {
     const { file } = await readUsersFile(files, path);
-    if (file.table.users.has(mailboxKey(address))) return site.note("users", true);
-  } else {
-    site.undoable("users");
+    site.note("users", true);
+    if (file.table.users.has(mailboxKey(address))) return true;
+    await addUser({ files, random, path }, { address, password: answers.password.text });
+    return false;
   }
+  site.undoable("users");
   await addUser({ files, random, path }, { address, password: answers.password.text });
   site.note("users", false);
+  return false;
 }
 
 function formatSchema(): string {
@@ -127,10 +135,11 @@ class Site {
     this.#folder = folder;
   }
 
-  path(name: string): string {
+  /** The path of a thing in the folder; `""` is the folder itself. */
+  readonly path = (name: string): string => {
     if (name === "") return this.#folder;
     return this.#folder === "." ? name : `${this.#folder}/${name}`;
-  }
+  };
 
   async has(name: string): Promise<boolean> {
     return await this.#files.stat(this.path(name)) !== null;
@@ -189,19 +198,6 @@ class Site {
     await this.#files.syncDirectory(folderOf(path));
     this.note(name, false);
     return text;
-  }
-
-  /** Makes files of a folder durable that somebody else wrote. */
-  async sync(folder: string, names: readonly string[]): Promise<void> {
-    for (const name of names) {
-      const handle = await this.#files.open(this.path(name), { read: true, write: true });
-      try {
-        await handle.sync();
-      } finally {
-        handle.close();
-      }
-    }
-    await this.#files.syncDirectory(this.path(folder));
   }
 
   /** Takes away what was made, as far as that can be done; a folder only when nothing else is in it. */

@@ -75,8 +75,19 @@ async function replaceFile(path: string, text: string, mode: number): Promise<vo
   await rename(temporary, path);
 }
 
-/** An EC P-256 key and a certificate for it, valid ten years, from yesterday (clocks differ). */
-async function makeCertificate(names: readonly string[], now: number): Promise<TlsCertificate> {
+/**
+ * An EC P-256 key and a certificate for it, valid ten years, from yesterday (clocks differ).
+ *
+ * @param names host names and IP addresses the certificate is for.
+ * @param now milliseconds since the epoch.
+ * @param title what it calls itself.
+ * @throws when the maker cannot be loaded.
+ */
+export async function makeCertificate(
+  names: readonly string[],
+  now: number,
+  title = "Yizhan development certificate",
+): Promise<TlsCertificate> {
   // Named inline: a program that is run by URL has no import map.
   // deno-lint-ignore no-import-prefix
   await import("npm:reflect-metadata@0.2.2");
@@ -88,7 +99,7 @@ async function makeCertificate(names: readonly string[], now: number): Promise<T
   serial[0] = serial[0]! & 0x7f | 0x40; // positive and of full length (RFC 5280 §4.1.2.2)
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: [...serial].map((octet) => octet.toString(16).padStart(2, "0")).join(""),
-    name: [{ CN: ["Yizhan development certificate"] }],
+    name: [{ CN: [title] }],
     notBefore: new Date(now - DAY),
     notAfter: new Date(now + LIFETIME),
     signingAlgorithm: algorithm,
