@@ -59,10 +59,10 @@ export async function explainWay(
   if (route.kind === "hold") steps.push(held(recipient));
   const open = route.kind === "hold" ? route.then : route;
   const way = await explainOpenWay(station, open, question);
-  return {
-    steps: [...steps, ...way.steps, explainRetry(station, recipient)],
-    targets: way.targets,
-  };
+  // What cannot be delivered is returned at once.
+  const waits = way.steps.every(({ outcome }) => outcome !== "bad");
+  const retry = waits ? [explainRetry(station, recipient)] : [];
+  return { steps: [...steps, ...way.steps, ...retry], targets: way.targets };
 }
 
 async function explainOpenWay(
