@@ -69,6 +69,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./explain.ts").then((module) => module.explain),
   },
   {
+    name: "trace",
+    summary: "follow SMTP conversations while they go on",
+    load: () => import("./trace.ts").then((module) => module.trace),
+  },
+  {
     name: "user",
     summary: "add and remove users, change passwords",
     load: () => import("./user.ts").then((module) => module.user),
