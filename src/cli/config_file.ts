@@ -17,7 +17,7 @@ import {
   readConfig,
   readConfigPaths,
 } from "../config/load.ts";
-import { type ConfigMachine, describeReadError, type ReadFile } from "../config/machine.ts";
+import type { ConfigMachine, ReadFile } from "../config/machine.ts";
 import type { ConfigPaths } from "../config/paths.ts";
 import { ConfigError, formatProblem } from "../config/problems.ts";
 import { errorCode, SystemError } from "../runtime/runtime.ts";
@@ -121,7 +121,7 @@ async function isThere(path: string): Promise<boolean> {
 
 async function readWhole(path: string, limit: number): Promise<ReadFile> {
   if (!isGranted({ name: "read", path })) {
-    throw new SystemError("NotCapable", `Deno was not given the permission to read ${path}`);
+    throw new SystemError("NotCapable", `Deno was not allowed to; give it --allow-read=${path}`);
   }
   const file = await open(path, "r");
   try {
