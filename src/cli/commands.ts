@@ -74,6 +74,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./trace.ts").then((module) => module.trace),
   },
   {
+    name: "send",
+    summary: "send a mail that comes on standard input",
+    load: () => import("./send.ts").then((module) => module.send),
+  },
+  {
+    name: "sendmail",
+    summary: "send, for programs that know sendmail",
+    load: () => import("./send.ts").then((module) => module.sendmail),
+  },
+  {
     name: "user",
     summary: "add and remove users, change passwords",
     load: () => import("./user.ts").then((module) => module.user),

@@ -10,6 +10,7 @@ import { type CommandEntry, COMMANDS } from "./commands.ts";
 import { tameEnvironment } from "./environment.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { hintNearestName } from "../config/nearest_name.ts";
+import { wordsFor } from "./program_name.ts";
 import { complain } from "./terminal.ts";
 import { describeError } from "./trouble.ts";
 import { VERSION } from "./version.ts";
@@ -103,4 +104,4 @@ function capitalize(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-if (import.meta.main) process.exit(await main(process.argv.slice(2)));
+if (import.meta.main) process.exit(await main(wordsFor(process.argv0, process.argv.slice(2))));
