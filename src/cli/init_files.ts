@@ -12,8 +12,7 @@ import { type DkimPublicKey, readDkimKey } from "../admin/dkim_key.ts";
 import { dkimKeyPath } from "../admin/mail_host.ts";
 import { mailboxKey, parseAddress } from "../address.ts";
 import { decode, encode } from "../bytes.ts";
-import { z } from "../config/packages.ts";
-import { configSchema } from "../config/schema.ts";
+import { configJsonSchema } from "../config/json_schema.ts";
 import { addUser } from "../directory/users_edit.ts";
 import { readUsersFile } from "../directory/users_read.ts";
 import type { Files, Runtime } from "../runtime/runtime.ts";
@@ -118,8 +117,7 @@ async function keepUser(site: Site, runtime: Runtime, answers: InitAnswers): Pro
 }
 
 function formatSchema(): string {
-  const schema = z.toJSONSchema(configSchema, { io: "input", unrepresentable: "any" });
-  return `${JSON.stringify(schema, null, 2)}\n`;
+  return `${JSON.stringify(configJsonSchema(), null, 2)}\n`;
 }
 
 /** A folder in which things are made, and what was made in it. */
