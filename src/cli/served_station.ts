@@ -1,6 +1,6 @@
 /**
- * The station that `yizhan serve` runs, with what is around it: users in their file, certificates in
- * theirs, the control socket. It is made from a configuration, and made over from another one while it runs:
+ * The station that `yizhan serve` runs: users in their file, certificates in theirs, and what stands around
+ * it. It is made from a configuration, and made over from another one while it runs:
  * the new one is read, checked and built beside the old, and whatever is wrong with it leaves the old in
  * force.
  *
@@ -8,14 +8,7 @@
  */
 
 import process from "node:process";
-import { ControlServer } from "../admin/control_server.ts";
-import { queueCommands } from "../admin/queue_requests.ts";
-import {
-  type ReloadReport,
-  stationCommands,
-  type StationControl,
-  type StationStatus,
-} from "../admin/station_requests.ts";
+import type { ReloadReport, StationStatus } from "../admin/station_requests.ts";
 import { changedKeys, restartKeys } from "../config/changes.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { formatProblem } from "../config/problems.ts";
@@ -27,6 +20,7 @@ import type { MtaOptions } from "../mta_options.ts";
 import type { Files, Runtime } from "../runtime/runtime.ts";
 import { CertificateFiles } from "./certificate_files.ts";
 import { CommandError, EXIT } from "./exit.ts";
+import { newMonitor, type SurroundedStation, Surroundings } from "./surroundings.ts";
 import { say, warn } from "./terminal.ts";
 import { describeError, explainFailure } from "./trouble.ts";
 import { describeRuntime, VERSION } from "./version.ts";
@@ -38,6 +32,8 @@ export interface ServedStationOptions {
   /** Reads and checks the configuration again. @throws {CommandError} a line for each problem. */
   readonly reread: () => Promise<LoadedConfig>;
   readonly onEvent: EventSink;
+  /** Lines of the log that were dropped so far. */
+  readonly droppedLogLines: () => number;
 }
 
 /** What belongs to one configuration. */
@@ -49,12 +45,12 @@ interface Generation {
 }
 
 /** A station that runs. */
-export class ServedStation implements StationControl {
+export class ServedStation implements SurroundedStation {
   /** The station itself. */
   readonly mta: Mta;
   readonly #options: ServedStationOptions;
   #generation: Generation;
-  #control: ControlServer | null = null;
+  #surroundings: Surroundings | null = null;
   #reloadFailed: string | null = null;
   /** The last reload: they are done one after the other. */
   #reloading: Promise<unknown> = Promise.resolve();
@@ -68,19 +64,35 @@ export class ServedStation implements StationControl {
   /** Starts all of it. @throws {CommandError} for what an operator can mend. */
   static async start(options: ServedStationOptions): Promise<ServedStation> {
     try {
-      const generation = await build(options, options.config);
-      const mta = await startMta(generation.options);
-      const station = new ServedStation(options, mta, generation);
-      try {
-        station.#control = await station.#startControl();
-      } catch (error) {
-        await mta.stop({ grace: 0 });
-        throw error;
-      }
-      return station;
+      return await ServedStation.#start(options);
     } catch (error) {
       throw explainFailure("cannot start", error) ?? error;
     }
+  }
+
+  static async #start(given: ServedStationOptions): Promise<ServedStation> {
+    const { runtime, droppedLogLines } = given;
+    const monitor = newMonitor(runtime, () => station, droppedLogLines);
+    const onEvent: EventSink = (event) => {
+      given.onEvent(event);
+      monitor.record(event);
+    };
+    const options = { ...given, onEvent };
+    const generation = await build(options, options.config);
+    const mta = await startMta(generation.options);
+    const station = new ServedStation(options, mta, generation);
+    try {
+      station.#surroundings = await Surroundings.start(station, { runtime, onEvent, monitor });
+    } catch (error) {
+      await mta.stop({ grace: 0 });
+      throw error;
+    }
+    return station;
+  }
+
+  /** The configuration in force. */
+  get config(): LoadedConfig {
+    return this.#generation.loaded;
   }
 
   /** See {@link StationControl}. */
@@ -120,8 +132,9 @@ export class ServedStation implements StationControl {
   async stop(): Promise<void> {
     const { grace } = this.#generation.loaded.config.stop;
     await this.#reloading;
-    await this.#control?.stop();
+    await this.#surroundings?.stop();
     await this.mta.stop({ grace });
+    await this.#surroundings?.end();
   }
 
   async #reload(): Promise<ReloadReport> {
@@ -130,8 +143,10 @@ export class ServedStation implements StationControl {
       const loaded = await this.#options.reread();
       demandSame(old.loaded, loaded);
       const next = await build(this.#options, loaded);
+      await this.#surroundings?.prepare(loaded);
       await this.mta.reload(next.options);
       this.#generation = next;
+      this.#surroundings?.adopt(loaded);
       this.#reloadFailed = null;
       const changed = changedKeys(old.loaded.config, loaded.config);
       return {
@@ -140,22 +155,13 @@ export class ServedStation implements StationControl {
         changes: changed.map((key) => `${key} has changed`),
       };
     } catch (error) {
+      // Only what was prepared for nothing is to be put back.
+      await this.#surroundings?.prepare(old.loaded).catch(() => {});
       const problems = explain(error).split("\n");
       const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
       this.#reloadFailed = `${problems[0]}${more}`;
       return { status: "refused", problems };
     }
-  }
-
-  #startControl(): Promise<ControlServer> {
-    const { network, files, clock } = this.#options.runtime;
-    const { queue } = this.mta;
-    return ControlServer.start({
-      ...{ network, files, clock },
-      path: this.#generation.loaded.paths.control,
-      commands: { ...stationCommands(this), ...(queue && queueCommands(queue)) },
-      onFault: (error) => warn(`control socket: ${describeError(error)}`),
-    });
   }
 }
 
