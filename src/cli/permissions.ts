@@ -20,8 +20,8 @@ export interface Needs {
   readonly outward?: boolean;
   /** Programs it runs. */
   readonly run?: readonly string[];
-  /** `statfs`: to see that the disk does not fill up. */
-  readonly sys: readonly "statfs"[];
+  /** `statfs`: to see that the disk does not fill up; `uid`: whose folders are ours. */
+  readonly sys: readonly ("statfs" | "uid")[];
 }
 
 /**
@@ -48,7 +48,7 @@ export type Permission =
   | { readonly name: "net"; readonly host?: string }
   | { readonly name: "run"; readonly command: string }
   | { readonly name: "env"; readonly variable?: string }
-  | { readonly name: "sys"; readonly kind?: "statfs" | "hostname" };
+  | { readonly name: "sys"; readonly kind?: "statfs" | "hostname" | "uid" };
 
 /** Whether all of this may be done without asking anybody. */
 export function isGranted(...needed: readonly Permission[]): boolean {

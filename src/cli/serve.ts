@@ -15,6 +15,7 @@ import { requirePermissions } from "./permissions.ts";
 import { makeServerFolders, serveNeeds } from "./serve_needs.ts";
 import { ServedStation } from "./served_station.ts";
 import { StopSignals } from "./stop_signals.ts";
+import { startTelemetry } from "./telemetry.ts";
 import { complain, say, warn } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
@@ -61,7 +62,15 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
     chooseFormatter(line, { maildirRoot: config.paths.mail, format }),
   );
   using signals = new StopSignals();
-  const station = await ServedStation.start({ runtime, config, reread, onEvent: log.record });
+  const telemetry = await startTelemetry(warn);
+  const station = await ServedStation.start({
+    ...{ runtime, config, reread },
+    onEvent: telemetry === null ? log.record : (event) => {
+      log.record(event);
+      telemetry.record(event);
+    },
+    droppedLogLines: () => log.dropped,
+  });
   const unwatch = watch(station);
   say(`Yizhan ${VERSION} serves as ${config.config.hostname}`);
   for (const { name, address } of station.status().listeners) {
@@ -71,6 +80,7 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
   say("stopping: sessions may finish what they are doing (the signal again stops at once)");
   unwatch();
   await station.stop();
+  telemetry?.stop();
   await log.flush();
   say("stopped");
   return EXIT.ok;

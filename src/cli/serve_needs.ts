@@ -35,7 +35,7 @@ export function serveNeeds({ config, paths, file, authorities }: LoadedConfig): 
     listen: listensAt(config),
     outward: config.relay.enabled,
     run: ways.flatMap((via) => via.kind === "pipe" ? [via.program] : []),
-    sys: ["statfs"],
+    sys: config.drop.enabled ? ["statfs", "uid"] : ["statfs"],
   };
 }
 

@@ -1,0 +1,161 @@
+/**
+ * What stands around a station that serves: the control socket, the monitor, and the drop folder. It follows
+ * the configuration where that changes.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { ControlServer } from "../admin/control_server.ts";
+import { queueCommands } from "../admin/queue_requests.ts";
+import { StationMonitor } from "../admin/station_monitor.ts";
+import { stationCommands, type StationControl } from "../admin/station_requests.ts";
+import { traceCommands } from "../admin/trace_requests.ts";
+import type { LoadedConfig } from "../config/load.ts";
+import type { EventSink } from "../events.ts";
+import { DropBox } from "../intake/drop/drop_box.ts";
+import type { DropSettings } from "../intake/drop/drop_options.ts";
+import type { Mta } from "../mta.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { localUserNames } from "./local_users.ts";
+import { processFacts } from "./process_facts.ts";
+import { warn } from "./terminal.ts";
+import { describeError } from "./trouble.ts";
+
+/** What it stands around. */
+export interface SurroundedStation extends StationControl {
+  readonly mta: Mta;
+  /** In force at this moment. */
+  readonly config: LoadedConfig;
+}
+
+/** What else it takes. */
+export interface SurroundingsOptions {
+  readonly runtime: Runtime;
+  readonly onEvent: EventSink;
+  readonly monitor: StationMonitor;
+}
+
+/** The surroundings of a station. */
+export class Surroundings {
+  readonly #monitor: StationMonitor;
+  readonly #control: ControlServer;
+  /** `null` where programs may not leave mail. */
+  readonly #drop: DropBox | null;
+
+  private constructor(monitor: StationMonitor, control: ControlServer, drop: DropBox | null) {
+    this.#monitor = monitor;
+    this.#control = control;
+    this.#drop = drop;
+  }
+
+  /** Starts all of it. @throws what cannot be had; nothing of it runs then. */
+  static async start(
+    station: SurroundedStation,
+    options: SurroundingsOptions,
+  ): Promise<Surroundings> {
+    const { monitor } = options;
+    const { config } = station.config;
+    await using started = new AsyncDisposableStack();
+    started.defer(() => monitor.stop());
+    await monitor.listen(config.monitor.address);
+    const control = await startControl(station, options);
+    started.defer(() => control.stop());
+    const drop = config.drop.enabled ? await startDrop(station, options) : null;
+    started.move();
+    return new Surroundings(monitor, control, drop);
+  }
+
+  /** Before another configuration is in force: what may not be to be had. @throws then; all stays as it was. */
+  async prepare({ config }: LoadedConfig): Promise<void> {
+    await this.#monitor.listen(config.monitor.address);
+  }
+
+  /** After another configuration is in force. */
+  adopt(loaded: LoadedConfig): void {
+    this.#drop?.configure(dropSettings(loaded));
+  }
+
+  /** Before the station stops: nothing more is taken or asked. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#drop?.stop(), this.#control.stop()]);
+  }
+
+  /** After the station has stopped: until then the monitor tells of it. */
+  async end(): Promise<void> {
+    await this.#monitor.stop();
+  }
+}
+
+function startControl(
+  station: SurroundedStation,
+  { runtime }: SurroundingsOptions,
+): Promise<ControlServer> {
+  const { mta } = station;
+  const { network, files, clock, resolver } = runtime;
+  return ControlServer.start({
+    ...{ network, files, clock },
+    path: station.config.paths.control,
+    commands: {
+      ...stationCommands(station),
+      ...traceCommands({
+        ...{ clock, resolver },
+        tracer: mta.tracer,
+        queue: () => mta.queue,
+        listeners: () => mta.status().listeners.map(({ name }) => name),
+      }),
+      ...(mta.queue && queueCommands(mta.queue)),
+    },
+    onFault: (error) => warn(`control socket: ${describeError(error)}`),
+  });
+}
+
+function startDrop(
+  { mta, config }: SurroundedStation,
+  { runtime, onEvent }: SurroundingsOptions,
+): Promise<DropBox> {
+  const { data, drop } = config.paths;
+  return DropBox.start({
+    runtime,
+    directory: drop,
+    refused: `${data}/refused`,
+    nudge: `${data}/nudge.sock`,
+    submit: (envelope, message, options) => mta.submit(envelope, message, options),
+    nameOf: localUserNames(runtime.files),
+    emit: (fact) => onEvent({ time: runtime.clock.now(), ...fact }),
+    ...dropSettings(config),
+  });
+}
+
+function dropSettings({ config }: LoadedConfig): DropSettings {
+  const { hostname, drop, limits, mail } = config;
+  return {
+    hostname,
+    senders: drop.senders,
+    ownUid: process.getuid?.() ?? 0,
+    subaddressDelimiter: mail.subaddressDelimiter,
+    interval: drop.interval,
+    sizeLimit: limits.messageSize,
+  };
+}
+
+/** The monitor of a station that is to come: it counts from the start on. */
+export function newMonitor(
+  runtime: Runtime,
+  station: () => SurroundedStation,
+  droppedLogLines: () => number,
+): StationMonitor {
+  return new StationMonitor({
+    runtime,
+    status: () => station().status(),
+    queue: () => station().mta.queue,
+    disk: () => {
+      const { paths: { data, mail, queue }, config } = station().config;
+      // What the station itself keeps free.
+      const reserve = Math.max(2 * config.limits.messageSize, 256 * 1024 * 1024);
+      return { folders: { data, mail, queue }, reserve };
+    },
+    process: () => processFacts(droppedLogLines()),
+    onFault: (error) => warn(`monitor: ${describeError(error)}`),
+  });
+}
