@@ -6,4 +6,6 @@
  */
 
 export { z } from "npm:zod@4.6.7";
-export * as yaml from "npm:yaml@2.9.1";
+import * as yaml from "npm:yaml@2.9.1";
+
+export { yaml };
