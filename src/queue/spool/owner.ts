@@ -145,9 +145,17 @@ async function checkAlone(
   throw new SpoolBusyError(options.directory, owner?.pid ?? null);
 }
 
+/** Who owns the spool in a folder, for people; `null` when nobody does. */
+export async function findSpoolOwner(
+  services: Pick<OwnerOptions, "network" | "clock">,
+  directory: string,
+): Promise<{ readonly pid: number | null } | null> {
+  return await askOwner(services, { transport: "unix", path: `${directory}/owner.sock` });
+}
+
 /** Who owns the spool; `null` when nobody does. */
 async function askOwner(
-  { network, clock }: OwnerOptions,
+  { network, clock }: Pick<OwnerOptions, "network" | "clock">,
   address: SocketAddress,
 ): Promise<{ readonly pid: number | null; readonly token: string | null } | null> {
   const connection = await network.connect(address).catch((error) => {
