@@ -16,6 +16,7 @@ import { rewriteSender } from "../src/routing/srs.ts";
 import { formatAddress } from "../src/address.ts";
 import { type MemoryRuntime, memoryRuntime } from "../src/runtime/memory.ts";
 import type { SocketAddress } from "../src/runtime/runtime.ts";
+import { ScriptedPeer } from "./delivery/scripted_peer.ts";
 import { mxCertificate } from "./support/certificates.ts";
 import { SmtpPeer } from "./support/memory_station.ts";
 
@@ -456,6 +457,38 @@ Deno.test("reload() pauses mail out and lets it go again; what an operator names
   assertEquals(runs, ["old a", "old c", "old b"]);
 });
 
+Deno.test("reload() leaves an order of an operator an order, also of what waits for its turn", async () => {
+  const { subject, clock, runs, submit } = await withPrograms({ paused: true });
+  await using _ = subject;
+  const ids = [(await submit("a")).id, (await submit("b")).id];
+  const { signal } = new AbortController();
+  const change = subject.mta.queue!.change({ ids }, { action: "retry" }, signal);
+  await clock.runUntil(Array.fromAsync(change));
+  await subject.reload({ routes: route("new") });
+  await clock.advance(2000);
+  assertEquals(runs, ["old a", "new b"]);
+});
+
+Deno.test("reload() lets more go at once, or less, from then on", async () => {
+  const { subject, clock, runs, submit } = await withPrograms({ limits: { concurrency: 1 } });
+  await using _ = subject;
+  const many = (program: string) => {
+    const via = { kind: "pipe", program, arguments: ["{user}"], processes: 9 } as const;
+    return [{ domains: ["*"], via }];
+  };
+  await subject.reload({ routes: many("old") });
+  for (const user of ["a", "b", "c", "d", "e", "f"]) await submit(user);
+  await clock.settle();
+  assertEquals(runs.length, 1);
+  const queue = { directory: "/queue", limits: { concurrency: 3 } };
+  await subject.reload({ queue });
+  await clock.settle();
+  assertEquals(runs.length, 3);
+  await subject.reload({ queue: { ...queue, limits: { concurrency: 1 } } });
+  await clock.advance(1500);
+  assertEquals(runs.length, 4);
+});
+
 Deno.test("reload() holds mail to other limits and schedules", async () => {
   const { subject, clock, runs, submit } = await withPrograms();
   await using _ = subject;
@@ -483,6 +516,23 @@ Deno.test("reload() holds mail to other limits and schedules", async () => {
   assertEquals(runs.length, 3);
   await clock.advance(15_000);
   assertEquals(runs.length, 4);
+});
+
+Deno.test("reload() with another hostname: it is said to stations that connections are kept to, too", async () => {
+  const { subject, clock, submit } = await withPrograms();
+  await using _ = subject;
+  const machine = memoryRuntime({ address: "192.0.2.77", beside: subject.runtime });
+  const next = await ScriptedPeer.start(machine);
+  const routes = [{ domains: ["*"], via: { kind: "smarthost", host: "192.0.2.77" } }] as const;
+  for (const hostname of ["one.example.test", "two.example.test"]) {
+    await subject.reload({ routes, hostname });
+    for (const user of ["a", "b"]) {
+      await submit(user);
+      await clock.advance(1000);
+    }
+  }
+  assertEquals(next.said("EHLO"), ["EHLO one.example.test", "EHLO two.example.test"]);
+  assertEquals(next.messages.length, 4);
 });
 
 Deno.test("reload() with another srsSecret still takes bounces to what the one before has signed", async () => {

@@ -83,6 +83,20 @@ Deno.test("all bodies in memory share one budget; the others go to files", async
   assertEquals(await names(), []);
 });
 
+Deno.test("resize() changes the budget of bodies to come, and of those on their way", async () => {
+  const { store, names } = await newStore({ memory: 64 * KIB });
+  const bodies = [store.create()!, store.create()!, store.create()!];
+  await write(bodies[0]!, octets(48 * KIB), 4 * KIB);
+  store.resize(16 * KIB);
+  await write(bodies[1]!, octets(16 * KIB), 4 * KIB);
+  assertEquals([store.memoryUsed, (await names()).length], [48 * KIB, 1]);
+  store.resize();
+  await write(bodies[2]!, octets(128 * KIB), 4 * KIB);
+  assertEquals([store.memoryUsed, (await names()).length], [176 * KIB, 1]);
+  for (const body of bodies) await body.dispose();
+  assertEquals([store.memoryUsed, (await names()).length], [0, 0]);
+});
+
 Deno.test("create() gives null when too many bodies are in files", async () => {
   const { store } = await newStore({ memory: 0, openFiles: 2 });
   const bodies = [store.create()!, store.create()!];
