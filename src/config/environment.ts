@@ -29,11 +29,16 @@ export interface Sourced {
 
 const PREFIX = "YIZHAN_";
 
-/** Variables that are no keys: where the file is, and those of the tests beside other programs. */
-const OTHERS = ["YIZHAN_CONFIG", "YIZHAN_INTEROP"];
+/**
+ * Variables that are no keys: where the file is, those of the tests beside other programs, and one that
+ * images like to have.
+ */
+const OTHERS = ["YIZHAN_CONFIG", "YIZHAN_INTEROP", "YIZHAN_VERSION"];
 
 /** All of them, sections before what is in them. */
 export const ENVIRONMENT_KEYS: readonly EnvironmentKey[] = listKeys(configSchema)
+  // The version is that of a file.
+  .filter(({ path }) => path[0] !== "version")
   .map(({ path }) => ({ name: environmentName(path), path }))
   .sort((a, b) => a.path.length - b.path.length);
 

@@ -13,10 +13,20 @@ import { z } from "./packages.ts";
 
 const UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
 
-/** Text that fits, what is wanted in words, and some that fit. */
-function text(wanted: string, fits: (text: string) => boolean, ...examples: readonly string[]) {
+/**
+ * Text that fits.
+ *
+ * @param title what it is, for tables and editors. @param wanted the same where something else was found.
+ * @param examples some that fit.
+ */
+function text(
+  title: string,
+  wanted: string,
+  fits: (text: string) => boolean,
+  ...examples: readonly string[]
+) {
   const schema = z.string(wanted).refine(fits, wanted);
-  return examples.length === 0 ? schema : schema.meta({ examples: [...examples] });
+  return schema.meta({ title, ...(examples.length > 0 && { examples: [...examples] }) });
 }
 
 const DURATION = /^(?:\d{1,15}(?:ms|[smhd])){1,5}$/;
@@ -24,13 +34,14 @@ const DURATION = /^(?:\d{1,15}(?:ms|[smhd])){1,5}$/;
 /** Milliseconds, written `500ms`, `30s`, `6m`, `4h`, `5d`, or several (`1h30m`); ten years at most. */
 export const duration = z.codec(
   text(
+    "duration",
     "wanted a duration, such as 30s, 6m, 4h or 5d (ten years at most)",
     (text) => DURATION.test(text) && parseDuration(text) <= 3650 * UNITS.d,
     ...["30s", "6m", "4h", "5d"],
   ),
   z.number(),
   { decode: parseDuration, encode: formatDuration },
-);
+).meta({ title: "duration" });
 
 /** A {@link duration} of a second or more: what must not be over at once. */
 export const wait = duration.refine((milliseconds) => milliseconds >= 1000, "wanted 1s or more");
@@ -41,23 +52,26 @@ const SIZE = "wanted a size, such as 500K or 50M";
 export const size = z.codec(
   z.union([
     z.int(SIZE).min(0, SIZE),
-    text(SIZE, (text) => Number.isSafeInteger(parseSize(text)), "500K", "50M"),
+    text("size", SIZE, (text) => Number.isSafeInteger(parseSize(text)), "500K", "50M"),
   ], SIZE),
   z.number(),
   { decode: parseSize, encode: formatSize },
-);
+).meta({ title: "size" });
 
 /** A whole number over 0. */
-export const count = z.int("wanted a whole number").min(1, "wanted 1 or more");
+export const count = z.int("wanted a whole number").min(1, "wanted 1 or more").meta({
+  title: "count",
+});
 
 const PORT = "wanted a port, 1 to 65535";
 
 /** A TCP port. */
-export const port = z.int(PORT).min(1, PORT).max(65_535, PORT);
+export const port = z.int(PORT).min(1, PORT).max(65_535, PORT).meta({ title: "port" });
 
 /** Where to listen or connect: `ADDR:PORT`, `[IPV6]:PORT` or `unix:PATH`. */
 export const socketAddress = z.codec(
   text(
+    "ADDRESS:PORT",
     "wanted ADDRESS:PORT, [IPV6]:PORT or unix:PATH, such as 0.0.0.0:25 or [::]:25",
     (text) => parseSocketAddress(text) !== null,
     ...["0.0.0.0:25", "[::]:25", "127.0.0.1:2525", "unix:/run/yizhan/lmtp.sock"],
@@ -68,6 +82,7 @@ export const socketAddress = z.codec(
 
 /** Our own name, in ASCII: it is said before anybody has agreed on anything else. */
 export const hostname = text(
+  "host name",
   "wanted a host name with a dot, in ASCII, such as mail.example.org",
   (text) => parseDomain(text) !== null && (text.includes(".") || text === "localhost"),
   "mail.example.org",
@@ -75,6 +90,7 @@ export const hostname = text(
 
 /** A machine to connect to. */
 export const host = text(
+  "host",
   "wanted a host name or an IP address, such as smtp.example.net",
   (text) => parseIp(text) !== null || parseDomain(text) !== null,
   "smtp.example.net",
@@ -82,6 +98,7 @@ export const host = text(
 
 /** A domain; may have letters of all alphabets. */
 export const domain = text(
+  "domain",
   "wanted a domain, such as example.org",
   (text) => parseDomain(text, { smtputf8: true }) !== null,
   "example.org",
@@ -89,6 +106,7 @@ export const domain = text(
 
 /** A domain, `.example.org` for all below it. */
 export const domainPattern = text(
+  "domain pattern",
   "wanted a domain (example.org), all below one (.example.org) or all others (*)",
   (text) => text === "*" || parseDomainPattern(text) !== null,
   ...["example.org", ".example.org", "*"],
@@ -96,6 +114,7 @@ export const domainPattern = text(
 
 /** A mail address. */
 export const mailAddress = text(
+  "mail address",
   "wanted a mail address, such as alice@example.org",
   (text) => parseAddress(text, { smtputf8: true }) !== null,
   "alice@example.org",
@@ -106,6 +125,7 @@ export const mailAddress = text(
 
 /** The IP address of a machine. */
 export const ipAddress = text(
+  "IP address",
   "wanted an IP address, such as 192.0.2.1 or 2001:db8::1",
   (text) => {
     const kind = classifyIp(text);
@@ -116,6 +136,7 @@ export const ipAddress = text(
 
 /** An {@link ipAddress} that is IPv4. */
 export const ipv4Address = text(
+  "IPv4 address",
   "wanted an IPv4 address, such as 192.0.2.1",
   (text) => ipAddress.safeParse(text).success && parseIp(text)?.length === 4,
   "192.0.2.1",
@@ -123,6 +144,7 @@ export const ipv4Address = text(
 
 /** An {@link ipAddress} that is IPv6. */
 export const ipv6Address = text(
+  "IPv6 address",
   "wanted an IPv6 address, such as 2001:db8::1",
   (text) => ipAddress.safeParse(text).success && parseIp(text)?.length === 16,
   "2001:db8::1",
@@ -130,6 +152,7 @@ export const ipv6Address = text(
 
 /** A network in CIDR form. */
 export const network = text(
+  "network",
   "wanted a network, such as 192.0.2.0/24 or 2001:db8::/32",
   (text) => parseNetwork(text) !== null,
   ...["192.0.2.0/24", "2001:db8::/32"],
@@ -143,6 +166,7 @@ export const relayNetwork = network.refine(
 
 /** `ADDR` or `ADDR:PORT`. */
 export const nameServer = text(
+  "IP address, or with a port",
   "wanted an address with or without a port, such as 127.0.0.1:53",
   (text) => {
     const bare = /^(?:\[(.+)\]|([\d.]+))(?::\d{1,5})?$/.exec(text);
@@ -152,17 +176,17 @@ export const nameServer = text(
 );
 
 /** A path; relative ones are relative to the folder of the file, or where it is said so to `data`. */
-export const path = text("wanted a path", (text) => text !== "" && !text.includes("\0"));
+export const path = text("path", "wanted a path", (text) => text !== "" && !text.includes("\0"));
 
 const SECRET = "wanted the secret itself, or file: PATH of a file that holds it";
 
 /** A password or key: the text itself, or `{ file: PATH }` of a file that holds nothing else. */
 export const secret = z.union([
-  text(SECRET, (text) => text !== ""),
+  text("secret", SECRET, (text) => text !== ""),
   z.strictObject({
     file: path.describe("A file that holds the secret and nothing else, mode 0600"),
   }, SECRET),
-], SECRET);
+], SECRET).meta({ title: "secret" });
 
 /** See {@link secret}. */
 export type Secret = z.output<typeof secret>;

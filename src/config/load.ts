@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { TlsCertificate } from "../runtime/runtime.ts";
+import { errorCode, type TlsCertificate } from "../runtime/runtime.ts";
 import { checkListeners } from "./check_listeners.ts";
 import { checkFolders, checkRetry } from "./check_queue.ts";
 import { checkRelay } from "./check_relay.ts";
@@ -24,7 +24,7 @@ import { readReferences } from "./references.ts";
 import { type Config, configSchema, type WrittenConfig } from "./schema.ts";
 import { schemaProblems } from "./schema_problems.ts";
 import { withSecrets } from "./secrets.ts";
-import { decodeText, MAX_OCTETS } from "./text_guard.ts";
+import { decodeText, MAX_OCTETS, TOO_LONG } from "./text_guard.ts";
 
 /** What {@link ReadConfig.file} is where there is no file. */
 export const ENVIRONMENT = "the environment";
@@ -157,15 +157,13 @@ async function readFileText(file: string, machine: ConfigMachine): Promise<Text>
   const fail = (message: string, place = { file, line: 0, column: 0 }): never => {
     throw new ConfigError([{ ...place, key: "", message }]);
   };
-  const octets = await machine.readFile(file, MAX_OCTETS).then(
-    ({ octets }) => octets,
-    (error) => {
-      const tooLong = (error as { code?: unknown } | null)?.code === "EFBIG";
-      return tooLong
-        ? new Uint8Array(MAX_OCTETS + 1)
-        : fail(`cannot be read: ${describeReadError(error)}`);
-    },
-  );
+  let octets: Uint8Array;
+  try {
+    ({ octets } = await machine.readFile(file, MAX_OCTETS));
+  } catch (error) {
+    if (errorCode(error) === "EFBIG") return fail(TOO_LONG);
+    return fail(`cannot be read: ${describeReadError(error)}`);
+  }
   const read = decodeText(octets);
   if ("text" in read) return readDocument(read.text, file);
   return fail(read.message, placeIn(new TextDecoder().decode(octets), read.offset, file));

@@ -85,5 +85,5 @@ export function formatKey(path: KeyPath): string {
 
 /** Text in double quotes, in one line and not too long. */
 export function quote(text: string): string {
-  return JSON.stringify(formatVisible(text, 60));
+  return `"${formatVisible(text, 60)}"`;
 }

@@ -60,6 +60,11 @@ export function describeSchema(schema: z.core.$ZodType): string {
   return metaOf(schema, "description") as string | undefined ?? "";
 }
 
+/** What kind of value it is, in a word or two; `""` where that says nothing new. */
+export function titleOf(schema: z.core.$ZodType): string {
+  return metaOf(schema, "title") as string | undefined ?? "";
+}
+
 /** A text that fits, for people to see; `undefined` where none was given. */
 export function exampleOf(schema: z.core.$ZodType): unknown {
   return (metaOf(schema, "examples") as readonly unknown[] | undefined)?.[0];

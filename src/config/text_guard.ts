@@ -11,6 +11,9 @@ import { yaml } from "./packages.ts";
 /** Octets of a configuration at most. */
 export const MAX_OCTETS = 1024 * 1024;
 
+/** What is said of more. */
+export const TOO_LONG = "is longer than 1 MiB, too long for a configuration";
+
 /** Some 20,000 lines. Each becomes an object or two in the parser. */
 const MAX_TOKENS = 100_000;
 /** The deepest key there is lies at 6. */
@@ -26,7 +29,7 @@ export interface TextFault {
 /** The text, or why it is none. */
 export function decodeText(octets: Uint8Array): { readonly text: string } | TextFault {
   if (octets.length > MAX_OCTETS) {
-    return { message: "is longer than 1 MiB, too long for a configuration", offset: -1 };
+    return { message: TOO_LONG, offset: -1 };
   }
   const nul = octets.indexOf(0);
   if (nul !== -1) {
