@@ -1,0 +1,324 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { encode } from "../../../src/bytes.ts";
+import { formatDropFile } from "../../../src/intake/drop/drop_file.ts";
+import { parseBulletin } from "../../../src/intake/drop/drop_bulletin.ts";
+import { DropFolderError } from "../../../src/intake/drop/drop_folder.ts";
+import { SubmitError } from "../../../src/intake/submit.ts";
+import type { DropBoxOptions } from "../../../src/intake/drop/drop_options.ts";
+import type { FileHandle, OpenOptions } from "../../../src/runtime/runtime.ts";
+import { denoRuntime } from "../../../src/runtime/deno.ts";
+import { reply } from "../../../src/smtp/reply.ts";
+import { DropStation, mailName, UID } from "./station.ts";
+
+const MAIL = "Subject: hello\n\nHello.\n";
+
+function modeOf(path: string): number {
+  return Deno.lstatSync(path).mode! & 0o7777;
+}
+
+Deno.test("DropBox.start() makes a folder of mode 1733 whatever the umask, and says who it is in it", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  assertEquals(modeOf(station.drop), 0o1733);
+  assertEquals(modeOf(`${station.path}/refused`), 0o700);
+  assertEquals(modeOf(`${station.path}/nudge.sock`), 0o666);
+  assertEquals(modeOf(`${station.drop}/station.json`), 0o644);
+  const bulletin = parseBulletin(await Deno.readFile(`${station.drop}/station.json`));
+  assertEquals(bulletin?.hostname, "host.test");
+});
+
+Deno.test("DropBox takes what was left while it did not run, and what a nudge tells of", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const early = await station.leave(MAIL);
+  const box = await station.open();
+  const taken = await station.event("drop.taken", early);
+  assertEquals([taken.uid, taken.user], [UID, "alice"]);
+  const late = await station.leave("Subject: later\r\n\r\nCRLF.\r\n");
+  box.look();
+  await station.event("drop.taken", late);
+  const mails = await station.mails("bob");
+  assertEquals(mails.length, 2);
+  const first = mails.find((mail) => mail.includes("Hello."))!;
+  assertMatch(
+    first,
+    new RegExp(
+      `Received: from localhost\\s+\\(user alice, uid ${UID}\\)\\s+by host\\.test with local id drop-[0-9a-f]{32}\\.1`,
+    ),
+  );
+  assertMatch(first, /^From: <alice@host\.test>$/m);
+  assertMatch(first, /^Date: /m);
+  assertMatch(first, /^Message-ID: /m);
+  assertEquals(await station.names(), ["station.json"]);
+});
+
+Deno.test("DropBox hears a nudge from anybody over its socket", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.event("listener.started");
+  const name = await station.leave(MAIL);
+  const { network } = denoRuntime();
+  for (let time = 0; time < 5; time++) {
+    (await network.connect({ transport: "unix", path: `${station.path}/nudge.sock` })).close();
+  }
+  await station.event("drop.taken", name);
+});
+
+Deno.test("DropBox never takes a file that is being written", async () => {
+  await using station = await DropStation.start();
+  const box = await station.open();
+  const whole = formatDropFile(
+    { sender: "alice@host.test", recipients: ["bob@host.test"] },
+    encode(MAIL),
+  );
+  await Deno.writeFile(`${station.drop}/tmp-${"0".repeat(32)}`, whole);
+  await Deno.writeFile(`${station.drop}/mail-other`, whole);
+  const name = await station.leave(MAIL);
+  box.look();
+  await station.event("drop.taken", name);
+  assertEquals((await station.mails("bob")).length, 1);
+});
+
+Deno.test("DropBox removes what was left unfinished for a day, and nothing younger", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const old = `${station.drop}/tmp-${"1".repeat(32)}`;
+  const young = `${station.drop}/tmp-${"2".repeat(32)}`;
+  for (const path of [old, young]) await Deno.writeTextFile(path, "half");
+  const longAgo = Date.now() / 1000 - 25 * 3600;
+  await Deno.utime(old, longAgo, longAgo);
+  await station.open();
+  const name = await station.leave(MAIL);
+  await station.event("listener.started");
+  await station.close();
+  await station.open();
+  await station.event("drop.taken", name);
+  assertEquals(await station.names(), [
+    "station.json",
+    `tmp-${"2".repeat(32)}`,
+  ]);
+});
+
+Deno.test("DropBox.start() refuses a link, and a folder that others could replace", async () => {
+  await using station = await DropStation.start();
+  await Deno.mkdir(`${station.path}/elsewhere`);
+  await Deno.symlink(`${station.path}/elsewhere`, station.drop);
+  await assertRejects(() => station.open(), DropFolderError, "is a link");
+  await Deno.remove(station.drop);
+  await Deno.chmod(station.path, 0o777);
+  await assertRejects(() => station.open(), DropFolderError, "chmod go-w");
+  await Deno.chmod(station.path, 0o711);
+  await assertRejects(() => station.open({ ownUid: UID + 1 }), DropFolderError, "chown");
+  await Deno.writeTextFile(`${station.path}/nudge.sock`, "");
+  await assertRejects(() => station.open(), DropFolderError, "is no socket");
+});
+
+Deno.test("DropBox.start() mends a mode, and says so", async () => {
+  await using station = await DropStation.start();
+  await Deno.mkdir(station.drop);
+  await Deno.chmod(station.drop, 0o777);
+  await Deno.chmod(station.path, 0o700);
+  await station.open();
+  assertEquals(modeOf(station.drop), 0o1733);
+  const texts = station.facts.flatMap((fact) => fact.type === "drop.trouble" ? [fact.error] : []);
+  assertStringIncludes(texts[0]!, "had mode 0777");
+  assertStringIncludes(texts[1]!, "chmod go+x");
+});
+
+Deno.test("DropBox.start() replaces the socket of a dead server, and refuses that of a living one", async () => {
+  await using station = await DropStation.start();
+  const path = `${station.path}/nudge.sock`;
+  const left = Deno.listen({ transport: "unix", path: `${path}.old` });
+  await Deno.rename(`${path}.old`, path);
+  left.close();
+  await station.open();
+  await assertRejects(() => station.open(), DropFolderError, "another server");
+});
+
+Deno.test("DropBox sets aside what is no mail, and takes the others all the same", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const { drop } = station;
+  const secret = `${station.path}/secret`;
+  await Deno.writeFile(
+    secret,
+    formatDropFile({ sender: "root@host.test", recipients: ["bob@host.test"] }, encode(MAIL)),
+  );
+  const link = mailName();
+  await Deno.symlink(secret, `${drop}/${link}`);
+  const hard = mailName();
+  await Deno.link(secret, `${drop}/${hard}`);
+  const fifo = mailName();
+  await new Deno.Command("mkfifo", { args: [`${drop}/${fifo}`] }).output();
+  const folder = mailName();
+  await Deno.mkdir(`${drop}/${folder}`);
+  const socket = mailName();
+  using _listener = Deno.listen({ transport: "unix", path: `${drop}/${socket}` });
+  const garbage = await station.leaveOctets(encode("Subject: no version\n\n"));
+  const large = await station.leave("x".repeat(1_000_001));
+  const good = await station.leave(MAIL);
+  await station.open();
+  await station.event("drop.taken", good);
+  const reasons: [string, RegExp, boolean][] = [
+    [link, /link/, false],
+    [hard, /2 names/, true],
+    [fifo, /no file/, false],
+    [folder, /no file/, false],
+    [socket, /no file/, false],
+    [garbage, /first line/, true],
+    [large, /larger/, true],
+  ];
+  for (const [name, reason, isKept] of reasons) {
+    const { reason: told, kept } = await station.event("drop.refused", name);
+    assertMatch(told, reason);
+    assertEquals(kept !== undefined, isKept);
+    if (kept !== undefined) assert((await Deno.lstat(kept)).isFile);
+  }
+  assertEquals(await station.names(), ["station.json"]);
+  assertEquals((await station.mails("bob")).length, 1);
+  assert((await Deno.lstat(secret)).isFile);
+});
+
+/** Opens the box on a machine where all mail in the folder belongs to user 12345, called bob. */
+async function openAsOther(station: DropStation, changes: Partial<DropBoxOptions>): Promise<void> {
+  const runtime = denoRuntime();
+  const files: typeof runtime.files = Object.create(runtime.files, {
+    open: {
+      value: async (path: string, options: OpenOptions): Promise<FileHandle> => {
+        const file = await runtime.files.open(path, options);
+        if (!/\/mail-[0-9a-f]{32}$/.test(path)) return file;
+        const identity = { ...await file.identify(), owner: 12345 };
+        return {
+          identify: () => Promise.resolve(identity),
+          read: (into) => file.read(into),
+          write: (bytes) => file.write(bytes),
+          seek: (offset) => file.seek(offset),
+          sync: () => file.sync(),
+          close: () => file.close(),
+        };
+      },
+    },
+  });
+  const nameOf = () => Promise.resolve("bob");
+  await station.open({ runtime: { ...runtime, files }, nameOf, ...changes });
+}
+
+Deno.test("DropBox holds a user to the own name, in the envelope and in From, and tells whoever broke it", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const bob = { sender: "bob@host.test", recipients: ["alice@host.test"] };
+  const own = await station.leave("From: Bob <bob+tag@host.test>\n\nmine\n", bob);
+  const forged = await station.leave("Subject: forged\n\nx\n", {
+    sender: "alice@host.test",
+    recipients: ["alice@host.test"],
+  });
+  const from = await station.leave("From: alice@host.test\n\nx\n", bob);
+  const shop = await station.leave("From: orders@shop.test\n\nx\n", {
+    sender: "bounces@shop.test",
+    recipients: ["alice@host.test"],
+  });
+  await openAsOther(station, { senders: { "12345": ["shop.test"] } });
+  await station.event("drop.taken", own);
+  await station.event("drop.taken", shop);
+  const refused = await station.event("drop.refused", forged);
+  assertStringIncludes(refused.reason, "alice@host.test");
+  assertStringIncludes((await station.event("drop.refused", from)).reason, "From field");
+  assertEquals((await station.mails("alice")).length, 2);
+  const notices = await station.mails("bob");
+  assertEquals(notices.length, 2);
+  for (const notice of notices) assertStringIncludes(notice, "5.7.1");
+});
+
+Deno.test("DropBox tells the sender of recipients that nobody has, and the others get it", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const both = await station.leave("Subject: both\n\nx\n", {
+    sender: "alice@host.test",
+    recipients: ["bob@host.test", "nobody@host.test"],
+  });
+  const none = await station.leave("Subject: none\n\nx\n", {
+    sender: "alice@host.test",
+    recipients: ["nobody@host.test"],
+  });
+  const quiet = await station.leave("Subject: quiet\n\nx\n", {
+    sender: "alice@host.test",
+    recipients: [{ address: "nobody@host.test", notify: ["NEVER"] }],
+  });
+  await station.open();
+  await station.event("drop.taken", both);
+  await station.event("drop.refused", none);
+  await station.event("drop.refused", quiet);
+  assertEquals((await station.mails("bob")).length, 1);
+  const notices = await station.mails("alice");
+  assertEquals(notices.length, 2);
+  for (const notice of notices) assertStringIncludes(notice, "nobody@host.test");
+});
+
+Deno.test("DropBox leaves a mail that cannot be taken now, and takes it later", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const name = await station.leave(MAIL);
+  const busy = new SubmitError("message", reply(452, "4.3.1", "no room"));
+  await station.open({ submit: () => Promise.reject(busy) });
+  const { reply: told, next } = await station.event("drop.deferred", name);
+  assertStringIncludes(told, "no room");
+  assert(next > Date.now());
+  await station.close();
+  await station.open();
+  await station.event("drop.taken", name);
+});
+
+Deno.test("DropBox submits again under the same id after a crash, and there is one mail", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const name = await station.leave(MAIL);
+  const ids: (string | undefined)[] = [];
+  // Durable, and then the machine stops before the file is gone.
+  await station.open({
+    submit: async (envelope, message, given) => {
+      ids.push(given.id);
+      await station.mta.submit(envelope, message, given);
+      throw new Error("crash");
+    },
+  });
+  await station.event("drop.trouble");
+  await station.close();
+  await station.open({
+    submit: async (envelope, message, given) => {
+      ids.push(given.id);
+      return await station.mta.submit(envelope, message, given);
+    },
+  });
+  await station.event("drop.taken", name);
+  assertEquals(ids.length, 2);
+  assertEquals(ids[0], ids[1]);
+  assertEquals((await station.mails("bob")).length, 1);
+});
+
+Deno.test("DropBox takes nothing of a file that changes while it is read", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const name = await station.leave(MAIL);
+  await station.open({
+    submit: async (envelope, message, given) => {
+      await Deno.writeTextFile(`${station.drop}/${name}`, "!", { append: true });
+      return await station.mta.submit(envelope, message, given);
+    },
+  });
+  assertStringIncludes((await station.event("drop.deferred", name)).reply, "changes");
+  assertEquals(await station.mails("bob"), []);
+});
