@@ -98,6 +98,10 @@ export {
   type SendMailServer,
   type SentRecipient,
 } from "./src/send_mail.ts";
+export type { Conversation, Tracer } from "./src/observe/trace.ts";
+export type { ConversationFacts, TraceFilter } from "./src/observe/trace_filter.ts";
+export type { Traced, TraceKind, TraceLine, TraceListener } from "./src/observe/trace_listener.ts";
+export type { SessionTap } from "./src/smtp/session_tap.ts";
 export type { EventSink, MtaEvent, MtaFact } from "./src/events.ts";
 export { type EventLineOptions, formatEventJson, formatEventLine } from "./src/observe/log.ts";
 

@@ -66,7 +66,35 @@ export interface Mta {
    *
    * @throws {TypeError} as {@link startMta}; and, with all of them in the message, for what needs a restart:
    * the runtime, whether there is a queue, its folder or store, the folder for large messages.
+   * @throws {RangeError} for a retry schedule, or limits, that cannot be.
    * @throws {Error} when the station is stopping, and what the machine says when an address cannot be had.
+   *
+   * @example
+   * ```ts
+   * import { startMta } from "./mta.ts";
+   * import { mapDirectory } from "./directory/map_directory.ts";
+   * import { memoryRuntime } from "./runtime/memory.ts";
+   * import { assertEquals, assertRejects } from "@std/assert";
+   *
+   * const runtime = memoryRuntime();
+   * const address = { transport: "tcp", hostname: "192.0.2.1", port: 25 } as const;
+   * const options = {
+   *   runtime,
+   *   hostname: "mail.example.org",
+   *   directory: mapDirectory({ accounts: { "alice@example.org": {} } }),
+   *   delivery: { maildirRoot: "/mail" },
+   *   listeners: [{ role: "mx", address }],
+   * } as const;
+   * const mta = await startMta(options);
+   *
+   * const directory = mapDirectory({ accounts: { "alice@example.org": {}, "bob@example.org": {} } });
+   * await mta.reload({ ...options, directory, hostname: "mx.example.org" });
+   * assertEquals(mta.status().hostname, "mx.example.org");
+   *
+   * await assertRejects(() => mta.reload({ ...options, hostname: "no host name" }), TypeError);
+   * assertEquals(mta.status().hostname, "mx.example.org");
+   * await runtime.clock.runUntil(mta.stop());
+   * ```
    */
   reload(options: ReloadOptions): Promise<void>;
   /** What goes on at this moment. Cheap enough to be asked every second. */
@@ -76,7 +104,8 @@ export interface Mta {
   /**
    * Stops listening and begins no delivery any more, lets sessions finish what they are doing (421 at
    * their next command) and deliveries too, and breaks off what is left after `grace` milliseconds
-   * (default 10,000). The queue is closed at the end, also where it is a store of your own.
+   * (default 10,000). The queue is closed at the end, also where it is a store of your own. Asked for
+   * again, the earlier end counts: `grace: 0` breaks off now. Nothing acknowledged is lost either way.
    */
   stop(options?: { readonly grace?: number }): Promise<void>;
 }

@@ -38,7 +38,8 @@ export type DirectoryEntry =
 
 /**
  * Who lives here. Every method may be asynchronous; one that throws makes the server answer 451, so a
- * directory that is down loses no mail.
+ * directory that is down loses no mail. It stays its maker's: the station never closes one, and asks one that a
+ * reload has replaced until the last session ends that began with it.
  */
 export interface Directory {
   /** Whether mail for this domain (lower case) ends here. */

@@ -14,10 +14,15 @@ export type TraceKind = "opened" | "closed" | "tls" | "command" | "reply" | "mes
 export interface TraceLine {
   /** Epoch milliseconds. */
   readonly time: number;
+  /** `in`: with a client of ours; `out`: with a station that we are a client of. */
   readonly side: "in" | "out";
+  /** Of the session, or of the connection out. */
   readonly id: string;
+  /** Whom it is with. */
   readonly peer: string;
+  /** What the line is. */
   readonly kind: TraceKind;
+  /** What was said, without secrets, safe to show. */
   readonly text: string;
 }
 
