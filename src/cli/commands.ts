@@ -5,16 +5,7 @@
  * @module
  */
 
-import type { Command } from "./command.ts";
-
-/** A command that may not be loaded yet. */
-export interface CommandEntry {
-  readonly name: string;
-  /** What it does, in a line. */
-  readonly summary: string;
-  /** Loads it. */
-  load(): Promise<Command>;
-}
+import type { CommandEntry } from "./command.ts";
 
 /** In the order of the help. */
 export const COMMANDS: readonly CommandEntry[] = [
@@ -64,6 +55,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./queue.ts").then((module) => module.queue),
   },
   {
+    name: "check",
+    summary: "look for what is wrong, before a start or while the server runs",
+    load: () => import("./check.ts").then((module) => module.check),
+  },
+  {
     name: "explain",
     summary: "what would happen to a mail, and why",
     load: () => import("./explain.ts").then((module) => module.explain),
@@ -87,5 +83,10 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: "user",
     summary: "add and remove users, change passwords",
     load: () => import("./user.ts").then((module) => module.user),
+  },
+  {
+    name: "man",
+    summary: "print or write the manual pages",
+    load: () => import("./man.ts").then((module) => module.manCommand(COMMANDS)),
   },
 ];

@@ -1,0 +1,69 @@
+/**
+ * Names: that the host name leads somewhere, and that every name server answers. All of it may pass by itself, so
+ * nothing here is an error. What DNS should say of the domains is for `yizhan dns`.
+ *
+ * @module
+ */
+
+import { parseResolvConf } from "../../runtime/resolv_conf.ts";
+import { decode } from "../../bytes.ts";
+import { thisRuntime } from "../machine.ts";
+import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
+
+const { ok, warning } = findingsOf("names");
+
+/** Milliseconds for all questions of one name server. */
+const PATIENCE = 5000;
+
+/** Who does not answer, and what is not known. */
+export async function checkNames({ loaded, runtime }: CheckContext): Promise<CheckFinding[]> {
+  if (loaded === null) return [];
+  const { hostname, relay } = loaded.config;
+  const configured = relay.nameServers.length > 0;
+  const servers = configured ? relay.nameServers : await readServers(runtime.files);
+  if (servers.length === 0) {
+    return [warning(
+      "/etc/resolv.conf names no name server: no mail can be sent on",
+      "name one there, or in relay.nameServers",
+    )];
+  }
+  // Two at once: there are few.
+  const asked = await Promise.all(servers.map((server) => askServer(server, hostname)));
+  const findings = asked.map(({ finding }) => finding);
+  const answers = asked.flatMap(({ addresses }) => addresses === null ? [] : [addresses]);
+  if (answers.length === 0) return findings;
+  const addresses = answers.find((one) => one.length > 0) ?? [];
+  findings.push(
+    addresses.length > 0 ? ok(`${hostname} is ${addresses.join(", ")}`) : warning(
+      `${hostname} has no address in DNS: servers that look turn its mail away`,
+      "yizhan dns shows the records to publish",
+    ),
+  );
+  return findings;
+}
+
+async function readServers(files: CheckContext["runtime"]["files"]): Promise<string[]> {
+  const text = await files.readFile("/etc/resolv.conf", 65_536).then(decode, () => "");
+  return parseResolvConf(text).map(({ address, port }) =>
+    address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`
+  );
+}
+
+/** Asks one server for the addresses of the host; `null`: it did not say. */
+async function askServer(server: string, hostname: string) {
+  const { resolver } = thisRuntime({ nameServers: [server] });
+  const signal = AbortSignal.timeout(PATIENCE);
+  const answers = await Promise.all([
+    resolver.a(hostname, signal),
+    resolver.aaaa(hostname, signal),
+  ]);
+  const silent = answers.find((answer) => answer.status === "failed");
+  if (silent?.status === "failed") {
+    const reason = signal.aborted ? `nothing within ${PATIENCE / 1000} seconds` : silent.reason;
+    const what = `the name server ${server} gives no answer: ${reason}`;
+    const advice = "mail that goes on waits while no name server answers";
+    return { finding: warning(what, advice), addresses: null };
+  }
+  const addresses = answers.flatMap((one) => one.status === "found" ? one.records : []);
+  return { finding: ok(`the name server ${server} answers`), addresses };
+}
