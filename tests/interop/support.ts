@@ -21,6 +21,7 @@ const PACKAGES: Record<string, string> = {
   "smtp-sink": "postfix",
   "smtp-source": "postfix",
   knotd: "knot",
+  promtool: "prometheus",
 };
 
 /** What Debian does not install beside Postfix: these may lie unpacked in the folder `YIZHAN_PEERS`. */
