@@ -111,7 +111,9 @@ function describeAddresses(
   const useless = found.filter((text) => classifyIp(text) !== "unicast");
   if (useless.length > 0) {
     const message = `nobody else can reach ${useless.join(", ")}`;
-    return [{ ...about, status: "different", message, advice: "publish this host's addresses" }];
+    // Some resolvers of this machine answer for its own name from /etc/hosts.
+    const advice = "publish this host's addresses; see whether another name server says the same";
+    return [{ ...about, status: "different", message, advice }];
   }
   const message = `${
     found.join(", ")

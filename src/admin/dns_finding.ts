@@ -64,7 +64,7 @@ export function finding(
 }
 
 /** What is to be done where a question has no answer. */
-export const ASK_AGAIN = "ask again later, or another server: --name-server 1.1.1.1";
+export const ASK_AGAIN = "ask again later, or another name server (--name-server ADDR)";
 
 /**
  * A finding about an answer: what was found goes to `judge`; nothing is `missing` where the record is required,
