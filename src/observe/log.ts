@@ -306,7 +306,7 @@ function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): str
           : `no more on ${formatVisible(event.stopped.join(", "), REASON)}`,
       ]);
     case "station.reload-failed":
-      return warning(paint, "reload refused", withoutClass(event.error));
+      return warning(paint, "reload refused", event.error.replace(/^\w*Error: /, ""));
     case "listener.trouble":
       return warning(paint, event.listener, withoutClass(event.error));
     case "drop.deferred":

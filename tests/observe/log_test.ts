@@ -38,6 +38,11 @@ function everyEvent(text: string): MtaEvent[] {
   const listener = "mx";
   const client = text;
   return [
+    {
+      ...{ time, type: "station.reloaded", started: [text], stopped: [text], kept: 1 },
+      duration: 5,
+    },
+    { time, type: "station.reload-failed", error: text },
     { time, type: "listener.started", listener, address: text },
     { time, type: "listener.stopped", listener, address: text },
     { time, type: "listener.trouble", listener, error: text },
@@ -71,6 +76,19 @@ function everyEvent(text: string): MtaEvent[] {
     { time, type: "internal.error", where: text, error: text, session },
   ];
 }
+
+Deno.test("formatEventLine() shows what a reload has changed, or why it was refused", () => {
+  const reload = { time: 0, type: "station.reloaded", kept: 2, duration: 3 } as const;
+  assertEquals(withoutTime({ ...reload, started: [], stopped: [] }), "↻ reloaded");
+  assertEquals(
+    withoutTime({ ...reload, started: ["192.0.2.1:465", "[::1]:25"], stopped: ["192.0.2.1:587"] }),
+    "↻ reloaded  listening on 192.0.2.1:465, [::1]:25  no more on 192.0.2.1:587",
+  );
+  assertEquals(
+    withoutTime({ time: 0, type: "station.reload-failed", error: "TypeError: no such route" }),
+    "! reload refused  no such route",
+  );
+});
 
 Deno.test("formatEventLine() shows who sent what to whom, and the local time", () => {
   assertEquals(
