@@ -37,6 +37,15 @@ export interface Command {
   run(line: CommandLine, words: readonly string[]): Promise<ExitCode>;
 }
 
+/** A command that may not be loaded yet. */
+export interface CommandEntry {
+  readonly name: string;
+  /** What it does, in a line. */
+  readonly summary: string;
+  /** Loads it. */
+  load(): Promise<Command>;
+}
+
 /** A command line that was understood. */
 export interface CommandLine {
   /** What is neither a flag nor the value of one. */
@@ -120,28 +129,6 @@ function describeUnknownFlag(command: Command, rawName: string, flags: Record<st
   const names = Object.keys(flags).map((name) => `--${name}`);
   const hint = rawName.startsWith("--") ? hintNearestName(rawName, names) : "";
   return `${command.name} has no flag ${rawName}${hint}`;
-}
-
-/** The help text of a command; `summary` is what it does, in a line. */
-export function formatCommandHelp(program: string, summary: string, command: Command): string {
-  const rows = Object.entries({ ...command.flags, help: HELP }).map(([name, flag]) => {
-    const value = flag.value === undefined ? "" : ` ${flag.value}`;
-    return [`${formatFlagName(name)}${value}${flag.multiple ? " ..." : ""}`, flag.help] as const;
-  });
-  const examples = command.examples.map((example) => `  ${program} ${example}`);
-  return [
-    `${program} ${command.name}: ${summary}`,
-    "",
-    `Usage: ${program} ${command.name}${command.usage === "" ? "" : ` ${command.usage}`}`,
-    "",
-    command.description,
-    "",
-    "Flags:",
-    ...formatTable(rows),
-    "",
-    "Examples:",
-    ...examples,
-  ].join("\n");
 }
 
 /** A flag as it is written on the command line. */

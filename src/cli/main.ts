@@ -5,8 +5,10 @@
  */
 
 import process from "node:process";
-import { formatCommandHelp, formatTable, parseCommandLine } from "./command.ts";
-import { type CommandEntry, COMMANDS } from "./commands.ts";
+import { type CommandEntry, formatTable, parseCommandLine } from "./command.ts";
+import { formatCommandHelp } from "./command_help.ts";
+import { loadPage } from "./command_page.ts";
+import { COMMANDS } from "./commands.ts";
 import { tameEnvironment } from "./environment.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { hintNearestName } from "../config/nearest_name.ts";
@@ -75,8 +77,8 @@ function helpFor(name: string | undefined): string {
   return COMMANDS.some((command) => command.name === name) ? `help ${name}` : "help";
 }
 
-async function formatHelpOf({ summary, load }: CommandEntry): Promise<string> {
-  return formatCommandHelp(PROGRAM, summary, await load());
+async function formatHelpOf(entry: CommandEntry): Promise<string> {
+  return formatCommandHelp(PROGRAM, await loadPage(entry));
 }
 
 function formatHelp(): string {

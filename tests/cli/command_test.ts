@@ -1,5 +1,7 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { type Command, formatCommandHelp, parseCommandLine } from "../../src/cli/command.ts";
+import { type Command, parseCommandLine } from "../../src/cli/command.ts";
+import { formatCommandHelp } from "../../src/cli/command_help.ts";
+import { readPage } from "../../src/cli/command_page.ts";
 import { EXIT, UsageError } from "../../src/cli/exit.ts";
 import { findNearestName } from "../../src/config/nearest_name.ts";
 import { isLocalOnly, readListenAddress, readSize } from "../../src/cli/values.ts";
@@ -63,7 +65,7 @@ Deno.test("parseCommandLine() lets a value begin with a dash when it is joined b
 });
 
 Deno.test("formatCommandHelp() names every flag, its value and the examples", () => {
-  const help = formatCommandHelp("prog", "post a letter", POST);
+  const help = formatCommandHelp("prog", readPage("post a letter", POST));
   assertMatch(
     help,
     /^prog post: post a letter\n\nUsage: prog post \[--to WHOM\]\.\.\. \[--stamp\]\n/,
@@ -71,7 +73,8 @@ Deno.test("formatCommandHelp() names every flag, its value and the examples", ()
   assertMatch(help, /\n {2}--to WHOM \.\.\. +To whom\n/);
   assertMatch(help, /\n {2}--stamp +With a stamp\n/);
   assertMatch(help, /\n {2}--help +Print this help\n/);
-  assertMatch(help, /\nExamples:\n {2}prog post --to bob$/);
+  assertMatch(help, /\nExamples:\n {2}prog post --to bob\n/);
+  assertMatch(help, /\nExit codes:\n {2}0 {3}done\n {2}64 {2}wrong command line$/);
 });
 
 Deno.test("findNearestName() finds what was meant, and nothing where nothing is near", () => {
