@@ -64,7 +64,8 @@ export function readDocument(text: string, file: string): SourceDocument {
     // Told below, with both places.
     uniqueKeys: false,
     schema: "core",
-    logLevel: "silent",
+    // Not "silent": that would also keep quiet about a second document.
+    logLevel: "error",
   });
   const syntax = [...document.errors, ...document.warnings];
   if (syntax.length > 0) {

@@ -177,7 +177,9 @@ const hold = z.strictObject({
 
 const route = z.strictObject({
   domains: z.array(domainPattern).min(1, 'wanted at least one domain, or "*"')
-    .describe("example.org; .example.org for all below it; * for all that no other route names"),
+    .describe(
+      "For whom: example.org, .example.org for all below it, * for all that no other route names",
+    ),
   accept: z.boolean().default(false)
     .describe("Take mail for these domains from anybody (backup MX, gateway)"),
   via: z.discriminatedUnion("kind", [mx, smarthost, lmtp, pipe, hold]).describe("The way it goes"),
