@@ -55,21 +55,19 @@ export type MetricFormat = "openmetrics" | "text";
  *   help: "Mails that came in.",
  *   samples: [{ labels: { outcome: "accepted" }, value: 3 }],
  * } as const;
- * assertEquals(
- *   formatMetrics([mails], "openmetrics"),
- *   `# TYPE mails counter
- * # HELP mails Mails that came in.
- * mails_total{outcome="accepted"} 3
- * # EOF
- * `,
- * );
- * assertEquals(
- *   formatMetrics([mails], "text"),
- *   `# HELP mails_total Mails that came in.
- * # TYPE mails_total counter
- * mails_total{outcome="accepted"} 3
- * `,
- * );
+ * assertEquals(formatMetrics([mails], "openmetrics").split("\n"), [
+ *   "# TYPE mails counter",
+ *   "# HELP mails Mails that came in.",
+ *   'mails_total{outcome="accepted"} 3',
+ *   "# EOF",
+ *   "",
+ * ]);
+ * assertEquals(formatMetrics([mails], "text").split("\n"), [
+ *   "# HELP mails_total Mails that came in.",
+ *   "# TYPE mails_total counter",
+ *   'mails_total{outcome="accepted"} 3',
+ *   "",
+ * ]);
  * ```
  */
 export function formatMetrics(families: Iterable<MetricFamily>, format: MetricFormat): string {
