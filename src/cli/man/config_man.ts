@@ -83,17 +83,17 @@ function writeChoices(
   path: string,
   { by, kinds }: NonNullable<ReturnType<typeof choicesOf>>,
 ): void {
-  const described = new Set<string>();
+  const described = new Map<string, string>();
+  const isKnown = ([key, below]: [string, Schema]) => described.get(key) === describeKey(below);
   for (const [kind, option] of kinds) {
     const keys = Object.entries(shapeOf(option)!);
     const [, own] = keys.find(([key]) => key === by)!;
     const others = keys.filter(([key]) => key !== by);
-    const known = others.map(([key]) => key).filter((key) => described.has(key));
+    const known = others.filter(isKnown).map(([key]) => key);
     const also = known.length === 0 ? "" : ` As above: ${known.join(", ")}.`;
     man.item([{ bold: `${path}.${by}: ${kind}` }], `${sentence(describeSchema(own))}${also}`);
-    for (const [key, below] of others) {
-      if (described.has(key)) continue;
-      described.add(key);
+    for (const [key, below] of others.filter((one) => !isKnown(one))) {
+      described.set(key, describeKey(below));
       writeKey(man, `${path}.${key}`, below);
     }
   }
@@ -103,12 +103,14 @@ function writeChoices(
 function describeKey(schema: Schema): string {
   const { schema: inner, optional, nullable, default: given } = unwrap(schema);
   const { entries }: ReturnType<typeof definitionOf> = definitionOf(inner);
-  const parts = [sentence(describeSchema(schema))];
+  const text = describeSchema(schema);
+  const parts = [sentence(text)];
   if (entries !== undefined) parts.push(`One of ${Object.values(entries).join(", ")}.`);
-  if (given !== undefined) parts.push(describeDefault(given));
-  else if (!optional) parts.push("Must be given.");
+  if (given !== undefined) {
+    if (!text.includes("default")) parts.push(describeDefault(given));
+  } else if (!optional) parts.push("Must be given.");
   else if (exampleOf(schema) !== undefined) parts.push(`Such as ${exampleOf(schema)}.`);
-  if (nullable && given !== null) parts.push("null is allowed.");
+  if (nullable && !text.includes("null")) parts.push("null is allowed.");
   return parts.filter((part) => part !== "").join(" ");
 }
 
@@ -118,6 +120,7 @@ function describeDefault(given: unknown): string {
   if (typeof given === "object" && given !== null && !Array.isArray(given)) {
     return "kind" in given ? `Default ${JSON.stringify(given)}.` : "";
   }
+  if (typeof given === "number") return `Default ${Number(given.toPrecision(6))}.`;
   return `Default ${typeof given === "string" ? given : JSON.stringify(given)}.`;
 }
 
