@@ -42,7 +42,12 @@ export class DropStation implements AsyncDisposable {
       runtime: denoRuntime(),
       hostname: "host.test",
       directory: mapDirectory({
-        accounts: { "alice@host.test": {}, "bob@host.test": {}, "root@host.test": {} },
+        accounts: {
+          "alice@host.test": {},
+          "bob@host.test": {},
+          "nobody@host.test": {},
+          "root@host.test": {},
+        },
       }),
       delivery: { maildirRoot: `${path}/mail` },
       listeners: [{
