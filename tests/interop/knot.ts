@@ -12,6 +12,8 @@ import { findTool, makeTemporaryFolder } from "./support.ts";
 export interface Knot extends AsyncDisposable {
   /** Where it answers, by UDP and TCP. */
   readonly server: NameServer;
+  /** What it said so far. */
+  log(): Promise<string>;
 }
 
 /** What every zone begins with; negative answers may be remembered for 60 seconds. */
@@ -56,7 +58,7 @@ export async function startKnot(zones: Record<string, string | null>): Promise<K
     await stop();
     throw error;
   }
-  return { server: { address: "127.0.0.1", port }, [Symbol.asyncDispose]: stop };
+  return { server: { address: "127.0.0.1", port }, log, [Symbol.asyncDispose]: stop };
 }
 
 function formatConfiguration(
