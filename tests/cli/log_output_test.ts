@@ -61,6 +61,7 @@ Deno.test("EventLog drops and counts what an output that is held cannot take", a
   );
   assertEquals(lines.length, written + 1);
   assertEquals(written >= 4 && written < 8, true, `${written}`);
+  assertEquals(log.dropped, 20 - written);
 });
 
 Deno.test("EventLog goes on silently when its output is gone", async () => {
