@@ -9,13 +9,14 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { hintNearestName } from "../config/nearest_name.ts";
 import type { Command, CommandEntry, CommandLine } from "./command.ts";
 import { loadPage } from "./command_page.ts";
-import { EXIT, type ExitCode, UsageError } from "./exit.ts";
+import { errorCode } from "../runtime/runtime.ts";
+import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { type Edition, formatCommandMan, formatProgramMan } from "./man/command_man.ts";
 import { formatConfigMan } from "./man/config_man.ts";
 import { requirePermissions } from "./permissions.ts";
 import { StandardOutput } from "./standard_output.ts";
 import { say } from "./terminal.ts";
-import { explainFailure } from "./trouble.ts";
+import { describeError, explainFailure } from "./trouble.ts";
 import { VERSION } from "./version.ts";
 
 /** A day of its own would make each build another one. */
@@ -93,7 +94,8 @@ async function writePages(
       await writeFile(`${directory}/${file}`, await pageOf(commands, name));
     }
   } catch (error) {
-    throw explainFailure(directory, error) ?? error;
+    if (errorCode(error) === undefined) throw explainFailure(directory, error) ?? error;
+    throw new CommandError(EXIT.cantCreate, `${directory}: ${describeError(error)}`);
   }
   say(`${pages.length} pages are in ${directory}`);
   return EXIT.ok;
