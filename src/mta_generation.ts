@@ -26,7 +26,7 @@ import { PolicyChain } from "./policy/chain.ts";
 import type { LocalDelivery } from "./queue/local_delivery.ts";
 import { RouteTable } from "./routing/route_table.ts";
 import type { TlsServer } from "./runtime/runtime.ts";
-import type { ConnectionLimits } from "./server/listener.ts";
+import { type ConnectionLimits, DEFAULT_CONNECTION_LIMITS } from "./server/listener.ts";
 import type { WantedListener } from "./server/listener_set.ts";
 import type { ConnectionServices, ConnectionSettings } from "./server/smtp_connection.ts";
 
@@ -132,7 +132,10 @@ function connectionServices(
 }
 
 function connectionLimits(
-  { connections = 10_000, connectionsPerClient = 50 }: Partial<ConnectionLimits>,
+  {
+    connections = DEFAULT_CONNECTION_LIMITS.connections,
+    connectionsPerClient = DEFAULT_CONNECTION_LIMITS.connectionsPerClient,
+  }: Partial<ConnectionLimits>,
 ): ConnectionLimits {
   return { connections, connectionsPerClient };
 }

@@ -11,6 +11,9 @@
 
 import { DEFAULT_SCHEDULER_LIMITS } from "../delivery/scheduler.ts";
 import { DEFAULT_SCHEDULE } from "../queue/retry.ts";
+import { DEFAULT_BODY_MEMORY } from "../queue/body_store.ts";
+import { DEFAULT_SUBADDRESS_DELIMITER } from "../routing/subaddress.ts";
+import { DEFAULT_CONNECTION_LIMITS } from "../server/listener.ts";
 import { DEFAULT_LIMITS } from "../server/roles.ts";
 import {
   count,
@@ -34,8 +37,6 @@ import {
   wait,
 } from "./fields.ts";
 import { z } from "./packages.ts";
-
-const MIB = 1024 * 1024;
 
 const tlsLevel = z.enum(["none", "opportunistic", "required", "verified"]);
 
@@ -68,8 +69,10 @@ const limits = z.strictObject({
     .describe("Commands that bring no mail forward (NOOP, RSET, VRFY) in a session"),
   failedLogins: count.default(DEFAULT_LIMITS.failedLogins)
     .describe("Failed logins before a session is ended"),
-  connections: count.default(10_000).describe("Connections at once, of one listener"),
-  connectionsPerClient: count.default(50)
+  connections: count.default(DEFAULT_CONNECTION_LIMITS.connections).describe(
+    "Connections at once, of one listener",
+  ),
+  connectionsPerClient: count.default(DEFAULT_CONNECTION_LIMITS.connectionsPerClient)
     .describe("Connections at once from one address (IPv6: one /64); loopback is exempt"),
   timeouts: timeouts.prefault({}).describe("How long each wait may last"),
 });
@@ -221,9 +224,9 @@ export const configSchema = z.strictObject({
     directory: path.default("mail").describe("The mailboxes (Maildirs), DOMAIN/USER; in data"),
     postmaster: mailAddress.optional()
       .describe("Who gets mail for postmaster, where the users file does not say"),
-    subaddressDelimiter: z.string().length(1).nullable().default("+")
+    subaddressDelimiter: z.string().length(1).nullable().default(DEFAULT_SUBADDRESS_DELIMITER)
       .describe("Between user and tag (user+tag); null for none"),
-    memory: size.default(64 * MIB).describe(
+    memory: size.default(DEFAULT_BODY_MEMORY).describe(
       "Memory for messages under way; larger ones use the disk",
     ),
   }).prefault({}).describe("Mail that ends here"),

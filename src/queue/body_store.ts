@@ -54,7 +54,7 @@ const KIB = 1024;
 const BLOCK = 16 * KIB;
 
 /** Octets of all bodies in memory, where nothing is said. */
-const MEMORY = 64 * KIB * KIB;
+export const DEFAULT_BODY_MEMORY: number = 64 * KIB * KIB;
 /** Heads may hold a quarter of what bodies may, beside them. */
 const HEAD_SHARE = 4;
 
@@ -75,7 +75,7 @@ export class BodyStore {
   constructor(options: BodyStoreOptions) {
     this.#files = options.files;
     this.#directory = options.directory;
-    this.#memory = options.memory ?? MEMORY;
+    this.#memory = options.memory ?? DEFAULT_BODY_MEMORY;
     this.#bodyMemory = options.bodyMemory ?? 256 * KIB;
     this.#openFiles = options.openFiles ?? 4096;
     this.#mark = options.random.bytes(6).toHex();
@@ -88,7 +88,7 @@ export class BodyStore {
   }
 
   /** Lets all bodies together hold so many octets in memory from here on; default 64 MiB. */
-  resize(memory: number = MEMORY): void {
+  resize(memory: number = DEFAULT_BODY_MEMORY): void {
     if (memory === this.#memory) return;
     this.#memory = memory;
     this.#blocks = new BufferPool(BLOCK, memory / BLOCK);

@@ -30,6 +30,12 @@ export interface ConnectionLimits {
   readonly connectionsPerClient: number;
 }
 
+/** What holds where nothing is said. */
+export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
+  connections: 10_000,
+  connectionsPerClient: 50,
+};
+
 /** What the next connections are served by. Never changed, only replaced. */
 export interface ListenerPlan {
   readonly services: ConnectionServices;
