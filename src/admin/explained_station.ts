@@ -11,7 +11,7 @@
 import type { Address } from "../address.ts";
 import type { OwnStation } from "../delivery/mx.ts";
 import type { Account, Directory } from "../directory/directory.ts";
-import { describeError, type MtaFact } from "../events.ts";
+import type { MtaFact } from "../events.ts";
 import type { IntakeServices } from "../intake/services.ts";
 import {
   connectionSettings,
@@ -116,7 +116,8 @@ function settingsOf(
   try {
     return connectionSettings(listener, options, routes, tls);
   } catch (error) {
-    return { wrong: describeError(error) };
+    if (!(error instanceof TypeError)) throw error;
+    return { wrong: error.message };
   }
 }
 
@@ -138,7 +139,7 @@ function trusting(directory: Directory): Directory {
   };
 }
 
-/** Who logs in by a name; `null` where nobody can. */
+/** Who logs in by a name; `null` where nobody can. A directory without SCRAM does not tell: anybody then. */
 export async function accountOf(directory: Directory, name: string): Promise<Account | null> {
   if (directory.scramVerifier === undefined) return { name };
   return (await directory.scramVerifier(name)).account;
