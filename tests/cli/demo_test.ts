@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Folder, Program, run } from "./program.ts";
+import { Folder, permissionTest, Program, run } from "./program.ts";
 
 /** What it may do, and no more. */
 function permissions(folder: string): string[] {
@@ -65,19 +65,22 @@ Deno.test("yizhan demo does not touch a folder that is there already", async () 
   assertEquals(await Deno.readTextFile(`${folder.path}/mine`), "dear to me");
 });
 
-Deno.test("yizhan demo says which permissions it needs, and makes nothing without them", async () => {
-  await using folder = await Folder.make();
-  const data = `${folder.path}/demo`;
-  const { code, stderr } = await run(["demo", "--data", data], {
-    flags: permissions(folder.path).slice(1),
-  });
-  assertEquals(code, 77);
-  assertMatch(stderr, /^yizhan: Deno lacks the permission for this; run: deno run "--allow-net=/);
-  for (const flag of permissions(folder.path)) {
-    if (!flag.startsWith("--allow-read")) assert(stderr.includes(flag), flag);
-  }
-  assertEquals(await Array.fromAsync(Deno.readDir(folder.path)), []);
-});
+permissionTest(
+  "yizhan demo says which permissions it needs, and makes nothing without them",
+  async () => {
+    await using folder = await Folder.make();
+    const data = `${folder.path}/demo`;
+    const { code, stderr } = await run(["demo", "--data", data], {
+      flags: permissions(folder.path).slice(1),
+    });
+    assertEquals(code, 77);
+    assertMatch(stderr, /^yizhan: Deno lacks the permission for this; run: deno run "--allow-net=/);
+    for (const flag of permissions(folder.path)) {
+      if (!flag.startsWith("--allow-read")) assert(stderr.includes(flag), flag);
+    }
+    assertEquals(await Array.fromAsync(Deno.readDir(folder.path)), []);
+  },
+);
 
 Deno.test("yizhan demo takes no operands", async () => {
   const { code, stderr } = await run(["demo", "now"]);

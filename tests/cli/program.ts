@@ -1,12 +1,24 @@
 /**
  * The program as its users have it: a process of its own, and a client on a bare socket.
  *
+ * `YIZHAN_COMMAND` (words parted by blanks) tries another build in place of the sources, such as the single
+ * binary.
+ *
  * @module
  */
 
 import { assertEquals } from "@std/assert";
 
 const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
+
+/** Another build, word by word; none for the sources. */
+const BUILD = (Deno.env.get("YIZHAN_COMMAND") ?? "").split(/\s+/).filter((word) => word !== "");
+
+/** Registers a test about Deno's permissions, which another build may not have. */
+export function permissionTest(name: string, body: () => Promise<void>): void {
+  if (BUILD.length === 0) Deno.test(name, body);
+  else Deno.test({ name: `${name} (not run: about Deno's permissions)`, ignore: true, fn: body });
+}
 
 /** What a process that has ended left behind. */
 export interface Ended {
@@ -17,7 +29,7 @@ export interface Ended {
 
 /** How a program is run. */
 export interface RunOptions {
-  /** Permissions; all by default. */
+  /** Flags of Deno, which another build does not get; all permissions by default. */
   readonly flags?: readonly string[];
   readonly cwd?: string;
   /** Another program than the command line. */
@@ -30,9 +42,10 @@ function command(
   words: readonly string[],
   { flags = ["-A"], cwd, script = MAIN, env }: RunOptions,
 ) {
-  const args = ["run", "--no-prompt", "--quiet", "--no-check", ...flags, script, ...words];
-  return new Deno.Command(Deno.execPath(), {
-    args,
+  const deno = [Deno.execPath(), "run", "--no-prompt", "--quiet", "--no-check", ...flags, script];
+  const [program = "", ...before] = script === MAIN && BUILD.length > 0 ? BUILD : deno;
+  return new Deno.Command(program, {
+    args: [...before, ...words],
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { openFileDirectory } from "../../src/directory/file_directory.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
-import { Folder, run } from "./program.ts";
+import { Folder, permissionTest, run } from "./program.ts";
 
 /** Whether the name can log in with the password, as a server would find it. */
 async function canLogIn(path: string, name: string, password: string): Promise<boolean> {
@@ -55,7 +55,7 @@ Deno.test("yizhan user adds, lists, changes and removes users", async () => {
   assertMatch(gone.stderr, /alice@example\.org is no user of it\n$/);
 });
 
-Deno.test("yizhan user add runs with the permissions its own advice names", async () => {
+permissionTest("yizhan user add runs with the permissions its own advice names", async () => {
   await using folder = await Folder.make();
   const users = `${folder.path}/users`;
   const words = ["user", "add", "a@b.test", "--users", users, "--password-stdin"];
