@@ -56,6 +56,10 @@ function formatKey(key: string, schema: z.core.$ZodType, indent: string): string
     const below = Object.entries(shape).flatMap(([name, inner]) =>
       formatKey(name, inner, `${indent}  `)
     );
+    // A section with nothing in it is none.
+    if (below.every((line) => /^ *#/.test(line))) {
+      return [...comment, `${indent}# ${key}:`, ...below.map((line) => `# ${line}`)];
+    }
     return [...comment, `${indent}${key}:`, ...below];
   }
   const example = formatExample(schema).map((line) => `${indent}#   ${line}`);

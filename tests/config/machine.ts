@@ -53,10 +53,15 @@ export function load(text: string, machine: TestMachine = {}): Promise<LoadedCon
   );
 }
 
-/** All that is wrong with a text, a line each; none where it is right. */
-export async function problemsOf(text: string, machine: TestMachine = {}): Promise<string[]> {
+/** All that is wrong with a text, or another file, a line each; none where it is right. */
+export async function problemsOf(
+  text: string,
+  machine: TestMachine = {},
+  file = "yizhan.yaml",
+): Promise<string[]> {
+  const files = { ...machine.files, "yizhan.yaml": text };
   try {
-    await load(text, machine);
+    await loadConfig(file, testMachine({ ...machine, files }));
     return [];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
