@@ -22,6 +22,7 @@ import { formatFinding, formatJsonLine, formatSummary, recordAsJson } from "./dn
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { thisRuntime } from "./machine.ts";
 import { requirePermissions } from "./permissions.ts";
+import { formatShellWord } from "./shell_word.ts";
 import { isColourful, warn } from "./terminal.ts";
 import { describeFileError, isNotCapable } from "./trouble.ts";
 
@@ -158,9 +159,10 @@ function describeKey(domain: string, selector: string, key: KeyOnDisk): DnsFindi
       advice: "run this as the server's user",
     }];
   }
-  const folder = key.path.replace(/\/[^/]*$/, "");
+  const path = formatShellWord(key.path);
+  const folder = formatShellWord(key.path.replace(/\/[^/]*$/, ""));
   const make = `(umask 077; mkdir -p ${folder} && openssl genpkey -algorithm RSA ` +
-    `-pkeyopt rsa_keygen_bits:2048 -out ${key.path})`;
+    `-pkeyopt rsa_keygen_bits:2048 -out ${path})`;
   return [{ ...about, ...rest, status: "missing", message, advice: `make it: ${make}` }];
 }
 

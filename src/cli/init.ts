@@ -18,6 +18,7 @@ import { findAnswers, type InitAnswers, LISTEN_LOCAL, LISTEN_OPEN } from "./init
 import { CONFIG_NAME, DKIM_SELECTOR, type InitResult, writeStation } from "./init_files.ts";
 import { thisRuntime } from "./machine.ts";
 import { mayRead, requirePermissions } from "./permissions.ts";
+import { formatShellWord } from "./shell_word.ts";
 import { say } from "./terminal.ts";
 import { explainFailure } from "./trouble.ts";
 
@@ -117,10 +118,24 @@ function describeHost({ hostname, addresses, local }: InitAnswers): MailHost {
   return { hostname, addresses, ...(local ? {} : ports) };
 }
 
-function nextCommands(folder: string, { local }: InitAnswers): string[] {
-  const config = folder === "." ? "" : ` --config ${pathIn(folder, CONFIG_NAME)}`;
-  const last = local ? "status" : "dns";
-  return ["check", "serve", last].map((name) => `yizhan ${name}${config}`);
+/** What tells other commands where the configuration is; nothing where they find it by themselves. */
+function configFlag(folder: string): string {
+  return folder === "." ? "" : ` --config ${formatShellWord(pathIn(folder, CONFIG_NAME))}`;
+}
+
+/** A command to type next, and what for. */
+type Next = readonly [command: string, why: string];
+
+function nextCommands(folder: string, { local, user }: InitAnswers): Next[] {
+  const config = configFlag(folder);
+  const mail = `echo 'Subject: hello' | yizhan send${config} ${formatShellWord(user)}`;
+  return [
+    [`yizhan check${config}`, "is all as it should be?"],
+    [`yizhan serve${config}`, "runs the server"],
+    local
+      ? [mail, "a first mail, from another terminal"]
+      : [`yizhan dns${config}`, "do the records say what they should?"],
+  ];
 }
 
 function tell(folder: string, answers: InitAnswers, result: InitResult): void {
@@ -132,7 +147,7 @@ function tell(folder: string, answers: InitAnswers, result: InitResult): void {
   }
   if (local) {
     say(`\nThis is to try: nobody else can reach it. The DNS records of a real one:`);
-    say("  yizhan dns --records");
+    say(`  yizhan dns --records${configFlag(folder)}`);
   } else {
     say(`\nPublish in DNS, with whoever holds ${domain}:\n`);
     const dkim = [{ selector: DKIM_SELECTOR, key: result.key }];
@@ -142,15 +157,8 @@ function tell(folder: string, answers: InitAnswers, result: InitResult): void {
     );
     say(`authority. yizhan.yaml says where to name it.`);
   }
-  const [check, serve, last] = nextCommands(folder, answers);
   say("\nNext:");
-  say(`  ${check}   # is all as it should be?`);
-  say(`  ${serve}   # runs the server`);
-  say(
-    `  ${last}   # ${
-      local ? "how is it? In another terminal" : "do the records say what they should?"
-    }`,
-  );
+  for (const [command, why] of nextCommands(folder, answers)) say(`  ${command}   # ${why}`);
 }
 
 function asJson(folder: string, answers: InitAnswers, result: InitResult) {
@@ -165,6 +173,6 @@ function asJson(folder: string, answers: InitAnswers, result: InitResult) {
     ...(password.made && !result.userKept && { password: password.text }),
     files: result.files,
     records: records.map(recordAsJson),
-    next: nextCommands(folder, answers),
+    next: nextCommands(folder, answers).map(([command]) => command),
   };
 }

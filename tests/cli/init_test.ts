@@ -114,10 +114,13 @@ Deno.test("yizhan init prints the records to standard output, and all else elsew
 
 Deno.test("yizhan init --local makes a station that anybody can run", async () => {
   await using folder = await Folder.make();
-  const words = ["init", ...BASE, "--local"];
-  const { code, stdout } = await run(words, { cwd: folder.path });
+  const words = ["init", "my site", ...BASE, "--local", "--user", "o'neil"];
+  const { code, stdout, stderr } = await run(words, { cwd: folder.path });
   assertEquals([code, stdout], [0, ""]);
-  const { config } = await loadConfig(`${folder.path}/yizhan.yaml`, CONFIG_MACHINE);
+  // Commands to copy mean to a shell what they say.
+  const send = "yizhan send --config 'my site/yizhan.yaml' 'o'\\''neil@example.test'";
+  assertStringIncludes(stderr, send);
+  const { config } = await loadConfig(`${folder.path}/my site/yizhan.yaml`, CONFIG_MACHINE);
   for (const { address } of config.listeners) {
     assert(address.transport === "tcp" && address.hostname === "127.0.0.1" && address.port > 1024);
   }
