@@ -94,7 +94,7 @@ Deno.test("yizhan dev says what to do about clients that do not trust its certif
   const refused = await program.stdoutLine(/TLS/);
   assertMatch(
     refused,
-    /! 127\.0\.0\.1 {2}TLS: (?!SystemError).*alert.* {2}\(the client may not trust/,
+    /! 127\.0\.0\.1 {2}TLS: (?!SystemError).*(?:alert|ALERT).* {2}\(the client may not trust/,
   );
   assert(refused.endsWith(hint), refused);
 
