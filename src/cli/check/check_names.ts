@@ -13,11 +13,12 @@ import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
 const { ok, warning } = findingsOf("names");
 
 /** Milliseconds for all questions of one name server. */
-const PATIENCE = 5000;
+const PATIENCE = 3000;
 
 /** Who does not answer, and what is not known. */
 export async function checkNames({ loaded, runtime }: CheckContext): Promise<CheckFinding[]> {
-  if (loaded === null) return [];
+  // Where nothing is sent on, nobody is asked for names.
+  if (loaded === null || !loaded.config.relay.enabled) return [];
   const { hostname, relay } = loaded.config;
   const configured = relay.nameServers.length > 0;
   const servers = configured ? relay.nameServers : await readServers(runtime.files);
