@@ -6,7 +6,7 @@
 
 import type { LoadedConfig } from "./load.ts";
 import type { KeyPath } from "./problems.ts";
-import type { Config } from "./schema.ts";
+import type { Config, WrittenConfig } from "./schema.ts";
 
 /**
  * The keys whose values differ, two levels deep: `hostname`, `queue.retry`.
@@ -23,9 +23,9 @@ import type { Config } from "./schema.ts";
  * assertEquals(changedKeys(old, next), ["hostname", "queue.paused"]);
  * ```
  */
-export function changedKeys(old: Config, next: Config): string[] {
+export function changedKeys(old: WrittenConfig, next: WrittenConfig): string[] {
   return differing(old, next).flatMap((key) => {
-    const [before, after] = [old[key as keyof Config], next[key as keyof Config]];
+    const [before, after] = [old[key as keyof WrittenConfig], next[key as keyof WrittenConfig]];
     if (!isGroup(before) || !isGroup(after)) return [key];
     return differing(before, after).map((below) => `${key}.${below}`);
   });
