@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { ControlServer } from "../../src/admin/control_server.ts";
+import { queueCommands } from "../../src/admin/queue_requests.ts";
 import { parseDropHeader } from "../../src/intake/drop/drop_file.ts";
+import { denoRuntime } from "../../src/runtime/deno.ts";
 import { DropStation } from "../intake/drop/station.ts";
 import { Folder, run, type RunOptions } from "./program.ts";
 
@@ -210,6 +213,34 @@ Deno.test("sendmail -bi does nothing, and mailq's form says that no server runs"
   assertEquals(ended.code, 69);
   assertStringIncludes(ended.stderr, "no server listens");
   assertEquals((await run(["sendmail", "-q", ...socket])).code, 69);
+});
+
+Deno.test("sendmail -bp prints the queue as programs that read mailq expect it, and -q tries it", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  const message = "Subject: x\n\nx\n";
+  assertEquals((await sendmail(station.drop, ["far@away.test"], message)).code, 0);
+  const { message: id } = await station.event("drop.taken");
+  const { network, files, clock } = denoRuntime();
+  const path = `${station.path}/control.sock`;
+  const commands = queueCommands(station.mta.queue!);
+  const control = await ControlServer.start({ network, files, clock, path, commands });
+  try {
+    const { code, stdout } = await run(["sendmail", "-bp", "--socket", path]);
+    assertEquals(code, 0);
+    const [heading, entry, recipient, empty, total] = stdout.split("\n");
+    assertMatch(heading!, /^-Queue ID- .*-Sender\/Recipient-------$/);
+    // The id, the size, when it came, and who sent it.
+    const day = String.raw`(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d`;
+    assertMatch(entry!, new RegExp(String.raw`^${id} +\d+ ${day} {2}\S+@host\.test$`));
+    assertMatch(recipient!, /^ +far@away\.test$/);
+    assertEquals(empty, "");
+    assertMatch(total!, /^-- .* in 1 request\.$/);
+    assertEquals((await run(["sendmail", "-q", "--socket", path])).code, 0);
+    assertEquals((await run(["sendmail", "-qInone.1", "--socket", path])).code, 66);
+  } finally {
+    await control.stop();
+  }
 });
 
 Deno.test("send --help shows its flags as they are written", async () => {

@@ -63,7 +63,7 @@ interopTest("nodemailer sends by sendmail", ["deno", "setpriv"], async () => {
   await using sendmail = await Sendmail.install();
   const { station } = sendmail;
   const program = `
-    import { createTransport } from "npm:nodemailer@7.0.11";
+    import { createTransport } from "npm:nodemailer@10.6.0";
     const transport = createTransport({ sendmail: true, newline: "unix", path: "${sendmail.path}" });
     await transport.sendMail({ from: "root@host.test", to: "${BOB}", subject: "from nodemailer", text: "x" });
   `;

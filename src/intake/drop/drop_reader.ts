@@ -15,6 +15,7 @@ import { parseFields, type RawField } from "../../message/header.ts";
 import type { FileHandle, FileIdentity } from "../../runtime/runtime.ts";
 import { cursorOver } from "../../smtp/cursor.ts";
 import { NewlineNormalizer } from "../../smtp/newline_normalizer.ts";
+import { CR, LF } from "../../smtp/text_scan.ts";
 import { type DropHeader, HEADER_LIMIT, parseDropHeader } from "./drop_file.ts";
 
 /** Octets read at once. */
@@ -40,6 +41,8 @@ export interface DroppedMail extends DropHeader {
   readonly fields: readonly RawField[];
   /** The head, as it will be taken. */
   readonly head: Uint8Array;
+  /** It begins neither with a field nor with the empty line: to put a field before it takes one. */
+  readonly isBare: boolean;
   /** Of all octets of the file, its name and whose it is, in hexadecimal. */
   readonly digest: string;
 }
@@ -55,7 +58,9 @@ export async function readDroppedMail(
   const head = new HeadCollector();
   const newlines = new NewlineNormalizer();
   let size = 0;
+  let first = 0;
   const digest = await readAll(file, whose, header.messageAt, (chunk) => {
+    if (size === 0) first = chunk[0]!;
     size += chunk.length;
     if (head.state !== "collecting") return;
     const cursor = cursorOver(chunk);
@@ -68,7 +73,8 @@ export async function readDroppedMail(
     head.end();
   }
   if (head.state === "too-large") return "its header section is too large";
-  return { ...header, fields: parseFields(head.head), head: head.head, digest };
+  const isBare = head.head.length === 0 && first !== CR && first !== LF;
+  return { ...header, fields: parseFields(head.head), head: head.head, isBare, digest };
 }
 
 /** The message, octet for octet as it was when it was read first. A chunk is valid until the next. */

@@ -142,7 +142,8 @@ export class DropTaker {
     const { file, identity, user } = open;
     const { envelope, fields } = mail;
     const author = sender !== null && findField(fields, "From") === null
-      ? [encode(`From: <${formatAddress(sender)}>\r\n`)]
+      // Without the empty line, a first line that is indented would become a part of it.
+      ? [encode(`From: <${formatAddress(sender)}>\r\n${mail.isBare ? "\r\n" : ""}`)]
       : [];
     const message = (async function* () {
       yield* author;

@@ -5,7 +5,8 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { encode } from "../../../src/bytes.ts";
+import fc from "fast-check";
+import { concat, encode } from "../../../src/bytes.ts";
 import { formatDropFile } from "../../../src/intake/drop/drop_file.ts";
 import { parseBulletin } from "../../../src/intake/drop/drop_bulletin.ts";
 import { DropFolderError } from "../../../src/intake/drop/drop_folder.ts";
@@ -239,21 +240,74 @@ Deno.test("DropBox holds a user to the own name, in the envelope and in From, an
   for (const notice of notices) assertStringIncludes(notice, "5.7.1");
 });
 
+Deno.test("DropBox puts a From before any message, and nothing of the message gets into it", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const bob = { sender: "bob@host.test", recipients: ["alice@host.test"] };
+  const messages = [" , alice@host.test\n\nx\n", "\n\nempty line\n", "no field\n", "\t\n"];
+  const names = await Promise.all(messages.map((message) => station.leave(message, bob)));
+  await openAsOther(station, {});
+  for (const name of names) await station.event("drop.taken", name);
+  for (const mail of await station.mails("alice")) {
+    assertMatch(mail, /^From: <bob@host\.test>\n[^ \t]/m);
+  }
+  assertEquals((await station.mails("alice")).length, messages.length);
+});
+
+Deno.test("DropBox takes all, however many there are", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const names = await Promise.all(Array.from({ length: 1100 }, () => station.leave(MAIL)));
+  let count = 0;
+  await station.open({
+    submit: () => Promise.resolve({ id: `${++count}`, refused: [] }),
+  });
+  for (const name of names) await station.event("drop.taken", name);
+  assertEquals(count, names.length);
+  assertEquals(await station.names(), ["station.json"]);
+});
+
+Deno.test("DropBox takes or sets aside whatever octets it finds, and is up afterwards", async () => {
+  await using station = await DropStation.start();
+  const box = await station.open();
+  const sound = formatDropFile(
+    { sender: "alice@host.test", recipients: ["bob@host.test"] },
+    encode("Subject: x\r\n\r\nx"),
+  );
+  const files = fc.sample(
+    fc.tuple(fc.nat(sound.length), fc.uint8Array({ maxLength: 40 }), fc.nat(sound.length)),
+    { numRuns: 200, seed: 7 },
+  ).map(([from, noise, to]) => concat([sound.subarray(0, from), noise, sound.subarray(to)]));
+  const names = await Promise.all(files.map((octets) => station.leaveOctets(octets)));
+  const last = await station.leave(MAIL);
+  box.look();
+  await station.event("drop.taken", last);
+  await station.close();
+  const told = station.facts.flatMap((fact) =>
+    fact.type === "drop.taken" || fact.type === "drop.refused" ? [fact.file] : []
+  );
+  assertEquals(told.sort(), [...names, last].sort());
+  assertEquals(station.facts.filter(({ type }) => type === "drop.trouble"), []);
+  assertEquals(await station.names(), ["station.json"]);
+});
+
 Deno.test("DropBox tells the sender of recipients that nobody has, and the others get it", async () => {
   await using station = await DropStation.start();
   await station.open();
   await station.close();
   const both = await station.leave("Subject: both\n\nx\n", {
     sender: "alice@host.test",
-    recipients: ["bob@host.test", "nobody@host.test"],
+    recipients: ["bob@host.test", "nosuch@host.test"],
   });
   const none = await station.leave("Subject: none\n\nx\n", {
     sender: "alice@host.test",
-    recipients: ["nobody@host.test"],
+    recipients: ["nosuch@host.test"],
   });
   const quiet = await station.leave("Subject: quiet\n\nx\n", {
     sender: "alice@host.test",
-    recipients: [{ address: "nobody@host.test", notify: ["NEVER"] }],
+    recipients: [{ address: "nosuch@host.test", notify: ["NEVER"] }],
   });
   await station.open();
   await station.event("drop.taken", both);
@@ -262,7 +316,7 @@ Deno.test("DropBox tells the sender of recipients that nobody has, and the other
   assertEquals((await station.mails("bob")).length, 1);
   const notices = await station.mails("alice");
   assertEquals(notices.length, 2);
-  for (const notice of notices) assertStringIncludes(notice, "nobody@host.test");
+  for (const notice of notices) assertStringIncludes(notice, "nosuch@host.test");
 });
 
 Deno.test("DropBox leaves a mail that cannot be taken now, and takes it later", async () => {
