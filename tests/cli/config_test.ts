@@ -1,5 +1,13 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { CONFIG_MACHINE } from "../../src/cli/config_file.ts";
 import { EXIT } from "../../src/cli/exit.ts";
+import { errorCode } from "../../src/runtime/runtime.ts";
 import { configJsonSchema } from "../../src/config/json_schema.ts";
 import { Folder, run } from "./program.ts";
 
@@ -114,5 +122,18 @@ Deno.test("config wrongly used says what it expected", async (t) => {
       assertEquals(code, EXIT.usage);
       assert(stderr.includes(wanted), stderr);
     });
+  }
+});
+
+Deno.test("CONFIG_MACHINE reads files with their mode, and not endlessly", async () => {
+  await using folder = await Folder.make();
+  const path = `${folder.path}/secret`;
+  await Deno.writeTextFile(path, "x".repeat(100_000));
+  await Deno.chmod(path, 0o640);
+  const { octets, mode } = await CONFIG_MACHINE.readFile(path, 100_000);
+  assertEquals([octets.length, mode], [100_000, 0o640]);
+  for (const [file, code] of [[path, "EFBIG"], ["/dev/zero", "EFBIG"], [folder.path, "EISDIR"]]) {
+    const error = await assertRejects(() => CONFIG_MACHINE.readFile(file!, 99_999));
+    assertEquals(errorCode(error), code, file);
   }
 });
