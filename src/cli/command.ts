@@ -71,7 +71,8 @@ export function parseCommandLine(command: Command, words: readonly string[]): Co
   if (command.ownRules) {
     return {
       operands: words,
-      has: (flag) => flag === "help" && words[0] === "--help",
+      // `-h` alone; else it may be anything.
+      has: (flag) => flag === "help" && (words[0] === "--help" || words.join(" ") === "-h"),
       value: () => undefined,
       values: () => [],
     };

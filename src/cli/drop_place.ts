@@ -54,10 +54,12 @@ export async function findDropPlace(
 ): Promise<DropPlace> {
   const folder = (await findFolder(long, options.here)).replace(/(.)\/+$/, "$1");
   const nudge = `${folderOf(folder)}/nudge.sock`;
-  requirePermissions(
-    { read: [folder], write: [folder], listen: [{ transport: "unix", path: nudge }], sys: [] },
-    options.words,
-  );
+  requirePermissions({
+    read: [folder, "/etc/passwd"],
+    write: [folder],
+    listen: [{ transport: "unix", path: nudge }],
+    sys: ["uid"],
+  }, options.words);
   const bulletin = readBulletin(folder);
   const uid = process.getuid?.() ?? 0;
   const user = readUser(uid);
