@@ -43,6 +43,8 @@ export async function checkFolders({ paths, loaded, facts }: CheckContext) {
     findings.push(error(what, "choose a shorter path"));
   }
   for (const folder of foldersOf(paths, drop)) {
+    // What lies in a folder that is not there is as that folder is.
+    if (data === null && folder.path.startsWith(`${paths.data}/`)) continue;
     findings.push(...await checkFolder(folder, data?.uid ?? facts.uid, facts));
   }
   if (facts.uid === 0 && data !== null && data.uid !== 0) {
@@ -55,7 +57,8 @@ export async function checkFolders({ paths, loaded, facts }: CheckContext) {
   const disks = new Map<string, string>();
   for (const path of [paths.data, paths.mail, paths.queue]) {
     const there = await nearest(path, facts);
-    disks.set(there.startsWith(`${paths.data}/`) ? paths.data : there, path);
+    const disk = there.startsWith(`${paths.data}/`) ? paths.data : there;
+    if (!disks.has(disk)) disks.set(disk, path);
   }
   const largest = loaded?.config.limits.messageSize ?? 0;
   for (const [there, path] of disks) {
