@@ -89,4 +89,9 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "print or write the manual pages",
     load: () => import("./man.ts").then((module) => module.manCommand(COMMANDS)),
   },
+  {
+    name: "completion",
+    summary: "print a script for the shell to complete with",
+    load: () => import("./completion.ts").then((module) => module.completionCommand(COMMANDS)),
+  },
 ];

@@ -45,13 +45,16 @@ async function dispatch(words: readonly string[]): Promise<ExitCode> {
     case "version":
     case "--version":
     case "-V":
+      demandNoMore(first, rest);
       console.log(`${PROGRAM} ${VERSION}`);
       return EXIT.ok;
     case "--help":
     case "-h":
+      demandNoMore(first, rest);
       console.log(formatHelp());
       return EXIT.ok;
     case "help":
+      demandNoMore(`help ${rest[0]}`, rest.slice(1));
       console.log(rest[0] === undefined ? formatHelp() : await formatHelpOf(find(rest[0])));
       return EXIT.ok;
   }
@@ -63,6 +66,10 @@ async function dispatch(words: readonly string[]): Promise<ExitCode> {
     return EXIT.ok;
   }
   return await command.run(line, words);
+}
+
+function demandNoMore(first: string, [extra]: readonly string[]): void {
+  if (extra !== undefined) throw new UsageError(`${first} stands alone; what is ${extra} for?`);
 }
 
 function find(name: string): CommandEntry {
