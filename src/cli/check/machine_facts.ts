@@ -37,7 +37,7 @@ export interface MachineFacts {
   disk(path: string): Promise<DiskFacts>;
   /** Whether this process may write there, or run it. */
   may(path: string, what: "write" | "run"): Promise<boolean>;
-  /** Of the process; `null` where the system has none. */
+  /** Of the process; `null` where the system has none, or does not tell. */
   readonly uid: number | null;
   /** Files that may be open at once (`ulimit -n`). */
   openFiles(): Promise<number | null>;
@@ -67,7 +67,13 @@ export const THIS_MACHINE: MachineFacts = {
   },
   may: (path, what) =>
     access(path, what === "write" ? constants.W_OK : constants.X_OK).then(() => true, () => false),
-  uid: process.getuid?.() ?? null,
+  get uid() {
+    try {
+      return process.getuid?.() ?? null;
+    } catch {
+      return null; // Deno was not given that permission
+    }
+  },
   async openFiles() {
     const limit = /^Max open files\s+(\d+|unlimited)/m.exec(await read("/proc/self/limits"))?.[1];
     if (limit === undefined) return null;
@@ -79,7 +85,7 @@ export const THIS_MACHINE: MachineFacts = {
   },
   async anyPort() {
     const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(await read("/proc/self/status"))?.[1];
-    if (effective === undefined) return process.getuid?.() === 0;
+    if (effective === undefined) return THIS_MACHINE.uid === 0;
     return (BigInt(`0x${effective}`) >> CAP_NET_BIND_SERVICE & 1n) === 1n;
   },
   programFolders: ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"],
