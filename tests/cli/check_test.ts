@@ -275,6 +275,9 @@ Deno.test("yizhan check knows the server that runs, and that its ports are its o
 Deno.test("yizhan check says which permissions are missing, and the command that grants them", async () => {
   await using site = await Site.make();
   await site.configure();
+  const bare = await site.run(["check"], { flags: ["--allow-read"] });
+  assertMatch(bare.stdout, /^warning {2}permissions +Deno does not grant here: /m);
+  assertEquals(bare.stderr, "");
   const flags = ["--allow-read", "--allow-env", "--allow-sys"];
   const { code, stdout } = await site.run(["check", "--quiet"], { flags });
   assertMatch(

@@ -7,6 +7,7 @@
 
 import type { ConfigPaths } from "../../config/paths.ts";
 import { formatSize } from "../../observe/visible_text.ts";
+import { describeError } from "../trouble.ts";
 import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
 import type { DiskFacts, MachineFacts, PathFacts } from "./machine_facts.ts";
 
@@ -62,7 +63,12 @@ export async function checkFolders({ paths, loaded, facts }: CheckContext) {
   }
   const largest = loaded?.config.limits.messageSize ?? 0;
   for (const [there, path] of disks) {
-    findings.push(...checkDisk(path, await facts.disk(there), Math.max(2 * largest, 256 * MIB)));
+    try {
+      const reserve = Math.max(2 * largest, 256 * MIB);
+      findings.push(...checkDisk(path, await facts.disk(there), reserve));
+    } catch (failure) {
+      findings.push(warning(`${path}: its disk cannot be asked: ${describeError(failure)}`));
+    }
   }
   return findings;
 }
