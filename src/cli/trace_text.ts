@@ -25,7 +25,7 @@ import { escapeJson } from "../observe/visible_text.ts";
  *   kind: "command",
  *   text: "MAIL FROM:<a@b.test>",
  * }, { colour: false });
- * assertMatch(line, /:20\.123 kx3f\.1 from 192\.0\.2\.7 C: MAIL FROM:<a@b\.test>$/);
+ * assertMatch(line, /:40\.123 kx3f\.1 from 192\.0\.2\.7 C: MAIL FROM:<a@b\.test>$/);
  * ```
  */
 export function formatTraceLine(
