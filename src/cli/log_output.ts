@@ -59,25 +59,31 @@ export interface Output {
   write(bytes: Uint8Array): Promise<number>;
 }
 
-const writeLater = promisify(write);
-
 /** Milliseconds between two tries to write what nobody has read yet. */
 const UNREAD_PAUSE = 10;
 
-/** Standard output, written by another thread: one that is held does not hold this one. */
-export const STANDARD_OUTPUT: Output = {
-  async write(bytes) {
-    for (;;) {
-      try {
-        return (await writeLater(1, bytes, 0, bytes.length, null)).bytesWritten;
-      } catch (error) {
-        // A pipe that was set not to block, perhaps by another who has it, and is full.
-        if (errorCode(error) !== "EAGAIN") throw error;
-        await new Promise((resolve) => setTimeout(resolve, UNREAD_PAUSE));
+/**
+ * Standard output, written by another thread: one that is held does not hold this one. On Deno that takes a call
+ * of its own, since its `node:fs` writes to a pipe on the thread that asks.
+ */
+export const STANDARD_OUTPUT: Output = typeof Deno === "undefined" ? throughNode() : Deno.stdout;
+
+function throughNode(): Output {
+  const writeLater = promisify(write);
+  return {
+    async write(bytes) {
+      for (;;) {
+        try {
+          return (await writeLater(1, bytes, 0, bytes.length, null)).bytesWritten;
+        } catch (error) {
+          // A pipe that was set not to block, perhaps by another who has it, and is full.
+          if (errorCode(error) !== "EAGAIN") throw error;
+          await new Promise((resolve) => setTimeout(resolve, UNREAD_PAUSE));
+        }
       }
-    }
-  },
-};
+    },
+  };
+}
 
 /** Octets that may wait to be written. */
 const MAX_WAITING = 4 * 1024 * 1024;

@@ -34,7 +34,6 @@ export function changedKeys(old: WrittenConfig, next: WrittenConfig): string[] {
 /** What is opened once, at the start. */
 const AT_START: readonly KeyPath[] = [
   ["data"],
-  ["mail", "memory"],
   ["queue", "directory"],
   ["relay", "enabled"],
   ["relay", "nameServers"],
