@@ -4,6 +4,7 @@ import { CertificateFiles } from "../../src/cli/certificate_files.ts";
 import { CommandError } from "../../src/cli/exit.ts";
 import { keepLocalCertificate } from "../../src/cli/local_certificate.ts";
 import { readPemPair } from "../../src/config/pem.ts";
+import { denoRuntime } from "../../src/runtime/deno.ts";
 import { Folder } from "./program.ts";
 import { mxCertificate, otherCertificate } from "../support/certificates.ts";
 
@@ -104,7 +105,7 @@ Deno.test("keepLocalCertificate() replaces one that cannot be read, and says why
   assertEquals((await Deno.stat(`${tls}/key.pem`)).mode! & 0o777, 0o600);
 });
 
-Deno.test("CertificateFiles.load() reads all pairs in order and warns of an expired one", async () => {
+Deno.test("CertificateFiles.load() reads all pairs in order and tells when they expire", async () => {
   await using scratch = await Folder.make();
   const folder = scratch.path;
   const paths = ["a", "b"].map((name) => ({
@@ -115,23 +116,19 @@ Deno.test("CertificateFiles.load() reads all pairs in order and warns of an expi
     await Deno.writeTextFile(paths[index]!.certificate, pair.certificate);
     await Deno.writeTextFile(paths[index]!.key, pair.key);
   }));
-  const files = new CertificateFiles(paths);
-  const warnings: string[] = [];
-  const pairs = await files.load(NOW, (line) => warnings.push(line));
+  const files = new CertificateFiles(paths, denoRuntime().files);
+  const pairs = await files.load();
   assertEquals(pairs.map(({ key }) => key.trim()), [
     mxCertificate.key.trim(),
     otherCertificate.key.trim(),
   ]);
-  assertEquals(warnings, []);
+  assertEquals(files.expiries.map(({ file }) => file), paths.map(({ certificate }) => certificate));
+  assertEquals(new Date(files.expiries[0]!.expires).getUTCFullYear(), 2120);
   assertEquals(await files.changed(), false);
-
-  await files.load(Date.UTC(2121, 0, 1), (line) => warnings.push(line));
-  assertEquals(warnings.length, 2);
-  assertMatch(warnings[0]!, /a\.crt expired on 2120-/);
 
   await Deno.writeTextFile(paths[1]!.key, mxCertificate.key + "\n");
   assertEquals(await files.changed(), true);
-  const error = await assertRejects(() => files.load(NOW, () => {}), CommandError);
+  const error = await assertRejects(() => files.load(), CommandError);
   assertMatch(error.message, /key .*b\.key \(of .*b\.crt\) does not belong to the certificate/);
   assertEquals(error.exitCode, 65);
   assertEquals(await files.changed(), false);
@@ -140,8 +137,11 @@ Deno.test("CertificateFiles.load() reads all pairs in order and warns of an expi
 Deno.test("CertificateFiles.load() names the file that is not there", async () => {
   await using scratch = await Folder.make();
   const folder = scratch.path;
-  const files = new CertificateFiles([{ certificate: `${folder}/x`, key: `${folder}/y` }]);
-  const error = await assertRejects(() => files.load(NOW, () => {}), CommandError);
+  const files = new CertificateFiles(
+    [{ certificate: `${folder}/x`, key: `${folder}/y` }],
+    denoRuntime().files,
+  );
+  const error = await assertRejects(() => files.load(), CommandError);
   assertMatch(error.message, /cannot read .*\/x: it does not exist/);
   assertEquals(error.exitCode, 66);
 });
