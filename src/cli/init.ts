@@ -31,6 +31,7 @@ const FLAGS = {
     help: "This machine's addresses in DNS, IPv4 and IPv6; may be said later",
   },
   user: { value: "ADDRESS", help: "The first user (default postmaster@DOMAIN)" },
+  data: { value: "DIR", help: "Where mail and queue will be (default data, beside yizhan.yaml)" },
   "password-stdin": { help: "Take the user's password from standard input; ask nothing" },
   yes: {
     help: "Ask nothing: what no flag says is as proposed, the password is made and shown once",
@@ -50,7 +51,7 @@ export const init: Command = {
     "users               the first user",
     "dkim/DOMAIN/*.pem   a DKIM key (RSA, 2048 bits)",
     "tls/                a certificate, signed by itself, until you have one of an authority",
-    "data/               where mail and queue will be",
+    "data/               where mail and queue will be; elsewhere with --data",
     "",
     "It asks for what no flag says, on a terminal. Nothing that is there is changed: with a yizhan.yaml in",
     "DIR it ends at once, and keys, certificate and users that are there are kept.",
@@ -66,7 +67,7 @@ export const init: Command = {
   examples: [
     "init",
     "init try --domain example.org --local --yes",
-    "init /etc/yizhan --domain example.org --address 192.0.2.25 --user alice@example.org",
+    "init /etc/yizhan --data /var/lib/yizhan --domain example.org --address 192.0.2.25",
   ],
   run: runInit,
 };
@@ -78,6 +79,8 @@ async function runInit(line: CommandLine, words: readonly string[]): Promise<Exi
   const runtime = thisRuntime();
   try {
     await demandPermissions(runtime.files, folder, words);
+    const data = line.value("data") ?? "";
+    if (data.startsWith("/")) await demandPermissions(runtime.files, data, words);
     await demandNothingThere(runtime.files, folder);
     const answers = await findAnswers(line, runtime.random);
     const result = await writeStation(runtime, folder, answers);

@@ -50,6 +50,8 @@ export interface InitAnswers {
   /** `made`: by us, so it must be shown. */
   readonly password: { readonly text: string; readonly made: boolean };
   readonly local: boolean;
+  /** The folder of all that the server keeps, as `data` names it; absent: as is the default. */
+  readonly data?: string;
 }
 
 /** A question, of which the flag is the answer where it is given. */
@@ -110,6 +112,7 @@ export async function findAnswers(line: CommandLine, random: Random): Promise<In
     user,
     password,
     local: line.has("local"),
+    ...(line.has("data") && { data: readPath("data", line.value("data")!) }),
   };
 }
 
@@ -163,6 +166,12 @@ function readIp(text: string): string {
   throw new UsageError(
     `${text}: wanted an IP address that others can reach, such as 192.0.2.25 or 2001:db8::25`,
   );
+}
+
+function readPath(flag: string, text: string): string {
+  const path = text.replace(/(?<=.)\/+$/, "");
+  if (fields.path.safeParse(path).success) return path;
+  throw new UsageError(`--${flag} ${JSON.stringify(text)}: wanted the path of a folder`);
 }
 
 /** `alice` is `alice@DOMAIN`. */

@@ -8,7 +8,7 @@ import { type InitAnswers, LISTEN_LOCAL, LISTEN_OPEN } from "./init_answers.ts";
 
 /** The text of `yizhan.yaml`. */
 export function formatStationConfig(answers: InitAnswers): string {
-  const { domain, hostname, addresses, user, local } = answers;
+  const { domain, hostname, addresses, user, local, data } = answers;
   const { mx, submission, submissions } = local ? LISTEN_LOCAL : LISTEN_OPEN;
   const listenAt = ({ host, port }: { host: string; port: number }) => quote(`${host}:${port}`);
   return `# yaml-language-server: $schema=./yizhan.schema.json
@@ -27,7 +27,11 @@ addresses: [${addresses.map(quote).join(", ")}]
 
 # Mail for these ends here. Who lives there is in the file users: yizhan user add
 domains: [${quote(domain)}]
-
+${
+    data === undefined
+      ? ""
+      : `\n# All that the server keeps: mail and queue.\ndata: ${quote(data)}\n`
+  }
 mail:
   # Who gets mail for postmaster, of every domain (RFC 5321 §4.5.1).
   postmaster: ${quote(user)}

@@ -54,7 +54,7 @@ export async function writeStation(
 async function writeAll(site: Site, runtime: Runtime, answers: InitAnswers): Promise<InitResult> {
   await site.makeFolder("", 0o755);
   // Others must get through it to the drop folder; what is in it is closed to them.
-  await site.makeFolder("data", 0o711);
+  await site.makeFolder(answers.data ?? "data", 0o711);
   const key = await keepDkimKey(site, answers.domain);
   await keepCertificate(site, runtime, answers);
   const userKept = await keepUser(site, runtime, answers);
@@ -133,9 +133,10 @@ class Site {
     this.#folder = folder;
   }
 
-  /** The path of a thing in the folder; `""` is the folder itself. */
+  /** The path of a thing in the folder, or of another by its absolute path; `""` is the folder itself. */
   readonly path = (name: string): string => {
     if (name === "") return this.#folder;
+    if (name.startsWith("/")) return name;
     return this.#folder === "." ? name : `${this.#folder}/${name}`;
   };
 

@@ -34,6 +34,20 @@ async function verifierOf(folder: string, user: string) {
   return verifier;
 }
 
+Deno.test("yizhan init --data keeps the mail elsewhere, in a folder others can get through", async () => {
+  await using folder = await Folder.make();
+  for (const [name, data] of [["one", `${folder.path}/var/one/`], ["two", "kept"]] as const) {
+    const words = ["init", name, ...BASE, "--data", data];
+    const { code, stderr } = await run(words, { cwd: folder.path });
+    assertEquals(code, 0, stderr);
+    const { paths } = await loadConfig(`${folder.path}/${name}/yizhan.yaml`, CONFIG_MACHINE);
+    const where = data.startsWith("/") ? data.slice(0, -1) : `${folder.path}/${name}/${data}`;
+    assertEquals(paths.data, where);
+    assertEquals((await Deno.stat(where)).mode! & 0o7777, 0o711);
+    assert(!(`data` in await snapshot(`${folder.path}/${name}`)));
+  }
+});
+
 Deno.test("yizhan init makes a station that can be loaded, with safe modes", async () => {
   await using folder = await Folder.make();
   const words = ["init", "site", ...BASE, "--address", "192.0.2.25", "--user", "alice", "--json"];
