@@ -105,7 +105,8 @@ export class StationQueue {
   /**
    * Opens the store: takes the folder and recovers what is in it. Nothing is delivered before {@link adopt}.
    *
-   * @throws {SpoolBusyError} when another process has it; and what the disk says.
+   * @throws {SpoolBusyError} when another process has it; {@link SpoolVersionError} when a later program made it; and
+   * what the disk says.
    */
   static async open(options: QueueOptions, surroundings: QueueSurroundings): Promise<StationQueue> {
     const { runtime: { files, network, clock, random }, emit } = surroundings;

@@ -6,6 +6,7 @@
 
 import { UsersFileError } from "../directory/users_read.ts";
 import { SpoolBusyError } from "../queue/spool/owner.ts";
+import { SpoolVersionError } from "../queue/spool/spool_version.ts";
 import { errorCode } from "../runtime/runtime.ts";
 import { CommandError, EXIT, type ExitCode } from "./exit.ts";
 
@@ -46,6 +47,9 @@ export function explainFailure(what: string, error: unknown): CommandError | nul
     return new CommandError(EXIT.temporary, `${what}: ${error.message}; ${advice}`, {
       cause: error,
     });
+  }
+  if (error instanceof SpoolVersionError) {
+    return new CommandError(EXIT.dataError, `${what}: ${error.message}`, { cause: error });
   }
   if (isNotCapable(error)) {
     // Deno's own words name the flag.

@@ -139,11 +139,25 @@ async function readText(file: string | null, machine: ConfigMachine): Promise<Te
   const document = file === null ? emptyDocument() : await readFileText(file, machine);
   // After an error of syntax nobody knows what else is meant.
   if (!document.whole) return document;
+  const later = laterVersion(document);
+  if (later !== null) return { ...document, whole: false, problems: [later] };
   const { value, source, problems } = applyEnvironment(
     document,
     (name) => machine.environment(name),
   );
   return { value, source, whole: true, problems: [...document.problems, ...problems] };
+}
+
+/** Of a file of a later version the rest is not for us to judge. */
+function laterVersion({ value, source }: Text): Problem | null {
+  const { version } = Object(value) as { readonly version?: unknown };
+  if (!Number.isSafeInteger(version) || (version as number) <= 1) return null;
+  return {
+    ...findPlace(source, ["version"], "value"),
+    key: "version",
+    message: `found ${version}; this yizhan knows version 1 only`,
+    hint: "use the yizhan that it was written for, or a later one",
+  };
 }
 
 function emptyDocument(): Text {

@@ -53,6 +53,8 @@ import {
 /** The first line of a users file: what it is, and the version of its grammar. */
 export const USERS_HEADER = "# yizhan users 1";
 
+const ANY_HEADER = /^# yizhan users (\d{1,9})\s*$/;
+
 /** Something wrong in a users file. */
 export interface Problem {
   /** From 1. */
@@ -104,6 +106,13 @@ export function splitWords(line: string): Word[] | null {
 export function parseUsersFile(text: string): UsersFile {
   const lines = text.replace(/^\ufeff/, "").split(/\r?\n/);
   const reader = new Reader();
+  const version = ANY_HEADER.exec(lines[0]!)?.[1];
+  if (version !== undefined && version !== "1") {
+    // What its other lines mean is not for us to say.
+    const advice = `this yizhan knows version 1 only; use the one that wrote it, or a later one`;
+    reader.report(1, `found a users file of version ${version}; ${advice}`);
+    return reader.finish();
+  }
   if (lines[0]?.trimEnd() !== USERS_HEADER) {
     const found = lines[0] === "" ? "nothing" : quote(lines[0] ?? "", MAX_UNKNOWN);
     reader.report(1, `found ${found}; the first line must be "${USERS_HEADER}"`);

@@ -38,6 +38,7 @@ export const DROP_RECIPIENTS = 1000;
 export const HEADER_LIMIT = 1024 * 1024;
 
 const VERSION = "# yizhan drop 1";
+const ANY_VERSION = /^# yizhan drop (\d{1,9})$/;
 const LF = 0x0a;
 
 /** The first two lines of a file. */
@@ -64,16 +65,26 @@ export function formatDropHeader(envelope: SubmitEnvelope): Uint8Array {
   return encode(`${VERSION}\n${JSON.stringify(envelope)}\n`);
 }
 
+/** A file that a later program left: what it means is not for this one to say. */
+export interface LaterDrop {
+  /** Its version. */
+  readonly laterVersion: number;
+}
+
+/** Octets that a first line may have. */
+const FIRST_LINE_LIMIT = 40;
+
 /**
  * Reads the first two lines off the beginning of a file; gives what is wrong, in words, where they are none, and
  * `null` where they may go on beyond these octets.
  */
-export function parseDropHeader(start: Uint8Array): DropHeader | string | null {
+export function parseDropHeader(start: Uint8Array): DropHeader | LaterDrop | string | null {
   const first = start.indexOf(LF);
-  const version = encode(VERSION);
-  if (first === -1 && start.length <= version.length) return null;
-  if (decodeStrict(start.subarray(0, Math.max(0, first))) !== VERSION) {
-    return `its first line is not "${VERSION}"`;
+  if (first === -1 && start.length < FIRST_LINE_LIMIT) return null;
+  const line = decodeStrict(start.subarray(0, Math.max(0, first)));
+  if (line !== VERSION) {
+    const version = Number(ANY_VERSION.exec(line ?? "")?.[1] ?? 0);
+    return version > 1 ? { laterVersion: version } : `its first line is not "${VERSION}"`;
   }
   const second = start.indexOf(LF, first + 1);
   if (second === -1) return start.length < HEADER_LIMIT ? null : "its second line has no end";

@@ -16,7 +16,7 @@ import type { FileHandle, FileIdentity } from "../../runtime/runtime.ts";
 import { cursorOver } from "../../smtp/cursor.ts";
 import { NewlineNormalizer } from "../../smtp/newline_normalizer.ts";
 import { CR, LF } from "../../smtp/text_scan.ts";
-import { type DropHeader, HEADER_LIMIT, parseDropHeader } from "./drop_file.ts";
+import { type DropHeader, HEADER_LIMIT, type LaterDrop, parseDropHeader } from "./drop_file.ts";
 
 /** Octets read at once. */
 const CHUNK = 64 * 1024;
@@ -52,9 +52,9 @@ export async function readDroppedMail(
   file: FileHandle,
   whose: Whose,
   sizeLimit: number,
-): Promise<DroppedMail | string> {
+): Promise<DroppedMail | LaterDrop | string> {
   const header = await readHeader(file);
-  if (typeof header === "string") return header;
+  if (typeof header === "string" || "laterVersion" in header) return header;
   const head = new HeadCollector();
   const newlines = new NewlineNormalizer();
   let size = 0;
@@ -92,7 +92,7 @@ export async function* openDroppedMail(
   if (hash.digest("hex") !== digest) throw new FileChangedError();
 }
 
-async function readHeader(file: FileHandle): Promise<DropHeader | string> {
+async function readHeader(file: FileHandle): Promise<DropHeader | LaterDrop | string> {
   let start: Uint8Array = new Uint8Array();
   for await (const { chunk } of chunksOf(file)) {
     start = concat([start, chunk]);

@@ -41,6 +41,9 @@ interface OpenMail {
   readonly user: LocalUser;
 }
 
+/** Milliseconds that a file of a later version is left alone. */
+const LATER_AGE = 86_400_000;
+
 /** What is wrong with what could not even be opened. */
 const UNOPENED: Readonly<Record<string, string>> = {
   ELOOP: "it is a link",
@@ -108,6 +111,7 @@ export class DropTaker {
       await this.#setAside(name, mail, user, true);
       return null;
     }
+    if ("laterVersion" in mail) return await this.#keepForLater(open, mail.laterVersion);
     const { envelope, fields } = mail;
     const sender = parse(envelope.sender);
     const trouble = await senderTrouble(this.#options, user, sender, fields);
@@ -135,6 +139,15 @@ export class DropTaker {
       await this.#refuse(open, mail, { trouble: error.message, to: sender, refused });
       return null;
     }
+  }
+
+  /** In the midst of an upgrade programs may be of a later version than the server: soon it is of that too. */
+  async #keepForLater({ name, identity, user }: OpenMail, version: number): Promise<PutOff | null> {
+    const reason = `it is of version ${version}, and this server reads version 1: restart it`;
+    const age = this.#options.runtime.clock.now() - identity.modified;
+    if (Math.abs(age) < LATER_AGE) return { uid: user.uid, user: user.name, reply: reason };
+    await this.#setAside(name, reason, user, true);
+    return null;
   }
 
   /** The message into the queue or its mailboxes, with an author where it names none. */

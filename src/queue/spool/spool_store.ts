@@ -1,6 +1,7 @@
 /**
  * The queue on the disk. Below its folder:
  *
+ *     version                          the version of all that lies here (spool_version.ts)
  *     owner.sock                       who owns it: one process at a time (owner.ts)
  *     segments/00000012.log, .done     small fresh messages, and what became of them (segments.ts)
  *     deferred/, held/, bodies/, …     all others, in files of their own (message_files.ts)
@@ -44,6 +45,7 @@ import { Leases } from "./leases.ts";
 import { MessageFiles } from "./message_files.ts";
 import { type Owner, ownSpool } from "./owner.ts";
 import { Segments } from "./segments.ts";
+import { checkSpoolVersion, writeSpoolVersion } from "./spool_version.ts";
 import { Turns } from "./turns.ts";
 
 /** What a spool is made of. */
@@ -81,7 +83,8 @@ const SHARE = 4;
 /**
  * Opens a spool: takes its ownership and recovers what is in it.
  *
- * @throws {SpoolBusyError} when another process owns it; and what the disk says.
+ * @throws {SpoolBusyError} when another process owns it; {@link SpoolVersionError} when a later program made it, and
+ * nothing is changed then; and what the disk says.
  *
  * @example
  * ```ts
@@ -108,9 +111,17 @@ export async function openSpool(options: SpoolOptions): Promise<QueueStore> {
   const { files, clock, directory, emit } = options;
   const start = clock.now();
   const folders = new Folders(files);
+  const marked = await checkSpoolVersion(files, directory);
   await folders.makeAll(directory);
   const owner = await ownSpool(options);
   try {
+    // Without it the version is 1; a full disk must not keep the mail from going out.
+    if (!marked) {
+      await writeSpoolVersion(files, folders, directory).catch((error) => {
+        const facts = { where: "version", error: describeError(error) };
+        emit({ type: "queue.trouble", time: clock.now(), ...facts });
+      });
+    }
     const store = new SpoolStore(options, folders, owner);
     const messages = await store.recover();
     const time = clock.now();

@@ -189,6 +189,24 @@ Deno.test("DropBox sets aside what is no mail, and takes the others all the same
   assert((await Deno.lstat(secret)).isFile);
 });
 
+Deno.test("DropBox leaves what a later program left where it is, and sets it aside after a day", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const octets = encode("# yizhan drop 2\nnobody knows\n");
+  const fresh = await station.leaveOctets(octets);
+  const old = await station.leaveOctets(octets);
+  const yesterday = Date.now() / 1000 - 90_000;
+  await Deno.utime(`${station.drop}/${old}`, yesterday, yesterday);
+  await station.open();
+  const reason = "it is of version 2, and this server reads version 1: restart it";
+  assertEquals((await station.event("drop.deferred", fresh)).reply, reason);
+  const refused = await station.event("drop.refused", old);
+  assertEquals(refused.reason, reason);
+  assertEquals(await Deno.readFile(refused.kept!), octets);
+  assertEquals(await Deno.readFile(`${station.drop}/${fresh}`), octets);
+});
+
 /** Opens the box on a machine where all mail in the folder belongs to user 12345, called bob. */
 async function openAsOther(station: DropStation, changes: Partial<DropBoxOptions>): Promise<void> {
   const runtime = denoRuntime();

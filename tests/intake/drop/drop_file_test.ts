@@ -53,8 +53,8 @@ for (const [envelope, named] of WRONG) {
   });
 }
 
-Deno.test("parseDropHeader() refuses another version, text that is not UTF-8, and a line without end", () => {
-  assertStringIncludes(String(parseDropHeader(encode("# yizhan drop 2\n{}\n"))), "first line");
+Deno.test("parseDropHeader() refuses what has no version, text that is not UTF-8, and a line without end", () => {
+  assertStringIncludes(String(parseDropHeader(encode("# yizhan drop 0\n{}\n"))), "first line");
   assertStringIncludes(String(parseDropHeader(encode("Subject: x\n\n"))), "first line");
   const first = encode("# yizhan drop 1\n");
   assertStringIncludes(
@@ -65,6 +65,11 @@ Deno.test("parseDropHeader() refuses another version, text that is not UTF-8, an
   assertStringIncludes(String(parseDropHeader(endless)), "no end");
   const nested = concat([first, encode("[".repeat(500_000)), encode("\n")]);
   assertStringIncludes(String(parseDropHeader(nested)), "not JSON");
+});
+
+Deno.test("parseDropHeader() tells a later version, whatever follows", () => {
+  assertEquals(parseDropHeader(encode("# yizhan drop 2\n\0\0")), { laterVersion: 2 });
+  assertEquals(parseDropHeader(encode("# yizhan drop 20")), null);
 });
 
 Deno.test("parseDropHeader() never throws, and asks for more only of a beginning", () => {

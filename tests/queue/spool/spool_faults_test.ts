@@ -199,8 +199,8 @@ Deno.test("openSpool() goes on when a segment can only be read in part, and keep
   for (let i = 0; i < 8; i++) await store.add(message(`m${i}`, 200_000));
   const runtime = before.reboot("kept");
   const { files, clock } = runtime;
-  // It is read a MiB at a time.
-  files.fail({ operation: "read", path: /\.log$/, call: 2, code: "EIO" });
+  // It is read a MiB at a time, after a look at its first line.
+  files.fail({ operation: "read", path: /\.log$/, call: 3, code: "EIO" });
   const events: MtaEvent[] = [];
   const after = await open(runtime, events);
   assertEquals(types(events), ["queue.damaged", "queue.opened"]);

@@ -66,7 +66,8 @@ Deno.test("a small message is one record of a segment, a large one two files, a 
   const runtime = memoryRuntime();
   const store = await open(runtime);
   await store.add(message("small", 100));
-  assertEquals(await tree(runtime), ["segments/00000001.done", "segments/00000001.log"]);
+  const segment = ["segments/00000001.done", "segments/00000001.log"];
+  assertEquals(await tree(runtime), [...segment, "version"]);
   await store.add(message("large", 300_000));
   await store.add(message("held", 10, { held: { since: 1, reason: "why" } }));
   const paths = (await tree(runtime)).filter((path) => !path.startsWith("segments/"));
@@ -400,7 +401,7 @@ Deno.test("a segment that nothing can be made of is set aside whole", async () =
   const second = await open(runtime, events);
   assertEquals(await ids(second), []);
   assertEquals(events.map(({ type }) => type), ["queue.damaged", "queue.opened"]);
-  assertEquals(await tree(runtime), ["damaged/00000001.done", "damaged/00000001.log"]);
+  assertEquals(await tree(runtime), ["damaged/00000001.done", "damaged/00000001.log", "version"]);
   await second.add(message("m2", 1));
 });
 
