@@ -74,13 +74,13 @@ class NodeListener implements Listener {
   static open(address: SocketAddress): Promise<NodeListener> {
     const { promise, resolve, reject } = Promise.withResolvers<NodeListener>();
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
-    server.once("error", reject);
+    server.once("error", (error) => reject(inPlainWords(error)));
     server.listen(
       address.transport === "unix"
         ? { path: address.path, backlog: BACKLOG }
         : { host: address.hostname, port: address.port, backlog: BACKLOG },
       () => {
-        server.off("error", reject);
+        server.removeAllListeners("error");
         resolve(new NodeListener(server, address));
       },
     );
@@ -125,6 +125,19 @@ class NodeListener implements Listener {
   }
 }
 
+/** What the system says, by errno; `node:net` adds the call and the address, which our callers do themselves. */
+const WORDS: Readonly<Record<string, string>> = {
+  EACCES: "Permission denied",
+  EADDRINUSE: "Address already in use",
+  EADDRNOTAVAIL: "Cannot assign requested address",
+};
+
+function inPlainWords(error: unknown): unknown {
+  const code = errorCode(error) ?? "";
+  const words = WORDS[code];
+  return words === undefined ? error : new SystemError(code, words, { cause: error });
+}
+
 /**
  * Makes a path free that is taken only by the socket of a process that is gone: nobody answers there.
  *
@@ -141,7 +154,7 @@ async function freePath(path: string): Promise<void> {
       return removePath(path);
     }
   }
-  throw new SystemError("EADDRINUSE", `${path}: the address is in use`);
+  throw new SystemError("EADDRINUSE", "Address already in use");
 }
 
 function kindOf(path: string): "nothing" | "socket" | "other" {

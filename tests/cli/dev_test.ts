@@ -231,7 +231,7 @@ Deno.test("yizhan dev says in one line that its port is in use", async () => {
   assertEquals(code, 69);
   assertMatch(
     stderr,
-    /^yizhan: cannot listen on 127\.0\.0\.1:\d+: address already in use.*choose another port\n$/i,
+    /^yizhan: cannot listen on 127\.0\.0\.1:\d+: Address already in use.*choose another port\n$/,
   );
   assert(stderr.includes(`:${port}: `));
 });

@@ -1,7 +1,7 @@
 /**
  * The program as its users have it: a process of its own, and a client on a bare socket.
  *
- * `YIZHAN_COMMAND` (words parted by blanks) tries another build in place of the sources, such as the single
+ * `TEST_COMMAND` (words parted by blanks) tries another build in place of the sources, such as the single
  * binary.
  *
  * @module
@@ -12,7 +12,7 @@ import { assertEquals } from "@std/assert";
 const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
 
 /** Another build, word by word; none for the sources. */
-const BUILD = (Deno.env.get("YIZHAN_COMMAND") ?? "").split(/\s+/).filter((word) => word !== "");
+const BUILD = (Deno.env.get("TEST_COMMAND") ?? "").split(/\s+/).filter((word) => word !== "");
 
 /** Registers a test about Deno's permissions, which another build may not have. */
 export function permissionTest(name: string, body: () => Promise<void>): void {
@@ -38,6 +38,12 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Our own environment without what is said to the tests: the program would take it for settings. */
+function inherited(): Record<string, string> {
+  const all = Object.entries(Deno.env.toObject());
+  return Object.fromEntries(all.filter(([name]) => !name.startsWith("YIZHAN_")));
+}
+
 function command(
   words: readonly string[],
   { flags = ["-A"], cwd, script = MAIN, env }: RunOptions,
@@ -49,7 +55,8 @@ function command(
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
-    env: { NO_COLOR: "1", ...env },
+    clearEnv: true,
+    env: { ...inherited(), NO_COLOR: "1", ...env },
     ...(cwd === undefined ? {} : { cwd }),
   });
 }

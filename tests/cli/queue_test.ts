@@ -11,7 +11,7 @@ import { denoRuntime } from "../../src/runtime/deno.ts";
 import { SystemError } from "../../src/runtime/runtime.ts";
 import { entry, IdleWorker, MESSAGE, PlainStore, recipient } from "../admin/support.ts";
 import { toPort } from "../support/config.ts";
-import { Client, Folder, run } from "./program.ts";
+import { Client, Folder, permissionTest, run } from "./program.ts";
 import { Site } from "./site.ts";
 
 /** A server of which there is nothing but the queue. */
@@ -258,7 +258,7 @@ Deno.test("yizhan queue says what to do when no server runs", async () => {
   });
 });
 
-Deno.test("yizhan queue runs with the permissions its own advice names", async () => {
+permissionTest("yizhan queue runs with the permissions its own advice names", async () => {
   await using station = await QueueStation.start(fresh("m1"));
   const words = ["queue", "list", "--socket", station.socket];
   const refused = await run(words, { flags: [] });

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { otherCertificate, testAuthority } from "../support/certificates.ts";
 import type { ConfigInput } from "../../src/config/schema.ts";
-import { Client, Program, run } from "./program.ts";
+import { Client, permissionTest, Program, run } from "./program.ts";
 import { ANY_PORT, PASSWORD, Site } from "./site.ts";
 
 const MAIL = "From: alice@example.test\r\nSubject: Hello\r\n\r\nHello.";
@@ -199,36 +199,42 @@ Deno.test("yizhan serve says in one line which port is in use, and lets go of th
   assert(stderr.includes(`127.0.0.1:${port}:`), stderr);
 });
 
-Deno.test("yizhan serve runs by the command it prints, with a unix socket by a relative path too", async () => {
-  await using site = await Site.make();
-  await site.configure({ listeners: [{ role: "lmtp", address: "unix:lmtp.sock" }] });
-  const words = ["serve"];
-  const cwd = await Deno.realPath(site.path);
-  const { code, stderr } = await run(words, { flags: ["--allow-read=."], cwd });
-  assertEquals(code, 77);
-  assertMatch(stderr, /permission to connect to other hosts; run: deno run --allow-net /);
-  const flags = stderr.split(" ").filter((word) => word.startsWith("--allow-"));
-  const program = await Program.spawn(words, { flags, cwd });
-  await using _ = program;
-  await program.stderrLine(/lmtp on unix:/);
-});
+permissionTest(
+  "yizhan serve runs by the command it prints, with a unix socket by a relative path too",
+  async () => {
+    await using site = await Site.make();
+    await site.configure({ listeners: [{ role: "lmtp", address: "unix:lmtp.sock" }] });
+    const words = ["serve"];
+    const cwd = await Deno.realPath(site.path);
+    const { code, stderr } = await run(words, { flags: ["--allow-read=."], cwd });
+    assertEquals(code, 77);
+    assertMatch(stderr, /permission to connect to other hosts; run: deno run --allow-net /);
+    const flags = stderr.split(" ").filter((word) => word.startsWith("--allow-"));
+    const program = await Program.spawn(words, { flags, cwd });
+    await using _ = program;
+    await program.stderrLine(/lmtp on unix:/);
+  },
+);
 
-Deno.test("yizhan serve asks for what it takes to connect to the unix socket of a route", async () => {
-  await using site = await Site.make();
-  await site.configure({
-    relay: {
-      routes: [
-        { domains: ["a.example"], via: { kind: "lmtp", address: "unix:/run/a" } },
-        {
-          domains: ["b.example"],
-          via: { kind: "hold", then: { kind: "lmtp", address: "unix:/run/b" } },
-        },
-      ],
-    },
-  });
-  const { stderr } = await run(site.words, { flags: ["--allow-read"] });
-  assertMatch(stderr, / --allow-read=\S+,\/run\/a,\/run\/b --allow-write=\S+,\/run\/a,\/run\/b /);
-});
+permissionTest(
+  "yizhan serve asks for what it takes to connect to the unix socket of a route",
+  async () => {
+    await using site = await Site.make();
+    await site.configure({
+      relay: {
+        routes: [
+          { domains: ["a.example"], via: { kind: "lmtp", address: "unix:/run/a" } },
+          {
+            domains: ["b.example"],
+            via: { kind: "hold", then: { kind: "lmtp", address: "unix:/run/b" } },
+          },
+        ],
+      },
+    });
+    const { stderr } = await run(site.words, { flags: ["--allow-read"] });
+    assertMatch(stderr, / --allow-read=\S+,\/run\/a,\/run\/b --allow-write=\S+,\/run\/a,\/run\/b /);
+  },
+);
 
 Deno.test("yizhan serve says that a path for a socket is taken, and by what path", async () => {
   await using site = await Site.make();

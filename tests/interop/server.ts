@@ -2,7 +2,7 @@
  * The server under test, started as its operator starts it: a process of its own, on ports the system
  * chose, watched through its log of JSON lines.
  *
- * `YIZHAN_COMMAND` (words parted by blanks) starts another build instead of the sources, such as a
+ * `TEST_COMMAND` (words parted by blanks) starts another build instead of the sources, such as a
  * compiled binary.
  *
  * @module
@@ -138,7 +138,7 @@ export async function runCommand(
 }
 
 function commandLine(folder: TemporaryFolder, args: readonly string[]): [string, ...string[]] {
-  const other = Deno.env.get("YIZHAN_COMMAND")?.split(/\s+/) ?? [];
+  const other = Deno.env.get("TEST_COMMAND")?.split(/\s+/) ?? [];
   if (other[0]) return [other[0], ...other.slice(1), ...args];
   return [
     "deno",
@@ -146,7 +146,7 @@ function commandLine(folder: TemporaryFolder, args: readonly string[]): [string,
     "--no-prompt",
     "--v8-flags=--max-semi-space-size=4",
     "--allow-net",
-    `--allow-read=${folder.path},/etc/resolv.conf`,
+    `--allow-read=${folder.path},/etc/resolv.conf,/etc/passwd`,
     `--allow-write=${folder.path}`,
     "--allow-env",
     "--allow-sys=hostname,statfs,uid,gid",
