@@ -7,6 +7,7 @@ import type { MachineFacts, PathFacts } from "../../src/cli/check/machine_facts.
 import { mxCertificate, otherCertificate, testAuthority } from "../support/certificates.ts";
 import { DnsServer } from "../support/dns_server.ts";
 import { Site } from "./site.ts";
+import { permissionTest } from "./program.ts";
 
 const NOW = Date.UTC(2026, 10, 23);
 
@@ -272,25 +273,28 @@ Deno.test("yizhan check knows the server that runs, and that its ports are its o
   assertSome(told, /^127\.0\.0\.1:\d+ \(mx\): the running server has it$/);
 });
 
-Deno.test("yizhan check says which permissions are missing, and the command that grants them", async () => {
-  await using site = await Site.make();
-  await site.configure();
-  const bare = await site.run(["check"], { flags: ["--allow-read"] });
-  assertMatch(bare.stdout, /^warning {2}permissions +Deno does not grant here: /m);
-  assertEquals(bare.stderr, "");
-  const flags = ["--allow-read", "--allow-env", "--allow-sys"];
-  const { code, stdout } = await site.run(["check", "--quiet"], { flags });
-  assertMatch(
-    stdout,
-    /^warning {2}permissions +Deno does not grant here: connect to other hosts, write /m,
-  );
-  assertMatch(
-    stdout,
-    /run the server with: deno run --allow-net --allow-read=\S+ .* serve --config /,
-  );
-  assertMatch(stdout, /\d+ warnings?; \d+ well\.\n$/);
-  assert(code === 0 || code === 78);
-});
+permissionTest(
+  "yizhan check says which permissions are missing, and the command that grants them",
+  async () => {
+    await using site = await Site.make();
+    await site.configure();
+    const bare = await site.run(["check"], { flags: ["--allow-read"] });
+    assertMatch(bare.stdout, /^warning {2}permissions +Deno does not grant here: /m);
+    assertEquals(bare.stderr, "");
+    const flags = ["--allow-read", "--allow-env", "--allow-sys"];
+    const { code, stdout } = await site.run(["check", "--quiet"], { flags });
+    assertMatch(
+      stdout,
+      /^warning {2}permissions +Deno does not grant here: connect to other hosts, write /m,
+    );
+    assertMatch(
+      stdout,
+      /run the server with: deno run --allow-net --allow-read=\S+ .* serve --config /,
+    );
+    assertMatch(stdout, /\d+ warnings?; \d+ well\.\n$/);
+    assert(code === 0 || code === 78);
+  },
+);
 
 Deno.test("yizhan check says what it expects", async () => {
   await using site = await Site.make();

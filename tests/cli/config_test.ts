@@ -9,7 +9,7 @@ import { CONFIG_MACHINE } from "../../src/cli/config_file.ts";
 import { EXIT } from "../../src/cli/exit.ts";
 import { errorCode } from "../../src/runtime/runtime.ts";
 import { configJsonSchema } from "../../src/config/json_schema.ts";
-import { Folder, run } from "./program.ts";
+import { Folder, permissionTest, run } from "./program.ts";
 
 const CONFIG = `hostname: mail.example.org
 listeners: [{ role: mx, address: "[::]:25" }]
@@ -73,7 +73,7 @@ Deno.test("config print tells all that is wrong, a line each, with file:line:col
   ]);
 });
 
-Deno.test("config print runs with no more than the permission to read the file", async () => {
+permissionTest("config print runs with no more than the permission to read the file", async () => {
   await using folder = await Folder.make();
   await Deno.writeTextFile(`${folder.path}/yizhan.yaml`, CONFIG);
   const words = ["config", "print", "--config", "yizhan.yaml"];
