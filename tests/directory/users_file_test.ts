@@ -14,9 +14,9 @@ function problems(...lines: string[]): string[] {
   return parse(...lines).problems.map(({ line, text }) => `${line}: ${text}`);
 }
 
-Deno.test("parseUsersFile() reads the example of the README", async () => {
-  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
-  const example = /### The users file[^]*?```\n([^]*?)```/.exec(readme)?.[1] ?? "";
+Deno.test("parseUsersFile() reads the example of docs/users.md", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/users.md", import.meta.url));
+  const example = /## The file\n[^]*?```\n([^]*?)```/.exec(page)?.[1] ?? "";
   const { table, problems } = parseUsersFile(example);
   assertEquals(problems, []);
   assertEquals([...table.users.keys()], ["alice@example.org", "bob@example.org"]);
