@@ -52,7 +52,6 @@ export interface StationControl {
 /** The commands of a station, for a control server. */
 export function stationCommands(control: StationControl): Readonly<Record<string, ControlCommand>> {
   return {
-    // deno-lint-ignore require-await
     async *status(): AsyncGenerator<ControlLine, JsonObject> {
       yield { type: "status", ...control.status() };
       return {};
