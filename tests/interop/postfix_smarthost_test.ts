@@ -150,6 +150,7 @@ interopTest(
   async () => {
     await using auth = await startAuth("PLAIN");
     await using postfix = await startSmarthost(auth.dovecot);
+    const authority = `${postfix.folder.path}/${NAME}.crt`;
     await using server = await startStation({
       users: { [ALICE]: "secret" },
       listeners: ["mx"],
@@ -166,7 +167,7 @@ interopTest(
         }],
       },
       // Whom to trust beside the certificate authorities of the machine.
-      env: { DENO_CERT: `${postfix.folder.path}/${NAME}.crt` },
+      env: { DENO_CERT: authority, NODE_EXTRA_CA_CERTS: authority },
     });
     const { address } = server.endpoint("mx");
     assertEnded(await run("swaks", ["--server", address, "--from", ALICE, "--to", BOB]));

@@ -55,6 +55,7 @@ export function interopTest(
  */
 export function findTool(tool: string): string {
   if (tool === "deno") return Deno.execPath();
+  if (tool.startsWith("/")) return tool;
   const peers = Deno.env.get("YIZHAN_PEERS") ?? "";
   const folders = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
   if (peers !== "") folders.push(`${peers}/usr/sbin`, `${peers}/usr/bin`);
