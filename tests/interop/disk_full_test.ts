@@ -176,6 +176,6 @@ interopTest(
     assertEquals(ledger.lost(), []);
     assertEquals(ledger.unacknowledged(), []);
     assertEquals(ledger.repetitions(), []);
-    assertEquals(await listFiles(disk.path), ["srs.key"]);
+    assertEquals(await listFiles(disk.path), ["srs.key", "version"]);
   },
 );

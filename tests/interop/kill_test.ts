@@ -83,8 +83,9 @@ class Trial {
     });
   }
 
-  /** Notes what a run has said. */
-  ended({ lines }: KillableStation): void {
+  /** Notes what a run has said, when the sink has read all that it sent. */
+  async ended({ lines }: KillableStation): Promise<void> {
+    while (this.sink.connections > 0) await pause(5);
     this.wrong.push(...lines.filter(({ type }) => WRONG.includes(type)));
     for (const { type, messages } of lines) {
       if (type === "queue.opened") this.found.push(Number(messages));
@@ -105,7 +106,7 @@ class Trial {
     await pause(moment);
     await station.kill();
     await Promise.all(loads);
-    this.ended(station);
+    await this.ended(station);
   }
 
   /** Has it killed while it starts and recovers. */
@@ -113,7 +114,7 @@ class Trial {
     const station = this.start();
     await pause(this.random.between(200, 700));
     await station.kill();
-    this.ended(station);
+    await this.ended(station);
   }
 
   /** Has it deliver all that it has, and end well. */
@@ -127,7 +128,7 @@ class Trial {
       await pause(200);
     }
     await station.stop();
-    this.ended(station);
+    await this.ended(station);
     for (const user of USERS) {
       for (const { octets } of await readMaildir(`${this.folder}/mail/local.test/${user}`)) {
         this.ledger.arrived(octets, [`${user}@local.test`], this.run);
@@ -214,8 +215,8 @@ interopTest(
     assertEquals(trial.wrong, []);
     assertEquals(ledger.lost(), []);
     assertRare(repetitions, kills);
-    // Nothing is left of what has gone; its one file is a secret.
-    assertEquals(await listFiles(`${folder.path}/queue`), ["srs.key"]);
+    // Nothing is left of what has gone: its files are a secret, and what version it is.
+    assertEquals(await listFiles(`${folder.path}/queue`), ["srs.key", "version"]);
     // It was a trial: there was mail under way, mail that waited, and mail that was put off.
     assertGreater(ledger.acknowledged, ROUNDS);
     assertGreater(ledger.sent.length, ledger.acknowledged);

@@ -6,6 +6,7 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
+import { until } from "./daemon.ts";
 import { DOTS, EIGHT_BIT, makeMail, withNewlines } from "./mail.ts";
 import { assertDelivered, readMaildir, readOnlyMail, traceField } from "./maildir.ts";
 import { type Server, startCatcher, startStation } from "./server.ts";
@@ -82,10 +83,11 @@ for (const mechanism of ["plain", "login", "scram-sha-256"]) {
       assertEnded(await msmtp(server, listener, mail, settings));
       const trace = assertDelivered(await readOnlyMail(server.maildir(TO)), mail);
       assertMatch(traceField(trace, "Received"), /\bwith ESMTPSA\b/);
-      const [mechanisms] = server.events.flatMap((event) =>
-        event.type === "auth.succeeded" ? [event.mechanism.toLowerCase()] : []
+      const event = await until(
+        "the login is logged",
+        () => server.events.find((event) => event.type === "auth.succeeded"),
       );
-      assertEquals(mechanisms, mechanism);
+      assertEquals(event.mechanism.toLowerCase(), mechanism);
     });
   }
 }

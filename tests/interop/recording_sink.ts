@@ -39,6 +39,11 @@ export class RecordingSink implements AsyncDisposable {
     return this.#listener.addr.port;
   }
 
+  /** How many stations are connected. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
   async #accept(): Promise<void> {
     const sessions: Promise<void>[] = [];
     for await (const connection of this.#listener) {

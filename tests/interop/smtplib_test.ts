@@ -6,6 +6,7 @@
  */
 
 import { assertEquals, assertGreater, assertMatch } from "@std/assert";
+import { until } from "./daemon.ts";
 import { DOTS, EIGHT_BIT, LONG_LINES, makeLargeBody, makeMail } from "./mail.ts";
 import { assertDelivered, readMaildir, readOnlyMail, traceField } from "./maildir.ts";
 import { type Server, startCatcher, startStation } from "./server.ts";
@@ -72,9 +73,12 @@ interopTest("smtplib sends from and to addresses that are not ASCII", ["python3"
   const options = ["SMTPUTF8", "BODY=8BITMIME"];
   const sent = await send(server, undefined, mail, { ...envelope, mail_options: options });
   assertEquals(sent.error, null);
-  const [event] = server.events.flatMap((e) => e.type === "message.accepted" ? [e] : []);
-  assertEquals(event?.recipients, [to]);
-  assertEquals(event?.sender, "jürgen@sender.test");
+  const event = await until(
+    "the mail is logged",
+    () => server.events.find((event) => event.type === "message.accepted"),
+  );
+  assertEquals(event.recipients, [to]);
+  assertEquals(event.sender, "jürgen@sender.test");
   const trace = assertDelivered(await readOnlyMail(server.maildir(to)), mail);
   assertMatch(traceField(trace, "Received"), /\bwith UTF8SMTP\b/);
 });

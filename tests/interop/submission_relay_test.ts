@@ -68,7 +68,7 @@ interopTest("curl and swaks submit mail that goes on to Postfix", [
 /** Runs `yizhan queue` beside a server. */
 function queue(server: Server, ...words: string[]): Promise<Ran> {
   const { folder } = server;
-  return runCommand(folder, ["queue", ...words, "--mail", `${folder.path}/mail`]);
+  return runCommand(folder, ["queue", ...words, "--config", `${folder.path}/yizhan.yaml`]);
 }
 
 async function list(server: Server, ...words: string[]): Promise<QueueSummary[]> {
