@@ -29,9 +29,8 @@ class Place implements AsyncDisposable {
 
   /** How the program is run, with what Deno shall grant. */
   options(...permissions: readonly string[]): RunOptions {
-    const origin = `127.0.0.1:${this.#server.addr.port}`;
     return {
-      flags: ["--no-lock", "--no-config", `--allow-import=${origin}`, ...permissions],
+      flags: ["--no-lock", "--no-config", ...permissions],
       script: this.main,
       cwd: this.folder.path,
     };
