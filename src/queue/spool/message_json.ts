@@ -34,7 +34,8 @@ export type ParsedMessageJson =
   | { readonly entry?: undefined; readonly reason: string };
 
 const FIRST_LINE = /^\{"sha256":"([0-9a-f]{64})",$/;
-const CONTENT = /^"entry":(\{.*\}),\n"(head|head8bit)":(\[[^]*\])\}\n$/;
+// A line ends with LF; to `.` also U+2028 ends one, which JSON leaves as it is.
+const CONTENT = /^"entry":(\{[^\n]*\}),\n"(head|head8bit)":(\[[^]*\])\}\n$/;
 
 /**
  * The file of a message.

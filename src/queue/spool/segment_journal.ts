@@ -48,7 +48,8 @@ export interface ParsedJournal {
 }
 
 const HEADER = /^yizhan-journal 1 ([0-9a-f]{32})$/;
-const LINE = /^([0-9a-f]{8}) ((done|moved|entry|refused) (\d{1,15}) (.*))$/;
+// To `.` also U+2028 ends a line, and JSON leaves it as it is.
+const LINE = /^([0-9a-f]{8}) ((done|moved|entry|refused) (\d{1,15}) ([^\n]*))$/;
 const LF = 0x0a;
 
 /** The octets of one line. */

@@ -7,7 +7,14 @@
 import fc from "fast-check";
 import type { QueueEntry } from "../../../src/queue/entry.ts";
 
-const text = fc.oneof(fc.string(), fc.string({ unit: "binary" }));
+const text = fc.oneof(
+  fc.string(),
+  fc.string({ unit: "binary" }),
+  // What ends a line in one place or another, and what JSON or a regular expression might stumble over.
+  fc.string({
+    unit: fc.constantFrom("a", "\n", "\r", "\u0085", "\u2028", "\u2029", '"', "\\", "\0"),
+  }),
+);
 const time = fc.oneof(
   fc.nat({ max: Number.MAX_SAFE_INTEGER }),
   fc.double({ noNaN: true, noDefaultInfinity: true }).map((n) => n === 0 ? 0 : n),

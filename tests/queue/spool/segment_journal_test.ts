@@ -23,7 +23,9 @@ Deno.test("parseJournal() gives what formatJournalLine() wrote", () => {
   const line = fc.record({
     verb: fc.constantFrom("done" as const, "moved" as const, "entry" as const, "refused" as const),
     place: fc.nat(),
-    text: fc.string({ unit: fc.constantFrom("a", " ", "{", '"', "é", "驿") }),
+    text: fc.string({
+      unit: fc.constantFrom("a", " ", "{", '"', "é", "驿", "\r", "\u2028", "\u2029"),
+    }),
   });
   fc.assert(fc.property(fc.array(line), (lines) => {
     const parsed = parseJournal(journalOf(lines), NONCE);
