@@ -15,7 +15,7 @@ import { hintNearestName } from "../config/nearest_name.ts";
 import { wordsFor } from "./program_name.ts";
 import { complain } from "./terminal.ts";
 import { describeError } from "./trouble.ts";
-import { VERSION } from "./version.ts";
+import { describeRuntime, VERSION } from "./version.ts";
 
 const PROGRAM = "yizhan";
 
@@ -46,7 +46,7 @@ async function dispatch(words: readonly string[]): Promise<ExitCode> {
     case "--version":
     case "-V":
       demandNoMore(first, rest);
-      console.log(`${PROGRAM} ${VERSION}`);
+      console.log(`${PROGRAM} ${VERSION}\n${describeRuntime()}`);
       return EXIT.ok;
     case "--help":
     case "-h":
@@ -98,13 +98,13 @@ function formatHelp(): string {
     ...formatTable([
       ...COMMANDS.map(({ name, summary }) => [name, capitalize(summary)] as const),
       ["help", "Print this help, or that of a command: help COMMAND"],
-      ["version", "Print the version"],
+      ["version", "Print the version, and that of the runtime"],
     ]),
     "",
     "Flags:",
     ...formatTable([
       ["--help", "Print this help"],
-      ["--version", "Print the version"],
+      ["--version", "The same as version"],
     ]),
   ].join("\n");
 }
