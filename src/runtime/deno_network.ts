@@ -37,20 +37,33 @@ const PEER_TROUBLES: ReadonlySet<string | undefined> = new Set([
 
 /** The sockets of this machine. */
 export class DenoNetwork implements Network {
+  /** Listeners on unix sockets that are closed and still have their path. */
+  readonly #leaving = new Map<string, Promise<unknown>>();
+
   async listen(address: SocketAddress): Promise<Listener> {
+    if (address.transport === "unix") await this.#leaving.get(address.path);
     try {
-      return new DenoListener(open(address));
+      return this.#open(address);
     } catch (error) {
       if (address.transport === "unix" && await isStale(address.path, error)) {
         try {
           await Deno.remove(address.path);
-          return new DenoListener(open(address));
+          return this.#open(address);
         } catch (again) {
           rethrow(again);
         }
       }
       rethrow(error);
     }
+  }
+
+  #open(address: SocketAddress): Listener {
+    const leaving = this.#leaving;
+    return new DenoListener(open(address), (left) => {
+      if (address.transport !== "unix") return;
+      leaving.set(address.path, left);
+      left.finally(() => leaving.delete(address.path));
+    });
   }
 
   async connect(address: SocketAddress, options: ConnectOptions = {}): Promise<Connection> {
@@ -77,19 +90,29 @@ export class DenoNetwork implements Network {
 export class DenoListener implements Listener {
   readonly address: SocketAddress;
   readonly #listener: Deno.Listener;
+  readonly #onClose: (left: Promise<unknown>) => void;
+  /** Settles when no accept is pending. */
+  #accepting: Promise<unknown> = Promise.resolve();
   #closed = false;
   #endPause: (() => void) | null = null;
 
-  /** Takes a socket over: `listener` must not be used elsewhere any more. */
-  constructor(listener: Deno.Listener) {
+  /**
+   * Takes a socket over: `listener` must not be used elsewhere any more.
+   *
+   * @param onClose is told when it is closed, with what settles when its address is free again.
+   */
+  constructor(listener: Deno.Listener, onClose: (left: Promise<unknown>) => void = () => {}) {
     this.#listener = listener;
+    this.#onClose = onClose;
     this.address = socketAddress(listener.addr);
   }
 
   async accept(onTrouble?: (error: unknown) => void): Promise<Connection | null> {
     while (!this.#closed) {
       try {
-        return new DenoConnection(await this.#listener.accept());
+        const accepting = this.#listener.accept();
+        this.#accepting = accepting;
+        return new DenoConnection(await accepting);
       } catch (error) {
         if (this.#closed) return null;
         const trouble = withErrorCode(error);
@@ -100,11 +123,15 @@ export class DenoListener implements Listener {
     return null;
   }
 
-  /** Deno removes the path of a unix socket itself when it closes it. */
+  /**
+   * Deno removes the path of a unix socket itself, but not before the accept that is pending has ended, a turn of
+   * the event loop later: who listens there too early finds it taken, and would lose it again.
+   */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#listener.close();
+    this.#onClose(this.#accepting.catch(() => {}));
     this.#endPause?.();
   }
 

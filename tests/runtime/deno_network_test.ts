@@ -59,6 +59,23 @@ Deno.test("listen() takes over the path of a unix socket nobody answers", async 
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("listen() has the path of a unix socket at once that was closed while it accepted", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "yizhan-" });
+  const address = { transport: "unix", path: `${folder}/lmtp.sock` } as const;
+  const before = await network.listen(address);
+  const accepting = before.accept();
+  await Deno.lstat(address.path); // by now the accept is under way
+  before.close();
+  const listener = await network.listen(address);
+  assertEquals(await accepting, null);
+  // And it keeps the path.
+  const client = await network.connect(address);
+  (await listener.accept())!.close();
+  client.close();
+  listener.close();
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("listen() leaves what is no unix socket alone", async () => {
   const folder = await Deno.makeTempDir({ prefix: "yizhan-" });
   const path = `${folder}/precious`;
