@@ -489,6 +489,21 @@ Deno.test("reload() lets more go at once, or less, from then on", async () => {
   assertEquals(runs.length, 4);
 });
 
+Deno.test("reload() to a smaller window does not hold new mail up until the last message has ended", async () => {
+  const { subject, clock, runs, submit } = await withPrograms({ paused: true });
+  await using _ = subject;
+  const ids = [(await submit("a")).id];
+  await submit("b");
+  const { signal } = new AbortController();
+  await clock.runUntil(
+    Array.fromAsync(subject.mta.queue!.change({ ids }, { action: "retry" }, signal)),
+  );
+  const queue = { directory: "/queue", limits: { window: 10 } };
+  await subject.reload({ queue, routes: route("new") });
+  await clock.advance(500);
+  assertEquals(runs, ["old a", "new b"]);
+});
+
 Deno.test("reload() holds mail to other limits and schedules", async () => {
   const { subject, clock, runs, submit } = await withPrograms();
   await using _ = subject;

@@ -22,6 +22,7 @@ import { isUntold } from "../queue/notice.ts";
 import type { Outcome } from "../queue/outcome.ts";
 import type { Claim, QueueStore } from "../queue/store.ts";
 import type { Clock, Random } from "../runtime/runtime.ts";
+import { ClaimLoop, type ClaimRoom } from "./claim_loop.ts";
 import type { Downtime, Feedback } from "./destination.ts";
 import { completeOutcomes, deferred, feedbackOf, type JobPlan, limitOf, planJobs } from "./jobs.ts";
 import { Orders } from "./orders.ts";
@@ -45,25 +46,10 @@ interface Job {
   readonly plan: JobPlan;
 }
 
-/** Milliseconds between two tries to claim while the queue cannot be read. */
-const CLAIM_PAUSE = 5000;
-/** The longest that new work is waited for without a look. */
-const LONGEST_WAIT = 60_000;
-/**
- * The shortest, after so many looks that found nothing though the store had named a time that is
- * past: what came in during the look must not wait, and a store that names a time too early must
- * not be asked in a circle.
- */
-const SHORTEST_WAITS = [0, 10, 100, 1000];
 /** Milliseconds after which what was broken off is tried again. */
 const BROKEN_OFF = 60_000;
 /** Milliseconds after which what was given back is taken up again. */
 const GIVEN_BACK = 5000;
-/**
- * Milliseconds to rest after a batch of which most was sent back, so that a heap for one
- * destination is not dug through in one go.
- */
-const DIG_PAUSE = 100;
 /**
  * Milliseconds that transports have to end after their signal was aborted, and records to be
  * written.
@@ -81,6 +67,7 @@ export class Runner {
   #rules: RunnerRules & WayServices;
   #limits: OwnLimits;
   readonly #scheduler: Scheduler<Job>;
+  readonly #claims: ClaimLoop;
   readonly #rounds = new Set<Round>();
   /** The same, by the ids of their entries. */
   readonly #active = new Map<string, Round>();
@@ -92,12 +79,6 @@ export class Runner {
   readonly #giveUp = new AbortController();
   /** Rounds whose record cannot be written. */
   #troubles = 0;
-  /** Jobs that found no place, since the last rest. */
-  #refused = 0;
-  /** Looks in a row that found nothing though something was to be due. */
-  #inVain = 0;
-  /** Wakes the loop where it waits for room. */
-  #wake: (() => void) | null = null;
   /** Wakes the end where it waits for the last round. */
   #emptied: (() => void) | null = null;
   #pumping = false;
@@ -113,6 +94,12 @@ export class Runner {
     this.#limits = ownLimits(options.limits);
     this.#services = this.#roundServices();
     this.#scheduler = new Scheduler(options.limits);
+    this.#claims = new ClaimLoop({
+      ...{ store, clock, emit },
+      room: () => this.#claimRoom(),
+      begin: (claim) => void this.#begin(claim, false),
+      signal: this.#stopping.signal,
+    });
     this.orders = new Orders({
       ...{ store, clock, emit, released: this.#released },
       route: (entry, recipient) => this.#rules.route(entry, recipient),
@@ -136,7 +123,7 @@ export class Runner {
     for (const [round, jobs] of Map.groupBy(this.#scheduler.withdraw(), ({ round }) => round)) {
       this.#planAgain(round, jobs);
     }
-    this.#wake?.();
+    this.#claims.wake();
     this.#pump();
   }
 
@@ -194,7 +181,7 @@ export class Runner {
     if (signal?.aborted) onAbort();
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      while (!this.#stopping.signal.aborted) await this.#turn();
+      await this.#claims.run();
       await this.#stopped;
     } finally {
       signal?.removeEventListener("abort", onAbort);
@@ -214,7 +201,7 @@ export class Runner {
 
   async #stop(): Promise<void> {
     this.#stopping.abort();
-    this.#wake?.();
+    this.#claims.wake();
     // Their recipients are as they were: nothing of these is recorded, the claims are given back.
     for (const { round } of this.#scheduler.withdraw()) round.close();
     await this.#emptiedOr(this.#breakOff.signal);
@@ -264,65 +251,28 @@ export class Runner {
     this.#pump();
   }
 
-  // The loop: claim while there is room, else wait.
-
-  async #turn(): Promise<void> {
-    const { store, clock } = this.#options;
-    const { signal } = this.#stopping;
-    try {
-      const room = await this.#waitForRoom();
-      if (signal.aborted) return;
-      if (this.#refused > this.#limits.batch / 2) {
-        this.#refused = 0;
-        await clock.sleep(DIG_PAUSE, signal);
-      }
-      const now = clock.now();
-      const claims = await store.claim(now, Math.min(room, this.#limits.batch));
-      for (const claim of claims) {
-        if (signal.aborted || this.#rules.paused) store.release(claim, now);
-        else this.#begin(claim, false);
-      }
-      if (claims.length > 0) this.#inVain = 0;
-      if (claims.length > 0 || signal.aborted) return;
-      const due = store.nextDue();
-      if (due > now) this.#inVain = 0;
-      const shortest = SHORTEST_WAITS[Math.min(this.#inVain++, SHORTEST_WAITS.length - 1)]!;
-      const until = Math.min(Math.max(due, now + shortest), now + LONGEST_WAIT);
-      if (until > now) await store.wait(until, signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#options.emit({ type: "queue.trouble", where: "claim", error: describeError(error) });
-      await clock.sleep(CLAIM_PAUSE, signal).catch(() => {});
-    }
-  }
-
-  /**
-   * Resolves with the number of messages there is room for, when it is worth a claim; at the end
-   * with 0.
-   */
-  async #waitForRoom(): Promise<number> {
-    // A full window is not refilled one by one.
-    const enough = Math.min(this.#limits.batch, Math.ceil(this.#scheduler.room(0) / 8));
-    for (;;) {
-      const idle = this.#troubles > 0 || this.#rules.paused;
-      const room = idle ? 0 : this.#scheduler.room(this.#rounds.size);
-      if (this.#stopping.signal.aborted) return 0;
-      if (room > 0 && (room >= enough || this.#rounds.size === 0)) return room;
-      await new Promise<void>((resolve) => this.#wake = resolve);
-    }
+  #claimRoom(): ClaimRoom {
+    const messages = this.#rounds.size;
+    return {
+      idle: this.#troubles > 0 || (this.#rules.paused ?? false),
+      room: this.#scheduler.room(messages),
+      jobRoom: this.#scheduler.room(0),
+      messages,
+      batch: this.#limits.batch,
+    };
   }
 
   #onEnd(round: Round): void {
     this.#rounds.delete(round);
     this.#active.delete(round.entry.id);
-    this.#wake?.();
+    this.#claims.wake();
     if (this.#rounds.size === 0) this.#emptied?.();
   }
 
   #onTrouble(begins: boolean): void {
     this.#troubles += begins ? 1 : -1;
     if (this.#troubles > 0) return;
-    this.#wake?.();
+    this.#claims.wake();
     this.#pump();
   }
 
@@ -408,7 +358,7 @@ export class Runner {
     const refusal = this.#scheduler.enter(job, { destination, limit, fresh }, now);
     if (refusal === null) round.open();
     else {
-      this.#refused++;
+      this.#claims.sentBack();
       round.postpone(recipients, refusal);
     }
   }
