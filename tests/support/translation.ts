@@ -32,7 +32,7 @@ const FENCE = /^ *```/;
 
 /** The sections of a document. A link to a translation counts as one to the original. */
 export function outlineOf(markdown: string): Section[] {
-  const parts = partsOf(markdown);
+  const parts = partsOf(markdown.replaceAll(".zh-CN.md", ".md"));
   const anchors = parts.map(({ heading }) => anchorOf(heading));
   return parts.map(({ heading, lines }) => {
     const { blocks, prose } = blocksOf(lines);
@@ -114,7 +114,7 @@ function anchorOf(heading: string): string {
 }
 
 function targetOf(link: string, anchors: readonly string[]): string {
-  if (!link.startsWith("#")) return link.replace(/\.zh-CN\.md\b/, ".md");
+  if (!link.startsWith("#")) return link;
   const index = anchors.indexOf(link);
   return index < 0 ? `${link}, which is no heading` : `#${index}`;
 }
