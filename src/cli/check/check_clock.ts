@@ -38,7 +38,7 @@ export async function checkClock(
     const what = `the clock says ${time} UTC, and ${newest.path} was changed at ${day}`;
     return [error(`${what}: one of them is wrong`, advice)];
   }
-  if (now > newest.modified + 3650 * DAY) {
+  if (newest.path !== "" && now > newest.modified + 3650 * DAY) {
     const what =
       `the clock says ${time} UTC, ten years after the last change of any file looked at`;
     return [warning(what, advice)];
