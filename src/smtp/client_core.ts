@@ -52,7 +52,7 @@ export class ClientCore {
   replies = 0;
   /** Who may listen in. */
   readonly tap: SessionTap | null;
-  /** What no listener is told, even where the peer says it back to us. */
+  /** What nobody is told, even where the peer says it back to us; {@link bare}. */
   readonly #secrets: string[] = [];
   #closed = false;
   #awaited: Awaited[] = [];
@@ -116,9 +116,10 @@ export class ClientCore {
     this.expect(command, timeout, onReply);
   }
 
-  /** Listeners must never be told this. */
+  /** Nobody must ever be told this: refusals get into the log, the queue and notices. */
   keepSecret(text: string): void {
-    if (this.tap !== null && text !== "") this.#secrets.push(text);
+    const secret = bare(text);
+    if (secret !== "") this.#secrets.push(secret);
   }
 
   /** One more reply is awaited. */
@@ -153,9 +154,12 @@ export class ClientCore {
   }
 
   /** A reply came. */
-  receive(given: Reply): void {
+  receive(said: Reply): void {
     this.replies++;
-    if (this.tap?.heard) this.tap.reply(this.#show(given), true);
+    const harmless = this.#withoutSecrets(said);
+    if (this.tap?.heard) this.tap.reply(showReply(harmless), true);
+    // What is no refusal is for us alone: a challenge must be taken as it is.
+    const given = said.code < 400 ? said : harmless;
     if (given.code < 200) return this.garbage(`a ${given.code} reply, which SMTP does not have`);
     const quitting = this.awaited?.command === "QUIT";
     // RFC 5321 §3.8: to any command, and to none.
@@ -172,10 +176,12 @@ export class ClientCore {
   }
 
   /** A reply as it may be told. */
-  #show(given: Reply): Reply {
-    const said = given.lines.join("\n");
-    if (!this.#secrets.some((secret) => said.includes(secret))) return showReply(given);
-    return { ...given, lines: [HIDDEN] };
+  #withoutSecrets(given: Reply): Reply {
+    if (this.#secrets.length === 0) return given;
+    const said = bare(given.lines.join(""));
+    return this.#secrets.some((secret) => said.includes(secret))
+      ? { ...given, lines: [HIDDEN] }
+      : given;
   }
 
   /** What came makes no sense. */
@@ -211,4 +217,9 @@ export class ClientCore {
     if (command !== undefined) return command;
     return this.transaction?.inBody ? "message" : "idle";
   }
+}
+
+/** A text without what changes when it is said back: white space and line ends, the padding of base64. */
+function bare(text: string): string {
+  return text.replace(/[\s=]+/g, "");
 }

@@ -212,6 +212,8 @@ Deno.test("a client session hides what a server says back of its password", () =
     `535-5.7.8 wrong\r\n535 5.7.8 you said ${PLAIN}\r\n`,
     `334 ${PLAIN}\r\n`,
     `235 welcome, ${PASSWORD}\r\n`,
+    `535 5.7.8 you said ${PLAIN.replace(/=+$/, "")}\r\n`,
+    `535-5.7.8 you said ${PLAIN.slice(0, 9)}\r\n535 5.7.8 ${PLAIN.slice(9)}\r\n`,
   ];
   for (const echo of echoes) {
     const tap = new NotingTap();
@@ -226,6 +228,23 @@ Deno.test("a client session hides what a server says back of its password", () =
       echo[0] !== "3",
       tap.text,
     );
+  }
+});
+
+Deno.test("a client session keeps what a server says back of its password out of the log too", () => {
+  for (const mechanism of ["PLAIN", "LOGIN"] as const) {
+    const session = new ClientSession(clientSettings("client.example"), {
+      secure: true,
+      nonce: () => "n",
+    });
+    session.receive(encode(`220 x\r\n250-x\r\n250 AUTH ${mechanism}\r\n`));
+    while (session.next() !== null);
+    session.authenticate({ user: USER, password: PASSWORD });
+    if (mechanism === "LOGIN") session.receive(encode("334 x\r\n334 y\r\n"));
+    session.receive(encode(`535 5.7.8 ${USER}: wrong password "${PASSWORD}"\r\n`));
+    const told = session.next();
+    assert(told?.type === "auth-failed" && told.remote);
+    assertEquals(told.reply, { code: 535, enhanced: "5.7.8", lines: ["[…]"] });
   }
 });
 
