@@ -37,10 +37,13 @@ Deno.test("every example is tested here", async () => {
   const names = await Array.fromAsync(Deno.readDir(EXAMPLES), ({ name }) => name);
   assertEquals(names.toSorted(), [
     "catch_all_for_tests.ts",
+    "container", // documents_test.ts
     "inbound_webhook.ts",
+    "monitoring", // examples_monitoring_test.ts, interop/prometheus_test.ts
     "policy.ts",
     "relay_to_smarthost.ts",
     "send_mail.ts",
+    "systemd", // documents_test.ts, interop/systemd_test.ts
   ]);
 });
 

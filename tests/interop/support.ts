@@ -22,6 +22,7 @@ const PACKAGES: Record<string, string> = {
   "smtp-source": "postfix",
   knotd: "knot",
   promtool: "prometheus",
+  "systemd-analyze": "systemd",
 };
 
 /** What Debian does not install beside Postfix: these may lie unpacked in the folder `YIZHAN_PEERS`. */
