@@ -212,12 +212,21 @@ class Station implements Mta {
 
   async #stop(drained: Promise<void> | undefined): Promise<void> {
     const { deadlines, listeners, queue } = this.#core;
-    // Both at once: a client that holds up its session must not use up the time of deliveries.
-    await Promise.all([drained, listeners.stop(this.#giveUp.signal)]);
+    const { signal } = this.#giveUp;
+    // All at once: a client that holds up its session must not use up the time of deliveries.
+    await Promise.all([drained, listeners.stop(signal), this.#reloaded(signal)]);
     this.#ended.abort();
     // Last of all: what sessions finished meanwhile is in it.
     await queue?.close();
     deadlines.stop();
+  }
+
+  /** Resolves when no reload is under way, which could have sockets open yet, or when it is given up. */
+  #reloaded(giveUp: AbortSignal): Promise<unknown> {
+    const { promise: givenUp, resolve } = Promise.withResolvers<void>();
+    if (giveUp.aborted) resolve();
+    giveUp.addEventListener("abort", () => resolve(), { once: true });
+    return Promise.race([this.#reloading, givenUp]);
   }
 
   async #reload(given: ReloadOptions): Promise<void> {
@@ -258,8 +267,10 @@ class Station implements Mta {
     this.#generation = generation;
     outlet.sink = generation.options.onEvent;
     bodies.resize(generation.options.bodyMemory);
+    const change = listeners.adopt();
+    // Where we listen tells mail out who we are.
     if (generation.mailOut !== null) queue?.adopt(generation.mailOut);
-    return listeners.adopt();
+    return change;
   }
 
   #demandRunning(): void {

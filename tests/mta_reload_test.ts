@@ -375,6 +375,40 @@ Deno.test("reload() asked for twice is done twice, in order; while the station s
   (await subject.runtime.network.listen(tcp(26))).close();
 });
 
+Deno.test("stop() waits for a reload that is under way, so that no socket is open behind it", async () => {
+  await using subject = await Subject.start();
+  const { clock, network } = subject.runtime;
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const directory = { ...subject.options.directory, isLocalDomain: () => promise };
+  const reloading = subject.mta.reload({
+    ...subject.options,
+    directory,
+    postmaster: "bob@example.test",
+    listeners: [mx(25), mx(26)],
+  });
+  const refused = assertRejects(() => reloading, Error, "stopping");
+  await clock.settle();
+  let stopped = false;
+  const stopping = subject.mta.stop().then(() => stopped = true);
+  await clock.advance(5000);
+  assertEquals(stopped, false);
+  resolve(true);
+  await clock.runUntil(stopping);
+  await refused;
+  for (const port of [25, 26]) (await network.listen(tcp(port))).close();
+});
+
+Deno.test("stop() does not wait for a reload beyond its grace", async () => {
+  await using subject = await Subject.start();
+  const { clock } = subject.runtime;
+  const never = new Promise<never>(() => {});
+  const directory = { ...subject.options.directory, isLocalDomain: () => never };
+  subject.mta.reload({ ...subject.options, directory, postmaster: "bob@example.test" });
+  await clock.settle();
+  await clock.runUntil(subject.mta.stop({ grace: 1000 }));
+  assertEquals(subject.mta.status().stopping, true);
+});
+
 Deno.test("reload() gives mailboxes another place, and events to another watcher", async () => {
   await using subject = await Subject.start();
   const open = await subject.greeted();
