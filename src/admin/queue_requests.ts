@@ -135,7 +135,7 @@ function readId(value: unknown): string {
 }
 
 function readReason({ reason }: JsonObject): string {
-  const text = reason === undefined ? "held by the operator" : readText(reason, "reason");
+  const text = reason === undefined ? "by the operator" : readText(reason, "reason");
   if (text.length > MAX_REASON) throw bad(`reason must have at most ${MAX_REASON} characters`);
   return text;
 }

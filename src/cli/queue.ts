@@ -38,7 +38,7 @@ export const queue: Command = {
     "retry       try now, and forget which hosts were out of reach; what is named by its id is tried even",
     "            where the queue is paused (queue.paused)",
     "hold        no attempts until it is released",
-    "release     the end of a hold",
+    "release     the end of a hold: it is tried now, whenever it was due before",
     "remove      out of the queue for good; the sender is told only with --bounce",
     "",
     "The last four take ids, or a choice by --to, --from and --state, or --all. A message that is being",
@@ -108,9 +108,10 @@ async function list(
   const { shown, octets, limited } = end as { shown: number; octets: number; limited: boolean };
   if (shown > 0) {
     say(`${formatMessages(shown)}, ${formatSize(octets)}${limited ? "; there may be more" : ""}`);
-  } else {say(
-      Object.keys(filter).length === 0 ? "the queue is empty" : "no mail in the queue is such",
-    );}
+  } else {
+    const all = Object.keys(filter).length === 0;
+    say(all ? "the queue is empty" : "the queue has no such mail");
+  }
   return EXIT.ok;
 }
 
@@ -199,7 +200,9 @@ const PAST: Readonly<Record<string, string>> = {
 function describeResult(verb: string, { type, id, reason }: ControlLine): string {
   const what = type === "changed"
     ? PAST[verb]!
-    : `${type === "unchanged" ? "" : "NOT "}${PAST[verb]!}: ${reason}`;
+    : type === "unchanged"
+    ? `as it was: ${reason}`
+    : `NOT ${PAST[verb]!}: ${reason}`;
   return `${formatVisible(String(id), 100)}  ${formatVisible(what, 1000)}`;
 }
 

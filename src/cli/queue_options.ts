@@ -148,5 +148,5 @@ function readLimit(line: CommandLine): { readonly limit?: number } {
   const text = line.value("limit");
   if (text === undefined) return {};
   if (/^[1-9]\d{0,11}$/.test(text)) return { limit: Number(text) };
-  throw new UsageError(`--limit ${text}: wanted a number`);
+  throw new UsageError(`--limit ${text}: wanted a number of messages, at least 1`);
 }

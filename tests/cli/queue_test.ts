@@ -122,7 +122,7 @@ Deno.test("yizhan queue list filters and limits", async () => {
   const limited = await station.queue("list", "--limit", "2");
   assertEquals(limited.stderr, "2 messages, 186 B; there may be more\n");
   const none = await station.queue("list", "--to", "nobody.test");
-  assertEquals([none.code, none.stdout, none.stderr], [0, "", "no mail in the queue is such\n"]);
+  assertEquals([none.code, none.stdout, none.stderr], [0, "", "the queue has no such mail\n"]);
 });
 
 Deno.test("yizhan queue list of an empty queue says so", async () => {

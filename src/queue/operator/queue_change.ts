@@ -7,6 +7,7 @@
 
 import type { QueuedRecipient, QueueEntry } from "../entry.ts";
 import { type Reply, reply } from "../../smtp/reply.ts";
+import { isKeptRecipient } from "./queue_view.ts";
 
 /** What to do. */
 export type QueueChange =
@@ -14,7 +15,7 @@ export type QueueChange =
   | { readonly action: "retry" }
   /** No attempts until it is released. */
   | { readonly action: "hold"; readonly reason: string }
-  /** The end of a hold. */
+  /** The end of a hold; who waits is tried now, but what is kept for ETRN (RFC 1985). */
   | { readonly action: "release" }
   /** It goes; with `bounce` its sender is told that it could not be delivered. */
   | { readonly action: "remove"; readonly bounce: boolean };
@@ -58,7 +59,7 @@ export function changeEntry(
       return { next: { ...entry, held: { since: now, reason: change.reason } } };
     case "release":
       if (entry.held === undefined) return { unchanged: "it is not held" };
-      return { next: withoutHold(entry) };
+      return { next: release(entry, now) };
     case "remove":
       return change.bounce ? bounce(entry, now) : { next: null };
   }
@@ -75,6 +76,16 @@ function retry(
   if (!entry.recipients.some(due)) return { unchanged: "it is due already" };
   const recipients = entry.recipients.map((one) => due(one) ? { ...one, next: now } : one);
   return { next: { ...entry, recipients } };
+}
+
+/** Whoever lets mail go wants it gone, and not at the time that was set before it was stopped. */
+function release(entry: QueueEntry, now: number): QueueEntry {
+  const recipients = entry.recipients.map((one) =>
+    one.status === "waiting" && one.next > now && !isKeptRecipient(one)
+      ? { ...one, next: now }
+      : one
+  );
+  return withoutHold({ ...entry, recipients });
 }
 
 /**

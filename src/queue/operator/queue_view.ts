@@ -152,8 +152,11 @@ function detailRecipient(recipient: QueuedRecipient): RecipientDetails {
   };
 }
 
-/** As the last that was said of it tells: nobody has tried since. */
-function isKeptRecipient({ status, history }: QueuedRecipient): boolean {
+/**
+ * Whether a recipient is kept until its domain asks (ETRN), as the last that was said of it tells: nobody has tried
+ * since.
+ */
+export function isKeptRecipient({ status, history }: QueuedRecipient): boolean {
   const last = history.at(-1);
   return status === "waiting" && last !== undefined && last.host === undefined &&
     isKept(last.reply);

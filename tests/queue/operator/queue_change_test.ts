@@ -4,6 +4,7 @@ import {
   type QueueChange,
   REMOVED,
 } from "../../../src/queue/operator/queue_change.ts";
+import { KEPT } from "../../../src/queue/outcome.ts";
 import { nextAttempt, type QueueEntry } from "../../../src/queue/entry.ts";
 import { entry, NOW, recipient } from "../../admin/support.ts";
 
@@ -52,10 +53,23 @@ Deno.test("changeEntry() leaves alone what is due already", () => {
 });
 
 Deno.test("changeEntry() holds and releases, and nothing else changes", () => {
-  const before = entry("1");
+  const before = entry("1", [recipient("bob@b.test", { next: NOW - 1 })]);
   const stopped = next(before, { action: "hold", reason: "spam?" });
   assertEquals(stopped, { ...before, held: { since: NOW, reason: "spam?" } });
   assertEquals(next(stopped!, { action: "release" }), before);
+});
+
+Deno.test("changeEntry() makes due what it releases, but not what is kept for ETRN or done", () => {
+  const kept = { time: NOW - 1, reply: KEPT };
+  const released = next(
+    entry("1", [
+      recipient("bob@b.test", { next: NOW + 600_000 }),
+      recipient("carol@c.test", { next: NOW + 600_000, history: [kept] }),
+      recipient("dan@d.test", { next: NOW + 600_000, status: "relayed" }),
+    ], held),
+    { action: "release" },
+  );
+  assertEquals(released?.recipients.map((one) => one.next), [NOW, NOW + 600_000, NOW + 600_000]);
 });
 
 Deno.test("changeEntry() says what is so already", () => {
