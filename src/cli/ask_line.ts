@@ -25,7 +25,7 @@ export async function askLine(prompt: string): Promise<string> {
   const { bytesRead } = await readLater(0, octets, 0, octets.length, null);
   if (bytesRead === 0) {
     writeSync(2, "\n");
-    throw new CommandError(EXIT.usage, "interrupted; nothing was changed");
+    throw new CommandError(EXIT.interrupted, "interrupted; nothing was changed");
   }
   return new TextDecoder().decode(octets.subarray(0, bytesRead)).replace(/\r?\n$/, "");
 }

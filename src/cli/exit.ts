@@ -28,6 +28,8 @@ export const EXIT = {
   noPermission: 77,
   /** The configuration is wrong. */
   config: 78,
+  /** Ctrl-C, as shells say it of whoever a signal ended: 128 and the number of SIGINT. */
+  interrupted: 130,
 } as const;
 
 /** An exit code. */

@@ -9,7 +9,7 @@ import process from "node:process";
 import { promisify } from "node:util";
 import { passwordProblem } from "../directory/password.ts";
 import { CommandError, EXIT, UsageError } from "./exit.ts";
-import { isTerminal } from "./terminal.ts";
+import { isTerminal, say, warn } from "./terminal.ts";
 
 const readLater = promisify(read);
 
@@ -59,27 +59,43 @@ export class BlindLine {
   }
 }
 
+/** How often somebody may mistype. */
+const TRIES = 3;
+
+/** Characters of a password below which it is warned of: what is exposed to the world is tried by it. */
+const SHORT = 8;
+
 /**
- * A new password.
+ * A new password. On a terminal it is asked for again where it is empty or the two are not the same, a few times.
  *
  * @throws {UsageError} when there is no terminal to ask on.
- * @throws {CommandError} when it is empty, or the two are not the same.
+ * @throws {CommandError} when it is empty, or the two are not the same; or for Ctrl-C.
  */
 export async function askNewPassword(address: string, fromStdin: boolean): Promise<string> {
   if (fromStdin) return checkPassword(await readStdin());
   if (!isTerminal("stdin")) {
     throw new UsageError("standard input is not a terminal to ask on: give --password-stdin");
   }
-  const first = checkPassword(await typeBlindly(`Password for ${address}: `));
-  if (await typeBlindly("Again: ") !== first) {
-    throw new CommandError(EXIT.dataError, "the two passwords differ; nothing was changed");
+  for (let tries = 1;; tries++) {
+    const first = await typeBlindly(`Password for ${address}: `);
+    const problem = passwordProblem(first) ??
+      (await typeBlindly("Again: ") === first ? null : "the two passwords differ");
+    if (problem === null) return warnOfShort(first);
+    if (tries === TRIES) throw new CommandError(EXIT.dataError, `${problem}; nothing was changed`);
+    say(`  ${problem}; once more`);
   }
-  return first;
+}
+
+function warnOfShort(password: string): string {
+  if ([...password].length < SHORT) {
+    warn(`a password of less than ${SHORT} characters is soon guessed, and spam sent with it`);
+  }
+  return password;
 }
 
 function checkPassword(password: string): string {
   const problem = passwordProblem(password);
-  if (problem === null) return password;
+  if (problem === null) return warnOfShort(password);
   throw new CommandError(EXIT.dataError, `${problem}; nothing was changed`);
 }
 
@@ -102,7 +118,7 @@ async function typeBlindly(prompt: string): Promise<string> {
         : line.receive(octets.subarray(0, length));
       if (typed.state === "done") return typed.line;
       if (typed.state === "interrupted") {
-        throw new CommandError(EXIT.usage, "interrupted; nothing was changed");
+        throw new CommandError(EXIT.interrupted, "interrupted; nothing was changed");
       }
     }
   } finally {

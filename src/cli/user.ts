@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Address, formatAddress, mailboxKey, parseAddress } from "../address.ts";
+import { type Address, domainKey, formatAddress, mailboxKey, parseAddress } from "../address.ts";
 import { parseSendAs, type SendAs } from "../directory/directory_table.ts";
 import {
   addUser,
@@ -15,17 +15,20 @@ import {
   listUsers,
   removeUser,
   setPassword,
+  tryAddUser,
   type UsersFileAccess,
 } from "../directory/users_edit.ts";
+import type { UsersFile } from "../directory/users_file.ts";
+import { readUsersFile } from "../directory/users_read.ts";
 import type { Files } from "../runtime/runtime.ts";
 import type { Command, CommandLine, Flag } from "./command.ts";
-import { CONFIG_FLAG, findConfigPaths } from "./config_file.ts";
+import { CONFIG_FLAG, findConfigPaths, readConfigFor } from "./config_file.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { hintNearestName } from "../config/nearest_name.ts";
 import { thisRuntime } from "./machine.ts";
 import { askNewPassword } from "./password.ts";
 import { requirePermissions } from "./permissions.ts";
-import { say } from "./terminal.ts";
+import { say, warn } from "./terminal.ts";
 import { explainFailure } from "./trouble.ts";
 import { readSize } from "./values.ts";
 
@@ -53,7 +56,8 @@ export const user: Command = {
     "remove ADDRESS  the user goes, its mail stays",
     "list            all users",
     "",
-    "Passwords are kept as SCRAM-SHA-256 verifiers: nobody can read them back from the file.",
+    "Passwords are kept as SCRAM-SHA-256 verifiers: nobody can read them back from the file. A user whom an",
+    "alias or a catch-all leads to cannot be removed before that is changed.",
     "",
     "The users file is the one that the configuration names; add makes it where there is none. It is text",
     "and may be edited by hand; its first line is `# yizhan users 1`. Its lines:",
@@ -65,6 +69,9 @@ export const user: Command = {
     "secret BASE64                  written by `user add`; leave it",
     "",
     "A running server sees a change within a second or two.",
+    "",
+    "Exit codes: 0 done, 64 wrong command line, 65 it makes no sense for that file, 66 no such file or",
+    "configuration, 73 the file cannot be made, 77 not allowed, 130 Ctrl-C.",
   ].join("\n"),
   flags: FLAGS,
   examples: [
@@ -96,8 +103,7 @@ async function runUser(line: CommandLine, words: readonly string[]): Promise<Exi
       demandOperands(line, 1);
       requirePermissions({ read: [path], write: [], listen: [], sys: [] }, words);
       await demandFile(files, path);
-      const format = line.has("json") ? formatUserJson : describeUser;
-      for (const one of await listUsers(access)) console.log(format(one));
+      await list(access, line.has("json"));
       return EXIT.ok;
     }
     const address = readAddress(line);
@@ -113,6 +119,12 @@ async function runUser(line: CommandLine, words: readonly string[]): Promise<Exi
   }
 }
 
+async function list(access: UsersFileAccess, json: boolean): Promise<void> {
+  const users = await listUsers(access);
+  for (const one of users) console.log(json ? formatUserJson(one) : describeUser(one));
+  if (users.length === 0 && !json) say(`${access.path} has no users yet: yizhan user add ADDRESS`);
+}
+
 async function edit(
   verb: string,
   access: UsersFileAccess,
@@ -126,15 +138,20 @@ async function edit(
   }
   const rights = line.values("send-as").map(readSendAs);
   const quota = readQuota(line);
-  // Before the password is asked for: nobody should type it twice for nothing.
-  await demandKnown(verb === "passwd", access, address);
-  const password = await askNewPassword(name, line.has("password-stdin"));
   if (verb === "passwd") {
-    await setPassword(access, address, password);
+    await demandUser(access, address);
+    await setPassword(access, address, await askNewPassword(name, line.has("password-stdin")));
     return say(`${name} has another password`);
   }
-  await addUser(access, { address, password, sendAs: rights, ...quota });
+  const file = await tryAddUser(access, address);
+  const newDomain = await isNewDomain(line, file, address);
+  const password = await askNewPassword(name, line.has("password-stdin"));
+  const left = await addUser(access, { address, password, sendAs: rights, ...quota });
   say(`${name} is added to ${access.path}`);
+  if (newDomain) {
+    say(`${address.domain} is new: mail for it ends here from now on. Its DNS records: yizhan dns`);
+  }
+  if (left.length > 0) warn(`the file is not in force before this is mended:\n${left.join("\n")}`);
 }
 
 function readVerb(line: CommandLine): string {
@@ -203,16 +220,28 @@ async function demandFile(files: Files, path: string): Promise<void> {
   throw new CommandError(EXIT.noInput, `${path} does not exist; ${advice}`);
 }
 
-async function demandKnown(
-  wanted: boolean,
-  access: UsersFileAccess,
-  address: Address,
-): Promise<void> {
-  if (await access.files.stat(access.path) === null) return;
-  const names = (await listUsers(access)).map((one) => mailboxKey(one.address));
-  if (names.includes(mailboxKey(address)) === wanted) return;
-  const what = wanted ? "is no user of it" : "exists already; passwd changes its password";
-  throw new CommandError(EXIT.dataError, `${access.path}: ${formatAddress(address)} ${what}`);
+/** Before the password is asked for: nobody should type it twice for nothing. */
+async function demandUser(access: UsersFileAccess, address: Address): Promise<void> {
+  const { table } = (await readUsersFile(access.files, access.path)).file;
+  if (table.users.has(mailboxKey(address))) return;
+  const what = `${access.path}: ${formatAddress(address)} is no user of it`;
+  throw new CommandError(EXIT.dataError, what);
+}
+
+/** Whether nothing yet says that mail for the domain ends here; `false` where that cannot be known. */
+async function isNewDomain(
+  line: CommandLine,
+  file: UsersFile | null,
+  { domain }: Address,
+): Promise<boolean> {
+  if (line.has("users") || file?.table.domains.has(domainKey(domain))) return false;
+  try {
+    const { written } = await readConfigFor(line);
+    return !written.domains.map(domainKey).includes(domainKey(domain));
+  } catch (error) {
+    if (error instanceof CommandError) return false;
+    throw error;
+  }
 }
 
 /** One line: the address, then what is not usual about it, as the users file has it. */

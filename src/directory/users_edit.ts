@@ -2,7 +2,8 @@
  * Changes to a users file that leave every other line as it was, comments and all: what
  * `yizhan user add`, `remove`, `passwd` and `list` do.
  *
- * The new text is parsed before it is written; what would not parse is refused. It goes to `PATH.new`,
+ * The new text is parsed before it is written; what would not parse is refused, but where that mends a part of
+ * what is wrong already, such as an alias for a user who is not there yet. It goes to `PATH.new`,
  * is synced, renamed over the file, and the folder is synced: after a crash there is the old file or
  * the new one. `PATH.new` is also the lock: two edits at once cannot lose one another. A running server
  * sees the new file within two seconds.
@@ -24,8 +25,16 @@ import { formatBase64 } from "../smtp/sasl/base64.ts";
 import type { Quota } from "./directory.ts";
 import { formatVerifier, makeVerifier, passwordProblem } from "./password.ts";
 import type { SendAs } from "./directory_table.ts";
-import { splitWords, USERS_HEADER, type UsersFile } from "./users_file.ts";
-import { checkUsersText, readUsersFile, UsersFileError } from "./users_read.ts";
+import { parseUsersFile, splitWords, USERS_HEADER, type UsersFile } from "./users_file.ts";
+import {
+  decodeUsers,
+  describeProblems,
+  parseUsersText,
+  readUsersFile,
+  readUsersOctets,
+  UsersFileError,
+  type UsersText,
+} from "./users_read.ts";
 
 /** Where a users file is, and the means to change it. */
 export interface UsersFileAccess {
@@ -51,28 +60,63 @@ export interface ListedUser {
   readonly sendAs: readonly SendAs[];
 }
 
-/** Adds a user; makes the file where there is none. The user must not exist yet. */
-export async function addUser(access: UsersFileAccess, user: NewUser): Promise<void> {
+/**
+ * Adds a user; makes the file where there is none. The user must not exist yet.
+ *
+ * @returns what is wrong with the file yet, a line each: where aliases lead to several that nobody has, they can be
+ * made one after the other.
+ */
+export async function addUser(
+  access: UsersFileAccess,
+  user: NewUser,
+): Promise<readonly string[]> {
   const { address, password } = user;
   const verifier = password === null ? "-" : await hash(password, access.random);
   const words = ["user", formatAddress(address), verifier, ...formatOptions(user)];
-  await edit(access, (text, file) => {
+  return await edit(access, (text, file) => {
     if (text === "") {
       const secret = formatBase64(access.random.bytes(32));
       text = `${USERS_HEADER}\nsecret ${secret}\n`;
     }
     if (file?.table.users.has(mailboxKey(address))) {
-      throw problem(access, address, "exists already");
+      throw existsAlready(access, address);
     }
     const lines = splitLines(text);
     return [...lines, words.join(" ") + (lines[0]!.endsWith("\r") ? "\r" : "")];
   });
 }
 
-/** Takes a user out. The mailbox and its mail stay. */
+/**
+ * Whether a user could be added, before a password is asked for; gives the file as it is, `null` where there is none.
+ *
+ * @throws {UsersFileError} as {@link addUser}.
+ */
+export async function tryAddUser(
+  access: UsersFileAccess,
+  address: Address,
+): Promise<UsersFile | null> {
+  const { files, path } = access;
+  if (await files.stat(path) === null) return null;
+  const { text, file } = await readAsItIs(files, path);
+  if (file.table.users.has(mailboxKey(address))) throw existsAlready(access, address);
+  const line = `user ${formatAddress(address)} -`;
+  demandBetter(file, parseUsersText([...splitLines(text), line].join("\n"), path), path);
+  return file;
+}
+
+/** Takes a user out that no alias and no catch-all leads to. The mailbox and its mail stay. */
 export async function removeUser(access: UsersFileAccess, address: Address): Promise<void> {
   await edit(access, (text, file) => {
-    return splitLines(text).toSpliced(lineOf(access, file, address), 1);
+    const lines = splitLines(text);
+    const index = lineOf(access, file, address);
+    const { problems } = parseUsersFile(lines.with(index, "").join("\n"));
+    if (file?.problems.length === 0 && problems.length > 0) {
+      const name = formatAddress(address);
+      throw new UsersFileError(
+        problems.map(({ line }) => `${access.path}:${line}: leads to ${name}; change that first`),
+      );
+    }
+    return lines.toSpliced(index, 1);
   });
 }
 
@@ -102,11 +146,15 @@ export async function listUsers(access: UsersFileAccess): Promise<ListedUser[]> 
   });
 }
 
-/** Reads, changes and writes under the lock. The change gets "" and `null` where there is no file. */
+/**
+ * Reads, changes and writes under the lock. The change gets "" and `null` where there is no file. A file that is
+ * wrong is changed only where that mends some of it; gives what is wrong yet.
+ */
 async function edit(
   { files, path }: UsersFileAccess,
   change: (text: string, file: UsersFile | null) => string[],
-): Promise<void> {
+): Promise<readonly string[]> {
+  let left: readonly string[] = [];
   const draft = `${path}.new`;
   if ((await files.stat(path))?.kind === "link") {
     throw new UsersFileError([`${path}: is a link; name the file it leads to`]);
@@ -120,12 +168,12 @@ async function edit(
   );
   try {
     try {
-      const current = await files.stat(path) === null ? null : await readUsersFile(files, path);
+      const current = await files.stat(path) === null ? null : await readAsItIs(files, path);
       // Before the sync: a crash must not bring back a file its server cannot read.
       if (current !== null) await keepAccess(files, path, draft);
       const lines = change(current?.text ?? "", current?.file ?? null);
       const text = lines.map((line) => `${line}\n`).join("");
-      checkUsersText(text, path);
+      left = demandBetter(current?.file ?? null, parseUsersText(text, path), path);
       await handle.write(encode(text));
       await handle.sync();
     } finally {
@@ -137,6 +185,21 @@ async function edit(
     throw error;
   }
   await files.syncDirectory(folderOf(path));
+  return left;
+}
+
+async function readAsItIs(files: Files, path: string): Promise<UsersText> {
+  const text = decodeUsers(await readUsersOctets(files, path), path);
+  return { text, file: parseUsersText(text, path) };
+}
+
+/** Nothing is wrong, or less than before; gives that. Else it is told as it is in the file. */
+function demandBetter(old: UsersFile | null, next: UsersFile, path: string): readonly string[] {
+  if (next.problems.length === 0) return [];
+  const before = old?.problems.length ?? 0;
+  const { problems } = describeProblems(before > 0 ? old! : next, path);
+  if (next.problems.length >= before) throw new UsersFileError(problems);
+  return describeProblems(next, path).problems;
 }
 
 async function keepAccess(files: Files, path: string, draft: string): Promise<void> {
@@ -154,6 +217,10 @@ function lineOf(access: UsersFileAccess, file: UsersFile | null, address: Addres
   const line = file?.lines.get(mailboxKey(address));
   if (line === undefined) throw problem(access, address, "is no user of it");
   return line - 1;
+}
+
+function existsAlready(access: UsersFileAccess, address: Address): UsersFileError {
+  return problem(access, address, "exists already; passwd changes its password");
 }
 
 function problem({ path }: UsersFileAccess, address: Address, what: string): UsersFileError {

@@ -54,11 +54,15 @@ export async function readUsersOctets(files: Files, path: string): Promise<Uint8
 
 /** Parses the octets of a users file. @throws {UsersFileError} for everything wrong in it. */
 export function parseUsersOctets(octets: Uint8Array, path: string): UsersText {
-  const text = decodeStrict(octets);
-  if (text === null) {
-    throw new UsersFileError([`${path}:${illFormedLine(octets)}: found octets that are not UTF-8`]);
-  }
+  const text = decodeUsers(octets, path);
   return { text, file: checkUsersText(text, path) };
+}
+
+/** The text of a users file. @throws {UsersFileError} where it is not UTF-8. */
+export function decodeUsers(octets: Uint8Array, path: string): string {
+  const text = decodeStrict(octets);
+  if (text !== null) return text;
+  throw new UsersFileError([`${path}:${illFormedLine(octets)}: found octets that are not UTF-8`]);
 }
 
 /**
@@ -81,6 +85,20 @@ export async function readUsersFile(files: Files, path: string): Promise<UsersTe
 
 /** Parses the text of a users file. @throws {UsersFileError} for everything wrong in it. */
 export function checkUsersText(text: string, path: string): UsersFile {
+  const file = parseUsersText(text, path);
+  if (file.problems.length > 0) throw describeProblems(file, path);
+  return file;
+}
+
+/** What is wrong in a users file, each with its line; the first of it. */
+export function describeProblems({ problems }: UsersFile, path: string): UsersFileError {
+  const told = problems.slice(0, MAX_TOLD).map(({ line, text }) => `${path}:${line}: ${text}`);
+  const more = problems.length - told.length;
+  return new UsersFileError(more === 0 ? told : [...told, `${path}: and ${more} more`]);
+}
+
+/** Parses the text of a users file, whatever is wrong in it. @throws {UsersFileError} for a key in PEM form. */
+export function parseUsersText(text: string, path: string): UsersFile {
   // A key given for a users file by mistake: no line of it may be quoted, least of all in a log.
   const pem = /^[^\S\n]*-----BEGIN /m.exec(text);
   if (pem !== null) {
@@ -88,11 +106,7 @@ export function checkUsersText(text: string, path: string): UsersFile {
     const what = "found a certificate or key in PEM form; name the users file instead";
     throw new UsersFileError([`${path}:${line}: ${what}`]);
   }
-  const file = parseUsersFile(text);
-  if (file.problems.length === 0) return file;
-  const told = file.problems.slice(0, MAX_TOLD).map(({ line, text }) => `${path}:${line}: ${text}`);
-  const more = file.problems.length - told.length;
-  throw new UsersFileError(more === 0 ? told : [...told, `${path}: and ${more} more`]);
+  return parseUsersFile(text);
 }
 
 /** The first line that is not UTF-8. No octet of a longer character is a line feed. */

@@ -37,7 +37,9 @@ Deno.test("yizhan user adds, lists, changes and removes users", async () => {
   assertEquals(again.code, 65);
   assertMatch(again.stderr, /^yizhan: .*exists already; passwd changes its password\n$/);
 
-  assertEquals((await user(["add", "bob@example.org", "--password-stdin"], "b\r\n")).code, 0);
+  const bob = await user(["add", "bob@example.org", "--password-stdin"], "b\r\n");
+  assertEquals(bob.code, 0);
+  assertMatch(bob.stderr, /^warning: a password of less than 8 characters/);
   assertEquals((await user(["list"])).stdout.split("\n"), [
     "alice@example.org quota=1G sendAs=sales@example.org",
     "bob@example.org",
@@ -53,6 +55,51 @@ Deno.test("yizhan user adds, lists, changes and removes users", async () => {
   const gone = await user(["passwd", "alice@example.org", "--password-stdin"], "x");
   assertEquals(gone.code, 65);
   assertMatch(gone.stderr, /alice@example\.org is no user of it\n$/);
+});
+
+Deno.test("yizhan user tells of domains that are new, and of aliases that lead to those yet to come", async () => {
+  await using folder = await Folder.make();
+  const users = `${folder.path}/users`;
+  await Deno.writeTextFile(
+    `${folder.path}/yizhan.yaml`,
+    "hostname: mx.example.org\ndomains: [example.org]\nlisteners: [{ role: mx, address: '127.0.0.1:0' }]\n",
+  );
+  const user = (words: string[]) =>
+    run(["user", ...words], { cwd: folder.path, stdin: "correct horse\n" });
+  const add = (name: string) => user(["add", name, "--password-stdin"]);
+
+  await Deno.writeTextFile(users, "# yizhan users 1\n");
+  const none = await user(["list"]);
+  assertEquals(none, {
+    code: 0,
+    stdout: "",
+    stderr: "users has no users yet: yizhan user add ADDRESS\n",
+  });
+  assertEquals((await user(["list", "--json"])).stderr, "");
+
+  assertEquals((await add("alice@example.org")).stderr, "alice@example.org is added to users\n");
+  const other = await add("alice@other.example");
+  assertEquals(other.code, 0);
+  assertMatch(other.stderr, /\nother\.example is new: mail for it ends here from now on/);
+
+  const text = await Deno.readTextFile(users);
+  await Deno.writeTextFile(
+    users,
+    `${text}alias team@example.org bob@example.org eve@example.org\n`,
+  );
+  const nobody = await add("carol@example.org");
+  assertEquals(nobody.code, 65);
+  assertMatch(nobody.stderr, /^yizhan: users:5: found target "bob@example\.org", which nobody has/);
+  const bob = await add("bob@example.org");
+  assertEquals(bob.code, 0);
+  assertMatch(bob.stderr, /^warning: .*not in force.*\nusers:5: found target "eve@example\.org"/m);
+  assertEquals((await add("eve@example.org")).stderr, "eve@example.org is added to users\n");
+  const removed = await user(["remove", "eve@example.org"]);
+  assertEquals(removed, {
+    code: 65,
+    stdout: "",
+    stderr: "yizhan: users:5: leads to eve@example.org; change that first\n",
+  });
 });
 
 permissionTest("yizhan user add runs with the permissions its own advice names", async () => {

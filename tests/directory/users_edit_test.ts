@@ -15,6 +15,7 @@ import {
   listUsers,
   removeUser,
   setPassword,
+  tryAddUser,
 } from "../../src/directory/users_edit.ts";
 import { parseSize } from "../../src/directory/users_file.ts";
 import { readUsersFile, UsersFileError } from "../../src/directory/users_read.ts";
@@ -124,7 +125,7 @@ Deno.test("removeUser() refuses to leave an alias that leads nowhere", async () 
   await assertRejects(
     () => removeUser(access, BOB),
     UsersFileError,
-    `${PATH}:7: found target "bob@example.org", which nobody has`,
+    `${PATH}:8: leads to bob@example.org; change that first`,
   );
   assertEquals(await read(files), text);
   assertEquals(await files.stat(`${PATH}.new`), null);
@@ -151,6 +152,31 @@ Deno.test("listUsers() lists them in the order of the file", async () => {
     { address: ALICE, canLogIn: false, quota: { bytes: 1024 ** 3 }, sendAs: [] },
     { address: BOB, canLogIn: true, quota: { messages: 5 }, sendAs: [] },
   ]);
+});
+
+Deno.test("addUser() makes who aliases lead to already, one after the other", async () => {
+  const aliases = "alias team@example.org carol@example.org dan@example.org\n";
+  const { files, access } = await machine(KEPT + aliases);
+  const add = (name: string) => addUser(access, { address: parseAddress(name)!, password: null });
+  await assertRejects(
+    () => add("erin@example.org"),
+    UsersFileError,
+    `${PATH}:8: found target "carol@example.org", which nobody has`,
+  );
+  assertEquals(await read(files), KEPT + aliases);
+  const left = await add("carol@example.org");
+  assertEquals(left.length, 1);
+  assertStringIncludes(left[0]!, `${PATH}:8: found target "dan@example.org"`);
+  assertEquals(await add("dan@example.org"), []);
+  assertEquals((await readUsersFile(files, PATH)).file.table.users.size, 4);
+});
+
+Deno.test("tryAddUser() says what addUser() would say, and writes nothing", async () => {
+  const { files, access } = await machine(KEPT);
+  assertEquals((await tryAddUser(access, parseAddress("new@example.org")!))?.table.users.size, 2);
+  await assertRejects(() => tryAddUser(access, BOB), UsersFileError, "exists already");
+  await files.remove(PATH);
+  assertEquals(await tryAddUser(access, BOB), null);
 });
 
 Deno.test("an edit refuses a file that is wrong already, and tells all that is wrong", async () => {
