@@ -24,8 +24,14 @@ export async function explainReply(
   const policy = events.flatMap((event) =>
     event.type === "command.refused" && event.policy !== undefined ? [event.policy] : []
   ).at(-1);
+  if (policy === "sender-identity" && visit.login !== null) {
+    return `the policy sender-identity says so: ${visit.login} sends as its own address, and as what sendAs ` +
+      "in the users file allows (yizhan user list)";
+  }
   if (policy !== undefined) return `the policy ${policy} says so`;
-  if (command.startsWith("AUTH")) return "no user who can log in has that name";
+  if (command.startsWith("AUTH")) {
+    return "no user who can log in has that name (yizhan user list shows all)";
+  }
   if (command.startsWith("MAIL")) return explainSender(settings, visit, code);
   if (!command.startsWith("RCPT")) return "the server turns the client away";
   const resolution = await station.router.resolve(visit.recipient);

@@ -8,6 +8,7 @@
 import { type Address, parseAddress } from "../address.ts";
 import { explainConnect } from "../admin/explain_connect.ts";
 import { explain as explainMail } from "../admin/explain.ts";
+import { accountOf } from "../admin/explained_station.ts";
 import type { Explanation } from "../admin/explanation.ts";
 import { stationOptions } from "../config/station.ts";
 import { openFileDirectory } from "../directory/file_directory.ts";
@@ -19,7 +20,7 @@ import { EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { formatExplanation } from "./explain_text.ts";
 import { serverRuntime } from "./machine.ts";
 import { requirePermissions } from "./permissions.ts";
-import { isColourful } from "./terminal.ts";
+import { isColourful, warn } from "./terminal.ts";
 import { explainFailure } from "./trouble.ts";
 
 /** The command. */
@@ -86,6 +87,10 @@ async function runExplain(line: CommandLine, words: readonly string[]): Promise<
       path: paths.users,
       domains: config.domains,
     });
+    const { login } = question;
+    if (login !== undefined && await accountOf(directory, login) === null) {
+      warn(`nobody can log in as ${login}: yizhan user list shows who can`);
+    }
     const options = { ...stationOptions(loaded), runtime, directory, certificates };
     const { explanation, station, ways } = await explainMail(options, question);
     const steps = [...explanation.steps];

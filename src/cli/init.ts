@@ -161,7 +161,9 @@ function tell(folder: string, answers: InitAnswers, result: InitResult): void {
     say(`authority. yizhan.yaml says where to name it.`);
   }
   say("\nNext:");
-  for (const [command, why] of nextCommands(folder, answers)) say(`  ${command}   # ${why}`);
+  const next = nextCommands(folder, answers);
+  const widest = Math.max(...next.map(([command]) => command.length));
+  for (const [command, why] of next) say(`  ${command.padEnd(widest)}   # ${why}`);
 }
 
 function asJson(folder: string, answers: InitAnswers, result: InitResult) {

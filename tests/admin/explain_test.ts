@@ -95,7 +95,11 @@ Deno.test("explain() tells what each listener answers to a stranger and to a use
   const forged = await ask("bob@far.test", { login: "alice@example.test" });
   const reply = forged.filter(({ step }) => step === "reply")[1]!;
   assertMatch(reply.verdict, /^550 5\.7\.1 .* is not an address of alice@example\.test$/);
-  assertEquals(reply.because, "the policy sender-identity says so");
+  assertEquals(
+    reply.because,
+    "the policy sender-identity says so: alice@example.test sends as its own address, and as what sendAs in the " +
+      "users file allows (yizhan user list)",
+  );
 });
 
 Deno.test("explain() takes a sender that is a user for one who has logged in", async () => {
