@@ -84,7 +84,8 @@ export class DenoFiles implements Files {
     try {
       return await attempt(() => {
         const info = follow ? Deno.statSync(path) : Deno.lstatSync(path);
-        return { kind: fileKind(info), size: info.size, modified: info.mtime?.getTime() ?? 0 };
+        const { size, mtime, uid } = info;
+        return { kind: fileKind(info), size, modified: mtime?.getTime() ?? 0, owner: uid ?? 0 };
       });
     } catch (error) {
       const code = errorCode(error);
@@ -123,10 +124,15 @@ class DenoFile implements FileHandle {
   identify(): Promise<FileIdentity> {
     return attempt(() => {
       const info = this.#file.statSync();
-      const { size, mtime, uid, nlink } = info;
-      const modified = mtime?.getTime() ?? 0;
-      const mode = (info.mode ?? 0) & 0o7777;
-      return { kind: fileKind(info), size, modified, owner: uid ?? 0, links: nlink ?? 1, mode };
+      const { size, mtime, uid, gid, dev: device, nlink } = info;
+      return {
+        ...{ kind: fileKind(info), size, device },
+        modified: mtime?.getTime() ?? 0,
+        owner: uid ?? 0,
+        group: gid ?? 0,
+        links: nlink ?? 1,
+        mode: (info.mode ?? 0) & 0o7777,
+      };
     });
   }
 

@@ -169,7 +169,7 @@ export class MemoryFiles implements Files {
     this.begin("stat", path);
     try {
       const { kind, size, modified } = this.#node(path);
-      return { kind, size, modified };
+      return { kind, size, modified, owner: 0 };
     } catch (error) {
       const code = errorCode(error);
       if (code === "ENOENT" || code === "ENOTDIR") return null;
@@ -238,7 +238,8 @@ class MemoryFile implements FileHandle {
   async identify(): Promise<FileIdentity> {
     this.#begin("identify");
     const { kind, size, modified, linked } = this.#node;
-    return { kind, size, modified, owner: 0, links: linked ? 1 : 0, mode: 0 };
+    const links = linked ? 1 : 0;
+    return { kind, size, modified, owner: 0, group: 0, device: 0, links, mode: 0 };
   }
 
   // deno-lint-ignore require-await

@@ -61,9 +61,9 @@ class NodeFile implements FileHandle {
   async identify(): Promise<FileIdentity> {
     const info = fstatSync(this.#open());
     const kind = info.isFile() ? "file" : info.isDirectory() ? "directory" : "other";
-    const { size, mtimeMs: modified, uid: owner, nlink: links } = info;
-    const mode = info.mode & 0o7777;
-    return { kind, size, modified: Math.floor(modified), owner, links, mode };
+    const { size, uid: owner, gid: group, dev: device, nlink: links } = info;
+    const modified = Math.floor(info.mtimeMs);
+    return { kind, size, modified, owner, group, device, links, mode: info.mode & 0o7777 };
   }
 
   async read(into: Uint8Array): Promise<number | null> {

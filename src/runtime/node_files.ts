@@ -94,7 +94,8 @@ export class NodeFiles implements Files {
     return attempt(() => {
       const info = statOrNull(path, follow);
       if (info === null) return null;
-      return { kind: fileKind(info), size: info.size, modified: Math.floor(info.mtimeMs) };
+      const { size, uid: owner, mtimeMs } = info;
+      return { kind: fileKind(info), size, modified: Math.floor(mtimeMs), owner };
     });
   }
 

@@ -289,6 +289,8 @@ export interface FileStat {
   readonly size: number;
   /** Milliseconds since the epoch. */
   readonly modified: number;
+  /** The number of the user it belongs to; 0 where the system has none. */
+  readonly owner: number;
 }
 
 /** How a file is opened. */
@@ -316,8 +318,10 @@ export interface OpenOptions {
 
 /** What is known of a file that is open, whatever its name leads to by now. */
 export interface FileIdentity extends FileStat {
-  /** The number of the user it belongs to; 0 where the system has none. */
-  readonly owner: number;
+  /** The number of the group it belongs to; 0 where the system has none. */
+  readonly group: number;
+  /** The number of the file system it is on. */
+  readonly device: number;
   /** How many names it has. */
   readonly links: number;
   /** The twelve bits of its mode (such as 0o1733); 0 where the system has none. */
