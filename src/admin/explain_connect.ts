@@ -5,13 +5,9 @@
  * @module
  */
 
-import {
-  type ExchangeServices,
-  type ExchangeTarget,
-  openExchange,
-  type OpeningFailure,
-  type SmtpExchange,
-} from "../delivery/smtp_exchange.ts";
+import { openExchange } from "../delivery/open_exchange.ts";
+import type { OpeningFailure } from "../delivery/opening_failure.ts";
+import type { ExchangeServices, ExchangeTarget, SmtpExchange } from "../delivery/smtp_exchange.ts";
 import { Tracer } from "../observe/trace.ts";
 import { Deadlines } from "../runtime/deadlines.ts";
 import { describeReply } from "../smtp/reply.ts";

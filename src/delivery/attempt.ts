@@ -23,15 +23,11 @@ import { boundReply } from "../smtp/reply_decoder.ts";
 import type { HostTrouble } from "./answers.ts";
 import { type ConnectionPool, targetKey } from "./connection_pool.ts";
 import { type HandedOver, handOver, type HandOverJob } from "./hand_over.ts";
+import { openExchange } from "./open_exchange.ts";
+import type { OpeningFailure } from "./opening_failure.ts";
 import { putOff, STOPPED, UNREADABLE } from "./outcomes.ts";
 import { OutgoingMessage } from "./outgoing_message.ts";
-import {
-  type ExchangeServices,
-  type ExchangeTarget,
-  openExchange,
-  type OpeningFailure,
-  SmtpExchange,
-} from "./smtp_exchange.ts";
+import { type ExchangeServices, type ExchangeTarget, SmtpExchange } from "./smtp_exchange.ts";
 import type { DeliveryJob } from "./transport.ts";
 
 /** What attempts are made with. */

@@ -1,8 +1,8 @@
 /**
- * One connection to another station, from connecting to QUIT: greeting, TLS, login, messages. The client's
- * counterpart of `server/smtp_connection.ts`. What is left to others: what the protocol says (`smtp/`), the
- * socket (`session_pump.ts`), which station to talk to and what an answer means for a recipient
- * (`attempt.ts`, `answers.ts`).
+ * One connection to another station, from its first octet to QUIT: greeting, TLS, login, messages. The client's
+ * counterpart of `server/smtp_connection.ts`. What is left to others: connecting (`open_exchange.ts`), what the
+ * protocol says (`smtp/`), the socket (`session_pump.ts`), which station to talk to and what an answer means for
+ * a recipient (`attempt.ts`, `answers.ts`).
  *
  * What fails: opening gives a failure as a value, sending gives outcomes for all recipients whatever
  * happens. Every wait ends: by the session's time-outs, or by an aborted signal, which closes the socket.
@@ -13,7 +13,6 @@
 import type { Conversation, Tracer } from "../observe/trace.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import type { Credentials } from "../routing/route.ts";
-import type { DeadlineMember } from "../runtime/deadlines.ts";
 import type { Connection, Network, SocketAddress } from "../runtime/runtime.ts";
 import type { ClientEvent, RecipientOutcome, Transaction } from "../smtp/client_event.ts";
 import { ClientSession } from "../smtp/client_session.ts";
@@ -23,9 +22,10 @@ import {
   clientSettings,
 } from "../smtp/client_settings.ts";
 import type { PeerExtensions } from "../smtp/peer_extensions.ts";
-import { type Reply, reply } from "../smtp/reply.ts";
-import { comesBack, isOwnConnection, type LoopSigns, ownName } from "./loop_check.ts";
-import { LAST_WORDS, messageOf, type PumpServices, SessionPump } from "./session_pump.ts";
+import { reply } from "../smtp/reply.ts";
+import { type LoopSigns, ownName } from "./loop_check.ts";
+import { about, itself, type OpeningFailure, ours } from "./opening_failure.ts";
+import { LAST_WORDS, type PumpServices, SessionPump } from "./session_pump.ts";
 import { afterTlsTrouble, type TlsPlan, type TlsTrouble } from "./tls_policy.ts";
 
 /** What all connections share. */
@@ -61,22 +61,6 @@ export interface ExchangeTarget {
   readonly loop?: LoopSigns;
 }
 
-/** Why a station could not be talked to. */
-export interface OpeningFailure {
-  readonly status: "failed";
-  /** What was being done. */
-  readonly stage: "connect" | "greeting" | "hello" | "tls" | "login" | "loop";
-  /** What the peer said, or our own words. */
-  readonly reply: Reply;
-  /** Whether the reply is the peer's. */
-  readonly remote: boolean;
-  /** The peer was not there, or turned everybody away for now. */
-  readonly unreachable: boolean;
-  /** A fresh connection in clear is the answer (RFC 7435 §4.3). */
-  readonly clear?: true;
-  readonly tls?: string;
-}
-
 /** What became of one message. */
 export interface Sent {
   /** One for each recipient of the transaction. */
@@ -89,80 +73,6 @@ export interface Sent {
 
 /** A failed session, as told by it. */
 type Failed = Extract<ClientEvent, { type: "failed" }>;
-
-/** Until connecting is given up (milliseconds). */
-const CONNECT_TIMEOUT = 30_000;
-
-/**
- * Connects and makes the session ready for messages: greeting, EHLO, TLS, login. Never throws.
- *
- * @param message the id of the message it is opened for, for whoever listens to its conversations.
- */
-export async function openExchange(
-  services: ExchangeServices,
-  target: ExchangeTarget,
-  signal: AbortSignal,
-  message = "",
-): Promise<SmtpExchange | OpeningFailure> {
-  const trace = openTrace(services.tracer, target, message);
-  const connection = await connect(services, target, signal);
-  if ("status" in connection) {
-    trace?.close(connection.reply.lines.join(" "));
-    return connection;
-  }
-  const { loop } = target;
-  if (loop !== undefined && isOwnConnection(loop, connection.local, connection.remote)) {
-    connection.close();
-    const failure = itself(target, loop, "the connection has the same address at both ends");
-    trace?.close(failure.reply.lines.join(" "));
-    return failure;
-  }
-  const exchange = new SmtpExchange(services, target, connection, trace);
-  // Only a key that cannot be derived is thrown: the socket must not be left open for that.
-  const failure = await exchange.start(signal).catch((error) => {
-    const text = `cannot log in to ${target.label}: ${messageOf(error)}`;
-    return ours("login", reply(451, "4.3.0", text), { unreachable: true });
-  });
-  if (failure === null) return exchange;
-  await exchange.quit();
-  return failure;
-}
-
-function openTrace(
-  tracer: Tracer | undefined,
-  { address, serverName, label, protocol }: ExchangeTarget,
-  message: string,
-): Conversation | null {
-  if (tracer === undefined) return null;
-  const ip = address.transport === "tcp" ? address.hostname : "unix";
-  const facts = { side: "out", id: message, peer: label, address: ip, host: serverName } as const;
-  return tracer.open(facts, `connecting, for ${protocol.toUpperCase()}`);
-}
-
-async function connect(
-  { network, clock, deadlines, connectTimeout = CONNECT_TIMEOUT }: ExchangeServices,
-  { address, source, label }: ExchangeTarget,
-  signal: AbortSignal,
-): Promise<Connection | OpeningFailure> {
-  const late = new AbortController();
-  const member: DeadlineMember = {
-    deadline: clock.now() + connectTimeout,
-    expire: () => late.abort(),
-  };
-  deadlines.add(member);
-  try {
-    return await network.connect(address, {
-      signal: AbortSignal.any([signal, late.signal]),
-      ...(source !== undefined && { source }),
-    });
-  } catch (error) {
-    const why = late.signal.aborted ? "no answer in time" : messageOf(error);
-    const text = `cannot connect to ${label}: ${why}`;
-    return ours("connect", reply(451, "4.4.1", text), { unreachable: true });
-  } finally {
-    deadlines.delete(member);
-  }
-}
 
 /** One connection and its session. */
 export class SmtpExchange {
@@ -298,7 +208,7 @@ export class SmtpExchange {
       if (event.type === "ready") {
         const { loop } = this.#target;
         const name = loop && ownName(loop, { greeting: event.greeting, name: event.peer.name });
-        if (loop && name) return itself(this.#target, loop, `it calls itself ${name}`);
+        if (loop && name) return itself(this.label, loop, `it calls itself ${name}`);
       }
       if (event.type !== "failed") continue;
       const afterTls = this.tls !== undefined && this.#target.tls.start === "starttls";
@@ -385,23 +295,4 @@ export class SmtpExchange {
       signal.removeEventListener("abort", onAbort);
     }
   }
-}
-
-/** The host is this station. Of one that was chosen the whole destination is out of reach till that is mended. */
-function itself({ label }: ExchangeTarget, loop: LoopSigns, sign: string): OpeningFailure {
-  return ours("loop", comesBack(loop, label, sign), { unreachable: loop.domain === undefined });
-}
-
-/** A failure in our own words. */
-function ours(
-  stage: OpeningFailure["stage"],
-  given: Reply,
-  more: { readonly unreachable?: boolean; readonly clear?: true },
-): OpeningFailure {
-  return { status: "failed", stage, reply: given, remote: false, unreachable: false, ...more };
-}
-
-/** Our own words, saying whom they are about. */
-function about(label: string, given: Reply): Reply {
-  return { ...given, lines: [`${label}: ${given.lines.join(" ")}`] };
 }
