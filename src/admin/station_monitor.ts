@@ -3,8 +3,8 @@
  * the server that tells. It counts from the start on, listens where it is told to, and moves when a reload
  * says so. The queue is looked at only while there is somebody to tell.
  *
- * What fails: {@link StationMonitor.listen} throws what the machine says when the address cannot be had, and
- * goes on where it was.
+ * What fails: {@link StationMonitor.prepare} throws what the machine says when the address cannot be had, and
+ * it goes on where it was.
  *
  * @module
  */
@@ -39,6 +39,14 @@ export interface StationMonitorOptions {
   readonly process: () => ProcessFacts;
   /** Is told of faults that nobody else sees. */
   readonly onFault: (error: unknown) => void;
+}
+
+/** A place to listen that is had and not yet used. One of the two is to be called. */
+export interface PreparedMonitor {
+  /** Listens there from now on, and no more where it did before. Never rejects. */
+  adopt(): Promise<void>;
+  /** Gives it up. */
+  discard(): Promise<void>;
 }
 
 /** Watches a station, and tells those who ask over HTTP. */
@@ -79,24 +87,37 @@ export class StationMonitor {
     return this.#server?.address ?? null;
   }
 
-  /**
-   * Listens there from now on, or nowhere, and no more where it did before. The new socket is had before the
-   * old one is given up; at the same address nothing happens.
-   *
-   * @throws what the machine says when the address cannot be had; it listens where it did, then.
-   */
+  /** As {@link prepare}, in force at once. */
   async listen(address: SocketAddress | undefined): Promise<void> {
+    await (await this.prepare(address)).adopt();
+  }
+
+  /**
+   * Has the socket to listen there, or nowhere, while it goes on where it was; at the same address there is
+   * nothing to do.
+   *
+   * @throws what the machine says when the address cannot be had; nothing has changed then.
+   */
+  async prepare(address: SocketAddress | undefined): Promise<PreparedMonitor> {
     const wanted = address === undefined ? null : formatSocketAddress(address);
-    if (wanted === this.#wanted) return;
+    const nothing = () => Promise.resolve();
+    if (wanted === this.#wanted) return { adopt: nothing, discard: nothing };
     const { runtime: { network, clock }, onFault } = this.#options;
     const options = { network, clock, handler: this.#handler, onFault };
     const server = address === undefined ? null : await HttpServer.listen(options, address);
+    return {
+      adopt: () => this.#adopt(server, wanted),
+      discard: async () => await server?.close(),
+    };
+  }
+
+  async #adopt(server: HttpServer | null, wanted: string | null): Promise<void> {
     const old = this.#server;
     this.#server = server;
     this.#wanted = wanted;
-    await old?.close();
     if (server === null) this.#stopSampling();
     else this.#sample();
+    await old?.close();
   }
 
   /** Ends all. To be called last of all: until then it can tell that the station is stopping. */

@@ -70,11 +70,14 @@ export async function findConfigFile(line: CommandLine): Promise<string | null> 
  * @throws {CommandError} with all that is wrong, a line each.
  */
 export async function loadConfigFor(line: CommandLine): Promise<LoadedConfig> {
-  return await orCommandError(async () => {
-    const loaded = await loadConfig(await findConfigFile(line), CONFIG_MACHINE);
-    for (const warning of loaded.warnings) warn(formatProblem(warning));
-    return loaded;
-  });
+  const loaded = await loadConfigSilently(line);
+  for (const warning of loaded.warnings) warn(formatProblem(warning));
+  return loaded;
+}
+
+/** The same, for who tells the warnings otherwise. */
+export async function loadConfigSilently(line: CommandLine): Promise<LoadedConfig> {
+  return await orCommandError(async () => loadConfig(await findConfigFile(line), CONFIG_MACHINE));
 }
 
 /** Its text only: for commands that others than the server's user run, who may not read its secrets. */

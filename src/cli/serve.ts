@@ -4,19 +4,21 @@
  * @module
  */
 
-import process from "node:process";
+import type { LoadedConfig } from "../config/load.ts";
 import { formatSocketAddress } from "../runtime/runtime.ts";
 import type { Command, CommandLine } from "./command.ts";
-import { CONFIG_FLAG, loadConfigFor } from "./config_file.ts";
+import { CONFIG_FLAG, loadConfigFor, loadConfigSilently } from "./config_file.ts";
 import { EXIT, type ExitCode, UsageError } from "./exit.ts";
-import { chooseFormatter, EventLog, LOG_FLAGS, STANDARD_OUTPUT } from "./log_output.ts";
+import { HangUps } from "./hang_ups.ts";
+import { STANDARD_OUTPUT } from "./line_output.ts";
+import { chooseFormatter, EventLog, LOG_FLAGS } from "./log_output.ts";
 import { serverRuntime } from "./machine.ts";
 import { requirePermissions } from "./permissions.ts";
 import { makeServerFolders, serveNeeds } from "./serve_needs.ts";
 import { ServedStation } from "./served_station.ts";
 import { StopSignals } from "./stop_signals.ts";
 import { startTelemetry } from "./telemetry.ts";
-import { complain, say, warn } from "./terminal.ts";
+import { complain, say, speakAside, warn } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
 /** The command. */
@@ -48,37 +50,41 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
   if (line.operands.length > 0) {
     throw new UsageError(`serve takes flags only, not ${line.operands[0]}`);
   }
-  const reread = async () => {
-    const loaded = await loadConfigFor(line);
+  const load = async (read: typeof loadConfigFor) => {
+    const loaded = await read(line);
     requirePermissions(serveNeeds(loaded), words);
     return loaded;
   };
-  const config = await reread();
-  const { relay, log: { format } } = config.config;
+  using signals = new StopSignals();
+  using hangUps = new HangUps();
+  const config = await load(loadConfigFor);
+  await using _ = speakAside();
+  const { relay } = config.config;
   const runtime = serverRuntime({ outward: relay.enabled, nameServers: relay.nameServers });
   await makeServerFolders(runtime.files, config);
-  const log = new EventLog(
-    STANDARD_OUTPUT,
-    chooseFormatter(line, { maildirRoot: config.paths.mail, format }),
-  );
-  using signals = new StopSignals();
+  const formatter = ({ config, paths }: LoadedConfig) =>
+    chooseFormatter(line, { maildirRoot: paths.mail, format: config.log.format });
+  const log = new EventLog(STANDARD_OUTPUT, formatter(config));
   const telemetry = await startTelemetry(warn);
   const station = await ServedStation.start({
-    ...{ runtime, config, reread },
+    ...{ runtime, config },
+    reread: () => load(loadConfigSilently),
+    onReload: (loaded) => log.use(formatter(loaded)),
     onEvent: telemetry === null ? log.record : (event) => {
       log.record(event);
       telemetry.record(event);
     },
     droppedLogLines: () => log.dropped,
   });
-  const unwatch = watch(station);
   say(`Yizhan ${VERSION} serves as ${config.config.hostname}`);
   for (const { name, address } of station.status().listeners) {
     say(`  ${name} on ${formatSocketAddress(address)}`);
   }
+  hangUps.answer(() => reloadAloud(station));
+  const timer = setInterval(() => station.renewCertificates(), POLL);
   await signals.first;
   say("stopping: sessions may finish what they are doing (the signal again stops at once)");
-  unwatch();
+  clearInterval(timer);
   await station.stop();
   telemetry?.stop();
   await log.flush();
@@ -86,22 +92,13 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
   return EXIT.ok;
 }
 
-/** Reloads on SIGHUP, and certificates when their files change; gives what ends that. */
-function watch(station: ServedStation): () => void {
-  const onHangUp = async () => {
-    const report = await station.reload();
-    if (report.status === "refused") {
-      report.problems.forEach(complain);
-      return warn("the configuration in force stays as it was");
-    }
-    report.warnings.forEach(warn);
-    report.changes.forEach(say);
-    say("reloaded");
-  };
-  const timer = setInterval(() => station.renewCertificates(), POLL);
-  process.on("SIGHUP", onHangUp);
-  return () => {
-    clearInterval(timer);
-    process.off("SIGHUP", onHangUp);
-  };
+async function reloadAloud(station: ServedStation): Promise<void> {
+  const report = await station.reload();
+  if (report.status === "refused") {
+    report.problems.forEach(complain);
+    return warn("the configuration in force stays as it was");
+  }
+  report.warnings.forEach(warn);
+  report.changes.forEach(say);
+  say("reloaded");
 }

@@ -31,6 +31,8 @@ export interface ServedStationOptions {
   readonly config: LoadedConfig;
   /** Reads and checks the configuration again. @throws {CommandError} a line for each problem. */
   readonly reread: () => Promise<LoadedConfig>;
+  /** Another configuration is in force. */
+  readonly onReload: (loaded: LoadedConfig) => void;
   readonly onEvent: EventSink;
   /** Lines of the log that were dropped so far. */
   readonly droppedLogLines: () => number;
@@ -52,8 +54,9 @@ export class ServedStation implements SurroundedStation {
   #generation: Generation;
   #surroundings: Surroundings | null = null;
   #reloadFailed: string | null = null;
-  /** The last reload: they are done one after the other. */
-  #reloading: Promise<unknown> = Promise.resolve();
+  #stopping = false;
+  /** The last of what is done one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(options: ServedStationOptions, mta: Mta, generation: Generation) {
     this.#options = options;
@@ -82,7 +85,10 @@ export class ServedStation implements SurroundedStation {
     const mta = await startMta(generation.options);
     const station = new ServedStation(options, mta, generation);
     try {
-      station.#surroundings = await Surroundings.start(station, { runtime, onEvent, monitor });
+      // Whoever asks for a reload meanwhile waits.
+      station.#surroundings = await station.#inTurn(() =>
+        Surroundings.start(station, { runtime, onEvent, monitor })
+      );
     } catch (error) {
       await mta.stop({ grace: 0 });
       throw error;
@@ -111,57 +117,75 @@ export class ServedStation implements SurroundedStation {
 
   /** Reads everything again: the configuration, the users, the certificates. Never rejects. */
   reload(): Promise<ReloadReport> {
-    const report = this.#reloading.then(() => this.#reload());
-    this.#reloading = report;
-    return report;
+    return this.#inTurn(() => this.#reload());
   }
 
   /** Reads the certificates again where a file has changed; wrong ones leave those in force alone. */
-  async renewCertificates(): Promise<void> {
-    const { certificates } = this.#generation;
-    if (!await certificates.changed()) return;
-    try {
-      this.mta.replaceCertificates(await certificates.load());
-      say("certificates reloaded");
-    } catch (error) {
-      warn(`the certificates stay as they were: ${explain(error)}`);
-    }
+  renewCertificates(): Promise<void> {
+    return this.#inTurn(async () => {
+      const { certificates } = this.#generation;
+      if (this.#stopping || !await certificates.changed()) return;
+      try {
+        this.mta.replaceCertificates(await certificates.load());
+        say("certificates reloaded");
+      } catch (error) {
+        warn(`the certificates stay as they were: ${explain(error)}`);
+      }
+    });
   }
 
   /** Stops; sessions and deliveries have the time that the configuration says. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     const { grace } = this.#generation.loaded.config.stop;
-    await this.#reloading;
+    // A reload that hangs, such as on a disk that does not answer, must not keep it from stopping.
+    await Promise.race([this.#turn, this.#options.runtime.clock.sleep(grace)]);
     await this.#surroundings?.stop();
     await this.mta.stop({ grace });
     await this.#surroundings?.end();
   }
 
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(task);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
   async #reload(): Promise<ReloadReport> {
-    const old = this.#generation;
+    if (this.#stopping) return { status: "refused", problems: ["the station is stopping"] };
     try {
-      const loaded = await this.#options.reread();
-      demandSame(old.loaded, loaded);
-      const next = await build(this.#options, loaded);
-      await this.#surroundings?.prepare(loaded);
-      await this.mta.reload(next.options);
-      this.#generation = next;
-      this.#surroundings?.adopt(loaded);
+      const { loaded, warnings, changes } = await this.#replace();
       this.#reloadFailed = null;
-      const changed = changedKeys(old.loaded.config, loaded.config);
-      return {
-        status: "reloaded",
-        warnings: loaded.warnings.map(formatProblem),
-        changes: changed.map((key) => `${key} has changed`),
-      };
+      this.#options.onReload(loaded);
+      return { status: "reloaded", warnings, changes };
     } catch (error) {
-      // Only what was prepared for nothing is to be put back.
-      await this.#surroundings?.prepare(old.loaded).catch(() => {});
       const problems = explain(error).split("\n");
       const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
       this.#reloadFailed = `${problems[0]}${more}`;
       return { status: "refused", problems };
     }
+  }
+
+  /** Builds everything beside what is in force, and swaps at last. @throws then nothing has changed. */
+  async #replace() {
+    const old = this.#generation.loaded;
+    const loaded = await this.#options.reread();
+    demandSame(old, loaded);
+    const next = await build(this.#options, loaded);
+    const surroundings = await this.#surroundings?.prepare(loaded);
+    try {
+      await this.mta.reload(next.options);
+    } catch (error) {
+      await surroundings?.discard();
+      throw error;
+    }
+    this.#generation = next;
+    await surroundings?.adopt();
+    return {
+      loaded,
+      warnings: loaded.warnings.map(formatProblem),
+      changes: changedKeys(old.config, loaded.config).map((key) => `${key} has changed`),
+    };
   }
 }
 

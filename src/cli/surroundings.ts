@@ -17,7 +17,7 @@ import type { EventSink } from "../events.ts";
 import { DropBox } from "../intake/drop/drop_box.ts";
 import type { DropSettings } from "../intake/drop/drop_options.ts";
 import type { Mta } from "../mta.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import type { Runtime, SocketAddress } from "../runtime/runtime.ts";
 import { localUserNames } from "./local_users.ts";
 import { processFacts } from "./process_facts.ts";
 import { warn } from "./terminal.ts";
@@ -35,6 +35,14 @@ export interface SurroundingsOptions {
   readonly runtime: Runtime;
   readonly onEvent: EventSink;
   readonly monitor: StationMonitor;
+}
+
+/** What another configuration needs. One of the two is to be called. */
+export interface PreparedSurroundings {
+  /** Goes by it from here on. Never rejects. */
+  adopt(): Promise<void>;
+  /** Gives it up. */
+  discard(): Promise<void>;
 }
 
 /** The surroundings of a station. */
@@ -67,14 +75,21 @@ export class Surroundings {
     return new Surroundings(monitor, control, drop);
   }
 
-  /** Before another configuration is in force: what may not be to be had. @throws then; all stays as it was. */
-  async prepare({ config }: LoadedConfig): Promise<void> {
-    await this.#monitor.listen(config.monitor.address);
+  /** Where the monitor listens, with the real port; `null`: nowhere. */
+  get monitor(): SocketAddress | null {
+    return this.#monitor.address;
   }
 
-  /** After another configuration is in force. */
-  adopt(loaded: LoadedConfig): void {
-    this.#drop?.configure(dropSettings(loaded));
+  /** Has what another configuration needs, and uses nothing of it yet. @throws what cannot be had. */
+  async prepare(loaded: LoadedConfig): Promise<PreparedSurroundings> {
+    const monitor = await this.#monitor.prepare(loaded.config.monitor.address);
+    return {
+      adopt: async () => {
+        this.#drop?.configure(dropSettings(loaded));
+        await monitor.adopt();
+      },
+      discard: () => monitor.discard(),
+    };
   }
 
   /** Before the station stops: nothing more is taken or asked. */

@@ -8,6 +8,7 @@
 import process from "node:process";
 import { isatty } from "node:tty";
 import { type Paint, paintFor } from "../observe/paint.ts";
+import { LineOutput, type Output, STANDARD_ERROR } from "./line_output.ts";
 
 /** The three streams every process has, by the number of their file. */
 const STREAMS = { stdin: 0, stdout: 1, stderr: 2 } as const;
@@ -30,20 +31,42 @@ export function terminalWidth(): number {
   return process.stdout.columns || 80;
 }
 
+/** How lines get to standard error: they are there when this returns. */
+const speakNow = (text: string) => console.error(text);
+let speak: (text: string) => void = speakNow;
+
+/**
+ * From here on nothing that is said waits for who reads it, as a server wants it. To be disposed of at the end:
+ * that waits until all is written that can be.
+ */
+export function speakAside(output: Output = STANDARD_ERROR): AsyncDisposable {
+  const lines = new LineOutput(
+    output,
+    (count) => `${count} lines are missing here: standard error was not read`,
+  );
+  speak = (text) => lines.offer(() => text);
+  return {
+    async [Symbol.asyncDispose]() {
+      await lines.flush();
+      speak = speakNow;
+    },
+  };
+}
+
 /** A line, or several. */
 export function say(text: string): void {
-  console.error(text);
+  speak(text);
 }
 
 /** Something the operator should see to. */
 export function warn(text: string): void {
-  console.error(`${paint().warning("warning:")} ${text}`);
+  speak(`${paint().warning("warning:")} ${text}`);
 }
 
 /** Why the program ends; each line says so. */
 export function complain(text: string): void {
   const name = paint().bad("yizhan:");
-  console.error(text.split("\n").map((line) => `${name} ${line}`).join("\n"));
+  speak(text.split("\n").map((line) => `${name} ${line}`).join("\n"));
 }
 
 function paint(): Paint {

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { EventLog, type Output } from "../../src/cli/log_output.ts";
+import type { Output } from "../../src/cli/line_output.ts";
+import { EventLog } from "../../src/cli/log_output.ts";
 import type { MtaEvent } from "../../src/events.ts";
 
 const event = (listener: string): MtaEvent => ({

@@ -1,5 +1,8 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { askControl } from "../../src/admin/control_client.ts";
+import { ControlError } from "../../src/admin/control_protocol.ts";
 import type { ConfigInput } from "../../src/config/schema.ts";
+import { denoRuntime } from "../../src/runtime/deno.ts";
 import { Client } from "./program.ts";
 import { ANY_PORT, Site } from "./site.ts";
 
@@ -114,4 +117,67 @@ Deno.test("yizhan status and reload say what to do when no server runs", async (
     assertEquals(code, 69);
     assertMatch(stderr, /no server listens on .*control\.sock: start it \(yizhan serve\)/);
   }
+});
+
+Deno.test("yizhan serve is not held by a standard error that nobody reads, nor kept from stopping", async () => {
+  await using site = await Site.make();
+  const { program, ports: [port = 0] } = await site.start();
+  await using _ = program;
+  const wrong = Array.from({ length: 90 }, (_, index) => [`wrong${index}`, 1] as const);
+  await site.configure(Object.fromEntries(wrong));
+  // Each is told in some 20 KB; nobody reads meanwhile, and what is between us holds some 128 KB.
+  const { network } = denoRuntime();
+  for (let count = 0; count < 20; count++) {
+    program.signal("SIGHUP");
+    const answer = askControl(network, `${site.path}/queue/control.sock`, { do: "reload" });
+    await assertRejects(() => Array.fromAsync(answer), ControlError, "stays as it was");
+  }
+  using client = await Client.connect(port);
+  await client.say("EHLO test", 250);
+  await client.send("a@a.test", "alice@example.test", MAIL);
+  client[Symbol.dispose]();
+  program.signal("SIGTERM");
+  assertEquals((await program.ended()).code, 0);
+});
+
+Deno.test("yizhan serve goes on when SIGHUP comes while it stops, and finishes what is under way", async () => {
+  await using site = await Site.make();
+  const { program, ports: [port = 0] } = await site.start();
+  await using _ = program;
+  using client = await Client.connect(port);
+  await client.say("EHLO test", 250);
+  await client.say("MAIL FROM:<a@a.test>", 250);
+  await client.say("RCPT TO:<alice@example.test>", 250);
+  await client.say("DATA", 354);
+  program.signal("SIGTERM");
+  await program.stderrLine(/^stopping/);
+  program.signal("SIGHUP");
+  await program.stderrLine(/^yizhan: the station is stopping$/);
+  await client.say(`${MAIL}\r\n.`, 250);
+  client[Symbol.dispose]();
+  assertEquals((await program.ended()).code, 0);
+});
+
+Deno.test("yizhan serve tells a warning once when SIGHUP has it read the configuration again", async () => {
+  await using site = await Site.make();
+  const { program } = await site.start();
+  await using _ = program;
+  await site.configure({ tls: site.certificates("mx") });
+  await Deno.chmod(`${site.path}/mx.key`, 0o644);
+  program.signal("SIGHUP");
+  await program.stderrLine(/^reloaded$/);
+  assertEquals(program.stderr.split("can be read by everybody").length - 1, 1, program.stderr);
+});
+
+Deno.test("yizhan reload changes the form of the log", async () => {
+  await using site = await Site.make();
+  const { program, ports: [port = 0] } = await site.start();
+  await using _ = program;
+  await program.stdoutLine(/^\{"time":.*"listener\.started"/);
+  await site.configure({ log: { format: "text" } });
+  assertEquals((await site.run(["reload"])).code, 0);
+  using client = await Client.connect(port);
+  await client.say("EHLO test", 250);
+  await client.send("a@a.test", "alice@example.test", MAIL);
+  await program.stdoutLine(/^\d\d:\d\d:\d\d.*alice@example\.test/);
 });

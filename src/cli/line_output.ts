@@ -1,0 +1,145 @@
+/**
+ * Lines for who may not read them: to a standard stream, written by another thread.
+ *
+ * A stream can be held: a terminal with Ctrl-S, a pipe nobody reads. A server must not wait for that, so
+ * lines wait in a bounded buffer while one write is under way; what does not fit is dropped and counted,
+ * and the count is told as soon as there is room. When the stream is gone for good, so are the lines.
+ *
+ * @module
+ */
+
+import { write } from "node:fs";
+import { promisify } from "node:util";
+import { concat } from "../bytes.ts";
+import { errorCode } from "../runtime/runtime.ts";
+
+/** What can be written to, such as {@link STANDARD_OUTPUT}. */
+export interface Output {
+  /** Writes some of it and says how many octets. */
+  write(bytes: Uint8Array): Promise<number>;
+}
+
+/** Milliseconds between two tries to write what nobody has read yet. */
+const UNREAD_PAUSE = 10;
+
+/**
+ * Standard output, written by another thread: one that is held does not hold this one. On Deno that takes a call
+ * of its own, since its `node:fs` writes to a pipe on the thread that asks.
+ */
+export const STANDARD_OUTPUT: Output = typeof Deno === "undefined" ? throughNode(1) : Deno.stdout;
+
+/** Standard error, likewise. */
+export const STANDARD_ERROR: Output = typeof Deno === "undefined" ? throughNode(2) : Deno.stderr;
+
+function throughNode(stream: number): Output {
+  const writeLater = promisify(write);
+  return {
+    async write(bytes) {
+      for (;;) {
+        try {
+          return (await writeLater(stream, bytes, 0, bytes.length, null)).bytesWritten;
+        } catch (error) {
+          // A pipe that was set not to block, perhaps by another who has it, and is full.
+          if (errorCode(error) !== "EAGAIN") throw error;
+          await new Promise((resolve) => setTimeout(resolve, UNREAD_PAUSE));
+        }
+      }
+    },
+  };
+}
+
+/** Octets that may wait to be written. */
+const MAX_WAITING = 4 * 1024 * 1024;
+
+/** Milliseconds between two writes while there is always something to write. */
+const GATHER = 5;
+
+/** Writes lines, one write at a time. */
+export class LineOutput {
+  readonly #output: Output;
+  readonly #describeDropped: (count: number) => string | null;
+  readonly #encoder = new TextEncoder();
+  #waiting: Uint8Array[] = [];
+  #waitingSize = 0;
+  #dropped = 0;
+  #droppedInAll = 0;
+  #gone = false;
+  #writing: Promise<void> | null = null;
+
+  /** @param output where to. @param describeDropped the line that says how many are missing there. */
+  constructor(output: Output, describeDropped: (count: number) => string | null) {
+    this.#output = output;
+    this.#describeDropped = describeDropped;
+  }
+
+  /** How many lines were dropped so far. */
+  get dropped(): number {
+    return this.#droppedInAll;
+  }
+
+  /** Takes a line, or several; it is made only where there is room for it. Never waits. */
+  offer(make: () => string | null): void {
+    if (this.#gone) return;
+    if (this.#waitingSize > MAX_WAITING) {
+      this.#dropped++;
+      this.#droppedInAll++;
+      return;
+    }
+    this.#append(make());
+  }
+
+  /**
+   * Resolves when all that was offered is written, or the output is gone, or after `patience`
+   * milliseconds: a pipe that nobody reads holds a write for as long as there is a reader, and must
+   * not hold the end of the process.
+   */
+  async flush(patience = 2000): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, patience);
+    await Promise.race([promise, this.#written()]);
+    clearTimeout(timer);
+  }
+
+  async #written(): Promise<void> {
+    while (this.#writing !== null) await this.#writing;
+  }
+
+  #append(line: string | null): void {
+    if (line === null) return;
+    const bytes = this.#encoder.encode(`${line}\n`);
+    this.#waiting.push(bytes);
+    this.#waitingSize += bytes.length;
+    this.#writing ??= this.#writeAll();
+  }
+
+  async #writeAll(): Promise<void> {
+    try {
+      while (this.#waiting.length > 0) {
+        const lines = this.#waiting;
+        this.#waiting = [];
+        this.#waitingSize = 0;
+        await this.#write(concat(lines));
+        this.#tellDropped();
+        // Under load lines come faster than writes are cheap: the next write takes what has come meanwhile.
+        if (this.#waiting.length > 0) await new Promise((resolve) => setTimeout(resolve, GATHER));
+      }
+    } catch {
+      this.#gone = true;
+      this.#waiting = [];
+    } finally {
+      this.#writing = null;
+    }
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    let rest = bytes;
+    while (rest.length > 0) rest = rest.subarray(await this.#output.write(rest));
+  }
+
+  #tellDropped(): void {
+    if (this.#dropped === 0) return;
+    const line = this.#describeDropped(this.#dropped);
+    this.#dropped = 0;
+    this.#append(line);
+  }
+}
