@@ -11,9 +11,9 @@ import { formatZoneData, formatZoneRecord } from "./zone_text.ts";
 
 /**
  * `missing`: not there. `different`: there, and not as it must be. `unknown`: DNS or this machine did not tell.
- * `absent`: not there, and need not be.
+ * `optional`: not there, and need not be.
  */
-export type DnsStatus = "ok" | "missing" | "different" | "unknown" | "absent";
+export type DnsStatus = "ok" | "missing" | "different" | "unknown" | "optional";
 
 /** What was found out about one record. */
 export interface DnsFinding {
@@ -68,7 +68,7 @@ export const ASK_AGAIN = "ask again later, or another name server (--name-server
 
 /**
  * A finding about an answer: what was found goes to `judge`; nothing is `missing` where the record is required,
- * else `absent`; and no answer is `unknown`, never missing.
+ * else `optional`; and no answer is `unknown`, never missing.
  *
  * @param adviceMissing what to do where it is missing.
  */
@@ -89,7 +89,7 @@ export function judgeAnswer<T>(
       : `the name has no ${record.data.type}`;
     return record.need === "required"
       ? finding(record, [], { status: "missing", message, advice: adviceMissing })
-      : finding(record, [], { status: "absent", message });
+      : finding(record, [], { status: "optional", message });
   }
   return finding(record, answer.records.map(toData), judge(answer.records));
 }

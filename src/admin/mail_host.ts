@@ -81,6 +81,7 @@ export async function readKeyOnDisk(
   } catch (error) {
     const code = errorCode(error);
     if (code === "ENOENT") return { status: "none", path, reason: "does not exist" };
-    return { status: "unreadable", path, reason: `cannot be read (${code ?? "failed"})` };
+    const why = code === "EACCES" || code === "EPERM" ? "permission denied" : code ?? "it failed";
+    return { status: "unreadable", path, reason: `cannot be read: ${why}` };
   }
 }

@@ -19,12 +19,12 @@ import { errorCode, type Files } from "../runtime/runtime.ts";
 import type { Command, CommandLine, Flag } from "./command.ts";
 import { CONFIG_FLAG, readConfigFor } from "./config_file.ts";
 import { formatFinding, formatJsonLine, formatSummary, recordAsJson } from "./dns_text.ts";
+import { writeDkimKey } from "./dkim_key_file.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { thisRuntime } from "./machine.ts";
 import { requirePermissions } from "./permissions.ts";
-import { formatShellWord } from "./shell_word.ts";
-import { isColourful, warn } from "./terminal.ts";
-import { describeFileError, isNotCapable } from "./trouble.ts";
+import { isColourful, say, warn } from "./terminal.ts";
+import { describeFileError, explainFailure, isNotCapable } from "./trouble.ts";
 
 const FLAGS = {
   ...CONFIG_FLAG,
@@ -34,6 +34,7 @@ const FLAGS = {
     help: "Whom to ask (default relay.nameServers, else those of /etc/resolv.conf)",
   },
   records: { help: "Print the records to publish, as a zone file, and ask nobody" },
+  "make-key": { help: "Make the DKIM key (RSA, 2048 bits) of each domain that has none, first" },
   json: { help: "Print JSON, an object a line" },
 } satisfies Record<string, Flag>;
 
@@ -56,13 +57,19 @@ export const dns: Command = {
     "What others may still remember of the old records, DNS tells as well: after a change wait for the time",
     "the old record said, mostly an hour.",
     "",
-    "Exit codes: 0 all is well, 65 something is missing or different, 75 nothing is, but something is unknown.",
+    "A domain that is added to the configuration needs a DKIM key: --make-key makes it, where yizhan init",
+    "makes that of the first one. A key that is there is never changed. Run it as the server's user, or as",
+    "root: what is made belongs to whom the folder of keys belongs to.",
+    "",
+    "Exit codes: 0 all is well, or records printed; 65 something is missing or different, 66 no configuration,",
+    "73 a key cannot be made, 75 nothing is wrong, but something is unknown, 78 wrong configuration.",
   ].join("\n"),
   flags: FLAGS,
   examples: [
     "dns",
     "dns example.org --name-server 1.1.1.1",
     "dns --records >example.org.zone",
+    "dns example.net --make-key --records",
   ],
   run: runDns,
 };
@@ -85,17 +92,25 @@ async function runDns(line: CommandLine, words: readonly string[]): Promise<Exit
     paths.dkim,
     ...(asks && nameServers.length === 0 ? [RESOLV_CONF] : []),
   ];
-  requirePermissions({ read, write: [], listen: [], outward: asks, sys: [] }, words);
+  const write = line.has("make-key") ? [paths.dkim] : [];
+  requirePermissions({ read, write, listen: [], outward: asks, sys: [] }, words);
   const { files, resolver } = thisRuntime(nameServers.length === 0 ? {} : { nameServers });
-  const domains = named === null ? await findDomains(files, loaded) : [named];
+  const domains = await chooseDomains(files, loaded, named);
   const keys = new Map<string, KeyOnDisk>();
   for (const domain of domains) {
-    keys.set(domain, await readKeyOnDisk(files, paths.dkim, domain, written.dkim.selector));
+    const find = () => readKeyOnDisk(files, paths.dkim, domain, written.dkim.selector);
+    const found = await find();
+    const wanted = found.status === "none" && line.has("make-key");
+    if (wanted) await makeKey(files, paths.dkim, found.path);
+    keys.set(domain, wanted ? await find() : found);
   }
   const host = mailHostOf(written);
   const mail = domains.map((domain) => mailDomain(domain, written.dkim.selector, keys.get(domain)));
   if (!asks) {
-    for (const key of keys.values()) if (key.status !== "key") warn(`${key.path} ${key.reason}`);
+    for (const [domain, key] of keys) {
+      if (key.status === "key") continue;
+      warn(`${key.path} ${key.reason}; ${adviceFor(domain, key.status)}`);
+    }
     printRecords(host, mail, line.has("json"));
     return EXIT.ok;
   }
@@ -122,6 +137,35 @@ function readDomain(line: CommandLine): string | null {
   throw new UsageError(`${text} is no domain, such as example.org`);
 }
 
+async function makeKey(files: Files, folder: string, path: string): Promise<void> {
+  try {
+    await writeDkimKey(files, folder, path);
+  } catch (error) {
+    throw explainFailure(path, error) ?? error;
+  }
+  say(`wrote  ${path}`);
+}
+
+/** The one that is named, or all. */
+async function chooseDomains(
+  files: Files,
+  loaded: ReadConfig,
+  named: string | null,
+): Promise<string[]> {
+  const all = await findDomains(files, loaded);
+  if (named === null && all.length === 0) {
+    throw new CommandError(
+      EXIT.config,
+      "there is no domain to ask for: name one, or set domains in the configuration",
+    );
+  }
+  if (named === null) return all;
+  if (!all.includes(named)) {
+    warn(`${named} is no domain of this server yet: put it into domains, or add a user in it`);
+  }
+  return [named];
+}
+
 async function findDomains(files: Files, { written, paths }: ReadConfig): Promise<string[]> {
   let ofUsers: Iterable<string> = [];
   try {
@@ -132,12 +176,7 @@ async function findDomains(files: Files, { written, paths }: ReadConfig): Promis
       : `${paths.users}: ${describeFileError(error)}`;
     warn(`domains that only users have are left out: ${reason}`);
   }
-  const domains = mailDomainsOf(written, ofUsers);
-  if (domains.length > 0) return domains;
-  throw new CommandError(
-    EXIT.config,
-    "there is no domain to ask for: name one, or set domains in the configuration",
-  );
+  return mailDomainsOf(written, ofUsers);
 }
 
 function mailDomain(domain: string, selector: string, key: KeyOnDisk | undefined): MailDomain {
@@ -150,20 +189,19 @@ function describeKey(domain: string, selector: string, key: KeyOnDisk): DnsFindi
   const about = { purpose: "dkim", name: `${selector}._domainkey.${domain}`, type: "TXT" } as const;
   const rest = { found: [], wanted: null };
   const message = `this host's key ${key.path} ${key.reason}`;
-  if (key.status === "unreadable") {
-    return [{
-      ...about,
-      ...rest,
-      status: "unknown",
-      message,
-      advice: "run this as the server's user",
-    }];
+  const status = key.status === "unreadable" ? "unknown" : "missing";
+  return [{ ...about, ...rest, status, message, advice: adviceFor(domain, key.status) }];
+}
+
+function adviceFor(domain: string, status: Exclude<KeyOnDisk["status"], "key">): string {
+  switch (status) {
+    case "none":
+      return `make it: yizhan dns ${domain} --make-key`;
+    case "unreadable":
+      return "run this as the server's user";
+    case "bad":
+      return `move it away, then: yizhan dns ${domain} --make-key`;
   }
-  const path = formatShellWord(key.path);
-  const folder = formatShellWord(key.path.replace(/\/[^/]*$/, ""));
-  const make = `(umask 077; mkdir -p ${folder} && openssl genpkey -algorithm RSA ` +
-    `-pkeyopt rsa_keygen_bits:2048 -out ${path})`;
-  return [{ ...about, ...rest, status: "missing", message, advice: `make it: ${make}` }];
 }
 
 function printRecords(host: MailHost, domains: readonly MailDomain[], json: boolean): void {

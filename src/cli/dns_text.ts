@@ -10,14 +10,6 @@ import { formatZoneData } from "../admin/zone_text.ts";
 import { type Paint, paintFor } from "../observe/paint.ts";
 import { escapeJson, formatVisible } from "../observe/visible_text.ts";
 
-const WORDS: Readonly<Record<DnsStatus, string>> = {
-  ok: "ok",
-  missing: "missing",
-  different: "different",
-  unknown: "unknown",
-  absent: "optional",
-};
-
 const LABELS: Readonly<Record<RecordPurpose, string>> = {
   mx: "MX",
   address: "address",
@@ -37,9 +29,9 @@ const MAX_FOUND = 10;
 /** A finding: a line, and where something is to be done, what is there, what should be, and the advice. */
 export function formatFinding(finding: DnsFinding, colourful: boolean): string {
   const { purpose, status, name, found, wanted, message, advice } = finding;
-  const word = colour(paintFor(colourful), status)(WORDS[status].padEnd(9));
+  const word = colour(paintFor(colourful), status)(status.padEnd(9));
   const head = `  ${word}  ${LABELS[purpose].padEnd(7)}  ${name}: ${visible(message)}`;
-  if (status === "ok" || status === "absent") return head;
+  if (status === "ok" || status === "optional") return head;
   const rows = [
     ...found.slice(0, MAX_FOUND).map((text) => `found:   ${visible(text)}`),
     ...(found.length > MAX_FOUND ? [`and ${found.length - MAX_FOUND} more`] : []),
@@ -83,7 +75,7 @@ function colour(paint: Paint, status: DnsStatus): (text: string) => string {
       return paint.bad;
     case "unknown":
       return paint.warning;
-    case "absent":
+    case "optional":
       return paint.dim;
   }
 }

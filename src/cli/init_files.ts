@@ -6,8 +6,6 @@
  * @module
  */
 
-import { generateKeyPair } from "node:crypto";
-import { promisify } from "node:util";
 import { type DkimPublicKey, readDkimKey } from "../admin/dkim_key.ts";
 import { dkimKeyPath } from "../admin/mail_host.ts";
 import { mailboxKey, parseAddress } from "../address.ts";
@@ -16,6 +14,7 @@ import { configJsonSchema } from "../config/json_schema.ts";
 import { addUser } from "../directory/users_edit.ts";
 import { readUsersFile } from "../directory/users_read.ts";
 import type { Files, Runtime } from "../runtime/runtime.ts";
+import { makeDkimKey } from "./dkim_key_file.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import type { InitAnswers } from "./init_answers.ts";
 import { formatStationConfig } from "./init_config.ts";
@@ -71,12 +70,6 @@ async function keepDkimKey(site: Site, domain: string): Promise<DkimPublicKey> {
   const read = readDkimKey(pem);
   if (read.status === "key") return read.key;
   throw new CommandError(EXIT.dataError, `${site.path(path)} ${read.reason}; or move it away`);
-}
-
-/** RSA: not everybody can check Ed25519 (RFC 8463) yet. */
-async function makeDkimKey(): Promise<string> {
-  const { privateKey } = await promisify(generateKeyPair)("rsa", { modulusLength: 2048 });
-  return String(privateKey.export({ type: "pkcs8", format: "pem" }));
 }
 
 async function keepCertificate(

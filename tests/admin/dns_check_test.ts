@@ -78,9 +78,9 @@ Deno.test("checkDomain() tells what is missing from what need not be there", asy
     "missing example.org",
     "missing s._domainkey.example.org",
     "missing _dmarc.example.org",
-    "absent _smtp._tls.example.org",
-    "absent _submissions._tcp.example.org",
-    "absent _mta-sts.example.org",
+    "optional _smtp._tls.example.org",
+    "optional _submissions._tcp.example.org",
+    "optional _mta-sts.example.org",
   ]);
   const [mx] = looked.of("mx");
   assertEquals(mx?.wanted, "example.org. 3600 IN MX 10 mail.example.org.");
