@@ -8,7 +8,6 @@
 import { type Address, parseAddress } from "../address.ts";
 import { explainConnect } from "../admin/explain_connect.ts";
 import { explain as explainMail } from "../admin/explain.ts";
-import { accountOf } from "../admin/explained_station.ts";
 import type { Explanation } from "../admin/explanation.ts";
 import { stationOptions } from "../config/station.ts";
 import { openFileDirectory } from "../directory/file_directory.ts";
@@ -87,13 +86,13 @@ async function runExplain(line: CommandLine, words: readonly string[]): Promise<
       path: paths.users,
       domains: config.domains,
     });
-    const { login } = question;
-    if (login !== undefined && await accountOf(directory, login) === null) {
-      warn(`nobody can log in as ${login}: yizhan user list shows who can`);
-    }
     const options = { ...stationOptions(loaded), runtime, directory, certificates };
     const { explanation, station, ways } = await explainMail(options, question);
     const steps = [...explanation.steps];
+    const { login } = question;
+    if (login !== undefined && !steps.some(({ about }) => about.includes(`, ${login} from `))) {
+      warn(`--login ${login}: no listener offers to log in, so it makes no difference`);
+    }
     if (line.has("connect")) {
       for (const targets of ways) {
         steps.push(...await explainConnect(station, targets, new AbortController().signal));

@@ -52,6 +52,10 @@ Deno.test("yizhan explain goes by the sender, the client and the login it is tol
   assertEquals(await replies("--from", "alice@example.test"), ["550 5.7.1", "250 2.1.5"]);
   assertEquals(await replies("--login", "alice@example.test"), ["550 5.7.1", "550 5.7.1"]);
   assertEquals(await replies("--login", "mallory@example.test"), ["550 5.7.1", "535 5.7.8"]);
+  await site.configure();
+  const alone = await site.run(["explain", "x@far.test", "--login", "alice@example.test"]);
+  assertEquals(alone.code, 0);
+  assertMatch(alone.stderr, /^warning: --login alice@example\.test: no listener offers to log in/);
 });
 
 Deno.test("yizhan explain --connect asks the next server and sends it nothing", async () => {

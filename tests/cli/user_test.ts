@@ -68,7 +68,7 @@ Deno.test("yizhan user tells of domains that are new, and of aliases that lead t
     run(["user", ...words], { cwd: folder.path, stdin: "correct horse\n" });
   const add = (name: string) => user(["add", name, "--password-stdin"]);
 
-  await Deno.writeTextFile(users, "# yizhan users 1\n");
+  await Deno.writeTextFile(users, "# yizhan users 1\n# of this house\n");
   const none = await user(["list"]);
   assertEquals(none, {
     code: 0,
