@@ -15,7 +15,7 @@ import { describeFileError } from "./trouble.ts";
 type Via = Config["relay"]["routes"][number]["via"];
 
 /** What `serve` needs for a configuration. */
-export function serveNeeds({ config, paths, file, authorities }: LoadedConfig): Needs {
+export function serveNeeds({ config, paths, file, authorities, secretFiles }: LoadedConfig): Needs {
   const { data, mail, queue, drop, users } = paths;
   const folders = [data, ...[mail, queue, drop].filter((path) => !isBelow(path, data))];
   const certificates = config.tls.certificates.flatMap((
@@ -28,7 +28,8 @@ export function serveNeeds({ config, paths, file, authorities }: LoadedConfig): 
     ? ["/etc/resolv.conf"]
     : [];
   const accounts = config.drop.enabled ? ["/etc/passwd"] : [];
-  const others = [...certificates, ...authorities.keys(), ...resolver, ...accounts];
+  const named = [...certificates, ...authorities.keys(), ...secretFiles];
+  const others = [...named, ...resolver, ...accounts];
   return {
     read: [file, users, ...folders, ...others, ...sockets],
     write: [...folders, ...sockets],

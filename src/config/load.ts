@@ -53,6 +53,8 @@ export interface LoadedConfig extends ReadConfig {
   readonly certificates: readonly TlsCertificate[];
   /** PEM texts by path, for every path in the `authorities` of a route. */
   readonly authorities: ReadonlyMap<string, string>;
+  /** Paths of the files that secrets are in. */
+  readonly secretFiles: readonly string[];
 }
 
 /**
@@ -81,6 +83,7 @@ export async function loadConfig(
     config,
     certificates: references.certificates,
     authorities: references.authorities,
+    secretFiles: [...references.secrets.keys()],
   };
 }
 

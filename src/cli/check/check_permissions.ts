@@ -28,7 +28,7 @@ export function checkPermissions({ loaded, runtime, facts }: CheckContext): Chec
     return [...findings, ok(`${what}; the systemd unit in examples/systemd keeps it in bounds`)];
   }
   if (loaded === null) return findings;
-  const needs = serveNeeds({ authorities: new Map(), ...loaded } as LoadedConfig);
+  const needs = serveNeeds({ authorities: new Map(), secretFiles: [], ...loaded } as LoadedConfig);
   const words = ["serve", "--config", loaded.file];
   const command = formatDenoCommand(needs, words);
   const missing = missingPermissions(needs);
