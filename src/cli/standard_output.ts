@@ -37,14 +37,19 @@ export class StandardOutput {
   }
 }
 
-/** A pipe may have been set not to block, by us or by another who has it: then a full one says EAGAIN. */
+/**
+ * Writes some, and gives how much. A pipe may have been set not to block by another who has it: a full one says
+ * EAGAIN then, and is tried again. Not in Deno, where nobody knows how much a write that says so has written.
+ */
 function writeSome(octets: Uint8Array): number {
-  try {
-    return writeSync(1, octets);
-  } catch (error) {
-    if (errorCode(error) !== "EAGAIN") throw error;
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, UNREAD_PAUSE);
-    return 0;
+  if (typeof Deno !== "undefined") return Deno.stdout.writeSync(octets);
+  for (;;) {
+    try {
+      return writeSync(1, octets);
+    } catch (error) {
+      if (errorCode(error) !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, UNREAD_PAUSE);
+    }
   }
 }
 
