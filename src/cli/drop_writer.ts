@@ -37,6 +37,7 @@ import {
   DROP_RECIPIENTS,
   formatDropHeader,
   MAIL_MODE,
+  MAIL_MODE_WITHOUT_GROUP,
   UNFINISHED,
 } from "../intake/drop/drop_file.ts";
 import type { SubmitEnvelope } from "../intake/submit.ts";
@@ -82,9 +83,10 @@ export class DropWriter {
   /** The message is whole; it is durable when this returns. @throws {CommandError} */
   finish(): void {
     this.#attempt(() => {
+      const mode = modeFor(this.#folder, this.#files[0]!.file);
       for (const { file } of this.#files) {
         // Whatever the umask: the server is another user.
-        fchmodSync(file, MAIL_MODE);
+        fchmodSync(file, mode);
         fsyncSync(file);
       }
       for (const one of this.#files.splice(0)) {
@@ -170,6 +172,13 @@ function lookAt(folder: string): boolean {
   }
 }
 
+/** For the server alone, where the folder gives what is made in it the server's group (setgid). */
+function modeFor(folder: string, file: number): number {
+  const { mode, gid } = lstatSync(folder);
+  const isShared = (mode & 0o2000) !== 0 && fstatSync(file).gid === gid;
+  return isShared ? MAIL_MODE : MAIL_MODE_WITHOUT_GROUP;
+}
+
 function writeAll(file: number, octets: Uint8Array): void {
   for (let at = 0; at < octets.length;) at += writeSync(file, octets, at);
 }
@@ -198,7 +207,7 @@ const TROUBLES: Readonly<Record<string, readonly [ExitCode, string]>> = {
   ELOOP: [EXIT.cantCreate, "a link is in the way"],
   EACCES: [
     EXIT.noPermission,
-    "the folder must have mode 1733, and those above it let others through",
+    "the folder must have mode 3733, and those above it let others through",
   ],
   EPERM: [EXIT.noPermission, "the system does not allow it"],
   EROFS: [EXIT.cantCreate, "the file system is read-only"],

@@ -273,7 +273,7 @@ export const configSchema = z.strictObject({
   }).prefault({}).describe("The queue"),
   drop: z.strictObject({
     enabled: z.boolean().default(true).describe("Whether yizhan send and sendmail may leave mail"),
-    directory: path.default("drop").describe("Where they leave it, mode 1733; in data"),
+    directory: path.default("drop").describe("Where they leave it, mode 3733; in data"),
     interval: wait.default(3000).describe("How often it is looked at; a nudge comes at once"),
     senders: z.record(
       z.string(),

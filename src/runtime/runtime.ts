@@ -324,7 +324,7 @@ export interface FileIdentity extends FileStat {
   readonly device: number;
   /** How many names it has. */
   readonly links: number;
-  /** The twelve bits of its mode (such as 0o1733); 0 where the system has none. */
+  /** The twelve bits of its mode (such as 0o3733); 0 where the system has none. */
   readonly mode: number;
 }
 

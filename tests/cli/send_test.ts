@@ -7,10 +7,10 @@ import { DropStation } from "../intake/drop/station.ts";
 import { Folder, run, type RunOptions } from "./program.ts";
 
 /** A folder where mail can be left, with no server. */
-async function dropFolder(folder: Folder): Promise<string> {
+async function dropFolder(folder: Folder, mode = 0o3733): Promise<string> {
   const drop = `${folder.path}/drop`;
   await Deno.mkdir(drop);
-  await Deno.chmod(drop, 0o1733);
+  await Deno.chmod(drop, mode);
   return drop;
 }
 
@@ -27,15 +27,15 @@ async function namesIn(path: string): Promise<string[]> {
 }
 
 /** The one mail that was left: its envelope and its text. */
-async function left(drop: string) {
+async function left(drop: string, mode = 0o640) {
   const [name, ...more] = await namesIn(drop);
   assertEquals(more, []);
   assertMatch(name!, /^mail-[0-9a-f]{32}$/);
   const path = `${drop}/${name}`;
-  assertEquals((await Deno.lstat(path)).mode! & 0o7777, 0o644);
+  assertEquals((await Deno.lstat(path)).mode! & 0o7777, mode);
   const octets = await Deno.readFile(path);
   const header = parseDropHeader(octets);
-  assert(typeof header === "object" && header !== null);
+  assert(typeof header === "object" && header !== null && "envelope" in header);
   return {
     envelope: header.envelope,
     text: new TextDecoder().decode(octets.subarray(header.messageAt)),
@@ -63,6 +63,14 @@ Deno.test("send leaves a mail where no server runs, with what it lacked", async 
   assertEquals(addresses[0], "bob@b.test");
   assertMatch(addresses[1]!, /^root@./);
   assertMatch(text, /^Date: .*\r\nFrom: .*@.*\r\nSubject: hi\r\n\r\nHello\.\r\n$/);
+});
+
+Deno.test("send leaves a mail that the server can read, where the folder gives it no group", async () => {
+  await using folder = await Folder.make();
+  const drop = await dropFolder(folder, 0o1733);
+  const ended = await run(["send", "--drop", drop, "bob@b.test"], { stdin: "Subject: hi\n\nx\n" });
+  assertEquals(ended.code, 0, ended.stderr);
+  await left(drop, 0o644);
 });
 
 Deno.test("sendmail -t takes the recipients from the message, beside those named, each once", async () => {
@@ -137,7 +145,7 @@ Deno.test("sendmail finds the folder by the configuration; one that lies about i
   await using folder = await Folder.make();
   const data = `${folder.path}/data`;
   await Deno.mkdir(`${data}/drop`, { recursive: true });
-  await Deno.chmod(`${data}/drop`, 0o1733);
+  await Deno.chmod(`${data}/drop`, 0o3733);
   const config = "hostname: mx.test\nlisteners: [{ role: mx, address: 127.0.0.1:0 }]\n";
   await Deno.writeTextFile(`${folder.path}/yizhan.yaml`, config);
   const env = { YIZHAN_CONFIG: "" };

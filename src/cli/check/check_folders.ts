@@ -81,17 +81,18 @@ function foldersOf({ data, mail, queue, drop }: ConfigPaths, dropEnabled: boolea
     return "programs of other users cannot get to the drop folder in it";
   };
   const sticky = (mode: number) => {
-    if (mode === 0o1733) return null;
+    // Where a system has no setgid, a server leaves it out.
+    if (mode === 0o3733 || mode === 0o1733) return null;
     return (mode & 0o1002) === 0o0002
       ? "others may remove what somebody left there"
-      : "wanted 1733, so that everybody may leave mail there and nobody see or remove it";
+      : "wanted 3733, so that everybody may leave mail there and nobody see or remove it";
   };
   return [
     { key: "data", path: data, mode: 0o711, fault: through, shared: true },
     { key: "mail.directory", path: mail, mode: 0o700, fault: own, shared: false },
     { key: "queue.directory", path: queue, mode: 0o700, fault: own, shared: false },
     ...dropEnabled
-      ? [{ key: "drop.directory", path: drop, mode: 0o1733, fault: sticky, shared: true }]
+      ? [{ key: "drop.directory", path: drop, mode: 0o3733, fault: sticky, shared: true }]
       : [],
   ];
 }

@@ -13,7 +13,7 @@ import { errorCode } from "../../runtime/runtime.ts";
 /** A file or folder, links followed. */
 export interface PathFacts {
   readonly kind: "file" | "directory" | "other";
-  /** Permission bits, with the sticky bit: such as 0o1733. */
+  /** Permission bits, with the sticky bit: such as 0o3733. */
   readonly mode: number;
   readonly uid: number;
   /** Epoch milliseconds. */

@@ -8,7 +8,7 @@
  * one name is a mail. Its owner's number is the one thing believed; as whom that user may send is
  * `drop_senders.ts`. What is no mail, or must not be sent, is set aside with an event, and who left it is told
  * where that can be; what cannot be taken just now stays, and is tried again later and later. One bad file does not
- * stop the others.
+ * stop the others, and of users that leave very many each has a turn.
  *
  * What fails: `start` throws `DropFolderError` and what the disk says; afterwards there are only events.
  *
@@ -16,19 +16,29 @@
  */
 
 import { describeError } from "../../events.ts";
+import { BULLETIN_NAME } from "./drop_bulletin.ts";
 import { MAIL_NAME } from "./drop_file.ts";
 import {
   cleanDropFolder,
   type DropFolderOptions,
+  type DropOrigin,
   openDropFolder,
   postBulletin,
 } from "./drop_folder.ts";
 import type { DropBoxOptions, DropSettings } from "./drop_options.ts";
+import { cleanRefused } from "./drop_refused.ts";
 import { DropTaker } from "./drop_taker.ts";
+import { type FoundFile, takeTurns } from "./drop_turns.ts";
 import { listenForNudges } from "./nudge.ts";
 
-/** Files looked at in one go. */
-const BATCH = 1000;
+/** Files that are taken in one go. */
+const BATCH = { files: 1000, octets: 256 * 1024 * 1024 };
+
+/** Files that are found in one go. */
+const MAX_FOUND = 50_000;
+
+/** Files found before others of the station have their turn. */
+const FOUND_AT_ONCE = 500;
 
 /** Mails submitted at the same time. */
 const AT_ONCE = 4;
@@ -41,7 +51,7 @@ const FIRST_WAIT = 15_000;
 const LONGEST_WAIT = 600_000;
 
 /** Files whose waits are remembered. */
-const MAX_WAITING = 10_000;
+const MAX_WAITING = 50_000;
 
 /** When a file is looked at next. */
 interface Wait {
@@ -54,6 +64,7 @@ export class DropBox {
   readonly #options: DropBoxOptions;
   readonly #folder: DropFolderOptions;
   #settings: DropSettings;
+  #origin: DropOrigin = { device: 0, group: null };
   readonly #waiting = new Map<string, Wait>();
   readonly #stopped = new AbortController();
   #wake: AbortController = new AbortController();
@@ -72,7 +83,9 @@ export class DropBox {
   /** Makes the folder where it is missing, and looks at it from now on. @throws {DropFolderError} */
   static async start(options: DropBoxOptions): Promise<DropBox> {
     const box = new DropBox(options);
-    for (const note of await openDropFolder(box.#folder)) box.#troubled(options.directory, note);
+    const { origin, notes } = await openDropFolder(box.#folder);
+    box.#origin = origin;
+    for (const note of notes) box.#troubled(options.directory, note);
     await box.#post();
     box.#silence = await listenForNudges({
       ...options.runtime,
@@ -93,7 +106,7 @@ export class DropBox {
   /** New settings, for mail that is looked at from now on. */
   configure(settings: Partial<DropSettings>): void {
     this.#settings = { ...this.#settings, ...settings };
-    this.#post().catch((error) => this.#troubled(this.#options.directory, error));
+    this.#post();
     this.look();
   }
 
@@ -105,8 +118,12 @@ export class DropBox {
     await this.#running;
   }
 
-  #post(): Promise<void> {
-    return postBulletin(this.#folder, this.#options.runtime.random, this.#settings);
+  /** Without it programs do with what they know; somebody may have put a folder in its place. */
+  async #post(): Promise<void> {
+    const { directory, runtime: { random } } = this.#options;
+    await postBulletin(this.#folder, random, this.#settings).catch((error) => {
+      this.#troubled(`${directory}/${BULLETIN_NAME}`, error);
+    });
   }
 
   async #run(): Promise<void> {
@@ -135,9 +152,10 @@ export class DropBox {
     if (now - this.#cleaned >= CLEANING) {
       this.#cleaned = now;
       await cleanDropFolder(this.#folder, now);
+      await cleanRefused(files, this.#options.refused, now);
     }
     const { names, whole } = await this.#list(now);
-    const taker = new DropTaker({ ...this.#options, ...this.#settings });
+    const taker = new DropTaker({ ...this.#options, ...this.#settings }, this.#origin);
     const queue = names.values();
     let took = false;
     await Promise.all(Array.from({ length: AT_ONCE }, async () => {
@@ -150,10 +168,10 @@ export class DropBox {
     return !whole && took;
   }
 
-  /** The files that are to be looked at, in the order they came; not all where there are very many. */
+  /** The files that are to be looked at, one of each user in turn; not all where there are very many. */
   async #list(now: number): Promise<{ readonly names: string[]; readonly whole: boolean }> {
-    const { runtime: { files }, directory } = this.#options;
-    const found: { readonly name: string; readonly modified: number }[] = [];
+    const { runtime: { clock, files }, directory } = this.#options;
+    const found: FoundFile[] = [];
     const seen = new Set<string>();
     let whole = true;
     for await (const { name } of files.list(directory)) {
@@ -161,18 +179,22 @@ export class DropBox {
       const wait = this.#waiting.get(name);
       if (wait !== undefined) seen.add(name);
       if (wait !== undefined && wait.next > now) continue;
-      if (found.length === BATCH) {
+      if (found.length === MAX_FOUND) {
         whole = false;
         break;
       }
       const stat = await files.stat(`${directory}/${name}`).catch(() => null);
-      if (stat !== null) found.push({ name, modified: stat.modified });
+      if (stat === null) continue;
+      const { owner, size, modified } = stat;
+      found.push({ name, owner, size, modified });
+      if (found.length % FOUND_AT_ONCE === 0) await clock.sleep(0);
     }
     if (whole) {
       for (const name of this.#waiting.keys()) if (!seen.has(name)) this.#waiting.delete(name);
     }
-    found.sort((a, b) => a.modified - b.modified || (a.name < b.name ? -1 : 1));
-    return { names: found.map(({ name }) => name), whole };
+    const chosen = takeTurns(found, BATCH);
+    whole &&= chosen.length === found.length;
+    return { names: chosen.map(({ name }) => name), whole };
   }
 
   /** Takes a file, or sets it aside, or puts it off; gives whether it is gone. */
@@ -192,7 +214,9 @@ export class DropBox {
   #putOff(name: string): number {
     const length = Math.min(LONGEST_WAIT, 2 * (this.#waiting.get(name)?.length ?? FIRST_WAIT / 2));
     const next = this.#options.runtime.clock.now() + length;
-    if (this.#waiting.size >= MAX_WAITING) this.#waiting.clear();
+    this.#waiting.delete(name);
+    const [oldest] = this.#waiting.keys();
+    if (this.#waiting.size >= MAX_WAITING) this.#waiting.delete(oldest!);
     this.#waiting.set(name, { next, length });
     return next;
   }

@@ -28,8 +28,11 @@ export const MAIL_NAME = /^mail-[0-9a-f]{32}$/;
 /** What the name of a file begins with while it is written. */
 export const UNFINISHED = "tmp-";
 
-/** The mode of a mail in the folder: the server, another user, must read it; who cannot guess its name cannot. */
-export const MAIL_MODE = 0o644;
+/** The mode of a mail in the folder, whose group is the server's. */
+export const MAIL_MODE = 0o640;
+
+/** The same where it has another group (see `drop_folder.ts`): the server must read it; who cannot guess its name cannot. */
+export const MAIL_MODE_WITHOUT_GROUP = 0o644;
 
 /** Recipients of one file; more are left in several. */
 export const DROP_RECIPIENTS = 1000;

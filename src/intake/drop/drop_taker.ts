@@ -17,6 +17,7 @@ import { describeReply, type Reply, reply } from "../../smtp/reply.ts";
 import { SubmitError, type Submitted } from "../submit.ts";
 import type { DropBoxOptions } from "./drop_options.ts";
 import { HEADER_LIMIT } from "./drop_file.ts";
+import type { DropOrigin } from "./drop_folder.ts";
 import { dropNotice } from "./drop_notice.ts";
 import {
   type DroppedMail,
@@ -24,6 +25,7 @@ import {
   openDroppedMail,
   readDroppedMail,
 } from "./drop_reader.ts";
+import { moveRefused, refusedName } from "./drop_refused.ts";
 import { addressOfUser, senderTrouble } from "./drop_senders.ts";
 
 /** Why a file stays where it is for now, and whose it is. */
@@ -49,16 +51,18 @@ const UNOPENED: Readonly<Record<string, string>> = {
   ELOOP: "it is a link",
   EMLINK: "it is a link",
   ENXIO: "it is no file",
-  EACCES: "it may not be read; programs give it mode 0644",
+  EACCES: "it may not be read; programs make it in this folder, with mode 0640",
 };
 
 /** Takes files. */
 export class DropTaker {
   readonly #options: DropBoxOptions;
+  readonly #origin: DropOrigin;
 
-  /** @param options those of the box. */
-  constructor(options: DropBoxOptions) {
+  /** @param options those of the box. @param origin by what files made in the folder are known. */
+  constructor(options: DropBoxOptions, origin: DropOrigin) {
     this.#options = options;
+    this.#origin = origin;
   }
 
   /** Takes a file or sets it aside: `null`. Gives why it stays where it cannot be taken now. */
@@ -78,10 +82,10 @@ export class DropTaker {
     }
     try {
       const identity = await file.identify();
-      const { owner: uid, kind, links, size } = identity;
+      const { owner: uid, kind, links } = identity;
       if (links === 0) return null;
       const user = { uid, name: await nameOf(uid) };
-      const wrong = this.#whatIsWrong(kind, links, size);
+      const wrong = this.#whatIsWrong(identity);
       if (wrong !== null) {
         await this.#setAside(name, wrong, user, kind === "file");
         return null;
@@ -96,11 +100,14 @@ export class DropTaker {
     return `${this.#options.directory}/${name}`;
   }
 
-  #whatIsWrong(kind: FileIdentity["kind"], links: number, size: number): string | null {
+  #whatIsWrong({ kind, links, size, group, device }: FileIdentity): string | null {
     const { sizeLimit } = this.#options;
+    const origin = this.#origin;
     if (kind !== "file") return "it is no file";
-    // Whose it is says nothing of who put it here.
+    // Of these, whose it is says nothing of who put it here; on a file system of one's own one is anybody.
     if (links !== 1) return `it has ${links} names`;
+    if (device !== origin.device) return "it is on another file system";
+    if (group !== (origin.group ?? group)) return "it was made elsewhere, not in this folder";
     return size > sizeLimit + HEADER_LIMIT ? `it is larger than ${sizeLimit} octets` : null;
   }
 
@@ -222,11 +229,12 @@ export class DropTaker {
     user: LocalUser | null,
     isFile: boolean,
   ): Promise<void> {
-    const { refused, emit, runtime: { files, clock, random } } = this.#options;
+    const { refused, sizeLimit, emit, runtime: { files, clock, random } } = this.#options;
     const path = this.#pathOf(name);
     const chance = random.bytes(8).toHex();
-    const kept = `${refused}/${clock.now().toString(36)}-${user?.uid ?? "unknown"}-${chance}`;
-    await (isFile ? files.rename(path, kept) : files.remove(path));
+    const kept = `${refused}/${refusedName(clock.now(), user?.uid ?? null, chance)}`;
+    const limit = sizeLimit + HEADER_LIMIT;
+    await (isFile ? moveRefused(files, path, kept, limit) : files.remove(path));
     const fact: MtaFact = {
       type: "drop.refused",
       file: name,

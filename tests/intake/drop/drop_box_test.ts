@@ -12,7 +12,7 @@ import { parseBulletin } from "../../../src/intake/drop/drop_bulletin.ts";
 import { DropFolderError } from "../../../src/intake/drop/drop_folder.ts";
 import { SubmitError } from "../../../src/intake/submit.ts";
 import type { DropBoxOptions } from "../../../src/intake/drop/drop_options.ts";
-import type { FileHandle, OpenOptions } from "../../../src/runtime/runtime.ts";
+import type { FileHandle, FileIdentity, OpenOptions } from "../../../src/runtime/runtime.ts";
 import { denoRuntime } from "../../../src/runtime/deno.ts";
 import { reply } from "../../../src/smtp/reply.ts";
 import { DropStation, mailName, UID } from "./station.ts";
@@ -23,10 +23,10 @@ function modeOf(path: string): number {
   return Deno.lstatSync(path).mode! & 0o7777;
 }
 
-Deno.test("DropBox.start() makes a folder of mode 1733 whatever the umask, and says who it is in it", async () => {
+Deno.test("DropBox.start() makes a folder of mode 3733 whatever the umask, and says who it is in it", async () => {
   await using station = await DropStation.start();
   await station.open();
-  assertEquals(modeOf(station.drop), 0o1733);
+  assertEquals(modeOf(station.drop), 0o3733);
   assertEquals(modeOf(`${station.path}/refused`), 0o700);
   assertEquals(modeOf(`${station.path}/nudge.sock`), 0o666);
   assertEquals(modeOf(`${station.drop}/station.json`), 0o644);
@@ -128,7 +128,7 @@ Deno.test("DropBox.start() mends a mode, and says so", async () => {
   await Deno.chmod(station.drop, 0o777);
   await Deno.chmod(station.path, 0o700);
   await station.open();
-  assertEquals(modeOf(station.drop), 0o1733);
+  assertEquals(modeOf(station.drop), 0o3733);
   const texts = station.facts.flatMap((fact) => fact.type === "drop.trouble" ? [fact.error] : []);
   assertStringIncludes(texts[0]!, "had mode 0777");
   assertStringIncludes(texts[1]!, "chmod go+x");
@@ -209,13 +209,23 @@ Deno.test("DropBox leaves what a later program left where it is, and sets it asi
 
 /** Opens the box on a machine where all mail in the folder belongs to user 12345, called bob. */
 async function openAsOther(station: DropStation, changes: Partial<DropBoxOptions>): Promise<void> {
+  const nameOf = () => Promise.resolve("bob");
+  await openWith(station, () => ({ owner: 12345 }), { nameOf, ...changes });
+}
+
+/** Opens the box on a machine where files are what the test says. */
+async function openWith(
+  station: DropStation,
+  change: (path: string) => Partial<FileIdentity>,
+  changes: Partial<DropBoxOptions> = {},
+): Promise<void> {
   const runtime = denoRuntime();
   const files: typeof runtime.files = Object.create(runtime.files, {
     open: {
       value: async (path: string, options: OpenOptions): Promise<FileHandle> => {
         const file = await runtime.files.open(path, options);
         if (!/\/mail-[0-9a-f]{32}$/.test(path)) return file;
-        const identity = { ...await file.identify(), owner: 12345 };
+        const identity = { ...await file.identify(), ...change(path) };
         return {
           identify: () => Promise.resolve(identity),
           read: (into) => file.read(into),
@@ -227,8 +237,122 @@ async function openAsOther(station: DropStation, changes: Partial<DropBoxOptions
       },
     },
   });
-  const nameOf = () => Promise.resolve("bob");
-  await station.open({ runtime: { ...runtime, files }, nameOf, ...changes });
+  await station.open({ runtime: { ...runtime, files }, ...changes });
+}
+
+Deno.test("DropBox does not take what was made elsewhere, and so perhaps not put here by its owner", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const mounted = await station.leave(MAIL);
+  const moved = await station.leave(MAIL);
+  const good = await station.leave(MAIL);
+  await openWith(station, (path) => {
+    if (path.endsWith(mounted)) return { device: -1 };
+    return path.endsWith(moved) ? { group: 12345 } : {};
+  });
+  await station.event("drop.taken", good);
+  assertStringIncludes((await station.event("drop.refused", mounted)).reason, "file system");
+  assertStringIncludes((await station.event("drop.refused", moved)).reason, "made elsewhere");
+  assertEquals((await station.mails("bob")).length, 1);
+});
+
+Deno.test("DropBox takes mail of any group where the folder had no setgid until now, or cannot have it", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  await Deno.chmod(station.drop, 0o1733);
+  const early = await station.leave(MAIL);
+  await openWith(station, () => ({ group: 12345 }));
+  await station.event("drop.taken", early);
+  assertEquals(modeOf(station.drop), 0o3733);
+  await station.close();
+  const late = await station.leave(MAIL);
+  const { files } = denoRuntime();
+  const without: typeof files = Object.create(files, {
+    setMode: {
+      // As systemd's RestrictSUIDSGID has it.
+      value: (path: string, mode: number) =>
+        (mode & 0o2000) === 0
+          ? files.setMode(path, mode)
+          : Promise.reject(Object.assign(new Error("EPERM"), { code: "EPERM" })),
+    },
+  });
+  await Deno.chmod(station.drop, 0o1733);
+  await station.open({ runtime: { ...denoRuntime(), files: without } });
+  await station.event("drop.taken", late);
+  assertEquals(modeOf(station.drop), 0o1733);
+  const texts = station.facts.flatMap((fact) => fact.type === "drop.trouble" ? [fact.error] : []);
+  assertStringIncludes(texts.at(-1)!, "mode 3733");
+});
+
+Deno.test("DropBox gives each user a turn, whoever leaves how many", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const many = await Promise.all(Array.from({ length: 1005 }, () => station.leave(MAIL)));
+  const one = await station.leave(MAIL);
+  const runtime = denoRuntime();
+  const files: typeof runtime.files = Object.create(runtime.files, {
+    stat: {
+      value: async (path: string) => {
+        const found = await runtime.files.stat(path);
+        return found && { ...found, owner: path.endsWith(one) ? 1 : 2 };
+      },
+    },
+  });
+  const submitted = { id: "1", refused: [] };
+  const submit = () => Promise.resolve(submitted);
+  await station.open({ runtime: { ...runtime, files }, submit });
+  for (const name of [...many, one]) await station.event("drop.taken", name);
+  const order = station.facts.flatMap((fact) => fact.type === "drop.taken" ? [fact.file] : []);
+  assert(order.indexOf(one) < 10);
+});
+
+Deno.test("DropBox keeps what it refused across file systems too, for a month by the name", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const refused = `${station.path}/refused`;
+  const month = 30 * 86_400_000;
+  const old = `${refused}/${(Date.now() - month - 1000).toString(36)}-1-x`;
+  const young = `${refused}/${(Date.now() - month + 3_600_000).toString(36)}-1-x`;
+  for (const path of [old, young]) await Deno.writeTextFile(path, "");
+  await Deno.utime(old, Date.now() / 1000 + 1e8, Date.now() / 1000 + 1e8);
+  await Deno.utime(young, 0, 0);
+  const name = await station.leaveOctets(encode("no mail"));
+  const { files } = denoRuntime();
+  const apart: typeof files = Object.create(files, {
+    rename: {
+      value: (from: string, to: string) =>
+        to.startsWith(refused)
+          ? Promise.reject(Object.assign(new Error("EXDEV"), { code: "EXDEV" }))
+          : files.rename(from, to),
+    },
+  });
+  await station.open({ runtime: { ...denoRuntime(), files: apart } });
+  const { kept } = await station.event("drop.refused", name);
+  assertEquals(await Deno.readTextFile(kept!), "no mail");
+  assertEquals(modeOf(kept!), 0o600);
+  assertEquals(await station.names(), ["station.json"]);
+  await assertRejects(() => Deno.lstat(old), Deno.errors.NotFound);
+  await Deno.lstat(young);
+});
+
+Deno.test("DropBox runs where somebody put a folder in the place of the bulletin", async () => {
+  await using station = await DropStation.start();
+  await Deno.mkdir(`${station.drop}/station.json/full`, { recursive: true });
+  await station.open();
+  await station.event("drop.taken", await leaveAndLook(station));
+  const texts = station.facts.flatMap((fact) => fact.type === "drop.trouble" ? [fact.where] : []);
+  assert(texts.includes(`${station.drop}/station.json`));
+});
+
+async function leaveAndLook(station: DropStation): Promise<string> {
+  const name = await station.leave(MAIL);
+  await station.close();
+  await station.open();
+  return name;
 }
 
 Deno.test("DropBox holds a user to the own name, in the envelope and in From, and tells whoever broke it", async () => {
