@@ -6,7 +6,8 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { NOBODY, Sendmail } from "./sendmail.ts";
+import { Sendmail } from "./sendmail.ts";
+import { NOBODY } from "./shared_program.ts";
 import { assertEnded, interopTest, run } from "./support.ts";
 
 const BOB = "bob@host.test";
