@@ -134,6 +134,7 @@ export async function startMta(options: MtaOptions): Promise<Mta> {
     return new Station(core, generation, listeners);
   } catch (error) {
     core.deadlines.stop();
+    core.moments.stop();
     await core.queue?.close();
     throw error;
   }
@@ -211,7 +212,7 @@ class Station implements Mta {
   }
 
   async #stop(drained: Promise<void> | undefined): Promise<void> {
-    const { deadlines, listeners, queue } = this.#core;
+    const { deadlines, moments, listeners, queue } = this.#core;
     const { signal } = this.#giveUp;
     // All at once: a client that holds up its session must not use up the time of deliveries.
     await Promise.all([drained, listeners.stop(signal), this.#reloaded(signal)]);
@@ -219,6 +220,7 @@ class Station implements Mta {
     // Last of all: what sessions finished meanwhile is in it.
     await queue?.close();
     deadlines.stop();
+    moments.stop();
   }
 
   /** Resolves when no reload is under way, which could have sockets open yet, or when it is given up. */

@@ -16,6 +16,9 @@ import type { Runtime } from "./runtime/runtime.ts";
 import { ListenerSet } from "./server/listener_set.ts";
 import { ReadBuffers } from "./server/read_buffers.ts";
 
+/** Milliseconds: how exactly it is known when a moment is over. */
+const MOMENT = 25;
+
 /** The ground that generations of options stand on. */
 export interface StationCore {
   readonly runtime: Runtime;
@@ -23,6 +26,8 @@ export interface StationCore {
   /** {@link EventOutlet.emit}. */
   readonly emit: (fact: MtaFact) => void;
   readonly deadlines: Deadlines;
+  /** For waits of which somebody hears when they take longer than a moment. */
+  readonly moments: Deadlines;
   readonly tracer: Tracer;
   readonly buffers: ReadBuffers;
   readonly bodies: BodyStore;
@@ -41,14 +46,14 @@ export async function openCore(options: MtaOptions): Promise<StationCore> {
   const bodies = newBodyStore(options);
   const outlet = new EventOutlet(clock, options.onEvent);
   const { emit } = outlet;
-  const deadlines = new Deadlines(
-    clock,
-    (error) => emit({ type: "internal.error", where: "deadlines", error: describeError(error) }),
-  );
+  const onFault = (error: unknown) =>
+    emit({ type: "internal.error", where: "deadlines", error: describeError(error) });
+  const deadlines = new Deadlines(clock, onFault);
   const tracer = new Tracer(clock);
   const nextId = sessionIds(runtime);
   return {
     ...{ runtime, outlet, emit, deadlines, tracer, bodies, nextId },
+    moments: new Deadlines(clock, onFault, MOMENT),
     buffers: new ReadBuffers(),
     listeners: new ListenerSet(network, nextId),
     queue: queue === undefined

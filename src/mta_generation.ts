@@ -125,10 +125,10 @@ export async function buildGeneration(
 }
 
 function connectionServices(
-  { runtime: { clock }, deadlines, buffers, tracer, nonce, emit }: StationCore,
+  { runtime: { clock }, deadlines, moments, buffers, tracer, nonce, emit }: StationCore,
   intake: IntakeServices,
 ): ConnectionServices {
-  return { intake, deadlines, buffers, tracer, clock, nonce, emit };
+  return { intake, deadlines, moments, buffers, tracer, clock, nonce, emit };
 }
 
 function connectionLimits(

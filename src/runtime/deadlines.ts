@@ -1,6 +1,6 @@
 /**
- * Time-outs of many at once: each member holds its own deadline, and one sweep a second looks who
- * is past it. To move a deadline is to write a number; no timer is made or cleared for each command
+ * Time-outs of many at once: each member holds its own deadline, and one sweep a second (or as often as is
+ * said) looks who is past it. To move a deadline is to write a number; no timer is made or cleared for each command
  * of each connection. The price is that a member expires up to one sweep late.
  *
  * Deadlines are times of the clock. When the clock of the machine is set forward, what was waiting
@@ -11,7 +11,7 @@
 
 import type { Clock } from "./runtime.ts";
 
-/** Milliseconds between two sweeps. */
+/** Milliseconds between two sweeps, where nothing is said. */
 export const SWEEP_INTERVAL = 1000;
 
 /** Whoever may be out of time. */
@@ -54,6 +54,7 @@ export class Deadlines {
   readonly #clock: Clock;
   readonly #members = new Set<DeadlineMember>();
   readonly #onFault: (error: unknown) => void;
+  readonly #interval: number;
   readonly #stopping = new AbortController();
   #sweeping = false;
 
@@ -62,9 +63,15 @@ export class Deadlines {
    *
    * @param clock what `deadline` is a time of.
    * @param onFault is told what an `expire` threw.
+   * @param interval milliseconds between two sweeps.
    */
-  constructor(clock: Clock, onFault: (error: unknown) => void = () => {}) {
+  constructor(
+    clock: Clock,
+    onFault: (error: unknown) => void = () => {},
+    interval: number = SWEEP_INTERVAL,
+  ) {
     this.#clock = clock;
+    this.#interval = interval;
     this.#onFault = onFault;
   }
 
@@ -94,7 +101,7 @@ export class Deadlines {
     this.#sweeping = true;
     try {
       while (this.#members.size > 0) {
-        await this.#clock.sleep(SWEEP_INTERVAL, this.#stopping.signal);
+        await this.#clock.sleep(this.#interval, this.#stopping.signal);
         this.#sweep();
       }
     } catch {

@@ -8,23 +8,31 @@
  * @module
  */
 
+import type { DeadlineMember, Deadlines } from "../runtime/deadlines.ts";
 import type { Clock } from "../runtime/runtime.ts";
 
-/** Replies do not wait longer than this for the rest of their group (milliseconds). */
+/** Replies do not wait much longer than this for the rest of their group (milliseconds). */
 const FLUSH_AFTER = 50;
 
 /** We have no answer and wait for it no longer. */
 export class NoAnswer extends Error {}
 
-/** One wait at a time. */
-export class AnswerWait {
+/** One wait at a time. Each command comes by here, so it makes no timer, and few promises. */
+export class AnswerWait implements DeadlineMember {
+  /** When {@link expire} is due: epoch milliseconds. */
+  deadline = Infinity;
+
   readonly #clock: Clock;
+  readonly #moments: Deadlines;
   readonly #write: () => Promise<void>;
   #giveUp: ((reason: NoAnswer) => void) | null = null;
+  /** Replies are being written while the answer is awaited. */
+  #writing: Promise<void> | null = null;
 
-  /** @param write writes the replies that are made. */
-  constructor(clock: Clock, write: () => Promise<void>) {
+  /** @param moments tells when it takes long. @param write writes the replies that are made. */
+  constructor(clock: Clock, moments: Deadlines, write: () => Promise<void>) {
     this.#clock = clock;
+    this.#moments = moments;
     this.#write = write;
   }
 
@@ -40,31 +48,26 @@ export class AnswerWait {
 
   /** The answer. @param unsaid whether there are replies to write when it takes long. */
   async wait<T>(answer: Promise<T>, unsaid: boolean): Promise<T> {
-    const late = unsaid ? this.#writeLate() : null;
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.#giveUp = reject;
-    answer.then(resolve, reject); // what a race would do, for half of its promises: each command comes by here
+    answer.then(resolve, reject);
+    if (unsaid) {
+      this.deadline = this.#clock.now() + FLUSH_AFTER;
+      this.#moments.add(this);
+    }
     try {
       return await promise;
     } finally {
       this.#giveUp = null;
-      await late?.stop();
+      if (unsaid) this.#moments.delete(this);
+      if (this.#writing !== null) await this.#writing;
     }
   }
 
-  #writeLate(): { stop(): Promise<void> } {
-    const waiting = new AbortController();
-    let writing = false;
-    const late = this.#clock.sleep(FLUSH_AFTER, waiting.signal).then(async () => {
-      writing = true;
-      await this.#write().finally(() => writing = false);
-    });
-    late.catch(() => {}); // not needed any more; or a broken socket, which the next read will show
-    return {
-      stop: async () => {
-        waiting.abort(null); // a reason of ours: the default one is an exception with a stack
-        if (writing) await late;
-      },
-    };
+  /** It takes long. */
+  expire(): void {
+    this.#moments.delete(this);
+    this.#writing = this.#write().finally(() => this.#writing = null);
+    this.#writing.catch(() => {}); // a broken socket, which the next read will show
   }
 }

@@ -27,6 +27,8 @@ import type { Role } from "./roles.ts";
 export interface ConnectionServices {
   readonly intake: IntakeServices;
   readonly deadlines: Deadlines;
+  /** As these, for waits of some milliseconds. */
+  readonly moments: Deadlines;
   readonly buffers: ReadBuffers;
   readonly clock: Clock;
   /** Fresh and unguessable, for SASL. */
@@ -91,7 +93,7 @@ export class SmtpConnection {
     this.#settings = settings;
     this.#opened = services.clock.now();
     this.#buffers = new ConnectionBuffers(services.buffers);
-    this.#answers = new AnswerWait(services.clock, () => this.#write());
+    this.#answers = new AnswerWait(services.clock, services.moments, () => this.#write());
     const { remote } = connection;
     const client = remote.transport === "tcp" ? remote.hostname : "unix";
     const { listener } = settings;
