@@ -32,6 +32,16 @@ export interface CertificateStatus {
   readonly expires: number;
 }
 
+/**
+ * Whether a configuration was changed after the server read it, by its file's time.
+ *
+ * @param changed epoch milliseconds; `null`: nobody knows.
+ */
+export function isOutdated({ loaded }: Pick<StationStatus, "loaded">, changed: number | null) {
+  // Some file systems have times of seconds only.
+  return changed !== null && changed > loaded + 1000;
+}
+
 /** What came of a reload. */
 export type ReloadReport =
   | {

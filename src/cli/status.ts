@@ -4,17 +4,20 @@
  * @module
  */
 
-import type { StationStatus } from "../admin/station_requests.ts";
+import type { JsonObject } from "../admin/control_protocol.ts";
+import { isOutdated, type StationStatus } from "../admin/station_requests.ts";
 import { formatVisible } from "../observe/visible_text.ts";
 import { formatSocketAddress } from "../runtime/runtime.ts";
-import { type Command, type CommandLine, formatTable } from "./command.ts";
+import type { Command, CommandLine } from "./command.ts";
+import { findConfigFile } from "./config_file.ts";
 import { CONTROL_FLAGS, formatControlJson, RunningServer } from "./control.ts";
 import { EXIT, type ExitCode, UsageError } from "./exit.ts";
+import { thisRuntime } from "./machine.ts";
 
 /** The command. */
 export const status: Command = {
   name: "status",
-  usage: "[--config FILE] [--json]",
+  usage: "[--config FILE | --socket PATH] [--json]",
   description: [
     "Where the running server listens and how many are connected, how much mail waits, when its",
     "certificates expire, and whether its configuration is the one in the file.",
@@ -32,34 +35,70 @@ async function runStatus(line: CommandLine, words: readonly string[]): Promise<E
   }
   const server = await RunningServer.find(line, words);
   try {
-    await server.ask({ do: "status" }, ({ type: _, ...answer }) => {
-      const text = line.has("json")
-        ? formatControlJson(answer)
-        : formatStatus(answer as unknown as StationStatus, Date.now());
-      console.log(text);
+    let answer: JsonObject = {};
+    await server.ask({ do: "status" }, ({ type: _, ...rest }) => {
+      answer = rest;
     });
+    const status = answer as unknown as StationStatus;
+    const mail = status.queue === null ? null : await countMail(server);
+    if (line.has("json")) console.log(formatControlJson({ ...answer, mail }));
+    else {
+      console.log(
+        formatStatus(status, { now: Date.now(), mail, changed: await changeOfFile(line) }),
+      );
+    }
   } catch (error) {
     throw server.explain(error);
   }
   return EXIT.ok;
 }
 
-/** As a person reads it; `now` in epoch milliseconds. */
-export function formatStatus(status: StationStatus, now: number): string {
+/** Messages in the queue that are counted: the look shall take no longer than a blink. */
+const COUNTED = 1000;
+
+/** What lies in the queue. */
+export interface MailCount {
+  readonly messages: number;
+  /** There may be more. */
+  readonly more: boolean;
+}
+
+async function countMail(server: RunningServer): Promise<MailCount> {
+  const { shown, limited } = await server.ask({ do: "list", limit: COUNTED }, () => {});
+  return { messages: Number(shown), more: limited === true };
+}
+
+/** When the file of the configuration was changed, epoch milliseconds; `null` where that cannot be known. */
+async function changeOfFile(line: CommandLine): Promise<number | null> {
+  if (line.has("socket")) return null;
+  const file = await findConfigFile(line);
+  if (file === null) return null;
+  const found = await thisRuntime().files.stat(file, { follow: true }).catch(() => null);
+  return found?.modified ?? null;
+}
+
+/** What is known beside what the server says. Times are epoch milliseconds. */
+export interface StatusFacts {
+  readonly now: number;
+  readonly mail: MailCount | null;
+  /** When the file of the configuration was changed; `null`: unknown. */
+  readonly changed: number | null;
+}
+
+/** As a person reads it. */
+export function formatStatus(status: StationStatus, { now, mail, changed }: StatusFacts): string {
   const { version, runtime, pid, hostname, config, started, loaded } = status;
   const stopping = status.stopping ? ", stopping" : "";
   return [
     `Yizhan ${version} (${runtime}) serves as ${hostname}: process ${pid}${stopping}`,
     `  up for ${formatSpan(now - started)}; configuration ${formatVisible(config, 200)}, read ` +
     `${formatSpan(now - loaded)} ago`,
-    ...status.reloadFailed === undefined
-      ? []
-      : [`  a newer configuration is not in force: ${formatVisible(status.reloadFailed, 500)}`],
+    ...describeOutdated(status, changed),
     "",
     "Listeners:",
-    ...formatTable(status.listeners.map(describeListener)),
+    ...formatListeners(status.listeners.map(describeListener)),
     "",
-    ...describeQueue(status, now),
+    ...describeQueue(status, mail, now),
     ...status.certificates.map(({ file, expires }) => {
       const day = new Date(expires).toISOString().slice(0, 10);
       const left = expires < now ? "expired" : `for ${formatSpan(expires - now)}`;
@@ -70,18 +109,42 @@ export function formatStatus(status: StationStatus, now: number): string {
 
 function describeListener(
   { name, role, address, connections, listening }: StationStatus["listeners"][number],
-): readonly [string, string] {
+): readonly [string, string, string] {
   const called = name === role ? role : `${formatVisible(name, 60)} (${role})`;
   const ending = listening ? "" : ", takes no more";
-  return [`${called}  ${formatSocketAddress(address)}`, `${connections} connected${ending}`];
+  return [called, formatSocketAddress(address), `${connections} connected${ending}`];
 }
 
-function describeQueue({ queue }: StationStatus, now: number): string[] {
+/** Three columns. */
+function formatListeners(rows: readonly (readonly [string, string, string])[]): string[] {
+  const widest = (column: 0 | 1) => Math.max(0, ...rows.map((row) => row[column].length));
+  const [names, places] = [widest(0), widest(1)];
+  return rows.map(([name, place, rest]) =>
+    `  ${name.padEnd(names)}  ${place.padEnd(places)}  ${rest}`
+  );
+}
+
+function describeOutdated(status: StationStatus, changed: number | null): string[] {
+  if (status.reloadFailed !== undefined) {
+    return [`  a newer configuration is not in force: ${formatVisible(status.reloadFailed, 500)}`];
+  }
+  if (!isOutdated(status, changed)) return [];
+  return ["  the file has been changed since: yizhan check, then yizhan reload"];
+}
+
+function describeQueue({ queue }: StationStatus, mail: MailCount | null, now: number): string[] {
   if (queue === null) return ["No queue: mail only ends here."];
-  const { messages, running, waiting, down } = queue;
+  const { running, waiting, down } = queue;
+  const lying = mail === null
+    ? ""
+    : `${mail.messages}${mail.more ? " or more" : ""} ${
+      mail.messages === 1 ? "message" : "messages"
+    }, `;
   return [
-    `Queue: ${messages} messages at work, ${running} deliveries under way, ${waiting} wait for their turn` +
-    `${queue.paused ? "; paused" : ""}${queue.troubled ? "; CANNOT BE WRITTEN" : ""}.`,
+    `Queue: ${lying}${running} ${
+      running === 1 ? "delivery" : "deliveries"
+    } under way, ${waiting} waiting for ` +
+    `their turn${queue.paused ? "; paused" : ""}${queue.troubled ? "; CANNOT BE WRITTEN" : ""}.`,
     ...down.map(({ destination, until, reply }) =>
       `  ${formatVisible(destination, 100)} is out of reach, again in ${
         formatSpan(until - now)

@@ -1,10 +1,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { checkCertificate } from "../../src/cli/check/check_certificates.ts";
 import { checkClock } from "../../src/cli/check/check_clock.ts";
+import { checkPorts } from "../../src/cli/check/check_ports.ts";
 import { formatFinding, formatSummary } from "../../src/cli/check/check_text.ts";
-import type { CheckFinding } from "../../src/cli/check/finding.ts";
+import type { CheckContext, CheckFinding } from "../../src/cli/check/finding.ts";
 import type { MachineFacts, PathFacts } from "../../src/cli/check/machine_facts.ts";
 import { mxCertificate, otherCertificate, testAuthority } from "../support/certificates.ts";
+import { denoRuntime } from "../../src/runtime/deno.ts";
 import { DnsServer } from "../support/dns_server.ts";
 import { Site } from "./site.ts";
 import { permissionTest } from "./program.ts";
@@ -271,6 +273,28 @@ Deno.test("yizhan check knows the server that runs, and that its ports are its o
   const told = findings.map(({ message }) => message);
   assertSome(told, /^Yizhan \S+ runs as process \d+$/);
   assertSome(told, /^127\.0\.0\.1:\d+ \(mx\): the running server has it$/);
+});
+
+Deno.test("checkPorts() does not blame others for what a server may have that this user may not ask", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr as Deno.NetAddr;
+  const address = { transport: "tcp", hostname: "127.0.0.1", port };
+  const config = { listeners: [{ role: "mx", address }], monitor: {}, relay: { routes: [] } };
+  const context = (closedServer: boolean) => ({
+    ...{
+      loaded: { config },
+      runtime: denoRuntime(),
+      facts: machine({}),
+      server: null,
+      closedServer,
+    },
+  } as unknown as CheckContext);
+  assertEquals(levels(await checkPorts(context(false))), [
+    `error: 127.0.0.1:${port} (mx): something else listens there`,
+  ]);
+  assertEquals(levels(await checkPorts(context(true))), [
+    `warning: 127.0.0.1:${port} (mx): taken, by the running server or by something else`,
+  ]);
 });
 
 permissionTest(

@@ -24,7 +24,9 @@ interface Place {
 }
 
 /** What is wrong with the places. */
-export async function checkPorts({ loaded, runtime, facts, server }: CheckContext) {
+export async function checkPorts(
+  { loaded, runtime, facts, server, closedServer }: CheckContext,
+): Promise<CheckFinding[]> {
   if (loaded === null) return [];
   const { listeners, monitor, relay } = loaded.config;
   const places: Place[] = listeners.map(({ role, name = role, address }) => ({ name, address }));
@@ -35,7 +37,10 @@ export async function checkPorts({ loaded, runtime, facts, server }: CheckContex
     const where = formatSocketAddress(place.address);
     if (taken.has(where) || (server !== null && place.name === "monitor")) {
       findings.push(ok(`${where} (${place.name}): the running server has it`));
-    } else findings.push(await checkPlace(place, runtime, facts));
+    } else {
+      const found = await checkPlace(place, runtime, facts);
+      findings.push(closedServer && found.message.endsWith(TAKEN) ? perhapsOurs(found) : found);
+    }
   }
   const sources = relay.routes.flatMap(({ via }) => {
     const way = via.kind === "hold" ? via.then : via;
@@ -44,6 +49,16 @@ export async function checkPorts({ loaded, runtime, facts, server }: CheckContex
   });
   for (const source of new Set(sources)) findings.push(...await checkSource(source, runtime));
   return findings;
+}
+
+const TAKEN = "something else listens there";
+
+/** A server runs whose places this user may not know. */
+function perhapsOurs({ message }: CheckFinding): CheckFinding {
+  return warning(
+    message.replace(TAKEN, "taken, by the running server or by something else"),
+    "check as the user the server runs as, or as root",
+  );
 }
 
 async function checkPlace(
@@ -59,7 +74,7 @@ async function checkPlace(
       return ok(`${where}: free`);
     case "EADDRINUSE":
       return error(
-        `${where}: something else listens there`,
+        `${where}: ${TAKEN}`,
         "stop it (ss -ltnp shows what it is), or choose another port",
       );
     case "EADDRNOTAVAIL":

@@ -38,8 +38,11 @@ export async function checkUsers(
     subaddressDelimiter: delimiter,
     ...(postmaster && { postmaster }),
   });
+  // Of a line that is wrong already nothing more is to be said.
+  const told = new Set(problems.map(({ line }) => line));
+  const aliases = await checkAliases(router, table, text, file, config.relay.enabled);
   findings.push(
-    ...await checkAliases(router, table, text, file, config.relay.enabled),
+    ...aliases.filter(({ line }) => line === undefined || !told.has(line)),
     ...checkDomains(table, config.domains),
     ...await checkPostmaster(router, table, config.domains),
   );
@@ -48,8 +51,12 @@ export async function checkUsers(
   }
   if (findings.length > 0) return findings;
   const domains = new Set([...table.domains, ...config.domains.map(domainKey)]).size;
-  const counts = `${table.users.size} users, ${table.aliases.size} aliases, ${domains} domains`;
-  return [ok(`${file}: ${counts}`)];
+  const counts = [
+    count(table.users.size, "user", "users"),
+    count(table.aliases.size, "alias", "aliases"),
+    count(domains, "domain", "domains"),
+  ];
+  return [ok(`${file}: ${counts.join(", ")}`)];
 }
 
 /** The directory of the file as the router sees it. */
@@ -62,6 +69,10 @@ function tableDirectory(table: DirectoryTable, more: readonly string[]): Directo
     verify: () => Promise.resolve(null),
     maySendAs: () => false,
   };
+}
+
+function count(number: number, one: string, many: string): string {
+  return `${number} ${number === 1 ? one : many}`;
 }
 
 async function checkAliases(

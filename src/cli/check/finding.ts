@@ -63,6 +63,8 @@ export interface CheckContext {
   readonly facts: MachineFacts;
   /** The server that runs with this queue, where it answers. */
   readonly server: StationStatus | null;
+  /** A server runs with this queue, and only its own user may ask it. */
+  readonly closedServer: boolean;
   /** Epoch milliseconds. */
   readonly now: number;
 }

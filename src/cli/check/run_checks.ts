@@ -15,7 +15,7 @@ import type { ConfigMachine } from "../../config/machine.ts";
 import { type ConfigPaths, folderOf, resolveAll } from "../../config/paths.ts";
 import { ConfigError } from "../../config/problems.ts";
 import { withSecrets } from "../../config/secrets.ts";
-import type { Runtime } from "../../runtime/runtime.ts";
+import { errorCode, type Runtime } from "../../runtime/runtime.ts";
 import { describeError } from "../trouble.ts";
 import { checkCertificates } from "./check_certificates.ts";
 import { checkClock } from "./check_clock.ts";
@@ -26,7 +26,7 @@ import { checkPermissions } from "./check_permissions.ts";
 import { checkPorts } from "./check_ports.ts";
 import { checkPrograms } from "./check_programs.ts";
 import { checkSecrets } from "./check_secrets.ts";
-import { askServer } from "./check_server.ts";
+import { type AskedServer, askServer } from "./check_server.ts";
 import { checkSettings } from "./check_settings.ts";
 import { checkUsers } from "./check_users.ts";
 import {
@@ -72,14 +72,18 @@ export async function runChecks(
   const users = paths === null
     ? { users: null, findings: [] }
     : await attempt("users", () => readUsers(runtime.files, paths.users), { users: null });
-  const asked = paths === null
-    ? { server: null, findings: [] }
-    : await attempt("server", () => askServer(runtime, paths), { server: null });
+  const changed = file === null ? null : await facts.path(file).catch(() => null);
+  const asked: AskedServer = paths === null ? { server: null, findings: [] } : await attempt(
+    "server",
+    () => askServer(runtime, paths, changed?.modified ?? null),
+    { server: null },
+  );
   findings.push(...asked.findings, ...users.findings);
   const context: CheckContext = {
     ...{ loaded, paths, runtime, facts },
     users: users.users,
     server: asked.server,
+    closedServer: asked.closed === true,
     now: machine.now(),
   };
   for (const [name, check] of CHECKS) {
@@ -99,7 +103,9 @@ async function attempt<T extends { readonly findings: readonly CheckFinding[] },
     return await work();
   } catch (error) {
     const what = `could not be checked: ${describeError(error)}`;
-    return { ...otherwise, findings: [findingsOf(name).warning(what)] };
+    const denied = errorCode(error) === "EACCES" || errorCode(error) === "EPERM";
+    const advice = denied ? "check as the user the server runs as, or as root" : undefined;
+    return { ...otherwise, findings: [findingsOf(name).warning(what, advice)] };
   }
 }
 

@@ -1,0 +1,82 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { StationStatus } from "../../src/admin/station_requests.ts";
+import { formatStatus } from "../../src/cli/status.ts";
+import { Site } from "./site.ts";
+
+const NOW = Date.UTC(2026, 10, 23);
+
+/** A station with a queue. */
+const STATUS: StationStatus = {
+  started: NOW - 90_000,
+  loaded: NOW - 30_000,
+  reloads: 1,
+  hostname: "mx.example.test",
+  stopping: false,
+  listeners: [
+    {
+      name: "mx",
+      role: "mx",
+      address: { transport: "tcp", hostname: "::", port: 25 },
+      connections: 12,
+      listening: true,
+    },
+    {
+      name: "submission",
+      role: "submission",
+      address: { transport: "tcp", hostname: "127.0.0.1", port: 2587 },
+      connections: 0,
+      listening: false,
+    },
+  ],
+  bodyMemory: 0,
+  queue: { paused: false, troubled: false, messages: 1, waiting: 0, running: 1, down: [] },
+  version: "1.2.3",
+  runtime: "deno 2.9.6",
+  pid: 7,
+  config: "yizhan.yaml",
+  certificates: [],
+};
+
+Deno.test("formatStatus() shows listeners in columns, and how much mail lies in the queue", () => {
+  const facts = { now: NOW, mail: { messages: 3, more: false }, changed: NOW - 60_000 };
+  assertEquals(formatStatus(STATUS, facts).split("\n").slice(2), [
+    "",
+    "Listeners:",
+    "  mx          [::]:25         12 connected",
+    "  submission  127.0.0.1:2587  0 connected, takes no more",
+    "",
+    "Queue: 3 messages, 1 delivery under way, 0 waiting for their turn.",
+  ]);
+  const many = formatStatus(STATUS, { ...facts, mail: { messages: 1000, more: true } });
+  assertStringIncludes(many, "Queue: 1000 or more messages, ");
+});
+
+Deno.test("formatStatus() tells of a configuration that was changed after it was read", () => {
+  const told = (changed: number | null) =>
+    formatStatus(STATUS, { now: NOW, mail: null, changed }).includes("has been changed since");
+  assertEquals([NOW - 60_000, NOW - 30_000, NOW - 10_000, null].map(told), [
+    false,
+    false,
+    true,
+    false,
+  ]);
+});
+
+Deno.test("yizhan status and check tell of mail in the queue and of a file that is newer", async () => {
+  await using site = await Site.make();
+  const { program } = await site.start();
+  await using _ = program;
+  const before = await site.run(["status"]);
+  assertEquals([before.code, before.stderr], [0, ""]);
+  assertMatch(before.stdout, /\nQueue: 0 messages, 0 deliveries under way/);
+  assert(!before.stdout.includes("changed since"), before.stdout);
+
+  const later = Date.now() / 1000 + 60;
+  await Deno.utime(`${site.path}/yizhan.yaml`, later, later);
+  const { stdout } = await site.run(["status"]);
+  assertStringIncludes(stdout, "\n  the file has been changed since: ");
+  const check = await site.run(["check", "--quiet"]);
+  assertMatch(check.stdout, /^warning {2}server +the configuration has been changed since/m);
+  const { mail } = JSON.parse((await site.run(["status", "--json"])).stdout);
+  assertEquals(mail, { messages: 0, more: false });
+});
