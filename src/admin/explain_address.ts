@@ -120,6 +120,7 @@ const RULES: Readonly<Record<RouterRule, string>> = {
   subaddress: "the users file has it without the tag (mail.subaddressDelimiter)",
   postmaster: "mail for postmaster goes to mail.postmaster, where the users file has none",
   "catch-all": "nobody has it, and its domain has a catch-all",
+  root: "programs of this machine write to root at its name: it is postmaster, where nobody has it",
   "own-postmaster": "mail for postmaster is never refused: it has a mailbox of that name",
   nobody: "its domain is of this server, and no user, alias or catch-all has it",
   elsewhere: "its domain is not of this server",

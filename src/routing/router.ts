@@ -7,14 +7,16 @@
  *  2. the address without its tag (`user+tag` is `user`); the tag stays in the delivered-to address;
  *  3. for `postmaster`, the address configured for it;
  *  4. the catch-all of the domain;
- *  5. for `postmaster`, a mailbox of that name: mail to it is never refused (RFC 5321 §4.5.1).
+ *  5. for `root` at our own host name, `postmaster` there: programs of the machine write to it, and somebody
+ *     must read what they say;
+ *  6. for `postmaster`, a mailbox of that name: mail to it is never refused (RFC 5321 §4.5.1).
  *
  * An address of ours that SRS made is none of these: it goes back to the sender it stands for, which may
  * be of ours too.
  *
  * Ours are the directory's local domains, our own host name, our own address literals, and no domain at
  * all (`<Postmaster>`, RFC 5321 §4.1.1.3). The host name and the literals have no addresses of their own
- * but `postmaster`, unless the directory calls them local.
+ * but `postmaster` and `root`, unless the directory calls them local.
  *
  * An alias target that nobody has is passed over while another one is left; the directory should not
  * have let it in. What the directory throws goes through: the server answers 451.
@@ -54,6 +56,8 @@ export type RouterRule =
   /** 4. */
   | "catch-all"
   /** 5. */
+  | "root"
+  /** 6. */
   | "own-postmaster"
   /** Ours, and none of these. */
   | "nobody"
@@ -132,7 +136,7 @@ export class Router {
     }
     const { mailboxes, remote } = await expandAliases(address, (one) => this.#find(one, watch));
     if (mailboxes.length > 0 || remote.length > 0) return { kind: "local", mailboxes, remote };
-    if (!isPostmaster(address)) return { kind: "unknown" };
+    if (!isPostmaster(address) && !this.#isRoot(address)) return { kind: "unknown" };
     // The address configured for postmaster leads nowhere: better here than refused.
     const mailbox = this.#postmasterMailbox(address.domain);
     told(watch, address, "own-postmaster", { kind: "mailbox", mailbox });
@@ -162,9 +166,17 @@ export class Router {
       const all: Destination = { kind: "alias", targets: everything, keepAddress: true };
       return told(watch, address, "catch-all", all);
     }
+    if (this.#isRoot(address)) {
+      const reader = { local: "postmaster", domain };
+      return told(watch, address, "root", { kind: "alias", targets: [reader] });
+    }
     if (!forPostmaster) return told(watch, address, "nobody", NOBODY);
     const mailbox = this.#postmasterMailbox(domain);
     return told(watch, address, "own-postmaster", { kind: "mailbox", mailbox });
+  }
+
+  #isRoot({ local, domain }: Address): boolean {
+    return local.toLowerCase() === "root" && this.#own.has(domainKey(domain));
   }
 
   #postmasterMailbox(domain: string): Mailbox {

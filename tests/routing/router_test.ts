@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { formatAddress, parseAddress } from "../../src/address.ts";
 import { catchAllDirectory } from "../../src/directory/catch_all.ts";
 import type { Directory } from "../../src/directory/directory.ts";
@@ -152,7 +152,7 @@ Deno.test("Router.resolve() has a postmaster also where the configured one leads
   assertEquals(await resolve("postmaster@example.org", options), "> admin@elsewhere.example");
 });
 
-Deno.test("Router.resolve() takes mail for itself only as postmaster", async () => {
+Deno.test("Router.resolve() takes mail for itself only as postmaster, and as root for that", async () => {
   const options = { literals: ["[192.0.2.1]", "[IPv6:2001:db8::1]"] };
   assertEquals(await resolve("alice@mx.example.org"), "unknown");
   assertEquals(await resolve("alice@[192.0.2.1]", options), "unknown");
@@ -162,6 +162,18 @@ Deno.test("Router.resolve() takes mail for itself only as postmaster", async () 
   );
   assertEquals(await resolve("alice@[IPv6:2001:DB8::1]", options), "unknown");
   assertEquals(await resolve("alice@[192.0.2.2]", options), "relay");
+  const own = "postmaster@mx.example.org<postmaster@mx.example.org>";
+  assertEquals(await resolve("Root@mx.example.org"), own);
+  assertEquals(await resolve("root@example.org"), "unknown");
+  const postmaster = { postmaster: address("alice@example.org") };
+  assertEquals(
+    await resolve("root@mx.example.org", postmaster),
+    "alice@example.org<alice@example.org>",
+  );
+  const circle = { postmaster: address("root@mx.example.org") };
+  for (const name of ["root", "postmaster"]) {
+    assertMatch(await resolve(`${name}@mx.example.org`, circle), /^postmaster@mx\.example\.org</);
+  }
 });
 
 Deno.test("Router.resolve() gives everything of a catch-all directory its own mailbox", async () => {

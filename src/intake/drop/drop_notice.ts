@@ -1,7 +1,7 @@
 /**
  * Tells who left a mail in the drop folder that it was not taken, for all or for some of its recipients: a
  * notice (RFC 3464) as for any mail that fails. It goes to the reverse-path where that was theirs to use, else to
- * their own address. There is none about mail with the null reverse-path (RFC 5321 §4.5.5), nor where the
+ * their own address, and where nobody has that, to the postmaster. There is none about mail with the null reverse-path (RFC 5321 §4.5.5), nor where the
  * sender wants none (NOTIFY, RFC 3461 §4.1). Made again after a crash it has the same id.
  *
  * @module
@@ -28,6 +28,8 @@ export interface DropNotice {
   readonly mail: DroppedMail;
   /** Who is told. */
   readonly to: Address;
+  /** Whether that is who sent it, or the postmaster since they cannot be told. */
+  readonly audience: "sender" | "postmaster";
   /** Who will not get it, and why. */
   readonly refused: readonly { readonly recipient: string; readonly reply: Reply }[];
 }
@@ -37,21 +39,21 @@ export type Submission = readonly [SubmitEnvelope, SubmitMessage, SubmitOptions]
 
 /** The notice as a submission; `null` where nobody wants to hear of it. */
 export function dropNotice(notice: DropNotice): Submission | null {
-  const { hostname, now, arrived, id, mail, to } = notice;
+  const { hostname, now, arrived, id, mail, to, audience } = notice;
   const { envelope, fields } = mail;
   if (envelope.sender === null) return null;
   const told = notice.refused.filter(({ recipient }) => wantsFailures(envelope, recipient));
   if (told.length === 0) return null;
   const subject = findField(fields, "Subject");
   const messageId = findField(fields, "Message-ID");
-  const noticeId = `notice-${id}`;
+  const noticeId = `${audience === "sender" ? "notice" : "postmaster"}-${id}`;
   const { head, body } = formatDsn({
     kind: "failed",
     id: noticeId,
     hostname,
     time: now,
     to,
-    audience: "sender",
+    audience,
     sender: parseAddress(envelope.sender, { smtputf8: true }),
     ...(envelope.dsnEnvelopeId !== undefined && { envelopeId: envelope.dsnEnvelopeId }),
     arrived,
@@ -68,7 +70,8 @@ export function dropNotice(notice: DropNotice): Submission | null {
   return [
     { sender: null, recipients: [{ address: formatAddress(to), notify: ["NEVER"] }] },
     concat([head, encode("\r\n"), body]),
-    { id: noticeId, handedIn: arrived },
+    // A mailbox that is full must not make us take the mail itself again and again.
+    { id: noticeId, handedIn: arrived, unattended: true },
   ];
 }
 

@@ -197,7 +197,7 @@ export class DropTaker {
     await this.#setAside(open.name, trouble, open.user, true);
   }
 
-  /** Sends a notice; where that cannot be, an event says so. */
+  /** Sends a notice, to the postmaster at last; where that cannot be, an event says so. */
   async #tell(
     open: OpenMail,
     mail: DroppedMail,
@@ -207,19 +207,23 @@ export class DropTaker {
     if (refused.length === 0 || mail.envelope.sender === null) return;
     const { hostname, submit, emit, runtime: { clock } } = this.#options;
     const id = idOf(mail);
-    if (to === null) {
-      const reason = "the user who left it has no address";
-      return emit({ type: "notice.dropped", message: `${id}.1`, reason });
+    const facts = { hostname, id, mail, refused, arrived: this.#arrivalOf(open.identity) };
+    const postmaster = { local: "postmaster", domain: hostname };
+    let reason = "";
+    for (const [reader, audience] of [[to, "sender"], [postmaster, "postmaster"]] as const) {
+      if (reader === null) continue;
+      const notice = dropNotice({ ...facts, now: clock.now(), to: reader, audience });
+      if (notice === null) return;
+      try {
+        await submit(...notice);
+        return;
+      } catch (error) {
+        // What may pass is tried again, the whole file.
+        if (!(error instanceof SubmitError) || error.reply.code < 500) throw error;
+        reason = error.message;
+      }
     }
-    const arrived = this.#arrivalOf(open.identity);
-    const now = clock.now();
-    const notice = dropNotice({ hostname, now, arrived, id, mail, to, refused });
-    if (notice === null) return;
-    await submit(...notice).catch((error) => {
-      // What may pass is tried again, the whole file.
-      if (!(error instanceof SubmitError) || error.reply.code < 500) throw error;
-      emit({ type: "notice.dropped", message: `${id}.1`, reason: error.message });
-    });
+    emit({ type: "notice.dropped", message: `${id}.1`, reason });
   }
 
   /** Moves a file to where nobody else comes; what is no file holds nothing to keep. */
