@@ -168,7 +168,7 @@ interopTest("docs/setup.md: a domain is set up, and Dovecot knows the passwords"
   );
   const ran = await terminal.type(place(script));
   assertMatch(ran.text, /^mail\.example\.org\. \d+ IN AAAA 2001:db8::25$/m);
-  assertMatch(ran.text, /ok +users +\S+: 1 users, 0 aliases, 1 domains/);
+  assertMatch(ran.text, /ok +users +\S+: 1 user, 0 aliases, 1 domain$/m);
   const users = await Deno.readTextFile(`${folder.path}/yizhan-users`);
   const [name, verifier = ""] = users.trim().split(/:(.*)/);
   assertEquals(name, "alice@example.org");
