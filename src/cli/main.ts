@@ -58,7 +58,7 @@ async function dispatch(words: readonly string[]): Promise<ExitCode> {
       console.log(rest[0] === undefined ? formatHelp() : await formatHelpOf(find(rest[0])));
       return EXIT.ok;
   }
-  const entry = find(first);
+  const entry = find(first, rest);
   const command = await entry.load();
   const line = parseCommandLine(command, rest);
   if (line.has("help")) {
@@ -72,12 +72,17 @@ function demandNoMore(first: string, [extra]: readonly string[]): void {
   if (extra !== undefined) throw new UsageError(`${first} stands alone; what is ${extra} for?`);
 }
 
-function find(name: string): CommandEntry {
-  const command = COMMANDS.find((one) => one.name === name);
-  if (command !== undefined) return command;
+/** @param rest what stands after it. */
+function find(name: string, rest: readonly string[] = []): CommandEntry {
+  const known = COMMANDS.find((one) => one.name === name);
+  if (known !== undefined) return known;
   const names = [...COMMANDS.map((one) => one.name), "help", "version", "--help", "--version"];
   const kind = name.startsWith("-") ? "flag" : "command";
-  throw new UsageError(`there is no ${kind} ${name}${hintNearestName(name, names)}`);
+  const command = rest.find((word) => COMMANDS.some((one) => one.name === word));
+  const hint = kind === "flag" && command !== undefined
+    ? `; the command comes first: ${PROGRAM} ${command} ${name}`
+    : hintNearestName(name, names);
+  throw new UsageError(`there is no ${kind} ${name}${hint}`);
 }
 
 function helpFor(name: string | undefined): string {

@@ -275,6 +275,19 @@ Deno.test("yizhan check knows the server that runs, and that its ports are its o
   assertSome(told, /^127\.0\.0\.1:\d+ \(mx\): the running server has it$/);
 });
 
+Deno.test("yizhan check finds a name in mail.postmaster that nobody has", async () => {
+  await using site = await Site.make();
+  const postmaster = async (name: string) => {
+    await site.configure({ mail: { postmaster: name } });
+    return (await check(site)).of("users").filter((text) => text.includes("nobody has"));
+  };
+  assertEquals(await postmaster("alice@example.test"), []);
+  assertEquals(await postmaster("boss@elsewhere.test"), []);
+  assertEquals(await postmaster("alcie@example.test"), [
+    "warning: nobody has the address alcie@example.test",
+  ]);
+});
+
 Deno.test("checkPorts() does not blame others for what a server may have that this user may not ask", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = taken.addr as Deno.NetAddr;

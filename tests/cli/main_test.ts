@@ -47,6 +47,7 @@ for (const name of NAMES) {
 const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   [["sevre"], /there is no command sevre; did you mean serve\? \(see yizhan help\)$/],
   [["--verison"], /there is no flag --verison; did you mean --version\?/],
+  [["--json", "status"], /no flag --json; the command comes first: yizhan status --json/],
   [["help", "usr"], /there is no command usr; did you mean user\?/],
   [
     ["dev", "--lissten", "127.0.0.1:0"],

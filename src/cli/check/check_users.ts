@@ -11,7 +11,7 @@ import { type DirectoryTable, lookupIn } from "../../directory/directory_table.t
 import { splitWords } from "../../directory/users_file.ts";
 import { AliasError } from "../../routing/aliases.ts";
 import { Router, type RouterRule } from "../../routing/router.ts";
-import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
+import { atKey, type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
 
 const { ok, warning, error } = findingsOf("users");
 
@@ -45,6 +45,7 @@ export async function checkUsers(
     ...aliases.filter(({ line }) => line === undefined || !told.has(line)),
     ...checkDomains(table, config.domains),
     ...await checkPostmaster(router, table, config.domains),
+    ...await checkPostmasterName(router, loaded, postmaster),
   );
   if (table.users.size === 0) {
     findings.push(warning("nobody lives here yet", "yizhan user add ADDRESS"));
@@ -157,6 +158,20 @@ function checkDomains(table: DirectoryTable, configured: readonly string[]): Che
       `yizhan user add NAME@${domain}, or take the domain out`,
     )
   );
+}
+
+/** A name that was mistyped, most often: nobody of that name is here. */
+async function checkPostmasterName(
+  router: Router,
+  loaded: NonNullable<CheckContext["loaded"]>,
+  postmaster: Address | null,
+): Promise<CheckFinding[]> {
+  if (postmaster === null) return [];
+  const found = await router.resolve(postmaster).catch(() => null);
+  if (found?.kind !== "unknown") return [];
+  const what = `nobody has the address ${formatAddress(postmaster)}`;
+  const advice = "name a user, an alias or an address elsewhere; yizhan user list shows the users";
+  return [atKey(loaded, "users", ["mail", "postmaster"], what, advice)];
 }
 
 /** RFC 5321 §4.5.1: mail for postmaster is never refused; somebody should read it too. */
