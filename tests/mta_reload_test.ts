@@ -5,9 +5,11 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { pbkdf2Sync } from "node:crypto";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { mapDirectory } from "../src/directory/map_directory.ts";
+import { makeVerifier } from "../src/directory/password.ts";
 import type { MtaEvent } from "../src/events.ts";
 import { type Mta, startMta } from "../src/mta.ts";
 import type { ListenerOptions, MtaOptions } from "../src/mta_options.ts";
@@ -16,6 +18,8 @@ import { rewriteSender } from "../src/routing/srs.ts";
 import { formatAddress } from "../src/address.ts";
 import { type MemoryRuntime, memoryRuntime } from "../src/runtime/memory.ts";
 import type { SocketAddress } from "../src/runtime/runtime.ts";
+import type { SaslClientStep } from "../src/smtp/sasl/client.ts";
+import { ScramClient } from "../src/smtp/sasl/scram_client.ts";
 import { ScriptedPeer } from "./delivery/scripted_peer.ts";
 import { mxCertificate } from "./support/certificates.ts";
 import { SmtpPeer } from "./support/memory_station.ts";
@@ -131,6 +135,41 @@ Deno.test("reload() gives new sessions new settings; one that is open ends by it
   await after.say("MAIL FROM:<a@client.example> SIZE=11", 552);
   await after.say("MAIL FROM:<a@client.example>", 250);
   assertEquals(await after.say("RCPT TO:<carol@example.test>", 550), "550 no");
+});
+
+Deno.test("reload() in the middle of SCRAM: who is let in is said by the directory that was asked first", async () => {
+  const verifier = await makeVerifier("builder", memoryRuntime().random);
+  const directory = {
+    ...mapDirectory({ accounts: { "bob@example.test": {} } }),
+    scramVerifier: () => Promise.resolve({ verifier, account: { name: "bob@example.test" } }),
+  };
+  const submission = mx(25, { role: "submission" });
+  await using subject = await Subject.start({
+    ...{ directory, listeners: [submission], certificates: [mxCertificate] },
+  });
+  const peer = await subject.greeted();
+  await peer.startTls();
+  await peer.say("EHLO client.example", 250);
+  const user = { user: "bob@example.test", password: "builder" };
+  const scram = new ScramClient({ ...user, nonce: "rOprNGfwEbeRWgbNEkqO", maxIterations: 1e6 });
+  const say = (step: SaslClientStep, code: number, command = "") => {
+    assert(step.type === "respond");
+    return peer.say(command + step.data.toBase64(), code);
+  };
+  const challenge = (said: string) => scram.challenge(Uint8Array.fromBase64(said.slice(4).trim()));
+  const first = await say(scram.start(), 334, "AUTH SCRAM-SHA-256 ");
+  await subject.reload({
+    directory: mapDirectory({ accounts: { "carol@example.test": {} } }),
+    listeners: [mx(25)],
+    certificates: [],
+  });
+  const derive = challenge(first);
+  assert(derive.type === "derive");
+  const { password, salt, iterations } = derive;
+  const key = pbkdf2Sync(password, salt, iterations, 32, "sha256");
+  const last = await say(scram.derived(new Uint8Array(key)), 334);
+  await say(challenge(last), 235);
+  await peer.say("MAIL FROM:<bob@example.test>", 250);
 });
 
 Deno.test("reload() keeps counting connections, for limits old and new", async () => {
