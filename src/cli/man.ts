@@ -29,16 +29,16 @@ export function manCommand(commands: readonly CommandEntry[]): Command {
     usage: "[COMMAND | yizhan.yaml] | --directory DIR",
     description: [
       "Prints the manual page of the program, of a command, or of the configuration, as source that man",
-      "and mandoc understand. With --directory it writes all pages into a folder: yizhan.1, a page for",
-      "each command (yizhan-serve.1), and yizhan.yaml.5.",
+      "and mandoc understand. With --directory it writes all pages where man looks for them: in DIR/man1",
+      "yizhan.1 and a page for each command (yizhan-serve.1), in DIR/man5 yizhan.yaml.5.",
       "",
       "Exit codes: 0 done, 73 a file or folder cannot be made.",
     ].join("\n"),
-    flags: { directory: { value: "DIR", help: "Write all pages there; made where it is missing" } },
+    flags: { directory: { value: "DIR", help: "Write all pages into man1 and man5 there" } },
     examples: [
       "man serve | man -l -",
       "man yizhan.yaml | man -l -",
-      "man --directory /usr/local/share/man/man1",
+      "man --directory /usr/local/share/man",
     ],
     run: (line, words) => runMan(commands, line, words),
   };
@@ -84,12 +84,14 @@ async function writePages(
 ): Promise<ExitCode> {
   requirePermissions({ read: [], write: [directory], listen: [], sys: [] }, words);
   const pages: (readonly [file: string, name: string])[] = [
-    ["yizhan.1", "yizhan"],
-    ...commands.map(({ name }) => [`yizhan-${name}.1`, name] as const),
-    ["yizhan.yaml.5", "yizhan.yaml"],
+    ["man1/yizhan.1", "yizhan"],
+    ...commands.map(({ name }) => [`man1/yizhan-${name}.1`, name] as const),
+    ["man5/yizhan.yaml.5", "yizhan.yaml"],
   ];
   try {
-    await mkdir(directory, { recursive: true });
+    for (const section of ["man1", "man5"]) {
+      await mkdir(`${directory}/${section}`, { recursive: true });
+    }
     for (const [file, name] of pages) {
       await writeFile(`${directory}/${file}`, await pageOf(commands, name));
     }

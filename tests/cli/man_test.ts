@@ -168,9 +168,10 @@ Deno.test("man prints a page, or writes all of them", async () => {
   await using folder = await Folder.make();
   const written = await run(["man", "--directory", `${folder.path}/a/b`]);
   assertEquals([written.code, written.stdout], [0, ""]);
-  assertEquals(await Deno.readTextFile(`${folder.path}/a/b/yizhan-serve.1`), serve.stdout);
-  const files = (await Array.fromAsync(Deno.readDir(`${folder.path}/a/b`))).length;
-  assertEquals(files, COMMANDS.length + 2);
+  assertEquals(await Deno.readTextFile(`${folder.path}/a/b/man1/yizhan-serve.1`), serve.stdout);
+  assertEquals(await Deno.readTextFile(`${folder.path}/a/b/man5/yizhan.yaml.5`), config.stdout);
+  const files = (await Array.fromAsync(Deno.readDir(`${folder.path}/a/b/man1`))).length;
+  assertEquals(files, COMMANDS.length + 1);
 });
 
 Deno.test("man wrongly used says what it wants", async () => {

@@ -16,14 +16,16 @@ interopTest("mandoc has nothing to say against the manual pages, and shows every
 ], async () => {
   await using folder = await makeTemporaryFolder();
   assertEnded(await runCommand(folder, ["man", "--directory", `${folder.path}/man`]));
-  const pages = await Array.fromAsync(Deno.readDir(`${folder.path}/man`));
-  const files = pages.map(({ name }) => `${folder.path}/man/${name}`);
+  const pagesOf = async (section: string) =>
+    (await Array.fromAsync(Deno.readDir(`${folder.path}/man/${section}`)))
+      .map(({ name }) => `${folder.path}/man/${section}/${name}`);
+  const files = [...await pagesOf("man1"), ...await pagesOf("man5")];
   assertEquals(files.length, COMMANDS.length + 2);
   const { code, text } = await run("mandoc", ["-Tlint", "-Wwarning", ...files]);
   assertEquals([code, text], [0, ""]);
   for (const entry of COMMANDS) {
     const page = await loadPage(entry);
-    const shown = await show(`${folder.path}/man/yizhan-${entry.name}.1`);
+    const shown = await show(`${folder.path}/man/man1/yizhan-${entry.name}.1`);
     for (const { name, value } of page.flags) {
       const flag = value === undefined ? name : `${name} ${value}`;
       assert(
@@ -33,7 +35,7 @@ interopTest("mandoc has nothing to say against the manual pages, and shows every
     }
     for (const example of page.examples) assert(shown.includes(`yizhan ${example}`), example);
   }
-  assert((await show(`${folder.path}/man/yizhan.yaml.5`)).includes("RFC 5321 §4.5.3.2"));
+  assert((await show(`${folder.path}/man/man5/yizhan.yaml.5`)).includes("RFC 5321 §4.5.3.2"));
 });
 
 /** A page as it is read: without what overprints for bold. */
