@@ -190,6 +190,7 @@ export async function postBulletin(
   const file = await files.open(path, { write: true, createNew: true });
   try {
     await file.write(formatBulletin(bulletin));
+    await file.sync();
   } finally {
     file.close();
   }
