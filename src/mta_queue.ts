@@ -18,6 +18,7 @@ import { QueueControl } from "./queue/operator/queue_control.ts";
 import { type RetryOptions, retrySchedules } from "./queue/retry.ts";
 import { openSpool } from "./queue/spool/spool_store.ts";
 import type { QueueStore } from "./queue/store.ts";
+import { SRS_MIN_SECRET } from "./routing/srs.ts";
 import { keepSrsSecret } from "./routing/srs_secret.ts";
 
 /** Where mail waits that goes on: in a folder, or in a store of your own. */
@@ -61,8 +62,8 @@ export function queueFolder(options: QueueOptions | undefined): string | null {
 
 /** @throws {TypeError} saying which option it is; {@link RangeError} for a schedule, or limits, that cannot be. */
 export function checkQueueOptions({ srsSecret, retry, limits }: QueueOptions): void {
-  if (srsSecret !== undefined && srsSecret.length < 16) {
-    throw new TypeError("queue: srsSecret must have 16 characters at least");
+  if (srsSecret !== undefined && srsSecret.length < SRS_MIN_SECRET) {
+    throw new TypeError(`queue: srsSecret must have ${SRS_MIN_SECRET} characters at least`);
   }
   retrySchedules(retry);
   checkRunnerLimits(limits);

@@ -66,6 +66,10 @@ async function connect(network: Network, path: string): Promise<Connection> {
       const message = `${path} is only for the user the server runs as, and for root`;
       throw new ControlError("forbidden", message, { cause: error });
     }
+    if (code === "ENAMETOOLONG") {
+      const advice = "ask from a folder from which it is shorter, such as the configuration's";
+      throw new ControlError("failed", `${describeError(error)}; ${advice}`, { cause: error });
+    }
     if (code !== "ENOENT" && code !== "ECONNREFUSED") throw error;
     const message = `no server listens on ${path}`;
     throw new ControlError("unavailable", message, { cause: error });

@@ -43,7 +43,7 @@ export function explainFailure(what: string, error: unknown): CommandError | nul
     return new CommandError(EXIT.dataError, error.problems.join("\n"), { cause: error });
   }
   if (error instanceof SpoolBusyError) {
-    const advice = "stop it first, or give another folder with --queue DIR";
+    const advice = "stop it first, or give another folder in queue.directory";
     return new CommandError(EXIT.temporary, `${what}: ${error.message}; ${advice}`, {
       cause: error,
     });

@@ -59,6 +59,34 @@ function checkOne(schedule: RetrySchedule, path: KeyPath): Finding[] {
   }
 }
 
+/** Octets that the path of a unix socket may have. */
+const MAX_SOCKET = 107;
+
+/** That the socket over which the server is asked can be made. @param folder that of the configuration. */
+export function checkControlSocket({ folders: { data, queue } }: Parts, folder: string): Finding[] {
+  if (data === null || queue === null) return [];
+  const path = `${resolvePath(resolvePath(folder, data), queue)}/control.sock`;
+  const { length } = new TextEncoder().encode(path);
+  if (length <= MAX_SOCKET) return [];
+  return [{
+    ...{ path: ["queue", "directory"], of: "value" },
+    message: `found ${quote(queue)}, where the path of the control socket has ${length} octets; ` +
+      `wanted ${MAX_SOCKET} at most`,
+    hint: "give a shorter path here or in data",
+  }];
+}
+
+/** The same path without `.`, `..` and what is empty; links are not followed. */
+function normalize(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part === ".." && parts.length > 0 && parts.at(-1) !== "..") parts.pop();
+    else parts.push(part);
+  }
+  return (path.startsWith("/") ? "/" : "") + parts.join("/");
+}
+
 /** Folders that would get into each other's way. */
 export function checkFolders({ folders }: Parts): Finding[] {
   const { data } = folders;
@@ -68,7 +96,7 @@ export function checkFolders({ folders }: Parts): Finding[] {
   for (const name of names) {
     const folder = folders[name];
     if (folder === null || data === null) continue;
-    const path = resolvePath(data, folder).replace(/\/+$/, "");
+    const path = normalize(resolvePath(data, folder));
     const key = `${name}.directory`;
     const other = [...seen].find(([taken]) => path === taken);
     // Programs of all users reach the drop folder: no folder that is closed to them may lie above it.

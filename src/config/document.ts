@@ -190,9 +190,11 @@ class Walk {
       }
       const { value, source } = this.#visit(given, keyPlace, below);
       children.set(name, source);
-      // JavaScript would take it for something else.
+      // JavaScript would take it for something else, and so would YAML 1.1.
       if (name === "__proto__") this.#report(keyPlace, below, "there is no such key");
-      else values[name] = value;
+      else if (name === "<<") {
+        this.#report(keyPlace, below, "merges nothing here; write the keys out");
+      } else values[name] = value;
     }
     this.#open.delete(map);
     return values;

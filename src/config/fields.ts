@@ -11,6 +11,9 @@ import { classifyIp, parseIp, parseNetwork } from "../net_address.ts";
 import { formatSocketAddress, type SocketAddress } from "../runtime/runtime.ts";
 import { z } from "./packages.ts";
 
+// deno-lint-ignore no-control-regex
+const CONTROL = /[\x00-\x1f\x7f]/;
+
 const UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
 
 /**
@@ -169,20 +172,25 @@ export const nameServer = text(
   "IP address, or with a port",
   "wanted an address with or without a port, such as 127.0.0.1:53",
   (text) => {
-    const bare = /^(?:\[(.+)\]|([\d.]+))(?::\d{1,5})?$/.exec(text);
-    return parseIp(bare?.[1] ?? bare?.[2] ?? text) !== null;
+    const parts = /^(?:\[(.+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(text);
+    const number = Number(parts?.[3] ?? 53);
+    return number >= 1 && number <= 65_535 &&
+      parseIp(parts?.[1] ?? parts?.[2] ?? text) !== null;
   },
   ...["127.0.0.1", "127.0.0.1:53"],
 );
 
 /** A path; relative ones are relative to the folder of the file, or where it is said so to `data`. */
-export const path = text("path", "wanted a path", (text) => text !== "" && !text.includes("\0"));
+export const path = text("path", "wanted a path", (text) => text !== "" && !CONTROL.test(text))
+  // Shells replace it; here it would be a folder of that name.
+  .refine((text) => !/^~(?:\/|$)/.test(text), "wanted the whole path: ~ stands for nothing here")
+  .meta({ title: "path" });
 
 const SECRET = "wanted the secret itself, or file: PATH of a file that holds it";
 
 /** A password or key: the text itself, or `{ file: PATH }` of a file that holds nothing else. */
 export const secret = z.union([
-  text("secret", SECRET, (text) => text !== ""),
+  text("secret", SECRET, (text) => text !== "" && !CONTROL.test(text)),
   z.strictObject({
     file: path.describe("A file that holds the secret and nothing else, mode 0600"),
   }, SECRET),
@@ -236,9 +244,12 @@ function parseSocketAddress(text: string): SocketAddress | null {
       ? null
       : { transport: "unix", path: socketPath };
   }
-  const parts = /^(?:\[([\da-fA-F:.]+)\]|([\w.-]+)):(\d{1,5})$/.exec(text);
-  const host = parts?.[1] ?? parts?.[2];
-  const number = Number(parts?.[3]);
+  const [, ipv6, name, digits] = /^(?:\[(.+)\]|([\w.-]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = ipv6 ?? name;
+  const number = Number(digits);
   if (host === undefined || number > 65_535) return null;
+  // In brackets stands IPv6 only, and what is made of digits is no name.
+  const octets = ipv6 !== undefined ? 16 : /^[\d.]+$/.test(host) ? 4 : null;
+  if (octets !== null && parseIp(host)?.length !== octets) return null;
   return { transport: "tcp", hostname: host, port: number };
 }

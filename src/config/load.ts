@@ -11,7 +11,7 @@
 
 import { errorCode, type TlsCertificate } from "../runtime/runtime.ts";
 import { checkListeners } from "./check_listeners.ts";
-import { checkFolders, checkRetry } from "./check_queue.ts";
+import { checkControlSocket, checkFolders, checkRetry } from "./check_queue.ts";
 import { checkRelay } from "./check_relay.ts";
 import { findPlace, placeIn, readDocument, type SourceNode } from "./document.ts";
 import { applyEnvironment, findUnknownVariables } from "./environment.ts";
@@ -72,13 +72,14 @@ export async function loadConfig(
   const { written, problems, warnings, parts } = check(text, machine);
   const folder = folderOf(file);
   const references = await readReferences(parts, folder, machine);
-  const all = [...problems, ...asProblems(references.findings, text.source, false)];
+  const findings = [...checkControlSocket(parts, folder), ...references.findings];
+  const all = [...problems, ...asProblems(findings, text.source, false)];
   if (written === null || all.length > 0) throw new ConfigError(inOrder(all));
   const config = withSecrets(resolveAll(written, folder), references.secrets);
   return {
     ...readConfigOf(file, text, written, [
       ...warnings,
-      ...asProblems(references.findings, text.source, true),
+      ...asProblems(findings, text.source, true),
     ]),
     config,
     certificates: references.certificates,

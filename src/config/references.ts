@@ -5,6 +5,7 @@
  * @module
  */
 
+import { SRS_MIN_SECRET } from "../routing/srs.ts";
 import type { TlsCertificate } from "../runtime/runtime.ts";
 import type { Secret } from "./fields.ts";
 import { type ConfigMachine, describeReadError, type ReadFile } from "./machine.ts";
@@ -12,6 +13,7 @@ import type { Finding, Parts } from "./parts.ts";
 import { resolvePath } from "./paths.ts";
 import { checkAuthorities, type PemPair, readPemPair } from "./pem.ts";
 import { type KeyPath, quote } from "./problems.ts";
+import { HIDDEN } from "./secrets.ts";
 
 /** What the files hold, and what is wrong with them. */
 export interface References {
@@ -50,7 +52,7 @@ export async function readReferences(
     );
   }
   const { srsSecret } = parts;
-  if (srsSecret) await reader.secret(srsSecret, ["queue", "srsSecret"]);
+  if (srsSecret) await reader.secret(srsSecret, ["queue", "srsSecret"], SRS_MIN_SECRET);
   const { authorities, secrets, findings } = reader;
   return { certificates, authorities, secrets, findings };
 }
@@ -115,8 +117,19 @@ class Reader {
     await this.secret(way.credentials.password, [...path, "credentials", "password"]);
   }
 
-  async secret(secret: Secret, path: KeyPath): Promise<void> {
-    if (typeof secret === "string") return;
+  /** @param least characters it must have. */
+  async secret(secret: Secret, path: KeyPath, least = 1): Promise<void> {
+    const wanted = `wanted ${least} characters or more`;
+    if (secret === HIDDEN) {
+      return this.#find(
+        path,
+        `found ${HIDDEN}, which is shown in place of a secret; wanted it itself`,
+      );
+    }
+    if (typeof secret === "string") {
+      if (secret.length < least) this.#find(path, `found text; ${wanted}`);
+      return;
+    }
     const name = secret.file;
     const where = [...path, "file"];
     const file = await this.#read(name, where, SECRET_LIMIT);
@@ -127,6 +140,7 @@ class Reader {
     if (/[\x00-\x1f\x7f\ufffd]/.test(text)) {
       return this.#find(where, `${quote(name)} holds more than one line, or no text`);
     }
+    if (text.length < least) return this.#find(where, `${quote(name)} holds fewer; ${wanted}`);
     const advice = `chmod 600 ${resolvePath(this.#folder, name)}`;
     const who = isOpen(file, 0o007) ? "everybody" : isOpen(file, 0o070) ? "its group" : null;
     if (who !== null) {

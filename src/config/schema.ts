@@ -97,10 +97,13 @@ const listener = z.strictObject({
       "(587). submissions: the same with TLS from the start (465). lmtp: from a server of yours",
   ),
   address: socketAddress.describe("Where it listens: ADDRESS:PORT, [IPV6]:PORT or unix:PATH"),
-  name: z.string().min(1).meta({ examples: ["mx-ipv6"] }).optional().describe(
-    "Its name in the log and in metrics; default the role",
-  ),
-  banner: z.string().regex(/^[\x20-\x7e]+$/, "wanted printable ASCII").optional()
+  name: z.string().regex(/^\P{C}{1,60}$/u, "wanted a name, 60 characters at most")
+    .meta({ examples: ["mx-ipv6"] }).optional().describe(
+      "Its name in the log and in metrics; default the role",
+    ),
+  // With the host name it stands on one line of a reply (RFC 5321 §4.5.3.1.5).
+  banner: z.string().regex(/^[\x20-\x7e]{1,200}$/, "wanted printable ASCII, 200 characters at most")
+    .optional()
     .describe("What the greeting says after the host name; default ESMTP"),
   greetingDelay: duration.default(0)
     .describe(
@@ -157,7 +160,8 @@ const smarthost = z.strictObject({
 
 const lmtp = z.strictObject({
   kind: z.literal("lmtp").describe("To an LMTP server, such as Dovecot's; the end of the road"),
-  address: socketAddress.meta({ examples: ["unix:/run/dovecot/lmtp", "127.0.0.1:24"] })
+  address: socketAddress.refine((to) => to.transport === "unix" || to.port > 0, "wanted its port")
+    .meta({ title: "ADDRESS:PORT", examples: ["unix:/run/dovecot/lmtp", "127.0.0.1:24"] })
     .describe("Where it listens"),
   connections: count.default(10).describe("Connections at once"),
 });
@@ -224,7 +228,11 @@ export const configSchema = z.strictObject({
     directory: path.default("mail").describe("The mailboxes (Maildirs), DOMAIN/USER; in data"),
     postmaster: mailAddress.optional()
       .describe("Who gets mail for postmaster, where the users file does not say"),
-    subaddressDelimiter: z.string().length(1).nullable().default(DEFAULT_SUBADDRESS_DELIMITER)
+    subaddressDelimiter: z.string().regex(
+      /^[!#$%&'*+\-./=?^_`{|}~]$/,
+      "wanted one sign that users' names do without, such as + or -",
+    )
+      .nullable().default(DEFAULT_SUBADDRESS_DELIMITER)
       .describe("Between user and tag (user+tag); null for none"),
     memory: size.default(DEFAULT_BODY_MEMORY).describe(
       "Memory for messages under way; larger ones use the disk",

@@ -10,6 +10,7 @@ import { environmentName } from "./environment.ts";
 import { findNearestName } from "./nearest_name.ts";
 import type { z } from "./packages.ts";
 import { formatKey, type KeyPath, type Problem, quote } from "./problems.ts";
+import { HIDDEN } from "./secrets.ts";
 import { choicesOf, describeSchema, listKeys, schemaAt, shapeOf } from "./schema_walk.ts";
 
 /** An issue, as zod gives it. */
@@ -45,7 +46,9 @@ function problemsOf(issue: Issue, checked: Checked): Problem[] {
     const message = issue.issues[0]?.message ?? "is no key that can be here";
     return [problemAt(path, checked, "key", `found ${quote(String(path.at(-1)))}; ${message}`)];
   }
-  const meant = branchOf(issue);
+  // What stands in place of a password may be one: `{abc}` in YAML is a key.
+  const bare = isSecret(path) && !Object.hasOwn(Object(value), "file");
+  const meant = bare ? null : branchOf(issue);
   if (meant !== null) return meant.flatMap((inner) => problemsOf(inner, checked));
   const { wanted, hint } = explain(issue, value);
   const found = describeValue(value, isSecret(path));
@@ -93,7 +96,9 @@ function unknownKey(path: KeyPath, checked: Checked): Problem {
     ? `did you mean ${nearest}?`
     : elsewhere !== undefined
     ? `did you mean ${formatKey(elsewhere)}?`
-    : `allowed are ${allowed.join(", ")}`;
+    : allowed.length > 0
+    ? `allowed are ${allowed.join(", ")}`
+    : undefined;
   return problemAt(path, checked, "key", "there is no such key", hint);
 }
 
@@ -130,11 +135,11 @@ function choiceOf(issue: Issue): string[] | null {
 function explain(issue: Issue, value: unknown): { wanted: string; hint?: string } {
   const choices = choiceOf(issue);
   if (choices !== null) {
-    const nearest = typeof value === "string" ? findNearestName(value, choices) : null;
-    return {
-      wanted: `wanted ${listWords(choices)}`,
-      ...(nearest !== null && { hint: `did you mean ${nearest}?` }),
-    };
+    const wanted = `wanted ${listWords(choices)}`;
+    if (typeof value !== "string") return { wanted };
+    if (choices.includes(value)) return { wanted, hint: "without quotes" };
+    const nearest = findNearestName(value, choices);
+    return nearest === null ? { wanted } : { wanted, hint: `did you mean ${nearest}?` };
   }
   if (issue.message.startsWith("wanted")) return { wanted: issue.message };
   switch (issue.code) {
@@ -193,7 +198,12 @@ function describeValue(value: unknown, secret: boolean): string {
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
   if (typeof value === "object") return "keys with values";
   if (secret) return typeof value === "string" ? "text" : `a ${typeof value}`;
-  return typeof value === "string" ? quote(value) : String(value);
+  return typeof value === "string" ? quote(hidePassword(value)) : String(value);
+}
+
+/** Where a host is wanted, some write `smtp://user:password@host`. */
+function hidePassword(text: string): string {
+  return text.replace(/^((?:\w+:\/\/)?[^\s:@/]*):.*@/s, `$1:${HIDDEN}@`);
 }
 
 /** Whether what stands there, also by a slip, may be a secret. */

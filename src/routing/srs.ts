@@ -25,6 +25,9 @@ import { encode } from "../bytes.ts";
 /** Days for which a rewritten sender can be restored: longer than any station tries. */
 export const SRS_MAX_AGE = 21;
 
+/** Characters of a secret at least. */
+export const SRS_MIN_SECRET = 16;
+
 const DAY = 24 * 60 * 60 * 1000;
 /** Days that two letters can tell apart. */
 const CYCLE = 1024;

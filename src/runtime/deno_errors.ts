@@ -41,6 +41,11 @@ export function withErrorCode(error: unknown): unknown {
   if (error.name === "Interrupted") {
     return new SystemError("ECANCELED", "woken by close", { cause: error });
   }
+  // Deno says EINVAL, which says nothing.
+  if (error.message.includes("SUN_LEN")) {
+    const message = "the path of a socket has at most 107 octets";
+    return new SystemError("ENAMETOOLONG", message, { cause: error });
+  }
   if (errorCode(error) !== undefined) return error;
   const known = codeByName[error.name];
   if (known !== undefined) return new SystemError(known, error.message, { cause: error });

@@ -19,6 +19,8 @@ const size = fc.oneof(
 const text = fc.string({ minLength: 1, maxLength: 20, unit: "binary" })
   // A lone surrogate is no text.
   .filter((one) => one.isWellFormed() && !one.includes("\0"));
+const visible = fc.string({ minLength: 1, maxLength: 20, unit: "grapheme" })
+  .filter((one) => /^\P{C}{1,60}$/u.test(one));
 
 const relaySettings = {
   tls: fc.constantFrom("opportunistic", "required", "verified"),
@@ -39,7 +41,7 @@ const way = fc.oneof(
   fc.record({
     kind: fc.constant("smarthost"),
     host: domain,
-    credentials: fc.record({ user: text, password: text }),
+    credentials: fc.record({ user: text, password: visible }),
     ...relaySettings,
     tls: fc.constant("verified"),
   }, { requiredKeys: ["kind", "host"] }),
@@ -59,8 +61,8 @@ const via = fc.oneof(
 const written = fc.record({
   hostname: domain,
   domains: fc.uniqueArray(domain.map((one) => `ours.${one}`), { maxLength: 3 }),
-  users: text,
-  data: text.map((one) => `/${one}`),
+  users: visible,
+  data: visible.map((one) => `/${one}`),
   mail: fc.record({ postmaster: domain.map((one) => `me@${one}`), memory: size }, {
     requiredKeys: [],
   }),
@@ -70,7 +72,7 @@ const written = fc.record({
         fc.record({
           role: fc.constantFrom("mx", "lmtp"),
           address: fc.constantFrom(`[::]:${port}`, `127.0.0.1:${port}`),
-          name: text,
+          name: visible,
           greetingDelay: duration,
           extensions: fc.record({ dsn: fc.boolean(), verify: fc.boolean() }, { requiredKeys: [] }),
         }, { requiredKeys: ["role", "address"] })
@@ -101,7 +103,7 @@ const written = fc.record({
       requiredKeys: [],
     }),
     retryDomains: fc.dictionary(domain, fc.record({ lifetime: duration })),
-    srsSecret: text,
+    srsSecret: visible.map((one) => `${one} 0123456789abcdef`),
   }, { requiredKeys: [] }),
   drop: fc.record({
     senders: fc.dictionary(
@@ -185,7 +187,7 @@ Deno.test("hideSecrets() shows no secret but the names of files", async () => {
           kind: smarthost
           host: a.example
           credentials: { user: me, password: hunter2 }
-queue: { srsSecret: hunter3 }
+queue: { srsSecret: hunter3hunter3hunter3 }
 `);
   const shown = formatConfig(hideSecrets(written));
   assertEquals(/hunter\d/.exec(shown), null);

@@ -120,6 +120,10 @@ Deno.test("withErrorCode() gives every error of Deno its errno name", () => {
     [new Deno.errors.NotCapable("Requires net access"), "EACCES"],
     [Object.assign(new Error("full"), { code: "ENOSPC" }), "ENOSPC"],
     [new Error("failed to lookup address information: Name or service not known"), "ENOTFOUND"],
+    [
+      Object.assign(new TypeError("path must be shorter than SUN_LEN"), { code: "EINVAL" }),
+      "ENAMETOOLONG",
+    ],
     [new TypeError("a bug"), undefined],
   ];
   for (const [error, code] of cases) assertEquals(errorCode(withErrorCode(error)), code);
