@@ -34,12 +34,17 @@ export interface FormatOptions {
   readonly format?: "auto" | "json" | "text";
 }
 
+/** @throws {UsageError} for two formats at once. */
+export function demandOneFormat(line: CommandLine): void {
+  if (line.has("json") && line.has("text")) throw new UsageError("give --json or --text, not both");
+}
+
 /** Chooses how events are written. Colour is for terminals only, and not with `NO_COLOR` set. */
 export function chooseFormatter(
   line: CommandLine,
   { maildirRoot, certificate, format = "auto" }: FormatOptions,
 ): EventFormatter {
-  if (line.has("json") && line.has("text")) throw new UsageError("give --json or --text, not both");
+  demandOneFormat(line);
   const asked = line.has("json") ? "json" : line.has("text") ? "text" : format;
   const usual = isTerminal("stdout") ? "text" : "json";
   if ((asked === "auto" ? usual : asked) === "json") return formatEventJson;

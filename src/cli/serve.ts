@@ -11,10 +11,9 @@ import { CONFIG_FLAG, loadConfigFor, loadConfigSilently } from "./config_file.ts
 import { EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { HangUps } from "./hang_ups.ts";
 import { STANDARD_OUTPUT } from "./line_output.ts";
-import { chooseFormatter, EventLog, LOG_FLAGS } from "./log_output.ts";
+import { chooseFormatter, demandOneFormat, EventLog, LOG_FLAGS } from "./log_output.ts";
 import { serverRuntime } from "./machine.ts";
-import { requirePermissions } from "./permissions.ts";
-import { makeServerFolders, serveNeeds } from "./serve_needs.ts";
+import { makeServerFolders, requireServePermissions } from "./serve_needs.ts";
 import { ServedStation } from "./served_station.ts";
 import { StopSignals } from "./stop_signals.ts";
 import { startTelemetry } from "./telemetry.ts";
@@ -50,9 +49,10 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
   if (line.operands.length > 0) {
     throw new UsageError(`serve takes flags only, not ${line.operands[0]}`);
   }
+  demandOneFormat(line);
   const load = async (read: typeof loadConfigFor) => {
     const loaded = await read(line);
-    requirePermissions(serveNeeds(loaded), words);
+    await requireServePermissions(loaded, words);
     return loaded;
   };
   using signals = new StopSignals();

@@ -56,6 +56,7 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   [["dev", "now"], /dev takes flags only, not now/],
   [["dev", "--listen", "2525"], /--listen 2525: wanted ADDR:PORT/],
   [["dev", "--json", "--text"], /--json or --text, not both/],
+  [["serve", "--json", "--text"], /--json or --text, not both/],
   [["serve", "now"], /serve takes flags only, not now/],
   [["serve", "--hostname", "mx.example.org"], /serve has no flag --hostname/],
   [["serve", "--config"], /--config FILE|wanted: FILE/],
