@@ -41,7 +41,7 @@ async function runStatus(line: CommandLine, words: readonly string[]): Promise<E
     });
     const status = answer as unknown as StationStatus;
     const mail = status.queue === null ? null : await countMail(server);
-    if (line.has("json")) console.log(formatControlJson({ ...answer, mail }));
+    if (line.has("json")) console.log(formatControlJson({ ...withTimes(status), mail }));
     else {
       console.log(
         formatStatus(status, { now: Date.now(), mail, changed: await changeOfFile(line) }),
@@ -51,6 +51,21 @@ async function runStatus(line: CommandLine, words: readonly string[]): Promise<E
     throw server.explain(error);
   }
   return EXIT.ok;
+}
+
+/** Times as all other JSON has them, such as 2026-11-23T05:26:31.310Z. */
+function withTimes({ started, loaded, queue, certificates, ...rest }: StationStatus): JsonObject {
+  const format = (milliseconds: number) => new Date(milliseconds).toISOString();
+  return {
+    ...rest,
+    started: format(started),
+    loaded: format(loaded),
+    queue: queue && {
+      ...queue,
+      down: queue.down.map((one) => ({ ...one, until: format(one.until) })),
+    },
+    certificates: certificates.map((one) => ({ ...one, expires: format(one.expires) })),
+  };
 }
 
 /** Messages in the queue that are counted: the look shall take no longer than a blink. */

@@ -77,6 +77,7 @@ Deno.test("yizhan status and check tell of mail in the queue and of a file that 
   assertStringIncludes(stdout, "\n  the file has been changed since: ");
   const check = await site.run(["check", "--quiet"]);
   assertMatch(check.stdout, /^warning {2}server +the configuration has been changed since/m);
-  const { mail } = JSON.parse((await site.run(["status", "--json"])).stdout);
+  const { mail, started } = JSON.parse((await site.run(["status", "--json"])).stdout);
   assertEquals(mail, { messages: 0, more: false });
+  assertMatch(started, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 });

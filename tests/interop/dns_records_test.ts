@@ -137,6 +137,8 @@ interopTest("yizhan init asks on a terminal, and again after a wrong answer", [
     ["known yet): ", `192.0.2.25 ${SIX}`],
     ["[postmaster@example.test]: ", "alice"],
     ["Password for alice@example.test: ", password],
+    ["Again: ", "correct horse batter"],
+    ["Password for alice@example.test: ", password],
     ["Again: ", password],
   ];
   const request = { command, cwd: folder.path, typed };
@@ -147,8 +149,15 @@ interopTest("yizhan init asks on a terminal, and again after a wrong answer", [
   assertEquals(code, 0, screen);
   assertStringIncludes(screen, "nodot: wanted a domain with a dot");
   assertStringIncludes(screen, "192.0.2.300: wanted an IP address");
+  assertStringIncludes(screen, "the two passwords differ; once more");
   assert(!screen.includes(password), "the password is shown");
   assertStringIncludes(screen, "example.test. 3600 IN MX 10 mail.example.test.\r\n");
+  const interrupted = await runPython<{ screen: string; code: number }>("terminal.py", {
+    ...{ command: [...command.slice(0, -1), "user", "add", "bob@example.test"], cwd: folder.path },
+    typed: [["Password for bob@example.test: ", "\x03"]],
+  });
+  assertEquals(interrupted.code, 130, interrupted.screen);
+  assertStringIncludes(interrupted.screen, "interrupted; nothing was changed");
   const config = await Deno.readTextFile(`${folder.path}/yizhan.yaml`);
   assertStringIncludes(config, `addresses: ["192.0.2.25", "${SIX}"]`);
 });
