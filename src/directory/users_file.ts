@@ -53,7 +53,7 @@ import {
 /** The first line of a users file: what it is, and the version of its grammar. */
 export const USERS_HEADER = "# yizhan users 1";
 
-const ANY_HEADER = /^# yizhan users (\d{1,9})\s*$/;
+const ANY_HEADER = /^\ufeff?# yizhan users (\d{1,9})[^\S\n]*(?:\n|$)/;
 
 /** Something wrong in a users file. */
 export interface Problem {
@@ -106,11 +106,9 @@ export function splitWords(line: string): Word[] | null {
 export function parseUsersFile(text: string): UsersFile {
   const lines = text.replace(/^\ufeff/, "").split(/\r?\n/);
   const reader = new Reader();
-  const version = ANY_HEADER.exec(lines[0]!)?.[1];
-  if (version !== undefined && version !== "1") {
-    // What its other lines mean is not for us to say.
-    const advice = `this yizhan knows version 1 only; use the one that wrote it, or a later one`;
-    reader.report(1, `found a users file of version ${version}; ${advice}`);
+  const other = otherVersion(text);
+  if (other !== null) {
+    reader.report(1, other);
     return reader.finish();
   }
   if (lines[0]?.trimEnd() !== USERS_HEADER) {
@@ -119,6 +117,17 @@ export function parseUsersFile(text: string): UsersFile {
   }
   lines.forEach((line, index) => reader.read(line, index + 1));
   return reader.finish();
+}
+
+/**
+ * What to say of a users file whose first line tells a version that is not known: what its other lines mean is not
+ * for us to say. `null` for any other file.
+ */
+export function otherVersion(text: string): string | null {
+  const version = ANY_HEADER.exec(text)?.[1];
+  if (version === undefined || version === "1") return null;
+  const advice = "this yizhan knows version 1 only; use the one that wrote it, or a later one";
+  return `found a users file of version ${version}; ${advice}`;
 }
 
 /** Takes lines, makes the table. */

@@ -6,7 +6,7 @@
 
 import { decodeStrict } from "../bytes.ts";
 import { errorCode, type Files } from "../runtime/runtime.ts";
-import { parseUsersFile, type UsersFile } from "./users_file.ts";
+import { otherVersion, parseUsersFile, type UsersFile } from "./users_file.ts";
 
 /** Octets of a users file: some 300,000 users. */
 const MAX_SIZE = 64 * 1024 * 1024;
@@ -97,7 +97,11 @@ export function describeProblems({ problems }: UsersFile, path: string): UsersFi
   return new UsersFileError(more === 0 ? told : [...told, `${path}: and ${more} more`]);
 }
 
-/** Parses the text of a users file, whatever is wrong in it. @throws {UsersFileError} for a key in PEM form. */
+/**
+ * Parses the text of a users file, whatever is wrong in it.
+ *
+ * @throws {UsersFileError} for a key in PEM form, and for a file of a version that is not known.
+ */
 export function parseUsersText(text: string, path: string): UsersFile {
   // A key given for a users file by mistake: no line of it may be quoted, least of all in a log.
   const pem = /^[^\S\n]*-----BEGIN /m.exec(text);
@@ -106,6 +110,8 @@ export function parseUsersText(text: string, path: string): UsersFile {
     const what = "found a certificate or key in PEM form; name the users file instead";
     throw new UsersFileError([`${path}:${line}: ${what}`]);
   }
+  const other = otherVersion(text);
+  if (other !== null) throw new UsersFileError([`${path}:1: ${other}`]);
   return parseUsersFile(text);
 }
 

@@ -92,6 +92,7 @@ export interface StationOptions {
 /** Starts the real server; `lmtp-unix` among the listeners is LMTP on `lmtp.sock` in the folder. */
 export async function startStation(options: StationOptions): Promise<Server> {
   const folder = await makeTemporaryFolder();
+  await Deno.chmod(folder.path, 0o711); // others must get to the drop folder in it
   for (const [address, password] of Object.entries(options.users)) {
     await addUser(folder, address, password, options.quota);
   }
