@@ -67,8 +67,9 @@ async function connect(network: Network, path: string): Promise<Connection> {
       throw new ControlError("forbidden", message, { cause: error });
     }
     if (code === "ENAMETOOLONG") {
-      const advice = "ask from a folder from which it is shorter, such as the configuration's";
-      throw new ControlError("failed", `${describeError(error)}; ${advice}`, { cause: error });
+      const message =
+        "the path of a socket has at most 107 octets: ask from a folder from which it is shorter";
+      throw new ControlError("failed", message, { cause: error });
     }
     if (code !== "ENOENT" && code !== "ECONNREFUSED") throw error;
     const message = `no server listens on ${path}`;

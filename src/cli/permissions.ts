@@ -20,6 +20,8 @@ export interface Needs {
   readonly outward?: boolean;
   /** Programs it runs. */
   readonly run?: readonly string[];
+  /** Variables that say something. */
+  readonly env?: readonly string[];
   /** `statfs`: to see that the disk does not fill up; `uid`: whose folders are ours. */
   readonly sys: readonly ("statfs" | "uid")[];
 }
@@ -35,6 +37,11 @@ export function requirePermissions(needs: Needs, words: readonly string[]): void
     EXIT.noPermission,
     `Deno lacks the permission to ${describe(missing)}; run: ${formatDenoCommand(needs, words)}`,
   );
+}
+
+/** What of it is not granted, in words such as `write /var/lib/yizhan`. */
+export function missingPermissions(needs: Needs): string[] {
+  return listPermissions(needs).filter((needed) => !isGranted(needed)).map(describe);
 }
 
 /** Whether a path may be read without asking anybody. */
@@ -70,10 +77,18 @@ export function formatDenoCommand(needs: Needs, words: readonly string[]): strin
     const subjects = flags.get(descriptor.name) ?? [];
     if (!subjects.includes(subject)) flags.set(descriptor.name, [...subjects, subject]);
   }
-  const allow = [...flags].map(([name, subjects]) =>
-    subjects.includes("") ? `--allow-${name}` : `--allow-${name}=${subjects.join(",")}`
-  );
+  const allow = [...flags].map(([name, subjects]) => {
+    if (subjects.includes("")) return `--allow-${name}`;
+    const least = subjects.filter((one) => !subjects.some((other) => isBelow(one, other)));
+    // Deno has no way to write a comma that belongs to a path.
+    return least.some((one) => one.includes(",")) ? `--allow-${name}` : `--allow-${name}=${least}`;
+  });
   return ["deno", "run", ...allow, thisProgram(), ...words].map(quote).join(" ");
+}
+
+/** Whether a path lies in a folder, as far as can be seen without looking. */
+export function isBelow(path: string, folder: string): boolean {
+  return path.startsWith(`${folder.replace(/\/+$/, "")}/`);
 }
 
 function listPermissions(needs: Needs): Permission[] {
@@ -96,6 +111,7 @@ function listPermissions(needs: Needs): Permission[] {
     ...[...needs.read, ...socketPaths].map((path) => ({ name: "read" as const, path })),
     ...[...needs.write, ...socketPaths].map((path) => ({ name: "write" as const, path })),
     ...(needs.run ?? []).map((command) => ({ name: "run" as const, command })),
+    ...(needs.env ?? []).map((variable) => ({ name: "env" as const, variable })),
     ...needs.sys.map((kind) => ({ name: "sys" as const, kind })),
   ];
 }

@@ -4,18 +4,26 @@
  * @module
  */
 
+import { ENVIRONMENT_KEYS } from "../config/environment.ts";
 import type { LoadedConfig } from "../config/load.ts";
+import { nudgePath } from "../config/paths.ts";
 import type { Config } from "../config/schema.ts";
 import type { Files, SocketAddress } from "../runtime/runtime.ts";
-import { makeFolders } from "./data_folder.ts";
+import { type FolderNeeds, folderNeeds, makeFolders } from "./data_folder.ts";
+import { CONFIG_MACHINE } from "./config_file.ts";
 import { CommandError, EXIT } from "./exit.ts";
-import type { Needs } from "./permissions.ts";
+import { thisRuntime } from "./machine.ts";
+import { isBelow, mayRead, type Needs, requirePermissions } from "./permissions.ts";
 import { describeFileError } from "./trouble.ts";
+
+/** All that may say something; those that do shall go on doing so. */
+const VARIABLES = ["YIZHAN_CONFIG", ...ENVIRONMENT_KEYS.map(({ name }) => name)];
 
 type Via = Config["relay"]["routes"][number]["via"];
 
 /** What `serve` needs for a configuration. */
-export function serveNeeds({ config, paths, file, authorities, secretFiles }: LoadedConfig): Needs {
+export function serveNeeds(loaded: LoadedConfig): Needs {
+  const { config, paths, file, authorities, secretFiles } = loaded;
   const { data, mail, queue, drop, users } = paths;
   const folders = [data, ...[mail, queue, drop].filter((path) => !isBelow(path, data))];
   const certificates = config.tls.certificates.flatMap((
@@ -33,20 +41,48 @@ export function serveNeeds({ config, paths, file, authorities, secretFiles }: Lo
   return {
     read: [file, users, ...folders, ...others, ...sockets],
     write: [...folders, ...sockets],
-    listen: listensAt(config),
+    listen: listensAt(loaded),
     outward: config.relay.enabled,
     run: ways.flatMap((via) => via.kind === "pipe" ? [via.program] : []),
+    env: VARIABLES.filter((name) => CONFIG_MACHINE.environment(name) !== undefined),
     sys: config.drop.enabled ? ["statfs", "uid"] : ["statfs"],
   };
 }
 
-function listensAt({ listeners, monitor }: Config): SocketAddress[] {
-  const addresses = listeners.map(({ address }) => address);
-  return monitor.address === undefined ? addresses : [...addresses, monitor.address];
+/**
+ * Demands what `serve` needs, also to make the folders that are missing yet: they are made in others.
+ *
+ * @param words the command line as given.
+ * @throws {CommandError} with the whole command to run.
+ */
+export async function requireServePermissions(
+  loaded: LoadedConfig,
+  words: readonly string[],
+): Promise<void> {
+  const { files } = thisRuntime();
+  const { data, mail, queue } = loaded.paths;
+  let needs = serveNeeds(loaded);
+  const withFolder = ({ read, write }: FolderNeeds): Needs => (
+    { ...needs, read: [...needs.read, read], write: [...needs.write, write] }
+  );
+  for (const path of [data, mail, queue]) {
+    // Whether it is there is not to be seen: then this says so, and the folders above are not asked for.
+    if (!mayRead(path)) requirePermissions(needs, words);
+    const folder = await folderNeeds(files, path, mayRead, (more) => {
+      if (!mayRead(more.read)) requirePermissions(withFolder(more), words);
+    });
+    needs = withFolder(folder);
+  }
+  requirePermissions(needs, words);
 }
 
-function isBelow(path: string, folder: string): boolean {
-  return path.startsWith(`${folder.replace(/\/+$/, "")}/`);
+function listensAt({ config: { listeners, monitor, drop }, paths }: LoadedConfig): SocketAddress[] {
+  const own = [paths.control, ...drop.enabled ? [nudgePath(paths)] : []];
+  return [
+    ...listeners.map(({ address }) => address),
+    ...monitor.address === undefined ? [] : [monitor.address],
+    ...own.map((path) => ({ transport: "unix" as const, path })),
+  ];
 }
 
 /** The unix socket a way leads to: Deno wants to read and write its path, to connect to it. */

@@ -12,7 +12,7 @@ import { StationMonitor } from "../admin/station_monitor.ts";
 import { stationCommands, type StationControl } from "../admin/station_requests.ts";
 import { traceCommands } from "../admin/trace_requests.ts";
 import type { LoadedConfig } from "../config/load.ts";
-import { folderOf } from "../config/paths.ts";
+import { nudgePath } from "../config/paths.ts";
 import type { EventSink } from "../events.ts";
 import { DropBox } from "../intake/drop/drop_box.ts";
 import type { DropSettings } from "../intake/drop/drop_options.ts";
@@ -130,13 +130,12 @@ function startDrop(
   { mta, config }: SurroundedStation,
   { runtime, onEvent }: SurroundingsOptions,
 ): Promise<DropBox> {
-  const { data, drop } = config.paths;
+  const { paths } = config;
   return DropBox.start({
     runtime,
-    directory: drop,
-    refused: `${data}/refused`,
-    // Programs look for it beside the folder.
-    nudge: `${folderOf(drop)}/nudge.sock`,
+    directory: paths.drop,
+    refused: `${paths.data}/refused`,
+    nudge: nudgePath(paths),
     submit: (envelope, message, options) => mta.submit(envelope, message, options),
     nameOf: localUserNames(runtime.files),
     emit: (fact) => onEvent({ time: runtime.clock.now(), ...fact }),

@@ -70,6 +70,11 @@ export function resolvePaths(keys: PathKeys, folder: string): ConfigPaths {
   };
 }
 
+/** The socket that programs nudge when they have left mail; they look for it beside the drop folder. */
+export function nudgePath({ drop }: ConfigPaths): string {
+  return `${folderOf(drop)}/nudge.sock`;
+}
+
 /** A configuration with every path in it resolved. */
 export function resolveAll(written: WrittenConfig, folder: string): WrittenConfig {
   const { data, mail, queue, drop, users, dkim } = resolvePaths(written, folder);
