@@ -22,6 +22,7 @@ import type { CommandLine } from "./command.ts";
 import { readBulletin } from "./drop_writer.ts";
 import { CommandError, EXIT, UsageError } from "./exit.ts";
 import { readUser } from "./local_users.ts";
+import type { HeadCompletion } from "./message_input.ts";
 import { isGranted, requirePermissions } from "./permissions.ts";
 
 /** Where a server that was installed keeps the folder. */
@@ -92,6 +93,19 @@ export function senderOf(given: string | undefined, place: DropPlace): Address |
   throw new UsageError(
     `user ${place.user.uid} has no name on this machine: say who sends with -f ADDRESS`,
   );
+}
+
+/** What the head of a message is completed with that is handed in now. */
+export function completionOf(
+  { hostname, user, fullName }: DropPlace,
+  author: { readonly address: Address; readonly fullName?: string },
+): HeadCompletion {
+  return {
+    author: { fullName, ...author },
+    now: Date.now(),
+    hostname,
+    user: user.uid === 0 ? null : addressOfUser(user, hostname),
+  };
 }
 
 async function findFolder(long: ReadonlyMap<string, string>, here: boolean): Promise<string> {

@@ -18,7 +18,7 @@ import {
   type RawField,
   removeFields,
 } from "../message/header.ts";
-import { parseRecipientAddresses } from "../message/mailbox_list.ts";
+import { parseRecipientAddresses, qualifyNames } from "../message/mailbox_list.ts";
 import { cursorOver } from "../smtp/cursor.ts";
 import { NewlineNormalizer } from "../smtp/newline_normalizer.ts";
 import { CommandError, EXIT } from "./exit.ts";
@@ -72,15 +72,43 @@ export interface Author {
   readonly fullName: string;
 }
 
-/** The head with what a program may leave out: Date and From (RFC 6409 §8). Bcc goes no further. */
-export function completeHead(
-  fields: readonly RawField[],
-  { author, now }: { readonly author: Author; readonly now: number },
-): RawField[] {
+/** What a head is completed with. */
+export interface HeadCompletion {
+  readonly author: Author;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** The domain of names that have none. */
+  readonly hostname: string;
+  /** The address of the user, where that is not root. */
+  readonly user: Address | null;
+}
+
+/**
+ * The head with what a program may leave out: Date and From (RFC 6409 §8), and the domain of names of this machine.
+ * Bcc goes no further.
+ */
+export function completeHead(fields: readonly RawField[], completion: HeadCompletion): RawField[] {
+  const { author, now } = completion;
   const added: RawField[] = [];
   if (findField(fields, "Date") === null) added.push(makeField("Date", formatDate(now)));
   if (findField(fields, "From") === null) added.push(makeField("From", formatAuthor(author)));
-  return [...added, ...removeFields(removeFields(fields, "Bcc"), "Resent-Bcc")];
+  const kept = removeFields(removeFields(fields, "Bcc"), "Resent-Bcc");
+  return [...added, ...kept.map((field) => qualifyField(field, completion))];
+}
+
+/** Fields with addresses (RFC 5322 §3.6.2, 3.6.3), also with Resent- before their names. */
+const ADDRESS_FIELD = /^(?:Resent-)?(?:(From|Sender)|Reply-To|To|Cc)$/i;
+
+function qualifyField(field: RawField, { hostname, user }: HeadCompletion): RawField {
+  const isOf = ADDRESS_FIELD.exec(field.name);
+  if (isOf === null) return field;
+  const value = fieldValue(field);
+  const namesAuthor = isOf[1] !== undefined;
+  const qualified = qualifyNames(value, (local) => {
+    // cron writes "From: root (Cron Daemon)" whosever job it was.
+    return namesAuthor && local === "root" && user !== null ? user : { local, domain: hostname };
+  });
+  return qualified === value ? field : makeField(field.name, qualified);
 }
 
 /** `Ann B. <ann@example.org>`, quoted or encoded (RFC 2047) where the name wants it. */

@@ -13,7 +13,13 @@ import { senderTrouble } from "../intake/drop/drop_senders.ts";
 import type { SubmitEnvelope } from "../intake/submit.ts";
 import { formatFields, type RawField } from "../message/header.ts";
 import type { Command } from "./command.ts";
-import { commandLineOf, type DropPlace, findDropPlace, senderOf } from "./drop_place.ts";
+import {
+  commandLineOf,
+  completionOf,
+  type DropPlace,
+  findDropPlace,
+  senderOf,
+} from "./drop_place.ts";
 import { DropWriter, nudge } from "./drop_writer.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import {
@@ -143,15 +149,17 @@ async function leaveMail(request: SendmailRequest, place: DropPlace): Promise<Ex
   if (recipients.size === 0) {
     throw new UsageError("no recipients: the message names none in To, Cc or Bcc");
   }
-  const trouble = bulletin && await senderTrouble(bulletin, user, sender, message.fields);
+  const { fullName } = request;
+  const author = {
+    address: sender ?? senderOf(undefined, place)!,
+    ...(fullName !== undefined && { fullName }),
+  };
+  const fields = completeHead(message.fields, completionOf(place, author));
+  const trouble = bulletin && await senderTrouble(bulletin, user, sender, fields);
   if (trouble !== null) {
     const advice = "the configuration of the server (drop.senders) says who may";
     throw new CommandError(EXIT.noPermission, `${trouble}; ${advice}`);
   }
-  const author = {
-    address: sender ?? senderOf(undefined, place)!,
-    fullName: request.fullName ?? place.fullName,
-  };
   const { notify, dsnReturn, dsnEnvelopeId } = request;
   const envelope: SubmitEnvelope = {
     sender: sender && formatAddress(sender),
@@ -162,7 +170,6 @@ async function leaveMail(request: SendmailRequest, place: DropPlace): Promise<Ex
     ...(dsnReturn && { dsnReturn }),
     ...(dsnEnvelopeId !== undefined && { dsnEnvelopeId }),
   };
-  const fields = completeHead(message.fields, { author, now: Date.now() });
   await writeMail(place, envelope, fields, message);
   await nudge(place.nudge);
   return EXIT.ok;

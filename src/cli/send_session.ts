@@ -17,7 +17,7 @@ import type { MailParameters, RcptParameters } from "../smtp/parameters.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import type { ServerEvent } from "../smtp/server_event.ts";
 import { ServerSession } from "../smtp/server_session.ts";
-import type { DropPlace } from "./drop_place.ts";
+import { completionOf, type DropPlace } from "./drop_place.ts";
 import { DropWriter, nudge } from "./drop_writer.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { completeHead } from "./message_input.ts";
@@ -144,12 +144,12 @@ export class SendSession {
 
   /** The head is whole: the file begins. */
   async #open(transaction: Transaction, rest: Uint8Array): Promise<Reply | null> {
-    const { bulletin, user, fullName, folder } = this.#place;
+    const { bulletin, user, folder } = this.#place;
     const { sender, parameters, recipients, head } = transaction;
-    const fields = parseFields(head.head);
+    const completion = completionOf(this.#place, { address: sender ?? this.#author });
+    const fields = completeHead(parseFields(head.head), completion);
     const trouble = bulletin && await senderTrouble(bulletin, user, sender, fields);
     if (trouble !== null) return reply(550, "5.7.1", trouble);
-    const author = { address: sender ?? this.#author, fullName };
     const writer = new DropWriter(folder, {
       sender: sender && formatAddress(sender),
       recipients: recipients.map(({ address, parameters: { notify, originalRecipient } }) => ({
@@ -161,7 +161,7 @@ export class SendSession {
       ...(parameters.dsnEnvelopeId !== undefined && { dsnEnvelopeId: parameters.dsnEnvelopeId }),
     });
     transaction.writer = writer;
-    writer.write(formatFields(completeHead(fields, { author, now: Date.now() })));
+    writer.write(formatFields(fields));
     writer.write(encode("\r\n"));
     writer.write(rest);
     return null;

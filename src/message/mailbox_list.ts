@@ -61,9 +61,48 @@ export function parseRecipientAddresses(value: string, domain: string): Address[
   return reader.readList(false) ? reader.mailboxes : null;
 }
 
+/**
+ * The value of a field with addresses in which names without a domain, as programs of this machine write them, have
+ * one; all else stays as it is, and what is malformed altogether.
+ *
+ * @param qualify whom a name means.
+ *
+ * @example
+ * ```ts
+ * import { qualifyNames } from "./mailbox_list.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const qualify = (local: string) => ({ local, domain: "a.test" });
+ * assertEquals(qualifyNames("root (Cron), B <bob@b.test>", qualify), "root@a.test (Cron), B <bob@b.test>");
+ * assertEquals(qualifyNames("two words", qualify), "two words");
+ * ```
+ */
+export function qualifyNames(value: string, qualify: (local: string) => Address): string {
+  const lexemes = lexStructured(value);
+  if (lexemes === null) return value;
+  const reader = new ListReader(lexemes, "name.invalid");
+  if (!reader.readList(false)) return value;
+  let qualified = "";
+  let at = 0;
+  for (const { local, start, end } of reader.bare) {
+    qualified += value.slice(at, start) + formatAddress(qualify(local));
+    at = end;
+  }
+  return qualified + value.slice(at);
+}
+
+/** A name without a domain, and where it stands. */
+interface BareName {
+  readonly local: string;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** Reads address lists off lexemes. Every `read` gives whether what it read was well-formed. */
 class ListReader {
   readonly mailboxes: Address[] = [];
+  /** Names that had no domain. */
+  readonly bare: BareName[] = [];
   readonly #lexemes: readonly Lexeme[];
   /** Of names that have none; `null`: they must have one. */
   readonly #domain: string | null;
@@ -94,7 +133,7 @@ class ListReader {
     const named = words.length === 0 || words[0]?.kind !== "special";
     if (named && this.#skip("<")) return this.#readAngle();
     if (named && words.length > 0 && !inGroup && this.#skip(":")) return this.readList(true);
-    return named && this.#domain !== null && this.#add(joinDotted(words), this.#domain);
+    return named && this.#addBare(words);
   }
 
   /** Behind `<`: a route of old (RFC 5322 §4.4), the address, `>`. */
@@ -112,9 +151,15 @@ class ListReader {
 
   /** `@` and the domain behind a local part. */
   #readDomain(words: readonly Lexeme[]): boolean {
+    if (this.#special() !== "@") return this.#addBare(words);
+    return this.#skip("@") && this.#add(joinDotted(words), this.#readDomainText());
+  }
+
+  #addBare(words: readonly Lexeme[]): boolean {
     const local = joinDotted(words);
-    if (this.#domain !== null && this.#special() !== "@") return this.#add(local, this.#domain);
-    return this.#skip("@") && this.#add(local, this.#readDomainText());
+    if (this.#domain === null || !this.#add(local, this.#domain)) return false;
+    this.bare.push({ local: local!, start: words[0]!.start, end: words.at(-1)!.end });
+    return true;
   }
 
   #add(local: string | null, domain: string | null): boolean {

@@ -11,6 +11,9 @@ export interface Lexeme {
   readonly kind: "atom" | "quoted" | "literal" | "special";
   /** An atom or special as it stands; a quoted string without quoting; a literal with its brackets. */
   readonly text: string;
+  /** Where it stands in the value: from here, up to there. */
+  readonly start: number;
+  readonly end: number;
 }
 
 // Beyond ASCII RFC 6532 §3.2. The dot is a special here, as in obs-phrase and obs-local-part.
@@ -50,29 +53,29 @@ export function lexStructured(text: string): Lexeme[] | null {
     }
     const lexeme = lexemeAt(text, at);
     if (lexeme === null) return null;
-    lexemes.push(lexeme.lexeme);
-    at += lexeme.length;
+    lexemes.push(lexeme);
+    at = lexeme.end;
   }
   return lexemes;
 }
 
-function lexemeAt(text: string, at: number): { lexeme: Lexeme; length: number } | null {
+function lexemeAt(text: string, at: number): Lexeme | null {
   const character = text[at] ?? "";
   if (character === '"') {
     const match = matchAt(QUOTED, text, at);
     if (match === null) return null;
     const content = (match[1] ?? "").replace(/\\([^])/gu, "$1");
-    return { lexeme: { kind: "quoted", text: content }, length: match[0].length };
+    return { kind: "quoted", text: content, start: at, end: at + match[0].length };
   }
   if (character === "[") {
     const match = matchAt(LITERAL, text, at);
-    return match && { lexeme: { kind: "literal", text: match[0] }, length: match[0].length };
+    return match && { kind: "literal", text: match[0], start: at, end: at + match[0].length };
   }
   if ("<>,:;@.".includes(character)) {
-    return { lexeme: { kind: "special", text: character }, length: 1 };
+    return { kind: "special", text: character, start: at, end: at + 1 };
   }
   const match = matchAt(ATOM, text, at);
-  return match && { lexeme: { kind: "atom", text: match[0] }, length: match[0].length };
+  return match && { kind: "atom", text: match[0], start: at, end: at + match[0].length };
 }
 
 /** One past the parenthesis that closes the comment at `start`; comments nest. -1 where none does. */

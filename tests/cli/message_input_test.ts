@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import type { Address } from "../../src/address.ts";
 import { concat, decode, encode } from "../../src/bytes.ts";
 import { CommandError } from "../../src/cli/exit.ts";
 import { DotEnd } from "../../src/cli/message_end.ts";
@@ -91,16 +92,41 @@ Deno.test("DotEnd ends at the first line that is a dot alone, as a search of the
 
 const NOW = Date.UTC(2026, 0, 1);
 const AUTHOR = { address: { local: "ann", domain: "a.test" }, fullName: "Ann" };
+const USER = { local: "ann", domain: "host.test" };
+const COMPLETION = { author: AUTHOR, now: NOW, hostname: "host.test", user: USER };
 
 Deno.test("completeHead() adds Date and From where they are missing, and takes Bcc out", () => {
   const complete = (text: string) =>
-    decode(formatFields(completeHead(parseFields(encode(text)), { author: AUTHOR, now: NOW })));
+    decode(formatFields(completeHead(parseFields(encode(text)), COMPLETION)));
   assertEquals(
     complete("Subject: x\r\nBcc: secret@b.test,\r\n more@b.test\r\n"),
     "Date: Thu, 01 Jan 2026 00:00:00 +0000\r\nFrom: Ann <ann@a.test>\r\nSubject: x\r\n",
   );
   const whole = "From: x@y.test\r\nDate: then\r\n";
   assertEquals(complete(whole), whole);
+});
+
+Deno.test("completeHead() gives names of this machine their domain, and nothing else another octet", () => {
+  const complete = (text: string, user: Address | null = USER) => {
+    const fields = parseFields(encode(`Date: then\r\nFrom: x@y.test\r\n${text}\r\n`));
+    return decode(formatFields(completeHead(fields, { ...COMPLETION, user }))).split("\r\n")[2];
+  };
+  assertEquals(
+    complete("To: root, B <bob>,c@c.test"),
+    "To: root@host.test, B <bob@host.test>,c@c.test",
+  );
+  assertEquals(complete('Cc: Us: "a b", <d>;'), 'Cc: Us: "a b"@host.test, <d@host.test>;');
+  // What cron writes, by the sources of cronie and of Debian's cron.
+  assertEquals(complete("Sender: root (Cron Daemon)"), "Sender: ann@host.test (Cron Daemon)");
+  assertEquals(
+    complete("Sender: root (Cron Daemon)", null),
+    "Sender: root@host.test (Cron Daemon)",
+  );
+  assertEquals(complete('From: "(Cron Daemon)" <ann>'), 'From: "(Cron Daemon)" <ann@host.test>');
+  assertEquals(complete("Reply-To: root"), "Reply-To: root@host.test");
+  for (const kept of ["To:  root@x.test ", "To: two words", "Subject: root", "Resent-To: (c"]) {
+    assertEquals(complete(kept), kept);
+  }
 });
 
 Deno.test("formatAuthor() quotes and encodes a name as RFC 5322 and RFC 2047 want it", () => {
