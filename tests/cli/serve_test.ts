@@ -217,6 +217,33 @@ permissionTest(
 );
 
 permissionTest(
+  "yizhan serve runs by the command it prints, with its folders still to be made and no relay",
+  async () => {
+    await using site = await Site.make();
+    const cwd = await Deno.realPath(site.path);
+    await site.configure({
+      data: "not/yet/there",
+      listeners: [{ role: "lmtp", address: "unix:lmtp.sock" }],
+      relay: { enabled: false },
+    });
+    const env = { YIZHAN_HOSTNAME: "variable.example.test" };
+    const words = ["serve"];
+    const granted = ["--allow-read", "--allow-env"];
+    const { code, stderr } = await run(words, { flags: granted, cwd, env });
+    assertEquals(code, 77, stderr);
+    const flags = stderr.trimEnd().split(" ").filter((word) => word.startsWith("--allow-"));
+    assert(flags.includes("--allow-write=not,lmtp.sock"), stderr);
+    const program = await Program.spawn(words, { flags, cwd, env });
+    await using _ = program;
+    await program.stderrLine(/serves as variable\.example\.test$/);
+    await program.stderrLine(/lmtp on unix:/);
+    const socket = `${cwd}/not/yet/there/queue/control.sock`;
+    const status = await run(["status", "--socket", socket]);
+    assertEquals(status.code, 0, status.stderr);
+  },
+);
+
+permissionTest(
   "yizhan serve asks for what it takes to connect to the unix socket of a route",
   async () => {
     await using site = await Site.make();
