@@ -80,12 +80,14 @@ interopTest(
   async () => {
     await using sendmail = await Sendmail.install();
     const { station } = sendmail;
-    const cron = "Subject: Cron <nobody@host> true\nTo: nobody\n\noutput\n";
+    const cron =
+      "From: root (Cron Daemon)\nTo: nobody\nSubject: Cron <nobody@host> true\n\noutput\n";
     assertEnded(await sendmail.asNobody('"$sendmail" -i -FCronDaemon -B8BITMIME -oem bob', cron));
     const taken = await station.event("drop.taken");
     assertEquals([taken.uid, taken.user], [NOBODY, "nobody"]);
     const [mail] = await station.mails("bob");
-    assertMatch(mail!, /^From: CronDaemon <nobody@host\.test>$/m);
+    assertMatch(mail!, /^From: nobody@host\.test \(Cron Daemon\)$/m);
+    assertMatch(mail!, /^To: nobody@host\.test$/m);
     assertMatch(mail!, /\(user nobody, uid 65534\)/);
     const php = "To: bob@host.test\nFrom: root@host.test\nSubject: x\n\nx\n";
     const refused = await sendmail.asNobody('"$sendmail" -t -i', php);
@@ -128,7 +130,10 @@ interopTest(
     const { station } = sendmail;
     await station.close();
     const name = await station.leave("Subject: root's\n\nx\n");
+    assertEnded(await run(sendmail.path, ["bob"], { input: "Subject: root's\n\nx\n" }));
+    const left = (await station.names()).find((one) => one.startsWith("mail-") && one !== name);
     const forbidden = [
+      `cat "$drop/${left}"`,
       'ls "$drop"',
       `rm -f "$drop/${name}"`,
       `mv "$drop/${name}" "$drop/mail-${"b".repeat(32)}"`,
@@ -181,5 +186,30 @@ interopTest(
     assertEquals(mails.length, 1);
     assertMatch(mails[0]!, /uid 65534/);
     assertEquals(await Deno.readTextFile(secret), mail);
+  },
+);
+
+interopTest(
+  "a file that another user moves into the folder is not sent in its owner's name",
+  ["setpriv"],
+  async () => {
+    await using sendmail = await Sendmail.install();
+    const { station } = sendmail;
+    await station.close();
+    const shared = `${station.path}/shared`;
+    await Deno.mkdir(shared);
+    await Deno.chmod(shared, 0o777);
+    // Its owner may not even know that it is here.
+    await Deno.chown(shared, NOBODY, NOBODY);
+    const mail =
+      '# yizhan drop 1\n{"sender":"root@host.test","recipients":["bob@host.test"]}\n\nx\n';
+    await Deno.writeTextFile(`${shared}/file`, mail);
+    await Deno.chown(`${shared}/file`, 0, 12345);
+    const name = `mail-${"c".repeat(32)}`;
+    assertEnded(await sendmail.asNobody(`mv "${shared}/file" "$drop/${name}"`));
+    await station.open();
+    const { reason } = await station.event("drop.refused", name);
+    assertStringIncludes(reason, "made elsewhere");
+    assertEquals(await station.mails("bob"), []);
   },
 );
