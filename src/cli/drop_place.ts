@@ -21,6 +21,7 @@ import type { LocalUser } from "../message/received.ts";
 import type { CommandLine } from "./command.ts";
 import { readBulletin } from "./drop_writer.ts";
 import { CommandError, EXIT, UsageError } from "./exit.ts";
+import { atHome, type Home, homeOf } from "./home.ts";
 import { readUser } from "./local_users.ts";
 import type { HeadCompletion } from "./message_input.ts";
 import { isGranted, requirePermissions } from "./permissions.ts";
@@ -34,12 +35,10 @@ const USUAL_CONFIG = "/etc/yizhan/yizhan.yaml";
 const SIZE_LIMIT = 50 * 1024 * 1024;
 
 /** Where mail goes, and who leaves it. */
-export interface DropPlace {
+export interface DropPlace extends Home {
   readonly folder: string;
   /** The socket where the server hears that there is something. */
   readonly nudge: string;
-  /** The name that names without a domain belong to. */
-  readonly hostname: string;
   readonly sizeLimit: number;
   /** What the server said; `null` where none has been there. */
   readonly bulletin: DropBulletin | null;
@@ -62,12 +61,13 @@ export async function findDropPlace(
     sys: ["uid"],
   }, options.words);
   const bulletin = readBulletin(folder);
+  const machine = hostnameOfMachine();
   const uid = process.getuid?.() ?? 0;
   const user = readUser(uid);
   return {
     folder,
     nudge,
-    hostname: bulletin?.hostname ?? hostnameOfMachine(),
+    ...homeOf(bulletin?.hostname ?? machine, machine),
     sizeLimit: bulletin?.sizeLimit ?? SIZE_LIMIT,
     bulletin,
     user: { uid, name: user?.name ?? null },
@@ -85,7 +85,7 @@ export function senderOf(given: string | undefined, place: DropPlace): Address |
   if (given !== undefined) {
     const text = given.includes("@") ? given : `${given}@${place.hostname}`;
     const address = parseAddress(text, { smtputf8: true });
-    if (address !== null) return address;
+    if (address !== null) return atHome(address, place);
     throw new UsageError(`-f ${given}: wanted a mail address, such as me@example.org`);
   }
   const own = addressOfUser(place.user, place.hostname);
@@ -97,13 +97,14 @@ export function senderOf(given: string | undefined, place: DropPlace): Address |
 
 /** What the head of a message is completed with that is handed in now. */
 export function completionOf(
-  { hostname, user, fullName }: DropPlace,
+  place: DropPlace,
   author: { readonly address: Address; readonly fullName?: string },
 ): HeadCompletion {
+  const { hostname, user, fullName } = place;
   return {
     author: { fullName, ...author },
     now: Date.now(),
-    hostname,
+    home: place,
     user: user.uid === 0 ? null : addressOfUser(user, hostname),
   };
 }

@@ -18,10 +18,11 @@ import {
   type RawField,
   removeFields,
 } from "../message/header.ts";
-import { parseRecipientAddresses, qualifyNames } from "../message/mailbox_list.ts";
+import { parseRecipientAddresses, rewriteAddresses } from "../message/mailbox_list.ts";
 import { cursorOver } from "../smtp/cursor.ts";
 import { NewlineNormalizer } from "../smtp/newline_normalizer.ts";
 import { CommandError, EXIT } from "./exit.ts";
+import { atHome, type Home } from "./home.ts";
 import { DotEnd } from "./message_end.ts";
 
 /** A message whose head was read. */
@@ -77,8 +78,7 @@ export interface HeadCompletion {
   readonly author: Author;
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** The domain of names that have none. */
-  readonly hostname: string;
+  readonly home: Home;
   /** The address of the user, where that is not root. */
   readonly user: Address | null;
 }
@@ -99,14 +99,17 @@ export function completeHead(fields: readonly RawField[], completion: HeadComple
 /** Fields with addresses (RFC 5322 §3.6.2, 3.6.3), also with Resent- before their names. */
 const ADDRESS_FIELD = /^(?:Resent-)?(?:(From|Sender)|Reply-To|To|Cc)$/i;
 
-function qualifyField(field: RawField, { hostname, user }: HeadCompletion): RawField {
+function qualifyField(field: RawField, { home, user }: HeadCompletion): RawField {
   const isOf = ADDRESS_FIELD.exec(field.name);
   if (isOf === null) return field;
   const value = fieldValue(field);
   const namesAuthor = isOf[1] !== undefined;
-  const qualified = qualifyNames(value, (local) => {
+  const qualified = rewriteAddresses(value, (local, domain) => {
     // cron writes "From: root (Cron Daemon)" whosever job it was.
-    return namesAuthor && local === "root" && user !== null ? user : { local, domain: hostname };
+    if (namesAuthor && domain === null && local === "root" && user !== null) return user;
+    if (domain === null) return { local, domain: home.hostname };
+    const address = atHome({ local, domain }, home);
+    return address.domain === domain ? null : address;
   });
   return qualified === value ? field : makeField(field.name, qualified);
 }
@@ -129,12 +132,12 @@ export function formatAuthor({ address, fullName }: Author): string {
  *
  * @throws {CommandError} for a field that cannot be read.
  */
-export function recipientsInHead(fields: readonly RawField[], hostname: string): Address[] {
+export function recipientsInHead(fields: readonly RawField[], home: Home): Address[] {
   const resent = RECIPIENT_FIELDS.some((name) => findField(fields, `Resent-${name}`) !== null);
   return RECIPIENT_FIELDS.flatMap((name) => {
     const field = resent ? `Resent-${name}` : name;
     return findFields(fields, field).flatMap((one) =>
-      readRecipients(fieldValue(one), hostname, `the ${field} field`)
+      readRecipients(fieldValue(one), home, `the ${field} field`)
     );
   });
 }
@@ -146,9 +149,9 @@ const RECIPIENT_FIELDS = ["To", "Cc", "Bcc"];
  *
  * @throws {CommandError} where they cannot be read.
  */
-export function readRecipients(text: string, hostname: string, where: string): Address[] {
-  const addresses = parseRecipientAddresses(text, hostname);
-  if (addresses !== null) return addresses;
+export function readRecipients(text: string, home: Home, where: string): Address[] {
+  const addresses = parseRecipientAddresses(text, home.hostname);
+  if (addresses !== null) return addresses.map((address) => atHome(address, home));
   const shown = text.length > 100 ? `${text.slice(0, 100)}…` : text;
   throw new CommandError(
     EXIT.dataError,

@@ -56,7 +56,12 @@ const FLAGS: Command["flags"] = {
 const DESCRIPTION = [
   "Reads a message on standard input, up to its end or a line with nothing but a dot, and leaves it in",
   "the drop folder of the server, which takes it at once, or when it starts. Lines may end with LF. Date",
-  "and From are added where they are missing, Bcc is taken out. Names without a domain are of this host.",
+  "and From are added where they are missing, Bcc is taken out.",
+  "",
+  "Names without a domain, at localhost or at the machine's bare name are of the server's host name, in",
+  "the recipients and in the message. Who is meant the users file says (alias root@HOSTNAME ADDRESS);",
+  "root is postmaster where it does not. What nobody has comes back to its sender, or else goes to",
+  "postmaster, as a notice.",
   "",
   "Root and the server's own user may send as anybody, others as themselves and as the configuration",
   "says (drop.senders). It is durable when this ends with 0; what cannot be delivered comes back.",
@@ -136,15 +141,15 @@ async function speakSmtp(request: SendmailRequest, place: DropPlace): Promise<Ex
 }
 
 async function leaveMail(request: SendmailRequest, place: DropPlace): Promise<ExitCode> {
-  const { hostname, bulletin, user } = place;
-  const given = request.recipients.flatMap((text) => readRecipients(text, hostname, "a recipient"));
+  const { bulletin, user } = place;
+  const given = request.recipients.flatMap((text) => readRecipients(text, place, "a recipient"));
   if (given.length === 0 && !request.fromHead) {
     throw new UsageError("no recipients: name them, or give -t to take them from the message");
   }
   const sender = senderOf(request.sender, place);
   if (isTerminal("stdin")) say("type the message; end it with a line with nothing but a dot");
   const message = await readMessage(standardInput(), request);
-  const named = request.fromHead ? recipientsInHead(message.fields, hostname) : [];
+  const named = request.fromHead ? recipientsInHead(message.fields, place) : [];
   const recipients = new Map([...given, ...named].map((one) => [mailboxKey(one), one]));
   if (recipients.size === 0) {
     throw new UsageError("no recipients: the message names none in To, Cc or Bcc");

@@ -20,6 +20,7 @@ import { ServerSession } from "../smtp/server_session.ts";
 import { completionOf, type DropPlace } from "./drop_place.ts";
 import { DropWriter, nudge } from "./drop_writer.ts";
 import { CommandError, EXIT } from "./exit.ts";
+import { atHome } from "./home.ts";
 import { completeHead } from "./message_input.ts";
 import type { StandardOutput } from "./standard_output.ts";
 
@@ -81,10 +82,12 @@ export class SendSession {
       case "hello":
         return this.#answer(reply(250, undefined, "OK"));
       case "sender":
-        return this.#answer(await this.#begin(event.sender, event.parameters));
+        return this.#answer(
+          await this.#begin(event.sender && atHome(event.sender, this.#place), event.parameters),
+        );
       case "recipient":
         this.#transaction!.recipients.push({
-          address: event.recipient,
+          address: atHome(event.recipient, this.#place),
           parameters: event.parameters,
         });
         return this.#answer(reply(250, "2.1.5", "recipient OK"));

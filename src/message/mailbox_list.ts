@@ -62,38 +62,45 @@ export function parseRecipientAddresses(value: string, domain: string): Address[
 }
 
 /**
- * The value of a field with addresses in which names without a domain, as programs of this machine write them, have
- * one; all else stays as it is, and what is malformed altogether.
+ * The value of a field with addresses, some of them others: names without a domain, as programs of this machine write
+ * them, are asked for with `null`. All else stays as it is, and what is malformed altogether.
  *
- * @param qualify whom a name means.
+ * @param rewrite what shall stand there; `null` for what stands there.
  *
  * @example
  * ```ts
- * import { qualifyNames } from "./mailbox_list.ts";
+ * import { rewriteAddresses } from "./mailbox_list.ts";
  * import { assertEquals } from "@std/assert";
  *
- * const qualify = (local: string) => ({ local, domain: "a.test" });
- * assertEquals(qualifyNames("root (Cron), B <bob@b.test>", qualify), "root@a.test (Cron), B <bob@b.test>");
- * assertEquals(qualifyNames("two words", qualify), "two words");
+ * const rewrite = (local: string, domain: string | null) =>
+ *   domain === null ? { local, domain: "a.test" } : null;
+ * assertEquals(rewriteAddresses("root (Cron), B <b@b.test>", rewrite), "root@a.test (Cron), B <b@b.test>");
+ * assertEquals(rewriteAddresses("two words", rewrite), "two words");
  * ```
  */
-export function qualifyNames(value: string, qualify: (local: string) => Address): string {
+export function rewriteAddresses(
+  value: string,
+  rewrite: (local: string, domain: string | null) => Address | null,
+): string {
   const lexemes = lexStructured(value);
   if (lexemes === null) return value;
   const reader = new ListReader(lexemes, "name.invalid");
   if (!reader.readList(false)) return value;
-  let qualified = "";
+  let rewritten = "";
   let at = 0;
-  for (const { local, start, end } of reader.bare) {
-    qualified += value.slice(at, start) + formatAddress(qualify(local));
+  for (const { local, domain, start, end } of reader.found) {
+    const other = rewrite(local, domain);
+    if (other === null) continue;
+    rewritten += value.slice(at, start) + formatAddress(other);
     at = end;
   }
-  return qualified + value.slice(at);
+  return rewritten + value.slice(at);
 }
 
-/** A name without a domain, and where it stands. */
-interface BareName {
+/** An address, and where it stands. */
+interface FoundAddress {
   readonly local: string;
+  readonly domain: string | null;
   readonly start: number;
   readonly end: number;
 }
@@ -101,8 +108,8 @@ interface BareName {
 /** Reads address lists off lexemes. Every `read` gives whether what it read was well-formed. */
 class ListReader {
   readonly mailboxes: Address[] = [];
-  /** Names that had no domain. */
-  readonly bare: BareName[] = [];
+  /** The same as they stand there. */
+  readonly found: FoundAddress[] = [];
   readonly #lexemes: readonly Lexeme[];
   /** Of names that have none; `null`: they must have one. */
   readonly #domain: string | null;
@@ -152,21 +159,22 @@ class ListReader {
   /** `@` and the domain behind a local part. */
   #readDomain(words: readonly Lexeme[]): boolean {
     if (this.#special() !== "@") return this.#addBare(words);
-    return this.#skip("@") && this.#add(joinDotted(words), this.#readDomainText());
+    return this.#skip("@") && this.#add(words, this.#readDomainText());
   }
 
   #addBare(words: readonly Lexeme[]): boolean {
-    const local = joinDotted(words);
-    if (this.#domain === null || !this.#add(local, this.#domain)) return false;
-    this.bare.push({ local: local!, start: words[0]!.start, end: words.at(-1)!.end });
-    return true;
+    return this.#domain !== null && this.#add(words, this.#domain, true);
   }
 
-  #add(local: string | null, domain: string | null): boolean {
+  /** What was read last is an address. */
+  #add(words: readonly Lexeme[], domain: string | null, isBare = false): boolean {
+    const local = joinDotted(words);
     if (local === null || domain === null) return false;
     const mailbox = parseAddress(formatAddress({ local, domain }), { smtputf8: true });
     if (mailbox === null || mailbox.local !== local) return false;
     this.mailboxes.push(mailbox);
+    const [start, end] = [words[0]!.start, this.#lexemes[this.#at - 1]!.end];
+    this.found.push({ local, domain: isBare ? null : domain, start, end });
     return true;
   }
 

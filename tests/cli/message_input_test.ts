@@ -4,6 +4,7 @@ import type { Address } from "../../src/address.ts";
 import { concat, decode, encode } from "../../src/bytes.ts";
 import { CommandError } from "../../src/cli/exit.ts";
 import { DotEnd } from "../../src/cli/message_end.ts";
+import { homeOf } from "../../src/cli/home.ts";
 import {
   completeHead,
   formatAuthor,
@@ -93,7 +94,8 @@ Deno.test("DotEnd ends at the first line that is a dot alone, as a search of the
 const NOW = Date.UTC(2026, 0, 1);
 const AUTHOR = { address: { local: "ann", domain: "a.test" }, fullName: "Ann" };
 const USER = { local: "ann", domain: "host.test" };
-const COMPLETION = { author: AUTHOR, now: NOW, hostname: "host.test", user: USER };
+const HOME = homeOf("host.test", "vm");
+const COMPLETION = { author: AUTHOR, now: NOW, home: HOME, user: USER };
 
 Deno.test("completeHead() adds Date and From where they are missing, and takes Bcc out", () => {
   const complete = (text: string) =>
@@ -123,6 +125,8 @@ Deno.test("completeHead() gives names of this machine their domain, and nothing 
     "Sender: root@host.test (Cron Daemon)",
   );
   assertEquals(complete('From: "(Cron Daemon)" <ann>'), 'From: "(Cron Daemon)" <ann@host.test>');
+  assertEquals(complete("From: Ann <ann@vm>"), "From: Ann <ann@host.test>");
+  assertEquals(complete("To: a@vm.test, b@localhost (x)"), "To: a@vm.test, b@host.test (x)");
   assertEquals(complete("Reply-To: root"), "Reply-To: root@host.test");
   for (const kept of ["To:  root@x.test ", "To: two words", "Subject: root", "Resent-To: (c"]) {
     assertEquals(complete(kept), kept);
@@ -140,10 +144,12 @@ Deno.test("formatAuthor() quotes and encodes a name as RFC 5322 and RFC 2047 wan
 
 Deno.test("recipientsInHead() reads To, Cc and Bcc, names of this host, and groups", () => {
   const find = (text: string) =>
-    recipientsInHead(parseFields(encode(text.replaceAll("\n", "\r\n"))), "host.test")
+    recipientsInHead(parseFields(encode(text.replaceAll("\n", "\r\n"))), HOME)
       .map(({ local, domain }) => `${local}@${domain}`);
   assertEquals(
-    find('To: Bob <bob@b.test>, root\nCc: Friends: ann@a.test, "x y"@z.test;\nBcc: c@c.test\n'),
+    find(
+      'To: Bob <bob@b.test>, root@LocalHost\nCc: Friends: ann@a.test, "x y"@z.test;\nBcc: c@c.test\n',
+    ),
     ["bob@b.test", "root@host.test", "ann@a.test", "x y@z.test", "c@c.test"],
   );
   assertEquals(find("To: undisclosed-recipients:;\n"), []);
