@@ -10,6 +10,7 @@
  */
 
 import type { MtaStatus } from "../mta_status.ts";
+import type { SocketAddress } from "../runtime/runtime.ts";
 import { ControlError, type ControlLine, type JsonObject } from "./control_protocol.ts";
 import type { ControlCommand } from "./control_server.ts";
 
@@ -24,6 +25,8 @@ export interface StationStatus extends MtaStatus {
   /** Why a newer configuration is not in force. */
   readonly reloadFailed?: string;
   readonly certificates: readonly CertificateStatus[];
+  /** Where the monitor listens. */
+  readonly monitor?: SocketAddress;
 }
 
 /** One certificate. */

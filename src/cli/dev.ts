@@ -19,7 +19,7 @@ import { chooseFormatter, EventLog, LOG_FLAGS } from "./log_output.ts";
 import { serverRuntime, thisRuntime } from "./machine.ts";
 import { isGranted, mayRead, requirePermissions } from "./permissions.ts";
 import { StopSignals } from "./stop_signals.ts";
-import { say, warn } from "./terminal.ts";
+import { say, speakAside, warn } from "./terminal.ts";
 import { describeError, describeFileError, explainFailure } from "./trouble.ts";
 import { isLocalOnly, readListenAddress } from "./values.ts";
 import { VERSION } from "./version.ts";
@@ -74,6 +74,7 @@ async function runDev(line: CommandLine, words: readonly string[]): Promise<Exit
       certificate: path,
     }),
   );
+  await using _ = speakAside();
   await demandPermissions(options, words);
   await makeDataFolder(data);
   const hostname = ownHostname();

@@ -77,9 +77,9 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
     droppedLogLines: () => log.dropped,
   });
   say(`Yizhan ${VERSION} serves as ${config.config.hostname}`);
-  for (const { name, address } of station.status().listeners) {
-    say(`  ${name} on ${formatSocketAddress(address)}`);
-  }
+  const { listeners, monitor } = station.status();
+  for (const { name, address } of listeners) say(`  ${name} on ${formatSocketAddress(address)}`);
+  if (monitor !== undefined) say(`  monitor on ${formatSocketAddress(monitor)}`);
   hangUps.answer(() => reloadAloud(station));
   const timer = setInterval(() => station.renewCertificates(), POLL);
   await signals.first;

@@ -104,6 +104,7 @@ export class ServedStation implements SurroundedStation {
   /** See {@link StationControl}. */
   status(): StationStatus {
     const { loaded, certificates } = this.#generation;
+    const monitor = this.#surroundings?.monitor;
     return {
       ...this.mta.status(),
       version: VERSION,
@@ -112,6 +113,7 @@ export class ServedStation implements SurroundedStation {
       config: loaded.file,
       ...(this.#reloadFailed !== null && { reloadFailed: this.#reloadFailed }),
       certificates: certificates.expiries,
+      ...(monitor && { monitor }),
     };
   }
 

@@ -111,7 +111,7 @@ export function formatStatus(status: StationStatus, { now, mail, changed }: Stat
     ...describeOutdated(status, changed),
     "",
     "Listeners:",
-    ...formatListeners(status.listeners.map(describeListener)),
+    ...formatListeners([...status.listeners.map(describeListener), ...describeMonitor(status)]),
     "",
     ...describeQueue(status, mail, now),
     ...status.certificates.map(({ file, expires }) => {
@@ -130,12 +130,16 @@ function describeListener(
   return [called, formatSocketAddress(address), `${connections} connected${ending}`];
 }
 
+function describeMonitor({ monitor }: StationStatus): (readonly [string, string, string])[] {
+  return monitor === undefined ? [] : [["monitor", formatSocketAddress(monitor), ""]];
+}
+
 /** Three columns. */
 function formatListeners(rows: readonly (readonly [string, string, string])[]): string[] {
   const widest = (column: 0 | 1) => Math.max(0, ...rows.map((row) => row[column].length));
   const [names, places] = [widest(0), widest(1)];
   return rows.map(([name, place, rest]) =>
-    `  ${name.padEnd(names)}  ${place.padEnd(places)}  ${rest}`
+    `  ${name.padEnd(names)}  ${place.padEnd(places)}  ${rest}`.trimEnd()
   );
 }
 

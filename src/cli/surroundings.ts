@@ -6,7 +6,8 @@
  */
 
 import process from "node:process";
-import { ControlServer } from "../admin/control_server.ts";
+import { ControlError } from "../admin/control_protocol.ts";
+import { type ControlCommand, ControlServer } from "../admin/control_server.ts";
 import { queueCommands } from "../admin/queue_requests.ts";
 import { StationMonitor } from "../admin/station_monitor.ts";
 import { stationCommands, type StationControl } from "../admin/station_requests.ts";
@@ -52,10 +53,18 @@ export class Surroundings {
   /** `null` where programs may not leave mail. */
   readonly #drop: DropBox | null;
 
-  private constructor(monitor: StationMonitor, control: ControlServer, drop: DropBox | null) {
+  readonly #stopping: AbortController;
+
+  private constructor(
+    monitor: StationMonitor,
+    control: ControlServer,
+    drop: DropBox | null,
+    stopping: AbortController,
+  ) {
     this.#monitor = monitor;
     this.#control = control;
     this.#drop = drop;
+    this.#stopping = stopping;
   }
 
   /** Starts all of it. @throws what cannot be had; nothing of it runs then. */
@@ -68,11 +77,12 @@ export class Surroundings {
     await using started = new AsyncDisposableStack();
     started.defer(() => monitor.stop());
     await monitor.listen(config.monitor.address);
-    const control = await startControl(station, options);
+    const stopping = new AbortController();
+    const control = await startControl(station, options, stopping.signal);
     started.defer(() => control.stop());
     const drop = config.drop.enabled ? await startDrop(station, options) : null;
     started.move();
-    return new Surroundings(monitor, control, drop);
+    return new Surroundings(monitor, control, drop, stopping);
   }
 
   /** Where the monitor listens, with the real port; `null`: nowhere. */
@@ -92,27 +102,29 @@ export class Surroundings {
     };
   }
 
-  /** Before the station stops: nothing more is taken or asked. */
+  /** Before the station stops: nothing more is taken, and how it is may still be asked. */
   async stop(): Promise<void> {
-    await Promise.all([this.#drop?.stop(), this.#control.stop()]);
+    this.#stopping.abort(new ControlError("stopping", "the server is going down"));
+    await this.#drop?.stop();
   }
 
-  /** After the station has stopped: until then the monitor tells of it. */
+  /** After the station has stopped. */
   async end(): Promise<void> {
-    await this.#monitor.stop();
+    await Promise.all([this.#control.stop(), this.#monitor.stop()]);
   }
 }
 
 function startControl(
   station: SurroundedStation,
   { runtime }: SurroundingsOptions,
+  stopping: AbortSignal,
 ): Promise<ControlServer> {
   const { mta } = station;
   const { network, files, clock, resolver } = runtime;
   return ControlServer.start({
     ...{ network, files, clock },
     path: station.config.paths.control,
-    commands: {
+    commands: untilStopped(stopping, {
       ...stationCommands(station),
       ...traceCommands({
         ...{ clock, resolver },
@@ -121,9 +133,29 @@ function startControl(
         listeners: () => mta.status().listeners.map(({ name }) => name),
       }),
       ...(mta.queue && queueCommands(mta.queue)),
-    },
+    }),
     onFault: (error) => warn(`control socket: ${describeError(error)}`),
   });
+}
+
+/** What only looks, as `yizhan status` does: it may be asked until the very end. */
+const LOOKS: readonly string[] = ["status", "list"];
+
+/** The same commands, and those that do something until the station stops. */
+function untilStopped(
+  stopping: AbortSignal,
+  commands: Readonly<Record<string, ControlCommand>>,
+): Record<string, ControlCommand> {
+  const bounded = (command: ControlCommand): ControlCommand =>
+    async function* (request, gone) {
+      stopping.throwIfAborted();
+      return yield* command(request, AbortSignal.any([gone, stopping]));
+    };
+  return Object.fromEntries(
+    Object.entries(commands).map((
+      [name, command],
+    ) => [name, LOOKS.includes(name) ? command : bounded(command)]),
+  );
 }
 
 function startDrop(

@@ -41,7 +41,21 @@ export async function startTelemetry(warn: (text: string) => void): Promise<Tele
     return null;
   }
   const traces = new MessageTraces(spanMaker(await import("./telemetry_api.ts")));
-  return { record: traces.record, stop: () => traces.stop(Date.now()) };
+  return {
+    record: harmless(traces.record),
+    stop: harmless(() => traces.stop(Date.now())),
+  };
+}
+
+/** The same, whatever it throws: who only watches must not change what becomes of a mail. */
+export function harmless<A extends unknown[]>(watch: (...given: A) => void): (...given: A) => void {
+  return (...given) => {
+    try {
+      watch(...given);
+    } catch {
+      // A trace less.
+    }
+  };
 }
 
 /** Who may not read the variable was started without it in mind. */

@@ -66,4 +66,14 @@ Deno.test("yizhan reload moves the monitor, and leaves it where the new address 
   assertEquals(refused.code !== 0, true);
   const metrics = await ask(`${site.path}/second.sock`, "/metrics");
   assertMatch(metrics, /^yizhan_configuration_current 0$/m);
+
+  // The address of the monitor could be had, that of a listener could not.
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const address = `127.0.0.1:${(taken.addr as Deno.NetAddr).port}`;
+  await site.configure({ ...at("third.sock"), listeners: [{ role: "mx", address }] });
+  assertEquals((await site.run(["reload"])).code !== 0, true);
+  await assertRejects(() => ask(`${site.path}/third.sock`, "/healthz"));
+  assertMatch(await ask(`${site.path}/second.sock`, "/healthz"), /^HTTP\/1\.1 200 /);
+  const status = await site.run(["status"]);
+  assertMatch(status.stdout, /^ {2}monitor +unix:\S+\/second\.sock$/m);
 });

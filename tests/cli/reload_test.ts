@@ -153,6 +153,11 @@ Deno.test("yizhan serve goes on when SIGHUP comes while it stops, and finishes w
   await program.stderrLine(/^stopping/);
   program.signal("SIGHUP");
   await program.stderrLine(/^yizhan: the station is stopping$/);
+  const status = await site.run(["status"]);
+  assertMatch(status.stdout, /: process \d+, stopping\n/, status.stderr);
+  const reload = await site.run(["reload"]);
+  assertEquals(reload.code, 75, reload.stderr);
+  assertMatch(reload.stderr, /the server is going down/);
   await client.say(`${MAIL}\r\n.`, 250);
   client[Symbol.dispose]();
   assertEquals((await program.ended()).code, 0);

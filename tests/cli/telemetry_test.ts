@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { harmless } from "../../src/cli/telemetry.ts";
 
 /** A span as OTLP/JSON has it (opentelemetry-proto, trace.proto). */
 interface Span {
@@ -87,4 +88,15 @@ Deno.test("startTelemetry() does nothing unless it is switched on", async () => 
   const { said, spans } = await run({ OTEL_DENO: "false" });
   assertEquals(spans, []);
   assertEquals(said.split("\n").length, 1);
+});
+
+Deno.test("harmless() keeps what a watcher throws from who is watched", () => {
+  const seen: number[] = [];
+  const watch = harmless((value: number) => {
+    seen.push(value);
+    throw new Error("no telemetry today");
+  });
+  watch(1);
+  watch(2);
+  assertEquals(seen, [1, 2]);
 });
