@@ -13,7 +13,7 @@ import { tameEnvironment } from "./environment.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { hintNearestName } from "../config/nearest_name.ts";
 import { wordsFor } from "./program_name.ts";
-import { complain } from "./terminal.ts";
+import { complain, say } from "./terminal.ts";
 import { describeError } from "./trouble.ts";
 import { describeRuntime, VERSION } from "./version.ts";
 
@@ -40,7 +40,7 @@ async function dispatch(words: readonly string[]): Promise<ExitCode> {
   const [first, ...rest] = words;
   switch (first) {
     case undefined:
-      console.error(formatHelp());
+      say(formatHelp());
       return EXIT.usage;
     case "version":
     case "--version":

@@ -31,8 +31,11 @@ export function terminalWidth(): number {
   return process.stdout.columns || 80;
 }
 
-/** How lines get to standard error: they are there when this returns. */
-const speakNow = (text: string) => console.error(text);
+/**
+ * How lines get to standard error: they are there when this returns. By `warn()`, for on a terminal Bun paints red
+ * all that goes through `error()`, which most of what is said here is no reason for.
+ */
+const speakNow = (text: string) => console.warn(text);
 let speak: (text: string) => void = speakNow;
 
 /**

@@ -19,6 +19,11 @@ const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
 export const BUILD: readonly string[] = (Deno.env.get("TEST_COMMAND") ?? "")
   .split(/\s+/).filter((word) => word !== "");
 
+/** The program: that build, or the sources. */
+export const COMMAND: readonly string[] = BUILD.length > 0
+  ? BUILD
+  : [Deno.execPath(), "run", "--no-prompt", "--quiet", "--no-check", "-A", MAIN];
+
 /** What a command left. */
 export interface Said {
   readonly code: number;
@@ -138,8 +143,7 @@ export class Newcomer implements AsyncDisposable {
   }
 
   #spawn(words: readonly string[]): Deno.ChildProcess {
-    const sources = [Deno.execPath(), "run", "--no-prompt", "--quiet", "--no-check", "-A", MAIN];
-    const [program = "", ...before] = BUILD.length > 0 ? BUILD : sources;
+    const [program = "", ...before] = COMMAND;
     // The sources need the packages that Deno has fetched.
     const own = ["HOME", "DENO_DIR"].flatMap((name) => {
       const value = Deno.env.get(name);

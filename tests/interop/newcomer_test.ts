@@ -9,7 +9,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { findFreePort, until } from "./daemon.ts";
 import { readMaildir, untilMail } from "./maildir.ts";
-import { BUILD, Newcomer } from "./newcomer.ts";
+import { BUILD, COMMAND, Newcomer } from "./newcomer.ts";
 import { interopTest, run, runPython } from "./support.ts";
 
 const CAROL = "carol@example.test";
@@ -136,6 +136,26 @@ interopTest("a newcomer has a mail server in an empty folder, and changes it und
   await send(["send", made.user], "Subject: third\n\nHello.\n");
   await using _again = await newcomer.serve(3);
   await untilMail(mailbox, 3);
+});
+
+interopTest("what is said on a terminal is painted by the program alone", ["python3"], async () => {
+  await using newcomer = await Newcomer.arrive();
+  const seen = (...words: string[]) =>
+    runPython<{ screen: string; code: number }>("terminal.py", {
+      command: ["env", "-u", "NO_COLOR", "-u", "FORCE_COLOR", ...COMMAND, ...words],
+      cwd: newcomer.path,
+      typed: [],
+    });
+  const ESCAPE = "\x1b";
+  const made = await seen("init", "--local", "--yes", "--domain", "example.test");
+  assertEquals(made.code, 0, made.screen);
+  assertStringIncludes(made.screen, "wrote  yizhan.yaml");
+  assert(!made.screen.includes(ESCAPE), JSON.stringify(made.screen));
+  const help = await seen();
+  assertStringIncludes(help.screen, "Usage: yizhan");
+  assert(!help.screen.includes(ESCAPE), JSON.stringify(help.screen));
+  const { screen } = await seen("no-such-command");
+  assertStringIncludes(screen, `yizhan:${ESCAPE}[39m there is no command`);
 });
 
 /** Says hello to a listener. */
