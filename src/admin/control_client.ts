@@ -9,7 +9,7 @@
 
 import { encode } from "../bytes.ts";
 import { describeError } from "../events.ts";
-import { type Connection, errorCode, type Network } from "../runtime/runtime.ts";
+import { type Connection, errorCode, type Network, SOCKET_PATH_LIMIT } from "../runtime/runtime.ts";
 import {
   ANSWER_LINE_LIMIT,
   CONTROL_VERSION,
@@ -68,7 +68,7 @@ async function connect(network: Network, path: string): Promise<Connection> {
     }
     if (code === "ENAMETOOLONG") {
       const message =
-        "the path of a socket has at most 107 octets: ask from a folder from which it is shorter";
+        `the path of a socket has at most ${SOCKET_PATH_LIMIT} octets: ask from a folder from which it is shorter`;
       throw new ControlError("failed", message, { cause: error });
     }
     if (code !== "ENOENT" && code !== "ECONNREFUSED") throw error;

@@ -22,6 +22,7 @@ import {
   type Files,
   type Listener,
   type Network,
+  SOCKET_PATH_LIMIT,
   SystemError,
 } from "../runtime/runtime.ts";
 import {
@@ -61,9 +62,6 @@ export interface ControlServerOptions {
   /** Clients at once; default 32. */
   readonly clients?: number;
 }
-
-/** What a socket's path may have on Linux, in octets. */
-const PATH_LIMIT = 107;
 
 /** Milliseconds a client has to say what it wants. */
 const REQUEST_TIME = 10_000;
@@ -217,9 +215,9 @@ function explain(error: unknown): { code: string; message: string } {
 
 async function listen({ network, path }: ControlServerOptions): Promise<Listener> {
   const size = encode(path).length;
-  if (size > PATH_LIMIT) {
+  if (size > SOCKET_PATH_LIMIT) {
     const message =
-      `the path of a socket has at most ${PATH_LIMIT} octets, this has ${size}: ${path}`;
+      `the path of a socket has at most ${SOCKET_PATH_LIMIT} octets, this has ${size}: ${path}`;
     throw new SystemError("ENAMETOOLONG", message);
   }
   // A socket that a dead process left is replaced, that of a living one is EADDRINUSE.

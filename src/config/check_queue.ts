@@ -6,6 +6,7 @@
 
 import { parseDomainPattern } from "../domain_pattern.ts";
 import { checkSchedule, DEFAULT_SCHEDULE, type RetrySchedule } from "../queue/retry.ts";
+import { SOCKET_PATH_LIMIT } from "../runtime/runtime.ts";
 import type { Finding, Parts } from "./parts.ts";
 import { formatDuration } from "./fields.ts";
 import { type KeyPath, quote } from "./problems.ts";
@@ -59,19 +60,16 @@ function checkOne(schedule: RetrySchedule, path: KeyPath): Finding[] {
   }
 }
 
-/** Octets that the path of a unix socket may have. */
-const MAX_SOCKET = 107;
-
 /** That the socket over which the server is asked can be made. @param folder that of the configuration. */
 export function checkControlSocket({ folders: { data, queue } }: Parts, folder: string): Finding[] {
   if (data === null || queue === null) return [];
   const path = `${resolvePath(resolvePath(folder, data), queue)}/control.sock`;
   const { length } = new TextEncoder().encode(path);
-  if (length <= MAX_SOCKET) return [];
+  if (length <= SOCKET_PATH_LIMIT) return [];
   return [{
     ...{ path: ["queue", "directory"], of: "value" },
     message: `found ${quote(queue)}, where the path of the control socket has ${length} octets; ` +
-      `wanted ${MAX_SOCKET} at most`,
+      `wanted ${SOCKET_PATH_LIMIT} at most`,
     hint: "give a shorter path here or in data",
   }];
 }

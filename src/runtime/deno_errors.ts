@@ -6,7 +6,7 @@
  * @module
  */
 
-import { errorCode, SystemError } from "./runtime.ts";
+import { errorCode, SOCKET_PATH_LIMIT, SystemError } from "./runtime.ts";
 
 /** Deno's error classes by name, where the error itself has no `code`. */
 const codeByName: Readonly<Record<string, string>> = {
@@ -43,7 +43,7 @@ export function withErrorCode(error: unknown): unknown {
   }
   // Deno says EINVAL, which says nothing.
   if (error.message.includes("SUN_LEN")) {
-    const message = "the path of a socket has at most 107 octets";
+    const message = `the path of a socket has at most ${SOCKET_PATH_LIMIT} octets`;
     return new SystemError("ENAMETOOLONG", message, { cause: error });
   }
   if (errorCode(error) !== undefined) return error;

@@ -53,6 +53,9 @@ export type SocketAddress =
   | { readonly transport: "tcp"; readonly hostname: string; readonly port: number }
   | { readonly transport: "unix"; readonly path: string };
 
+/** Octets that the path of a unix socket has at most, on Linux. */
+export const SOCKET_PATH_LIMIT = 107;
+
 /** Sockets, in and out. */
 export interface Network {
   /** Listens. Port 0 takes a free one; {@link Listener.address} tells which. */

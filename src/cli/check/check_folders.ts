@@ -7,6 +7,7 @@
 
 import type { ConfigPaths } from "../../config/paths.ts";
 import { formatSize } from "../../observe/visible_text.ts";
+import { SOCKET_PATH_LIMIT } from "../../runtime/runtime.ts";
 import { describeError } from "../trouble.ts";
 import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
 import type { DiskFacts, MachineFacts, PathFacts } from "./machine_facts.ts";
@@ -16,8 +17,6 @@ const { ok, warning, error } = findingsOf("folders");
 /** Inodes that the server keeps free (`queue/space_guard.ts`). */
 const INODES = 1000;
 const MIB = 1024 * 1024;
-/** unix(7). */
-const MAX_SOCKET = 107;
 
 /** A folder and what it must be. */
 interface Folder {
@@ -38,9 +37,9 @@ export async function checkFolders({ paths, loaded, facts }: CheckContext) {
   const drop = loaded?.config.drop.enabled ?? false;
   const findings: CheckFinding[] = [];
   const data = await facts.path(paths.data);
-  if (new TextEncoder().encode(paths.control).length > MAX_SOCKET) {
+  if (new TextEncoder().encode(paths.control).length > SOCKET_PATH_LIMIT) {
     const what =
-      `queue.directory: ${paths.control} is longer than the ${MAX_SOCKET} octets of a socket`;
+      `queue.directory: ${paths.control} is longer than the ${SOCKET_PATH_LIMIT} octets of a socket`;
     findings.push(error(what, "choose a shorter path"));
   }
   for (const folder of foldersOf(paths, drop)) {

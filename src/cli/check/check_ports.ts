@@ -9,6 +9,7 @@ import {
   errorCode,
   formatSocketAddress,
   type Runtime,
+  SOCKET_PATH_LIMIT,
   type SocketAddress,
 } from "../../runtime/runtime.ts";
 import { describeError, isNotCapable } from "../trouble.ts";
@@ -112,8 +113,9 @@ async function checkSocket(
   facts: MachineFacts,
 ): Promise<CheckFinding> {
   const folder = path.slice(0, path.lastIndexOf("/")) || (path.startsWith("/") ? "/" : ".");
-  if (new TextEncoder().encode(path).length > 107) {
-    return error(`${where}: the path of a socket has at most 107 octets`, "choose a shorter one");
+  if (new TextEncoder().encode(path).length > SOCKET_PATH_LIMIT) {
+    const fault = `${where}: the path of a socket has at most ${SOCKET_PATH_LIMIT} octets`;
+    return error(fault, "choose a shorter one");
   }
   const found = await files.stat(path);
   if (found !== null) {
