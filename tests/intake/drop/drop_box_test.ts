@@ -461,6 +461,65 @@ Deno.test("DropBox tells the sender of recipients that nobody has, and the other
   for (const notice of notices) assertStringIncludes(notice, "nosuch@host.test");
 });
 
+Deno.test("DropBox tells the postmaster where the mailbox of the sender is full", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const name = await station.leave("Subject: x\n\nx\n", {
+    sender: "full@host.test",
+    recipients: ["bob@host.test", "nosuch@host.test"],
+  });
+  await station.open();
+  await station.event("drop.taken", name);
+  assertEquals((await station.mails("bob")).length, 1);
+  assertEquals((await station.mails("root")).length, 1);
+});
+
+Deno.test("DropBox takes a mail once whose sender has no room for the notice now", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const name = await station.leave("Subject: x\n\nx\n", {
+    sender: "alice@host.test",
+    recipients: ["bob@host.test", "nosuch@host.test"],
+  });
+  // Who asks for it has mail for mailboxes without room wait in the queue.
+  const full = new SubmitError("message", reply(452, "4.2.2", "full"));
+  await station.open({
+    submit: (envelope, message, options) =>
+      envelope.sender === null && !options.unattended
+        ? Promise.reject(full)
+        : station.mta.submit(envelope, message, options),
+  });
+  await station.event("drop.taken", name);
+  assertEquals((await station.mails("bob")).length, 1);
+});
+
+Deno.test("DropBox tells the postmaster what it can tell nobody else", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const lost = await station.leave("Subject: lost\n\nx\n", {
+    sender: "nosuch@host.test",
+    recipients: ["nobody-either@host.test"],
+  });
+  const foreign = await station.leave("From: root@host.test\n\nx\n", {
+    sender: "alice@host.test",
+    recipients: ["bob@host.test"],
+  });
+  await station.open();
+  await station.event("drop.refused", lost);
+  await station.event("drop.taken", foreign);
+  await station.close();
+  const nameless = await station.leave("From: root@host.test\n\nx\n");
+  await openAsOther(station, { nameOf: () => Promise.resolve(null) });
+  await station.event("drop.refused", nameless);
+  const notices = await station.mails("root");
+  assertEquals(notices.length, 2);
+  for (const notice of notices) assertStringIncludes(notice, "Mail that nobody can be told of");
+  assertEquals(station.facts.filter(({ type }) => type === "notice.dropped"), []);
+});
+
 Deno.test("DropBox leaves a mail that cannot be taken now, and takes it later", async () => {
   await using station = await DropStation.start();
   await station.open();

@@ -47,6 +47,7 @@ export class DropStation implements AsyncDisposable {
           "bob@host.test": {},
           "nobody@host.test": {},
           "root@host.test": {},
+          "full@host.test": { quota: { bytes: 1 } },
         },
       }),
       delivery: { maildirRoot: `${path}/mail` },
