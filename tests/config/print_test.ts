@@ -19,8 +19,9 @@ const size = fc.oneof(
 const text = fc.string({ minLength: 1, maxLength: 20, unit: "binary" })
   // A lone surrogate is no text.
   .filter((one) => one.isWellFormed() && !one.includes("\0"));
+// Short enough also for the path of a socket, and none that a shell would replace.
 const visible = fc.string({ minLength: 1, maxLength: 20, unit: "grapheme" })
-  .filter((one) => /^\P{C}{1,60}$/u.test(one));
+  .filter((one) => /^(?!~)\P{C}+$/u.test(one) && new TextEncoder().encode(one).length <= 60);
 
 const relaySettings = {
   tls: fc.constantFrom("opportunistic", "required", "verified"),
