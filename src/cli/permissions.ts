@@ -88,7 +88,8 @@ export function formatDenoCommand(needs: Needs, words: readonly string[]): strin
 
 /** Whether a path lies in a folder, as far as can be seen without looking. */
 export function isBelow(path: string, folder: string): boolean {
-  return path.startsWith(`${folder.replace(/\/+$/, "")}/`);
+  const bare = (one: string) => one.replace(/\/+$/, "");
+  return bare(path).startsWith(`${bare(folder)}/`);
 }
 
 function listPermissions(needs: Needs): Permission[] {
