@@ -168,13 +168,16 @@ export class ServedStation implements SurroundedStation {
     }
   }
 
-  /** Builds everything beside what is in force, and swaps at last. @throws then nothing has changed. */
+  /** Swaps what is in force for what the file says now. @throws then nothing has changed. */
   async #replace() {
     const old = this.#generation.loaded;
-    const loaded = await this.#options.reread();
-    demandSame(old, loaded);
-    const next = await build(this.#options, loaded);
-    const surroundings = await this.#surroundings?.prepare(loaded);
+    const { next, surroundings } = await this.#prepare(old).catch((error) => {
+      // What fails later the station tells by itself.
+      const time = this.#options.runtime.clock.now();
+      this.#options.onEvent({ time, type: "station.reload-failed", error: explain(error) });
+      throw error;
+    });
+    const { loaded } = next;
     try {
       await this.mta.reload(next.options);
     } catch (error) {
@@ -188,6 +191,14 @@ export class ServedStation implements SurroundedStation {
       warnings: loaded.warnings.map(formatProblem),
       changes: changedKeys(old.config, loaded.config).map((key) => `${key} has changed`),
     };
+  }
+
+  /** Builds everything beside what is in force. */
+  async #prepare(old: LoadedConfig) {
+    const loaded = await this.#options.reread();
+    demandSame(old, loaded);
+    const next = await build(this.#options, loaded);
+    return { next, surroundings: await this.#surroundings?.prepare(loaded) };
   }
 }
 

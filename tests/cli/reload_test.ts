@@ -63,6 +63,7 @@ Deno.test("yizhan reload says what is wrong with the new configuration, and the 
   assertEquals(refused.code, 78);
   assertMatch(refused.stderr, /yizhan\.yaml:2:\d+: listeners: /);
   assertMatch(refused.stderr, /yizhan\.yaml:3:1: usrs: .*did you mean users\?/);
+  await program.stdoutLine(/"type":"station\.reload-failed".*usrs/);
   const { stdout } = await site.run(["status", "--json"]);
   const status = JSON.parse(stdout);
   assertMatch(status.reloadFailed, /yizhan\.yaml:2:.* \(and 1 more\)/);
