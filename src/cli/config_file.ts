@@ -54,7 +54,9 @@ export async function findConfigFile(line: CommandLine): Promise<string | null> 
   const named = line.value("config") ?? CONFIG_MACHINE.environment("YIZHAN_CONFIG");
   if (named !== undefined && named !== "") return named;
   for (const file of USUAL_FILES) {
-    if (await isThere(file)) return file;
+    if (!await isThere(file)) continue;
+    await demandOwn(file);
+    return file;
   }
   if (hasEnvironment(CONFIG_MACHINE.environment)) return null;
   throw new CommandError(
@@ -108,6 +110,24 @@ export function configCommandError(error: ConfigError): CommandError {
     line === 0 && message.startsWith("cannot be read")
   );
   return new CommandError(unreadable ? EXIT.noInput : EXIT.config, error.message, { cause: error });
+}
+
+/**
+ * A file in the working directory may be anybody's, as in /tmp, and says what programs to run: it is believed
+ * when it belongs to who runs this, or to root.
+ *
+ * @throws {CommandError} where it is another's.
+ */
+async function demandOwn(file: string): Promise<void> {
+  if (file.startsWith("/") || !isGranted({ name: "sys", kind: "uid" })) return;
+  const uid = process.getuid?.();
+  if (uid === undefined) return;
+  const { uid: owner } = await stat(file);
+  if (owner === uid || owner === 0) return;
+  throw new CommandError(
+    EXIT.noPermission,
+    `${file} here belongs to another user (${owner}); if it is meant, say --config ${file}`,
+  );
 }
 
 async function isThere(path: string): Promise<boolean> {

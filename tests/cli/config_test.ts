@@ -10,6 +10,7 @@ import { EXIT } from "../../src/cli/exit.ts";
 import { errorCode } from "../../src/runtime/runtime.ts";
 import { configJsonSchema } from "../../src/config/json_schema.ts";
 import { Folder, permissionTest, run } from "./program.ts";
+import { Site } from "./site.ts";
 
 const CONFIG = `hostname: mail.example.org
 listeners: [{ role: mx, address: "[::]:25" }]
@@ -136,4 +137,25 @@ Deno.test("CONFIG_MACHINE reads files with their mode, and not endlessly", async
     const error = await assertRejects(() => CONFIG_MACHINE.readFile(file!, 99_999));
     assertEquals(errorCode(error), code, file);
   }
+});
+
+const isRoot = Deno.uid() === 0;
+
+Deno.test({
+  name: `a yizhan.yaml of another user in the working directory is believed only where it is named${
+    isRoot ? "" : " (not run: takes root)"
+  }`,
+  ignore: !isRoot,
+  fn: async () => {
+    await using site = await Site.make();
+    const file = await site.configure();
+    await Deno.chown(file, 65534, 65534);
+    const refused = await run(["config", "print"], { cwd: site.path });
+    assertEquals(refused.code, 77);
+    assertMatch(refused.stderr, /yizhan\.yaml here belongs to another user \(65534\); .*--config/);
+    assertEquals(
+      (await run(["config", "print", "--config", "yizhan.yaml"], { cwd: site.path })).code,
+      0,
+    );
+  },
 });
