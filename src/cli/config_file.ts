@@ -59,6 +59,14 @@ export async function findConfigFile(line: CommandLine): Promise<string | null> 
     return file;
   }
   if (hasEnvironment(CONFIG_MACHINE.environment)) return null;
+  const unseen = USUAL_FILES.filter((path) => !isGranted({ name: "read", path }));
+  if (unseen.length > 0) {
+    throw new CommandError(
+      EXIT.noInput,
+      `Deno was not allowed to look for the configuration; give it --allow-read=${unseen}, ` +
+        "or name the file with --config FILE",
+    );
+  }
   throw new CommandError(
     EXIT.noInput,
     `there is no configuration: neither ${USUAL_FILES.join(" nor ")} exists; ` +

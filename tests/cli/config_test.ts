@@ -89,6 +89,10 @@ permissionTest("config print runs with no more than the permission to read the f
   const none = await run(words, { ...options, flags: ["--deny-env"] });
   assertEquals(none.code, EXIT.noInput);
   assertStringIncludes(none.stderr, "--allow-read=yizhan.yaml");
+  // What Deno may not look for is not said to be missing.
+  const unseen = await run(words.slice(0, 2), { ...options, flags: ["--deny-env"] });
+  assertEquals(unseen.code, EXIT.noInput);
+  assertStringIncludes(unseen.stderr, "--allow-read=yizhan.yaml,/etc/yizhan/yizhan.yaml, or name");
 });
 
 Deno.test("config print --defaults needs no file", async () => {
