@@ -50,7 +50,10 @@ export interface EventLineOptions {
  * assertMatch(line!, /✉ alice@a\.test → bob@b\.test {2}"Hello" {2}1\.2 KB {2}TLSv1\.3 {2}kx3f\.1$/);
  * ```
  */
-export function formatEventLine(event: MtaEvent, options: EventLineOptions): string | null {
+export function formatEventLine(
+  event: MtaEvent,
+  options: EventLineOptions = { colour: false },
+): string | null {
   const paint = paintFor(options.colour);
   const shown = describe(event, paint, options);
   return shown === null ? null : `${paint.dim(formatTimeOfDay(event.time))}  ${shown}`;
