@@ -4,6 +4,7 @@
  * @module
  */
 
+import { wrapWords } from "../observe/visible_text.ts";
 import type { Block, CommandPage, Row } from "./command_page.ts";
 
 /** Columns of a line at most. */
@@ -21,7 +22,7 @@ export function formatCommandHelp(program: string, page: CommandPage): string {
   return [
     `${program} ${name}: ${summary}`,
     "",
-    ...wrap(`Usage: ${program} ${name}${usage === "" ? "" : ` ${usage}`}`, WIDTH),
+    ...wrapWords(`Usage: ${program} ${name}${usage === "" ? "" : ` ${usage}`}`, WIDTH),
     "",
     ...blocks.flatMap((block) => [...formatBlock(block), ""]),
     "Flags:",
@@ -36,7 +37,7 @@ export function formatCommandHelp(program: string, page: CommandPage): string {
 }
 
 function formatBlock(block: Block): string[] {
-  return block.kind === "text" ? wrap(block.text, WIDTH) : formatRows(block.rows);
+  return block.kind === "text" ? wrapWords(block.text, WIDTH) : formatRows(block.rows);
 }
 
 /** Two columns, indented, the second one wrapped. */
@@ -45,22 +46,9 @@ function formatRows(rows: readonly Row[]): string[] {
   const widest = Math.max(0, ...widths);
   const indent = " ".repeat(widest + 4);
   return rows.flatMap(([first, second]) => {
-    const [begin = "", ...rest] = wrap(second, WIDTH - indent.length);
+    const [begin = "", ...rest] = wrapWords(second, WIDTH - indent.length);
     const lines = [begin, ...rest].map((line) => `${indent}${line}`);
     if (first.length > widest) return [`  ${first}`, ...lines];
     return [`  ${first.padEnd(widest)}  ${begin}`, ...lines.slice(1)];
   });
-}
-
-/** Lines of at most so many characters; a longer word gets one of its own. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { wrapWords } from "../observe/visible_text.ts";
 import { yaml, z } from "./packages.ts";
 import { configSchema, type WrittenConfig } from "./schema.ts";
 import {
@@ -46,8 +47,8 @@ export function formatDefaults(): string {
 }
 
 function formatKey(key: string, schema: z.core.$ZodType, indent: string): string[] {
-  const { optional, default: given } = unwrap(schema);
-  const comment = wrap(describeSchema(schema), 96 - indent.length).map((line) =>
+  const { optional, default: given } = unwrapWords(schema);
+  const comment = wrapWords(describeSchema(schema), 96 - indent.length).map((line) =>
     `${indent}# ${line}`
   );
   const shape = shapeOf(schema);
@@ -75,7 +76,7 @@ function formatKey(key: string, schema: z.core.$ZodType, indent: string): string
 /** What one in a list or table, or an optional section, is made of. */
 function formatExample(schema: z.core.$ZodType): string[] {
   const { element, valueType }: ReturnType<typeof definitionOf> = definitionOf(
-    unwrap(schema).schema,
+    unwrapWords(schema).schema,
   );
   const inner = element ?? valueType;
   if (inner === undefined) {
@@ -104,23 +105,11 @@ function formatInner(key: string, schema: z.core.$ZodType): string[] {
 
 /** What may stand there, in a word or two: the default, an example, the names. */
 export function formatWanted(schema: z.core.$ZodType): string {
-  const { schema: inner, default: given } = unwrap(schema);
+  const { schema: inner, default: given } = unwrapWords(schema);
   if (given !== undefined) return JSON.stringify(given);
   const { type, entries }: ReturnType<typeof definitionOf> = definitionOf(inner);
   if (entries !== undefined) return Object.values(entries).join(" | ");
   const example = exampleOf(schema);
   if (example !== undefined) return String(example);
   return { boolean: "true | false", array: "[…]", object: "{…}", union: "…" }[type] ?? "…";
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return line === "" ? lines : [...lines, line];
 }
