@@ -47,7 +47,7 @@ export function formatDefaults(): string {
 }
 
 function formatKey(key: string, schema: z.core.$ZodType, indent: string): string[] {
-  const { optional, default: given } = unwrapWords(schema);
+  const { optional, default: given } = unwrap(schema);
   const comment = wrapWords(describeSchema(schema), 96 - indent.length).map((line) =>
     `${indent}# ${line}`
   );
@@ -76,7 +76,7 @@ function formatKey(key: string, schema: z.core.$ZodType, indent: string): string
 /** What one in a list or table, or an optional section, is made of. */
 function formatExample(schema: z.core.$ZodType): string[] {
   const { element, valueType }: ReturnType<typeof definitionOf> = definitionOf(
-    unwrapWords(schema).schema,
+    unwrap(schema).schema,
   );
   const inner = element ?? valueType;
   if (inner === undefined) {
@@ -105,7 +105,7 @@ function formatInner(key: string, schema: z.core.$ZodType): string[] {
 
 /** What may stand there, in a word or two: the default, an example, the names. */
 export function formatWanted(schema: z.core.$ZodType): string {
-  const { schema: inner, default: given } = unwrapWords(schema);
+  const { schema: inner, default: given } = unwrap(schema);
   if (given !== undefined) return JSON.stringify(given);
   const { type, entries }: ReturnType<typeof definitionOf> = definitionOf(inner);
   if (entries !== undefined) return Object.values(entries).join(" | ");
