@@ -48,15 +48,11 @@ listeners:
 
 tls:
   certificates:
-    # Signed by itself: enough for other servers, but mail programs warn. Once you have one of an authority,
-    # name it here; when it is renewed, that is seen within seconds.
-    #   certbot   certificate: /etc/letsencrypt/live/${hostname}/fullchain.pem
-    #             key: /etc/letsencrypt/live/${hostname}/privkey.pem
-    #   lego      certificate: .lego/certificates/${hostname}.crt
-    #             key: .lego/certificates/${hostname}.key
-    #   acme.sh   puts it into these two files:
-    #             acme.sh --install-cert -d ${hostname} --fullchain-file tls/certificate.pem \\
-    #               --key-file tls/key.pem
+    # Signed by itself: enough for other servers, but mail programs warn. Put one of an authority in its place,
+    # or name its files here if the server's user may read them. A renewed one is seen within a minute.
+    #   certbot, lego  keep theirs for root: let a hook copy them here; docs/setup.md has one
+    #   acme.sh        acme.sh --install-cert -d ${hostname} --fullchain-file tls/certificate.pem \\
+    #                    --key-file tls/key.pem
     - certificate: tls/certificate.pem
       key: tls/key.pem
 `;
