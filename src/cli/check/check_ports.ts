@@ -97,9 +97,10 @@ async function checkPrivilege(
 ): Promise<CheckFinding> {
   const first = await facts.firstFreePort();
   if (port >= first || await facts.anyPort()) return error(`${where}: not permitted`);
-  return error(
-    `${where}: ports below ${first} need root, or the right to them`,
-    "run it by the systemd unit in examples/systemd (AmbientCapabilities=CAP_NET_BIND_SERVICE); or, for " +
+  // How the server will be started is not to be known here; the service gives it the right.
+  return warning(
+    `${where}: not tried: ports below ${first} need root, or a right that this process has not`,
+    "run the server by the systemd unit in examples/systemd (AmbientCapabilities=CAP_NET_BIND_SERVICE); or, for " +
       "the single binary, setcap cap_net_bind_service=+ep FILE; or " +
       `sysctl net.ipv4.ip_unprivileged_port_start=${port}`,
   );
