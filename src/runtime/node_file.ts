@@ -12,6 +12,7 @@ import {
   constants,
   fdatasync,
   fstatSync,
+  lstatSync,
   openSync,
   read,
   readSync,
@@ -31,7 +32,28 @@ const syncLater = promisify(fdatasync);
 /** Opens a file; see {@link Files.open}. */
 // deno-lint-ignore require-await
 export async function openNodeFile(path: string, options: OpenOptions): Promise<FileHandle> {
-  return new NodeFile(path, openSync(path, flagsOf(options), options.mode ?? 0o600));
+  const open = options.noFollow ? openUnfollowed : openSync;
+  return new NodeFile(path, open(path, flagsOf(options), options.mode ?? 0o600));
+}
+
+/**
+ * Opens what lies at the path itself. The flag is not enough: unless Deno has every permission it follows links
+ * before it opens, to see whether what they lead to is allowed. So whoever may write in the folder could have us
+ * read what only we may. What lies there is looked at before, and must be what was opened.
+ */
+function openUnfollowed(path: string, flags: number, mode: number): number {
+  const look = () => lstatSync(path, { throwIfNoEntry: false });
+  const refuse = (): never => {
+    throw new SystemError("ELOOP", `ELOOP: a link is not followed, open '${path}'`);
+  };
+  if (look()?.isSymbolicLink()) refuse();
+  const file = openSync(path, flags, mode);
+  const opened = fstatSync(file);
+  const there = look();
+  if (there?.ino === opened.ino && there.dev === opened.dev) return file;
+  closeSync(file);
+  if (there !== undefined) refuse();
+  throw new SystemError("ENOENT", `ENOENT: it was there a moment ago, open '${path}'`);
 }
 
 function flagsOf(options: OpenOptions): number {

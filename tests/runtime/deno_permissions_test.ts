@@ -5,7 +5,7 @@ import { DnsServer } from "../support/dns_server.ts";
 async function printed(port: number, permission: string, expression: string): Promise<string> {
   const module = new URL("../../src/runtime/deno.ts", import.meta.url).href;
   const program = `import { denoRuntime } from "${module}";
-    const { resolver, network } = denoRuntime({ nameServers: ["127.0.0.1:${port}"] });
+    const { resolver, network, files } = denoRuntime({ nameServers: ["127.0.0.1:${port}"] });
     console.log(JSON.stringify(await ${expression}));`;
   const file = await Deno.makeTempFile({ prefix: "yizhan-", suffix: ".ts" });
   await Deno.writeTextFile(file, program);
@@ -34,4 +34,22 @@ Deno.test("connect() from an address of ours without the permission fails and no
   for (const permitted of ["127.0.0.2", "127.0.0.1:0", "127.0.0.1:9"]) {
     assertEquals(await printed(9, `--allow-net=${permitted}`, connect), `"EACCES"`);
   }
+});
+
+Deno.test("open() with noFollow follows no link where not everything is permitted", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "yizhan-" });
+  await Deno.writeTextFile(`${folder}/file`, "ours alone");
+  await Deno.symlink("file", `${folder}/link`);
+  await Deno.symlink("/etc/passwd", `${folder}/away`);
+  await Deno.symlink("none", `${folder}/nowhere`);
+  const opened = (name: string) => {
+    const open = `files.open("${folder}/${name}", { read: true, noFollow: true })`;
+    const said = `${open}.then((file) => file.identify(), ({ code }) => ({ kind: code }))`;
+    return printed(9, `--allow-read=${folder}`, `${said}.then(({ kind }) => kind)`);
+  };
+  assertEquals(await opened("file"), `"file"`);
+  assertEquals(await opened("."), `"directory"`);
+  for (const link of ["link", "away", "nowhere"]) assertEquals(await opened(link), `"ELOOP"`);
+  assertEquals(await opened("missing"), `"ENOENT"`);
+  await Deno.remove(folder, { recursive: true });
 });
