@@ -29,11 +29,8 @@ export interface Sourced {
 
 const PREFIX = "YIZHAN_";
 
-/**
- * Variables that are no keys: where the file is, those of the tests beside other programs, and one that
- * images like to have.
- */
-const OTHERS = ["YIZHAN_CONFIG", "YIZHAN_INTEROP", "YIZHAN_VERSION"];
+/** Variables that are no keys: where the file is, and one that images like to have. */
+const OTHERS = ["YIZHAN_CONFIG", "YIZHAN_VERSION"];
 
 /** All of them, sections before what is in them. */
 export const ENVIRONMENT_KEYS: readonly EnvironmentKey[] = listKeys(configSchema)

@@ -79,7 +79,6 @@ Deno.test("a variable that gives no key is warned of, where they can be listed",
   const environment = {
     YIZHAN_HOSTNAM: "a.example",
     YIZHAN_CONFIG: "x",
-    YIZHAN_INTEROP: "1",
     HOME: "/",
   };
   const { warnings } = await load(SMALLEST, { environment });

@@ -2,7 +2,7 @@
  * What the tests beside other mail programs share: registering them, running a program with a time
  * limit, temporary folders, mail to send and byte-for-byte comparison.
  *
- * These tests run only with `YIZHAN_INTEROP=1` (`deno task test:interop`). Then a program that is not
+ * These tests run only with `TEST_INTEROP=1` (`deno task test:interop`). Then a program that is not
  * installed makes its tests fail: a test that silently does not run proves nothing.
  *
  * @module
@@ -10,7 +10,7 @@
 
 import { AssertionError } from "@std/assert";
 
-const ENABLED = Deno.env.get("YIZHAN_INTEROP") === "1";
+const ENABLED = Deno.env.get("TEST_INTEROP") === "1";
 
 /** Where Debian keeps each program. */
 const PACKAGES: Record<string, string> = {
@@ -25,7 +25,7 @@ const PACKAGES: Record<string, string> = {
   "systemd-analyze": "systemd",
 };
 
-/** What Debian does not install beside Postfix: these may lie unpacked in the folder `YIZHAN_PEERS`. */
+/** What Debian does not install beside Postfix: these may lie unpacked in the folder `TEST_PEERS`. */
 const UNPACKED = ["exim4", "smtpd"];
 
 /**
@@ -38,7 +38,7 @@ export function interopTest(
   body: () => Promise<void>,
 ): void {
   if (!ENABLED || tools.includes("root")) {
-    const reason = `not run: needs YIZHAN_INTEROP=1 and ${tools.join(", ")}`;
+    const reason = `not run: needs TEST_INTEROP=1 and ${tools.join(", ")}`;
     Deno.test({ name: `${name} (${reason})`, ignore: true, fn: body });
     return;
   }
@@ -50,14 +50,14 @@ export function interopTest(
 
 /**
  * The path of a program. `/usr/sbin` is searched too, as a user's PATH may lack it, and the folder
- * `YIZHAN_PEERS`, where `.ci/run` unpacks packages that cannot be installed side by side.
+ * `TEST_PEERS`, where `.ci/run` unpacks packages that cannot be installed side by side.
  *
  * @throws {Error} naming the package to install.
  */
 export function findTool(tool: string): string {
   if (tool === "deno") return Deno.execPath();
   if (tool.startsWith("/")) return tool;
-  const peers = Deno.env.get("YIZHAN_PEERS") ?? "";
+  const peers = Deno.env.get("TEST_PEERS") ?? "";
   const folders = [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
   if (peers !== "") folders.push(`${peers}/usr/sbin`, `${peers}/usr/bin`);
   for (const folder of folders) {
@@ -67,7 +67,7 @@ export function findTool(tool: string): string {
   const name = PACKAGES[tool] ?? tool;
   if (UNPACKED.includes(tool)) {
     const how = `apt-get download ${name} && dpkg --extract ${name}_*.deb FOLDER`;
-    throw new Error(`${tool} is not there: ${how}, and set YIZHAN_PEERS=FOLDER`);
+    throw new Error(`${tool} is not there: ${how}, and set TEST_PEERS=FOLDER`);
   }
   throw new Error(`${tool} is not installed: apt-get install ${name}`);
 }
