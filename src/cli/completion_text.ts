@@ -14,8 +14,8 @@ export const SHELLS = ["bash", "zsh", "fish"] as const;
 /** One of them. */
 export type Shell = typeof SHELLS[number];
 
-/** Commands that take names of commands. */
-const ABOUT_COMMANDS = ["help", "man"];
+/** Commands that take names of commands, and what else they take. */
+const ABOUT_COMMANDS = new Map([["help", []], ["man", ["yizhan.yaml"]]]);
 
 /** The script for a shell. */
 export function formatCompletion(shell: Shell, pages: readonly CommandPage[]): string {
@@ -31,7 +31,8 @@ export function formatCompletion(shell: Shell, pages: readonly CommandPage[]): s
 
 /** Words that may follow a command: its verbs, as its usage begins with them, or names of commands. */
 function operandsOf({ name, usage }: CommandPage, names: readonly string[]): readonly string[] {
-  if (ABOUT_COMMANDS.includes(name)) return names;
+  const others = ABOUT_COMMANDS.get(name);
+  if (others !== undefined) return [...names, ...others];
   const [first = ""] = usage.split(" ");
   return /^[a-z]+(?:\|[a-z]+)+$/.test(first) ? first.split("|") : [];
 }

@@ -21,6 +21,7 @@ Deno.test("formatCompletion(): bash completes commands, verbs, flags and files",
   assertEquals(await offered("queue", "re"), ["release", "remove", "retry"]);
   assertEquals(await offered("trace", "--li"), ["--limit", "--listener"]);
   assertEquals(await offered("help", "tra"), ["trace"]);
+  assertEquals(await offered("man", "yi"), ["yizhan.yaml"]);
   assertEquals(await offered("nosuch", ""), []);
   const here = new URL(".", import.meta.url).pathname;
   assertEquals(await offered("serve", "--config", `${here}completion_te`), [
