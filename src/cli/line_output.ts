@@ -1,5 +1,5 @@
 /**
- * Lines for who may not read them: to a standard stream, written by another thread.
+ * Lines for who may not read them: to a standard stream that nobody waits for.
  *
  * A stream can be held: a terminal with Ctrl-S, a pipe nobody reads. A server must not wait for that, so
  * lines wait in a bounded buffer while one write is under way; what does not fit is dropped and counted,
@@ -8,7 +8,7 @@
  * @module
  */
 
-import { write } from "node:fs";
+import { constants, fstatSync, openSync, write, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import { concat } from "../bytes.ts";
 import { errorCode } from "../runtime/runtime.ts";
@@ -23,29 +23,54 @@ export interface Output {
 const UNREAD_PAUSE = 10;
 
 /**
- * Standard output, written by another thread: one that is held does not hold this one. On Deno that takes a call
- * of its own, since its `node:fs` writes to a pipe on the thread that asks.
+ * Standard output: one that is held does not hold this thread. On Deno that takes a call of its own, since its
+ * `node:fs` writes to a pipe on the thread that asks.
  */
 export const STANDARD_OUTPUT: Output = typeof Deno === "undefined" ? throughNode(1) : Deno.stdout;
 
 /** Standard error, likewise. */
 export const STANDARD_ERROR: Output = typeof Deno === "undefined" ? throughNode(2) : Deno.stderr;
 
+/**
+ * Bun has as many threads for files as the machine has cores: one that is held in a write is one that the mail
+ * does not get, and two may be all. So a pipe or terminal is opened once more, for us alone, in a way that does
+ * not wait; that it is full comes as EAGAIN then. A file waits for nobody. What is left are sockets, such as
+ * that of a journal, which somebody reads.
+ */
 function throughNode(stream: number): Output {
-  const writeLater = promisify(write);
+  let writer: ((bytes: Uint8Array) => number | Promise<number>) | null = null;
   return {
     async write(bytes) {
+      writer ??= writerOf(stream);
       for (;;) {
         try {
-          return (await writeLater(stream, bytes, 0, bytes.length, null)).bytesWritten;
+          return await writer(bytes);
         } catch (error) {
-          // A pipe that was set not to block, perhaps by another who has it, and is full.
           if (errorCode(error) !== "EAGAIN") throw error;
           await new Promise((resolve) => setTimeout(resolve, UNREAD_PAUSE));
         }
       }
     },
   };
+}
+
+function writerOf(stream: number): (bytes: Uint8Array) => number | Promise<number> {
+  const kind = fstatSync(stream);
+  if (kind.isFile()) return (bytes) => writeSync(stream, bytes);
+  const mayWait = kind.isFIFO() || kind.isCharacterDevice();
+  const own = mayWait ? openAgain(stream) : null;
+  if (own !== null) return (bytes) => writeSync(own, bytes);
+  const writeLater = promisify(write);
+  return async (bytes) => (await writeLater(stream, bytes, 0, bytes.length, null)).bytesWritten;
+}
+
+/** `null` where the system has no such way, or does not let this user. */
+function openAgain(stream: number): number | null {
+  try {
+    return openSync(`/proc/self/fd/${stream}`, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch {
+    return null;
+  }
 }
 
 /** Octets that may wait to be written. */
