@@ -10,6 +10,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type Ended, Folder, Program, run as runYizhan } from "../cli/program.ts";
 import { blocksOf, readDocument } from "../support/documents.ts";
 import { readMaildir } from "./maildir.ts";
+import { BUILD } from "./newcomer.ts";
 import { startTask } from "./server.ts";
 import {
   assertEnded,
@@ -91,6 +92,8 @@ async function askedFor(folder: Folder): Promise<string[]> {
   return command.split(" ").filter((word) => word.startsWith("--allow-"));
 }
 
+// Another build has no permissions to ask for, and would serve.
+if (BUILD.length === 0) {
 interopTest(
   "The recipes of docs/relaying.md start with the permissions they ask for",
   ["deno", "openssl"],
@@ -107,6 +110,7 @@ interopTest(
       program.signal("SIGINT");
       const { code, stderr } = await program.ended();
       assertEquals(code, 0, stderr);
+}
     }
   },
 );
