@@ -94,23 +94,23 @@ async function askedFor(folder: Folder): Promise<string[]> {
 
 // Another build has no permissions to ask for, and would serve.
 if (BUILD.length === 0) {
-interopTest(
-  "The recipes of docs/relaying.md start with the permissions they ask for",
-  ["deno", "openssl"],
-  async () => {
-    await using folder = await makeHome();
-    const blocks = blocksOf(await readDocument("docs/relaying.md"));
-    const recipes = blocks.filter(({ info }) => info === "yaml");
-    assert(recipes.length >= 5);
-    for (const { text } of recipes) {
-      await Deno.writeTextFile(`${folder.path}/yizhan.yaml`, STATION + text);
-      const flags = await askedFor(folder);
-      await using program = await Program.spawn(["serve"], { flags, cwd: folder.path });
-      await program.stderrLine(/^ {2}submission on /);
-      program.signal("SIGINT");
-      const { code, stderr } = await program.ended();
-      assertEquals(code, 0, stderr);
+  interopTest(
+    "The recipes of docs/relaying.md start with the permissions they ask for",
+    ["deno", "openssl"],
+    async () => {
+      await using folder = await makeHome();
+      const blocks = blocksOf(await readDocument("docs/relaying.md"));
+      const recipes = blocks.filter(({ info }) => info === "yaml");
+      assert(recipes.length >= 5);
+      for (const { text } of recipes) {
+        await Deno.writeTextFile(`${folder.path}/yizhan.yaml`, STATION + text);
+        const flags = await askedFor(folder);
+        await using program = await Program.spawn(["serve"], { flags, cwd: folder.path });
+        await program.stderrLine(/^ {2}submission on /);
+        program.signal("SIGINT");
+        const { code, stderr } = await program.ended();
+        assertEquals(code, 0, stderr);
+      }
+    },
+  );
 }
-    }
-  },
-);
