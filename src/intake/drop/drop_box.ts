@@ -118,12 +118,16 @@ export class DropBox {
     await this.#running;
   }
 
-  /** Without it programs do with what they know; somebody may have put a folder in its place. */
+  /** Tells programs what they must know, and learns how their files will look. */
   async #post(): Promise<void> {
     const { directory, runtime: { random } } = this.#options;
-    await postBulletin(this.#folder, random, this.#settings).catch((error) => {
-      this.#troubled(`${directory}/${BULLETIN_NAME}`, error);
-    });
+    const onTrouble = (error: unknown) => this.#troubled(`${directory}/${BULLETIN_NAME}`, error);
+    try {
+      const device = await postBulletin(this.#folder, random, this.#settings, onTrouble);
+      this.#origin = { ...this.#origin, device };
+    } catch (error) {
+      onTrouble(error);
+    }
   }
 
   async #run(): Promise<void> {

@@ -180,22 +180,30 @@ export async function cleanDropFolder(
   }
 }
 
-/** Puts the bulletin where programs find it; the one that is there is replaced. */
+/**
+ * Puts the bulletin where programs find it; the one that is there is replaced. Gives the number of the file system
+ * that files made in the folder are on, which need not be the folder's own (overlayfs).
+ */
 export async function postBulletin(
   { files, directory }: DropFolderOptions,
   random: Random,
   bulletin: DropBulletin,
-): Promise<void> {
+  onTrouble: (error: unknown) => void,
+): Promise<number> {
   const path = `${directory}/${UNFINISHED}${random.bytes(16).toHex()}`;
   const file = await files.open(path, { write: true, createNew: true });
+  let device: number;
   try {
     await file.write(formatBulletin(bulletin));
     await file.sync();
+    ({ device } = await file.identify());
   } finally {
     file.close();
   }
   await files.setMode(path, BULLETIN_MODE);
-  await files.rename(path, `${directory}/${BULLETIN_NAME}`);
+  // Without it programs do with what they know; somebody may have put a folder in its place.
+  await files.rename(path, `${directory}/${BULLETIN_NAME}`).catch(onTrouble);
+  return device;
 }
 
 function octal(mode: number): string {

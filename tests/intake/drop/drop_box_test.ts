@@ -257,6 +257,15 @@ Deno.test("DropBox does not take what was made elsewhere, and so perhaps not put
   assertEquals((await station.mails("bob")).length, 1);
 });
 
+Deno.test("DropBox takes mail where folders are on another file system than files, as overlayfs has them", async () => {
+  await using station = await DropStation.start();
+  await station.open();
+  await station.close();
+  const mail = await station.leave(MAIL);
+  await openWith(station, (path) => path === station.drop ? { device: -7 } : {});
+  await station.event("drop.taken", mail);
+});
+
 Deno.test("DropBox takes mail of any group where the folder had no setgid until now, or cannot have it", async () => {
   await using station = await DropStation.start();
   await station.open();
