@@ -168,8 +168,8 @@ Deno.test("senderTrouble() names the address that is not the user's, wherever it
   assertEquals(await trouble(own, "Subject: x\n"), null);
   assertEquals(await trouble(null, "From: Ann <ann@host.test>\n"), null);
   assertStringIncludes((await trouble(ADDRESS, ""))!, "somebody@else.test");
-  assertStringIncludes((await trouble(own, "From: ceo@host.test\n"))!, "ceo@host.test");
-  assertStringIncludes((await trouble(own, "Sender: ceo@host.test\n"))!, "Sender");
+  assertStringIncludes((await trouble(own, "From: boss@host.test\n"))!, "boss@host.test");
+  assertStringIncludes((await trouble(own, "Sender: boss@host.test\n"))!, "Sender");
   assertStringIncludes(
     (await trouble(own, "From: ann@host.test\nFrom: ann@host.test\n"))!,
     "more than one",
