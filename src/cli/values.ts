@@ -7,6 +7,7 @@
 import { parseSize } from "../directory/users_file.ts";
 import { isLoopback } from "../net_address.ts";
 import type { SocketAddress } from "../runtime/runtime.ts";
+import { parseSocketAddress } from "../socket_address.ts";
 import { UsageError } from "./exit.ts";
 
 /**
@@ -27,16 +28,9 @@ import { UsageError } from "./exit.ts";
  * ```
  */
 export function readListenAddress(flag: string, text: string): SocketAddress {
-  if (text.startsWith("unix:") && text.length > "unix:".length) {
-    return { transport: "unix", path: text.slice("unix:".length) };
-  }
-  const parts = /^(?:\[([\da-fA-F:.]+)\]|([\w.-]+)):(\d{1,5})$/.exec(text);
-  const hostname = parts?.[1] ?? parts?.[2];
-  const port = Number(parts?.[3]);
-  if (hostname === undefined || port > 65535) {
-    throw new UsageError(`${flag} ${text}: wanted ADDR:PORT, such as 127.0.0.1:2525 or [::1]:2525`);
-  }
-  return { transport: "tcp", hostname, port };
+  const address = parseSocketAddress(text);
+  if (address !== null) return address;
+  throw new UsageError(`${flag} ${text}: wanted ADDR:PORT, such as 127.0.0.1:2525 or [::1]:2525`);
 }
 
 /** Whether only this machine can reach it. A name other than `localhost` counts as open to others. */

@@ -9,6 +9,7 @@ import { formatAddress, parseAddress, parseDomain } from "../address.ts";
 import { parseDomainPattern } from "../domain_pattern.ts";
 import { classifyIp, parseIp, parseNetwork } from "../net_address.ts";
 import { formatSocketAddress, type SocketAddress } from "../runtime/runtime.ts";
+import { parseSocketAddress } from "../socket_address.ts";
 import { z } from "./packages.ts";
 
 // deno-lint-ignore no-control-regex
@@ -235,21 +236,4 @@ function formatSize(octets: number): string | number {
     step += 1;
   }
   return step === 0 ? amount : `${amount}${PREFIXES[step]}`;
-}
-
-function parseSocketAddress(text: string): SocketAddress | null {
-  if (text.startsWith("unix:")) {
-    const socketPath = text.slice("unix:".length);
-    return socketPath === "" || socketPath.includes("\0")
-      ? null
-      : { transport: "unix", path: socketPath };
-  }
-  const [, ipv6, name, digits] = /^(?:\[(.+)\]|([\w.-]+)):(\d{1,5})$/.exec(text) ?? [];
-  const host = ipv6 ?? name;
-  const number = Number(digits);
-  if (host === undefined || number > 65_535) return null;
-  // In brackets stands IPv6 only, and what is made of digits is no name.
-  const octets = ipv6 !== undefined ? 16 : /^[\d.]+$/.test(host) ? 4 : null;
-  if (octets !== null && parseIp(host)?.length !== octets) return null;
-  return { transport: "tcp", hostname: host, port: number };
 }

@@ -38,6 +38,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "src/gate.ts",
     "src/events.ts",
     "src/net_address.ts",
+    "src/socket_address.ts",
   ],
   ["src/smtp/", "src/message/", "src/address.ts", "src/domain_pattern.ts"],
   ["src/queue/", "src/directory/", "src/observe/"],
