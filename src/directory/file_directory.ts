@@ -20,6 +20,7 @@ import { createHash } from "node:crypto";
 import { type Address, domainKey, parseAddressLiteral, parseDomain } from "../address.ts";
 import type { Clock, Files, FileStat, Random } from "../runtime/runtime.ts";
 import type { ScramVerifier } from "../smtp/sasl/scram_verifier.ts";
+import type { Soon } from "../soon.ts";
 import type { Account, Directory, DirectoryEntry } from "./directory.ts";
 import { type DirectoryTable, directoryTable } from "./directory_table.ts";
 import { TableDirectory } from "./table_directory.ts";
@@ -117,19 +118,16 @@ class WatchedDirectory implements FileDirectory {
     this.#table.replace(await this.#source.read());
   }
 
-  async isLocalDomain(domain: string): Promise<boolean> {
-    await this.#look();
-    return this.#table.isLocalDomain(domain);
+  isLocalDomain(domain: string): Soon<boolean> {
+    return this.#upToDate((table) => table.isLocalDomain(domain));
   }
 
-  async lookup(address: Address): Promise<DirectoryEntry | null> {
-    await this.#look();
-    return this.#table.lookup(address);
+  lookup(address: Address): Soon<DirectoryEntry | null> {
+    return this.#upToDate((table) => table.lookup(address));
   }
 
-  async catchAll(domain: string): Promise<readonly Address[] | null> {
-    await this.#look();
-    return this.#table.catchAll(domain);
+  catchAll(domain: string): Soon<readonly Address[] | null> {
+    return this.#upToDate((table) => table.catchAll(domain));
   }
 
   async verify(name: string, password: string): Promise<Account | null> {
@@ -144,16 +142,22 @@ class WatchedDirectory implements FileDirectory {
     return await this.#table.scramVerifier(name);
   }
 
-  async maySendAs(account: Account, address: Address): Promise<boolean> {
-    await this.#look();
-    return this.#table.maySendAs(account, address);
+  maySendAs(account: Account, address: Address): Soon<boolean> {
+    return this.#upToDate((table) => table.maySendAs(account, address));
   }
 
-  #look(): Promise<void> {
+  /** Asks the table, once the file has been looked at. */
+  #upToDate<T>(ask: (table: TableDirectory) => T): Soon<T> {
+    const look = this.#look();
+    return look === null ? ask(this.#table) : look.then(() => ask(this.#table));
+  }
+
+  /** A look at the file; `null` while the last one is believed. */
+  #look(): Promise<void> | null {
     if (this.#looking !== null) return this.#looking;
     const now = this.#options.clock.now();
     // A clock that was set back must not keep us from looking for a year.
-    if (now < this.#lookAt && this.#lookAt - now <= LOOK_EVERY) return Promise.resolve();
+    if (now < this.#lookAt && this.#lookAt - now <= LOOK_EVERY) return null;
     this.#lookAt = now + LOOK_EVERY;
     this.#looking = this.#lookNow().finally(() => this.#looking = null);
     return this.#looking;

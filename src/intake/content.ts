@@ -12,12 +12,12 @@
 import { describeError } from "../events.ts";
 import { HeadCollector } from "../message/head_collector.ts";
 import { countFields, parseFields, type RawField } from "../message/header.ts";
-import { isPending } from "../policy/chain.ts";
 import type { BodyObserver, Policy, PolicyAnswer } from "../policy/policy.ts";
 import type { Body } from "../queue/body_store.ts";
 import { errorCode } from "../runtime/runtime.ts";
 import { NewlineCheck } from "../smtp/newline_check.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
+import { isPending, type Soon, whenKnown } from "../soon.ts";
 import type { IntakeClient } from "./client.ts";
 import type { IntakeServices } from "./services.ts";
 import { envelopeOf, type Transaction } from "./transaction.ts";
@@ -71,7 +71,7 @@ export class MessageContent {
   }
 
   /** The next octets. Gives, at once or later, the reply to refuse the message with, or `null`. */
-  write(bytes: Uint8Array): Reply | null | Promise<Reply | null> {
+  write(bytes: Uint8Array): Soon<Reply | null> {
     if (this.#fields !== null) return this.#writeBody(bytes);
     const rest = this.#head.write(bytes);
     if (this.#head.state === "too-large") return HEAD_TOO_LARGE;
@@ -83,14 +83,16 @@ export class MessageContent {
   }
 
   /** No more octets come. */
-  async end(): Promise<Reply | null> {
-    if (this.#fields === null) {
-      const rest = this.#head.end();
-      const failure = this.#headComplete() ?? await this.#writeBody(rest);
-      if (failure !== null) return failure;
-    }
-    await this.#body.finish();
-    return null;
+  end(): Soon<Reply | null> {
+    if (this.#fields !== null) return this.#finish(null);
+    const rest = this.#head.end();
+    const failure = this.#headComplete() ?? this.#writeBody(rest);
+    return whenKnown(failure, (failure) => this.#finish(failure));
+  }
+
+  #finish(failure: Reply | null): Reply | null {
+    if (failure === null) this.#body.finish();
+    return failure;
   }
 
   /** What the policy that watched the body says of it. Throws what its observer threw. */
@@ -100,10 +102,10 @@ export class MessageContent {
   }
 
   /** Frees what the message holds. */
-  async dispose(): Promise<void> {
+  dispose(): Soon<void> {
     this.#services.bodies.releaseHead(this.#reserved);
     this.#reserved = 0;
-    await this.#body.dispose().catch((error) => this.#troubled(error));
+    return this.#body.dispose()?.catch((error) => this.#troubled(error));
   }
 
   #headComplete(): Reply | null {
@@ -122,7 +124,7 @@ export class MessageContent {
     return null;
   }
 
-  #writeBody(bytes: Uint8Array): Reply | null | Promise<Reply | null> {
+  #writeBody(bytes: Uint8Array): Soon<Reply | null> {
     if (bytes.length === 0) return null;
     const stored = this.#body.write(bytes);
     if (stored === undefined && this.#observers.size === 0) return null;

@@ -20,6 +20,7 @@ import type { TlsInfo } from "../runtime/runtime.ts";
 import type { MailParameters, RcptParameters } from "../smtp/parameters.ts";
 import { describeReply, type Reply, reply } from "../smtp/reply.ts";
 import type { ServerAnswer } from "../smtp/server_event.ts";
+import { type Soon, whenKnown } from "../soon.ts";
 import type { IntakeClient, IntakeOrigin } from "./client.ts";
 import { MessageContent } from "./content.ts";
 import { finishMessage } from "./finish.ts";
@@ -64,20 +65,23 @@ export class IntakeSession implements IntakeClient {
   }
 
   /** A client connected: the refusal, or `null` to greet it. */
-  connect(): Promise<Reply | null> {
+  connect(): Soon<Reply | null> {
     return this.#stage("connect", (policy) => policy.connect?.(this.view));
   }
 
   /** The client said its name: the refusal, or `null`. */
-  async greet(verb: "HELO" | "EHLO" | "LHLO", name: string): Promise<Reply | null> {
+  greet(verb: "HELO" | "EHLO" | "LHLO", name: string): Soon<Reply | null> {
     const view = { ...this.view, hello: name };
-    const refusal = await this.#stage("hello", (policy) => policy.hello?.(view));
-    if (refusal !== null) return refusal; // RFC 5321 §4.1.4: nothing has changed then
-    await this.#end();
-    this.#view = null;
-    this.hello = name;
-    this.verb = verb;
-    return null;
+    const refusal = this.#stage("hello", (policy) => policy.hello?.(view));
+    return whenKnown(refusal, (refusal) => {
+      if (refusal !== null) return refusal; // RFC 5321 §4.1.4: nothing has changed then
+      return whenKnown(this.#end(), () => {
+        this.#view = null;
+        this.hello = name;
+        this.verb = verb;
+        return null;
+      });
+    });
   }
 
   /** The socket is secured: what was said before is forgotten (RFC 3207 §4.2). */
@@ -121,9 +125,15 @@ export class IntakeSession implements IntakeClient {
   }
 
   /** MAIL. */
-  async sender(sender: Address | null, parameters: MailParameters): Promise<Reply> {
-    if (!(await this.#services.space.hasRoom())) return this.#refused("sender", NO_SPACE, sender);
-    const decision = await this.#decide("sender", (policy) => policy.sender?.(this.view, sender));
+  sender(sender: Address | null, parameters: MailParameters): Soon<Reply> {
+    return whenKnown(this.#services.space.hasRoom(), (room) => {
+      if (!room) return this.#refused("sender", NO_SPACE, sender);
+      const decision = this.#decide("sender", (policy) => policy.sender?.(this.view, sender));
+      return whenKnown(decision, (decided) => this.#senderDecided(sender, parameters, decided));
+    });
+  }
+
+  #senderDecided(sender: Address | null, parameters: MailParameters, decision: Decision): Reply {
     if (decision.action === "refuse") {
       return this.#refused("sender", decision.reply, sender, decision.policy);
     }
@@ -137,56 +147,64 @@ export class IntakeSession implements IntakeClient {
       changes: decision.action === "accept" ? [...decision.changes] : [],
       discard: decision.action === "discard" ? decision : null,
     };
-    return reply(250, "2.1.0", "sender OK");
+    return SENDER_OK;
   }
 
   /** RCPT. */
-  async recipient(recipient: Address, parameters: RcptParameters): Promise<Reply> {
-    const transaction = this.#open();
-    const resolution = await this.#resolve(recipient);
-    if ("code" in resolution) return this.#refused("recipient", resolution, recipient);
-    const accepted: AcceptedRecipient = {
-      address: recipient,
-      parameters,
-      ...resolution,
-      discard: null,
-    };
+  recipient(recipient: Address, parameters: RcptParameters): Soon<Reply> {
+    return whenKnown(
+      this.#resolve(recipient),
+      (resolution) =>
+        "code" in resolution
+          ? this.#refused("recipient", resolution, recipient)
+          : this.#recipientFound(
+            { address: recipient, parameters, ...resolution, discard: null },
+            this.#open(),
+          ),
+    );
+  }
+
+  #recipientFound(accepted: AcceptedRecipient, transaction: Transaction): Soon<Reply> {
+    const { address } = accepted;
     const copies = accepted.mailboxes.length + accepted.remote.length;
     if (transaction.copies + copies > MAX_COPIES) {
-      return this.#refused("recipient", TOO_MANY_COPIES, recipient);
+      return this.#refused("recipient", TOO_MANY_COPIES, address);
     }
-    const decision = await this.#decide(
+    const decision = this.#decide(
       "recipient",
-      (policy) => policy.recipient?.(this.view, recipient, envelopeOf(transaction, accepted)),
+      (policy) => policy.recipient?.(this.view, address, envelopeOf(transaction, accepted)),
     );
-    if (decision.action === "refuse") {
-      return this.#refused("recipient", decision.reply, recipient, decision.policy);
-    }
-    const full = await this.#room(resolution, transaction.parameters.size ?? 0);
-    // Whoever waits can try again; where nobody does, the queue will.
-    const queued = this.origin.unattended === true && this.#services.queue !== null;
-    if (full !== null && !(queued && full.code < 500)) {
-      return this.#refused("recipient", full, recipient);
-    }
-    if (decision.action === "accept") transaction.changes.push(...decision.changes);
-    const discard = decision.action === "discard" ? decision : null;
-    transaction.recipients.push({ ...accepted, discard });
-    transaction.copies += copies;
-    return reply(250, "2.1.5", "recipient OK");
+    return whenKnown(decision, (decision) => {
+      if (decision.action === "refuse") {
+        return this.#refused("recipient", decision.reply, address, decision.policy);
+      }
+      return whenKnown(this.#room(accepted, transaction.parameters.size ?? 0), (full) => {
+        // Whoever waits can try again; where nobody does, the queue will.
+        const queued = this.origin.unattended === true && this.#services.queue !== null;
+        if (full !== null && !(queued && full.code < 500)) {
+          return this.#refused("recipient", full, address);
+        }
+        if (decision.action === "accept") transaction.changes.push(...decision.changes);
+        const discard = decision.action === "discard" ? decision : null;
+        transaction.recipients.push(discard === null ? accepted : { ...accepted, discard });
+        transaction.copies += copies;
+        return RECIPIENT_OK;
+      });
+    });
   }
 
   /** DATA or the first BDAT: 354, or why no message can be taken now. */
-  async begin(): Promise<Reply> {
-    await this.#content?.dispose();
-    this.#content = null;
-    const transaction = this.#open();
-    const body = this.#services.bodies.create();
-    if (body === null) {
-      this.#transaction = null;
-      return reply(451, "4.3.2", "too many large messages at once: try again later");
-    }
-    this.#content = new MessageContent(this.#services, this, transaction, body);
-    return reply(354, undefined, "go ahead; end with a dot on a line of its own");
+  begin(): Soon<Reply> {
+    return whenKnown(this.#discardContent(), () => {
+      const transaction = this.#open();
+      const body = this.#services.bodies.create();
+      if (body === null) {
+        this.#transaction = null;
+        return TOO_MANY_LARGE;
+      }
+      this.#content = new MessageContent(this.#services, this, transaction, body);
+      return GO_AHEAD;
+    });
   }
 
   /** Octets of the message. Gives, at once or later, the reply to refuse the rest with. */
@@ -209,12 +227,12 @@ export class IntakeSession implements IntakeClient {
   }
 
   /** The transaction is gone; where its message was refused as it came, `refusal` says why. */
-  async abort(refusal?: Reply): Promise<void> {
+  abort(refusal?: Reply): Soon<void> {
     if (refusal !== undefined && this.#transaction !== null) {
       const report = new MessageReport(this.#services, this, this.#transaction);
       report.refused(refusal, this.#content?.size ?? 0);
     }
-    await this.#end();
+    return this.#end();
   }
 
   /** VRFY (RFC 5321 §3.5). */
@@ -278,14 +296,21 @@ export class IntakeSession implements IntakeClient {
   }
 
   /** Where mail for an address goes, or why it cannot. */
-  async #resolve(address: Address): Promise<Destinations | Reply> {
-    let resolution: Resolution;
-    try {
-      resolution = await this.#services.router.resolve(address);
-    } catch (error) {
+  #resolve(address: Address): Soon<Destinations | Reply> {
+    const isDown = (error: unknown) => {
       this.#internalError("directory", error);
       return DIRECTORY_DOWN;
+    };
+    try {
+      const resolution = this.#services.router.resolve(address);
+      if (!(resolution instanceof Promise)) return this.#destinations(address, resolution);
+      return resolution.then((found) => this.#destinations(address, found), isDown);
+    } catch (error) {
+      return isDown(error);
     }
+  }
+
+  #destinations(address: Address, resolution: Resolution): Destinations | Reply {
     switch (resolution.kind) {
       case "local": {
         const { mailboxes, remote } = resolution;
@@ -314,7 +339,11 @@ export class IntakeSession implements IntakeClient {
     return relayGround(asker, address, accepts) !== null;
   }
 
-  async #room({ mailboxes, remote }: Destinations, size: number): Promise<Reply | null> {
+  #room(destinations: Destinations, size: number): Soon<Reply | null> {
+    return destinations.mailboxes.length === 0 ? null : this.#askRoom(destinations, size);
+  }
+
+  async #askRoom({ mailboxes, remote }: Destinations, size: number): Promise<Reply | null> {
     const { delivery } = this.#services;
     try {
       const full: Reply[] = [];
@@ -331,18 +360,19 @@ export class IntakeSession implements IntakeClient {
     }
   }
 
-  #decide(stage: Stage, hook: (policy: Policy) => PolicyAnswer): Promise<Decision> {
+  #decide(stage: Stage, hook: (policy: Policy) => PolicyAnswer): Soon<Decision> {
     return this.#services.policies.decide(stage, hook, this);
   }
 
   /** A stage without a message: there is nothing to discard or annotate, so discard turns away. */
-  async #stage(stage: Stage, hook: (policy: Policy) => PolicyAnswer): Promise<Reply | null> {
-    const decision = await this.#decide(stage, hook);
-    if (decision.action === "accept") return null;
-    const given = decision.action === "refuse"
-      ? decision.reply
-      : reply(stage === "connect" ? 554 : 550, "5.7.1", "not accepted");
-    return this.#refused(stage, given, undefined, decision.policy);
+  #stage(stage: Stage, hook: (policy: Policy) => PolicyAnswer): Soon<Reply | null> {
+    return whenKnown(this.#decide(stage, hook), (decision) => {
+      if (decision.action === "accept") return null;
+      const given = decision.action === "refuse"
+        ? decision.reply
+        : reply(stage === "connect" ? 554 : 550, "5.7.1", "not accepted");
+      return this.#refused(stage, given, undefined, decision.policy);
+    });
   }
 
   #refused(stage: Stage, given: Reply, address?: Address | null, policy?: string): Reply {
@@ -384,11 +414,15 @@ export class IntakeSession implements IntakeClient {
     return this.#transaction;
   }
 
-  async #end(): Promise<void> {
+  #end(): Soon<void> {
+    this.#transaction = null;
+    return this.#discardContent();
+  }
+
+  #discardContent(): Soon<void> {
     const content = this.#content;
     this.#content = null;
-    this.#transaction = null;
-    await content?.dispose();
+    return content?.dispose();
   }
 }
 
@@ -396,6 +430,10 @@ function formatPath(address: Address | null): string {
   return address === null ? "<>" : formatAddress(address);
 }
 
+const SENDER_OK = reply(250, "2.1.0", "sender OK");
+const RECIPIENT_OK = reply(250, "2.1.5", "recipient OK");
+const GO_AHEAD = reply(354, undefined, "go ahead; end with a dot on a line of its own");
+const TOO_MANY_LARGE = reply(451, "4.3.2", "too many large messages at once: try again later");
 /** Mailboxes that one message may go to. */
 const MAX_COPIES = 10_000;
 const TOO_MANY_COPIES = reply(452, "4.5.3", "too many mailboxes: send the rest in another message");

@@ -8,6 +8,7 @@
 
 import type { Clock } from "../runtime/runtime.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
+import { isPending, type Soon } from "../soon.ts";
 import type { Change, Policy, PolicyAnswer, Verdict } from "./policy.ts";
 import { checkVerdict } from "./verdict.ts";
 
@@ -45,37 +46,61 @@ export class PolicyChain {
     this.#clock = clock;
   }
 
-  /** Asks each policy by calling `hook` with it; one that has no such hook gives `undefined`. */
-  async decide(
+  /**
+   * Asks each policy by calling `hook` with it; one that has no such hook gives `undefined`. Where all answer at
+   * once, so does this.
+   */
+  decide(
     stage: Stage,
     hook: (policy: Policy) => PolicyAnswer,
     watcher: PolicyWatcher,
-  ): Promise<Decision> {
-    let changes: Change[] | null = null;
-    for (const policy of this.policies) {
-      const verdict = await this.#ask(stage, policy, hook, watcher);
-      if (verdict === undefined || verdict.action === "accept") continue;
-      if (verdict.action === "annotate") {
-        (changes ??= []).push(...verdict.changes);
-      } else if (verdict.action === "discard") {
-        return { action: "discard", reason: verdict.reason, policy: policy.name };
-      } else {
-        return { action: "refuse", reply: verdict.reply, policy: policy.name };
+  ): Soon<Decision> {
+    const changes: Change[] = [];
+    const { policies } = this;
+    for (let index = 0; index < policies.length; index++) {
+      const policy = policies[index]!;
+      const verdict = this.#ask(stage, policy, hook, watcher);
+      if (verdict === undefined) continue;
+      if (verdict instanceof Promise) {
+        return this.#goOn(verdict, index, changes, (next) => this.#ask(stage, next, hook, watcher));
       }
+      const end = weigh(policy, verdict, changes);
+      if (end !== null) return end;
     }
-    return changes === null ? NOTHING : { action: "accept", changes };
+    return accepted(changes);
   }
 
-  async #ask(
+  /** The rest of the chain, from one that has not answered yet. */
+  async #goOn(
+    pending: Promise<Verdict | undefined>,
+    start: number,
+    changes: Change[],
+    ask: (policy: Policy) => Soon<Verdict | undefined>,
+  ): Promise<Decision> {
+    let answer: Soon<Verdict | undefined> = pending;
+    for (let index = start;;) {
+      const verdict = await answer;
+      const end = verdict === undefined ? null : weigh(this.policies[index]!, verdict, changes);
+      if (end !== null) return end;
+      if (++index === this.policies.length) return accepted(changes);
+      answer = ask(this.policies[index]!);
+    }
+  }
+
+  #ask(
     stage: Stage,
     policy: Policy,
     hook: (policy: Policy) => PolicyAnswer,
     watcher: PolicyWatcher,
-  ): Promise<Verdict | undefined> {
+  ): Soon<Verdict | undefined> {
     try {
       const answer = hook(policy);
       // Most policies answer at once; only the others need a timer.
-      return checkVerdict(isPending(answer) ? await this.inTime(policy, answer) : answer);
+      if (!isPending(answer)) return checkVerdict(answer);
+      return this.inTime(policy, answer).then(checkVerdict).catch((error) => {
+        watcher.policyFailed(policy.name, stage, error);
+        return onFailureOf(policy);
+      });
     } catch (error) {
       watcher.policyFailed(policy.name, stage, error);
       return onFailureOf(policy);
@@ -106,7 +131,21 @@ function onFailureOf({ onFailure }: Policy): Verdict {
   }
 }
 
-/** Whether somebody answers later, be it with a promise of another making. */
-export function isPending<T>(answer: T | PromiseLike<T>): answer is PromiseLike<T> {
-  return typeof (answer as PromiseLike<T> | undefined | null)?.then === "function";
+/** What a verdict comes to: `null` where the next policy is to be asked. */
+function weigh(policy: Policy, verdict: Verdict, changes: Change[]): Decision | null {
+  switch (verdict.action) {
+    case "accept":
+      return null;
+    case "annotate":
+      changes.push(...verdict.changes);
+      return null;
+    case "discard":
+      return { action: "discard", reason: verdict.reason, policy: policy.name };
+    default:
+      return { action: "refuse", reply: verdict.reply, policy: policy.name };
+  }
+}
+
+function accepted(changes: readonly Change[]): Decision {
+  return changes.length === 0 ? NOTHING : { action: "accept", changes };
 }

@@ -20,9 +20,11 @@ export interface Body {
   /** Adds octets; the view is free again when this settles, or at once when nothing is returned. */
   write(chunk: Uint8Array): void | Promise<void>;
   /** No more octets come. */
-  finish(): Promise<void>;
+  finish(): void;
   /** The octets from the start, as often as asked. */
   open(): AsyncIterable<Uint8Array>;
+  /** The octets at once, where they are in memory; `null` where they are in a file. Valid until {@link dispose}. */
+  parts(): readonly Uint8Array[] | null;
   /**
    * Moves the file of a finished body to another path of the same file system, whole and synced (the folder is
    * not); `false` when the body is in memory, was moved before, or cannot be moved: it is to be copied then.
@@ -32,7 +34,7 @@ export interface Body {
    */
   move(path: string): Promise<boolean>;
   /** Frees memory and file. Harmless twice. */
-  dispose(): Promise<void>;
+  dispose(): void | Promise<void>;
 }
 
 /** What a store is made of. */
@@ -210,9 +212,12 @@ class StoredBody implements Body {
     if (kept < chunk.length) return this.#spill(chunk.subarray(kept));
   }
 
-  finish(): Promise<void> {
+  finish(): void {
     this.#file?.handle.close();
-    return Promise.resolve();
+  }
+
+  parts(): readonly Uint8Array[] | null {
+    return this.#file === null ? [...this.#inMemory()] : null;
   }
 
   async move(path: string): Promise<boolean> {
@@ -254,14 +259,14 @@ class StoredBody implements Body {
     if (this.#disposed) throw new Error("the message is gone");
   }
 
-  async dispose(): Promise<void> {
+  dispose(): void | Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
     for (const { handle } of this.#readers) handle?.close();
     this.#forget();
     if (this.#file === null) return;
     this.#file.handle.close();
-    if (!this.#moved) await this.#store.removeFile(this.#file.path);
+    if (!this.#moved) return this.#store.removeFile(this.#file.path);
   }
 
   /** Copies into memory what there is room for; gives how much. */

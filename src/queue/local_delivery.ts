@@ -23,6 +23,11 @@ export interface MessageSource {
   /** The body, from its start, as often as asked. A chunk is valid until the next is asked for. */
   openBody(): AsyncIterable<Uint8Array>;
   /**
+   * The body at once, where all of it is in memory; `null` where it is in a file. Views, valid until the source is
+   * given up: whoever keeps octets copies them.
+   */
+  bodyParts?(): readonly Uint8Array[] | null;
+  /**
    * Moves the body, where it is a file, to another path of the same file system, whole and synced (the
    * folder is not); `false` when it is no file or the move cannot be done: then it is to be copied. After a
    * move `openBody` reads it where it went, while it is there.

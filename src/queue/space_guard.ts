@@ -6,6 +6,7 @@
  */
 
 import type { Clock, Files } from "../runtime/runtime.ts";
+import type { Soon } from "../soon.ts";
 
 /** What to keep free where. */
 export interface SpaceGuardOptions {
@@ -26,18 +27,22 @@ const FRESH = 1000;
 export class SpaceGuard {
   readonly #options: SpaceGuardOptions;
   #checked = -Infinity;
-  #room: Promise<boolean> = Promise.resolve(true);
+  #room: Soon<boolean> = true;
 
   constructor(options: SpaceGuardOptions) {
     this.#options = options;
   }
 
   /** Whether new mail may come in. A disk that cannot be asked is taken to have room: writing will tell. */
-  hasRoom(): Promise<boolean> {
+  hasRoom(): Soon<boolean> {
     const now = this.#options.clock.now();
     if (now - this.#checked >= FRESH || now < this.#checked) {
       this.#checked = now;
-      this.#room = this.#look();
+      const looking = this.#look();
+      this.#room = looking;
+      looking.then((room) => {
+        if (this.#room === looking) this.#room = room;
+      });
     }
     return this.#room;
   }

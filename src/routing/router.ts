@@ -27,6 +27,7 @@
 import { type Address, domainKey, mailboxKey } from "../address.ts";
 import type { Directory, Mailbox } from "../directory/directory.ts";
 import { type Destination, expandAliases, type MailboxDestination } from "./aliases.ts";
+import { isPending, type Soon } from "../soon.ts";
 import { withoutTag } from "./subaddress.ts";
 
 /** What becomes of mail for an address. */
@@ -119,19 +120,28 @@ export class Router {
     this.#own = new Set(["", options.hostname, ...options.literals ?? []].map(domainKey));
   }
 
-  /** Where mail for the address goes. `watch` is told of every step. */
-  async resolve(address: Address, watch?: (step: RouterStep) => void): Promise<Resolution> {
-    if (!await this.#isOurs(address.domain)) {
-      told(watch, address, "elsewhere", REMOTE);
-      return { kind: "relay" };
+  /**
+   * Where mail for the address goes; at once for a domain that is known not to be ours. `watch` is told of every
+   * step.
+   */
+  resolve(address: Address, watch?: (step: RouterStep) => void): Soon<Resolution> {
+    const ours = this.#isOurs(address.domain);
+    if (isPending(ours)) {
+      return ours.then((found) =>
+        found ? this.#resolveOurs(address, watch) : elsewhere(address, watch)
+      );
     }
+    return ours ? this.#resolveOurs(address, watch) : elsewhere(address, watch);
+  }
+
+  async #resolveOurs(address: Address, watch: Watch): Promise<Resolution> {
     // Before everything else: no catch-all may catch it.
     const sender = this.#options.restoreSender?.(address) ?? null;
     if (sender !== null) {
       told(watch, address, "rewritten-sender", { kind: "alias", targets: [sender] });
       // It may be of another domain of ours, or rewritten by us before: mail for it ends here then. Each
       // restored address is shorter than the one before.
-      if (await this.#isOurs(sender.domain)) return await this.resolve(sender, watch);
+      if (await this.#isOurs(sender.domain)) return await this.#resolveOurs(sender, watch);
       return { kind: "returned", address: sender };
     }
     const { mailboxes, remote } = await expandAliases(address, (one) => this.#find(one, watch));
@@ -143,8 +153,8 @@ export class Router {
     return { kind: "local", mailboxes: [{ mailbox, address }], remote: [] };
   }
 
-  async #isOurs(domain: string): Promise<boolean> {
-    return this.#own.has(domainKey(domain)) || await this.#directory.isLocalDomain(domain);
+  #isOurs(domain: string): boolean | Promise<boolean> {
+    return this.#own.has(domainKey(domain)) || this.#directory.isLocalDomain(domain);
   }
 
   async #find(address: Address, watch: Watch): Promise<Destination> {
@@ -184,8 +194,14 @@ export class Router {
   }
 }
 
+const RELAY: Resolution = { kind: "relay" };
 const REMOTE: Destination = { kind: "remote" };
 const NOBODY: Destination = { kind: "unknown" };
+
+function elsewhere(address: Address, watch: Watch): Resolution {
+  told(watch, address, "elsewhere", REMOTE);
+  return RELAY;
+}
 
 /** The destination, once who watches has been told. */
 function told(

@@ -40,13 +40,11 @@ export class DenoConnection implements Connection {
     return this.#conn.read(into).catch(rethrow);
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
-    try {
-      let written = await this.#conn.write(bytes);
-      while (written < bytes.length) written += await this.#conn.write(bytes.subarray(written));
-    } catch (error) {
-      rethrow(error);
-    }
+  write(bytes: Uint8Array): Promise<void> {
+    return this.#conn.write(bytes).then(
+      (written) => written < bytes.length ? this.write(bytes.subarray(written)) : undefined,
+      rethrow,
+    );
   }
 
   closeWrite(): Promise<void> {

@@ -19,6 +19,7 @@ import { type Reply, reply } from "../smtp/reply.ts";
 import type { ServerAnswer, ServerEvent } from "../smtp/server_event.ts";
 import { ServerSession } from "../smtp/server_session.ts";
 import type { SessionSettings } from "../smtp/session_settings.ts";
+import { type Soon, whenKnown } from "../soon.ts";
 import { AnswerWait, NoAnswer } from "./answer_wait.ts";
 import { ConnectionBuffers, type ReadBuffers } from "./read_buffers.ts";
 import type { Role } from "./roles.ts";
@@ -174,15 +175,15 @@ export class SmtpConnection {
   async #loop(): Promise<void> {
     this.#readEarly();
     for (;;) {
-      const event = this.#session.next();
-      if (event !== null) {
-        await this.#handle(event);
-        if (this.#session.pendingOutput >= FLUSH_AT) await this.#flush();
+      const pending = this.#proceed();
+      if (pending !== null) {
+        await pending;
         continue;
       }
+      // Here each round trip of each client passes by: what is one call more is here one promise more.
+      if (this.#session.pendingOutput > 0) await this.#flush();
       switch (this.#session.waiting) {
         case "bytes":
-          await this.#flush();
           if (this.#stopping && this.#mayStop()) {
             this.#reason = "stopping";
             this.#session.shutDown(SHUTTING_DOWN);
@@ -192,16 +193,25 @@ export class SmtpConnection {
           if (!this.#received(await this.#reading)) return;
           break;
         case "tls":
-          await this.#flush();
           await this.#secure();
           this.#session.tlsStarted();
           break;
         case "closed":
-          await this.#flush();
           return await this.#farewell();
         case "answer":
           throw new Error("a question was left without an answer");
       }
+    }
+  }
+
+  /** Handles what has come, as far as it is answered at once; gives what has to be waited for. */
+  #proceed(): Promise<void> | null {
+    for (;;) {
+      if (this.#session.pendingOutput >= FLUSH_AT) return this.#flush();
+      const event = this.#session.next();
+      if (event === null) return null;
+      const handled = this.#handle(event);
+      if (handled instanceof Promise) return handled;
     }
   }
 
@@ -227,20 +237,25 @@ export class SmtpConnection {
     return true;
   }
 
-  async #flush(): Promise<void> {
-    if (this.#session.pendingOutput === 0) return;
+  /** Writes the replies that are made: the client has its time to read them. */
+  #flush(): Promise<void> {
     this.#setDeadline(this.#session.timeout);
-    await this.#write();
+    return this.#write();
   }
 
-  async #write(): Promise<void> {
+  #write(): Promise<void> {
     this.#writing = true;
-    try {
-      await this.#connection.write(this.#session.take());
-    } finally {
-      this.#writing = false;
-    }
+    return this.#connection.write(this.#session.take()).then(this.#written, this.#notWritten);
   }
+
+  readonly #written = (): void => {
+    this.#writing = false;
+  };
+
+  readonly #notWritten = (error: unknown): never => {
+    this.#writing = false;
+    throw error;
+  };
 
   /**
    * Ends our direction first (FIN, and under TLS close_notify: RFC 8446 §6.1) and hears the peer out for
@@ -277,39 +292,41 @@ export class SmtpConnection {
   }
 
   /** What an event means: a question for intake, or a fact to note. */
-  async #handle(event: ServerEvent): Promise<void> {
+  #handle(event: ServerEvent): Soon<void> {
     switch (event.type) {
       case "connect":
-        return await this.#connect();
+        return this.#connect();
       case "hello":
-        return this.#answer(await this.#soon(this.#intake.greet(event.verb, event.name)), HELLO_OK);
+        return this.#answer(this.#intake.greet(event.verb, event.name), HELLO_OK);
       case "auth":
       case "scram":
       case "authenticated":
-        return this.#session.answer(await this.#soon(this.#intake.login(event)));
+        return whenKnown(
+          this.#soon(this.#intake.login(event)),
+          (given) => this.#session.answer(given),
+        );
       case "auth-failed":
         return this.#intake.loginFailed(event.mechanism, event.name, event.reason);
       case "sender":
-        return this.#answer(await this.#soon(this.#intake.sender(event.sender, event.parameters)));
+        return this.#answer(this.#intake.sender(event.sender, event.parameters));
       case "recipient":
-        return this.#answer(
-          await this.#soon(this.#intake.recipient(event.recipient, event.parameters)),
-        );
+        return this.#answer(this.#intake.recipient(event.recipient, event.parameters));
       case "body":
-        return await this.#begin();
+        return whenKnown(this.#intake.begin(), (started) => this.#begun(started));
       case "chunk":
-        return await this.#chunk(event.bytes);
+        return this.#chunk(event.bytes);
       case "end":
         this.#messageDeadline = Infinity;
-        return this.#session.answer(
-          replyOrReplies(await this.#soon(this.#intake.end()), this.#intake),
+        return whenKnown(
+          this.#soon(this.#intake.end()),
+          (replies) => this.#session.answer(replyOrReplies(replies, this.#intake)),
         );
       case "abort":
-        return await this.#intake.abort(event.refusal);
+        return this.#intake.abort(event.refusal);
       case "verify":
-        return this.#answer(await this.#soon(this.#intake.verify(event.argument)));
+        return this.#answer(this.#intake.verify(event.argument));
       case "expand":
-        return this.#answer(await this.#soon(this.#intake.expand(event.argument)));
+        return this.#answer(this.#intake.expand(event.argument));
       case "etrn":
         return this.#answer(this.#intake.etrn(event.domain));
       case "fault":
@@ -326,7 +343,7 @@ export class SmtpConnection {
     const { hostname, banner } = this.#settings.session;
     const refusal = await this.#soon(this.#intake.connect());
     await this.#takeEarlyTalk();
-    this.#answer(refusal ?? reply(220, undefined, `${hostname} ${banner}`));
+    this.#session.answer({ reply: refusal ?? reply(220, undefined, `${hostname} ${banner}`) });
   }
 
   /** What came while the greeting was decided goes to the session first: it must see who talks early. */
@@ -340,29 +357,31 @@ export class SmtpConnection {
     this.#reading = null;
   }
 
-  async #begin(): Promise<void> {
-    const started = await this.#intake.begin();
+  #begun(started: Reply): void {
     if (started.code === 354) {
       this.#messageDeadline = this.#services.clock.now() +
         this.#settings.session.limits.timeouts.message;
     }
-    this.#answer(started);
+    this.#session.answer({ reply: started });
   }
 
-  async #chunk(bytes: Uint8Array): Promise<void> {
-    const refusal = this.#intake.chunk(bytes);
-    const given = refusal instanceof Promise ? await this.#soon(refusal) : refusal;
-    if (given === null) return;
-    await this.#intake.abort(given);
-    this.#session.refuse(given);
+  #chunk(bytes: Uint8Array): Soon<void> {
+    return whenKnown(this.#soon(this.#intake.chunk(bytes)), (refusal) => {
+      if (refusal === null) return;
+      return whenKnown(this.#intake.abort(refusal), () => this.#session.refuse(refusal));
+    });
   }
 
-  #answer(given: Reply | null, otherwise?: Reply): void {
-    this.#session.answer({ reply: given ?? otherwise! });
+  #answer(given: Soon<Reply | null>, otherwise?: Reply): Soon<void> {
+    return whenKnown(
+      this.#soon(given),
+      (known) => this.#session.answer({ reply: known ?? otherwise! }),
+    );
   }
 
-  /** Waits for an answer of ours: the client's time does not run. */
-  #soon<T>(answer: Promise<T>): Promise<T> {
+  /** An answer of ours; while it is awaited the client's time does not run. */
+  #soon<T>(answer: Soon<T>): Soon<T> {
+    if (!(answer instanceof Promise)) return answer;
     this.deadline = this.#services.clock.now() + ANSWER_LIMIT;
     return this.#answers.wait(answer, this.#session.pendingOutput > 0);
   }

@@ -39,6 +39,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "src/events.ts",
     "src/net_address.ts",
     "src/socket_address.ts",
+    "src/soon.ts",
   ],
   ["src/smtp/", "src/message/", "src/address.ts", "src/domain_pattern.ts"],
   ["src/queue/", "src/directory/", "src/observe/"],

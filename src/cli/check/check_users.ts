@@ -167,7 +167,7 @@ async function checkPostmasterName(
   postmaster: Address | null,
 ): Promise<CheckFinding[]> {
   if (postmaster === null) return [];
-  const found = await router.resolve(postmaster).catch(() => null);
+  const found = await Promise.try(() => router.resolve(postmaster)).catch(() => null);
   if (found?.kind !== "unknown") return [];
   const what = `nobody has the address ${formatAddress(postmaster)}`;
   const advice = "name a user, an alias or an address elsewhere; yizhan user list shows the users";
@@ -184,7 +184,9 @@ async function checkPostmaster(
   for (const domain of new Set([...table.domains, ...configured.map(domainKey)])) {
     const rules: RouterRule[] = [];
     const address = { local: "postmaster", domain };
-    await router.resolve(address, ({ rule }) => rules.push(rule)).catch(() => {});
+    await Promise.try(() => router.resolve(address, ({ rule }) => rules.push(rule))).catch(
+      () => {},
+    );
     if (rules.includes("own-postmaster")) unread.push(domain);
   }
   if (unread.length === 0) return [];
