@@ -5,7 +5,7 @@
  * @module
  */
 
-import { decode, encode } from "../bytes.ts";
+import { decode, encode, encodeBrief, isPrintable } from "../bytes.ts";
 
 /** One reply to one command. */
 export interface Reply {
@@ -29,8 +29,22 @@ export interface Reply {
  * ```
  */
 export function reply(code: number, enhanced: string | undefined, text: string): Reply {
-  const lines = text.split(/\r\n|\r|\n/);
+  const broken = text.includes("\n") || text.includes("\r");
+  const lines = broken ? text.split(/\r\n|\r|\n/) : [text];
   return enhanced === undefined ? { code, lines } : { code, enhanced, lines };
+}
+
+/** The octets of replies that never change, with and without enhanced codes, once they were written. */
+const FIXED = new WeakMap<Reply, { enhanced: Uint8Array | null; plain: Uint8Array | null }>();
+
+/**
+ * {@link reply}, for those that stay the same and are said again and again: its octets are made once. What
+ * comes out must not be changed.
+ */
+export function fixedReply(code: number, enhanced: string | undefined, text: string): Reply {
+  const fixed = reply(code, enhanced, text);
+  FIXED.set(fixed, { enhanced: null, plain: null });
+  return fixed;
 }
 
 /** Whether a reply is a Positive Completion, 2xx (RFC 5321 §4.2.1). */
@@ -43,21 +57,30 @@ const MAX_TEXT = 490;
 
 /**
  * The octets of a reply. Control characters become `?`, over-long lines are cut, so that no text can
- * break the dialogue. With `enhanced` the RFC 2034 code leads each line of a 2xx, 4xx or 5xx reply.
+ * break the dialogue. With `enhanced` the RFC 2034 code leads each line of a 2xx, 4xx or 5xx reply. The
+ * octets are to be written, not kept and not changed.
  */
 export function formatReply(value: Reply, enhanced = true): Uint8Array {
+  const fixed = FIXED.get(value);
+  if (fixed === undefined) return encodeBrief(formatText(value, enhanced));
+  return fixed[enhanced ? "enhanced" : "plain"] ??= encode(formatText(value, enhanced));
+}
+
+function formatText(value: Reply, enhanced: boolean): string {
   const prefix = enhanced && value.enhanced !== undefined ? `${value.enhanced} ` : "";
   const lines = value.lines.length === 0 ? [""] : value.lines;
   let text = "";
-  lines.forEach((line, index) => {
-    const mark = index === lines.length - 1 ? " " : "-";
+  for (let i = 0; i < lines.length; i++) {
+    const line = lines[i]!;
+    const mark = i === lines.length - 1 ? " " : "-";
     text += `${value.code}${mark}${prefix}${value.code === 334 ? line : clean(line)}\r\n`;
-  });
-  return encode(text);
+  }
+  return text;
 }
 
 /** A text fit for a reply. A 334 is base64 of our own making and may be longer (RFC 4954 §4). */
 function clean(line: string): string {
+  if (line.length <= MAX_TEXT && isPrintable(line)) return line;
   // deno-lint-ignore no-control-regex
   const visible = line.replace(/[\x00-\x08\x0a-\x1f\x7f]/g, "?").toWellFormed();
   if (visible.length * 3 <= MAX_TEXT) return visible;
