@@ -11,7 +11,7 @@
 
 import { describeError } from "../events.ts";
 import { HeadCollector } from "../message/head_collector.ts";
-import { countFields, parseFields, type RawField } from "../message/header.ts";
+import { Head } from "../message/head.ts";
 import type { BodyObserver, Policy, PolicyAnswer } from "../policy/policy.ts";
 import type { Body } from "../queue/body_store.ts";
 import { errorCode } from "../runtime/runtime.ts";
@@ -28,11 +28,12 @@ export class MessageContent {
   readonly #client: IntakeClient;
   readonly #transaction: Transaction;
   readonly #body: Body;
-  readonly #head = new HeadCollector();
-  readonly #observers = new Map<Policy, BodyObserver>();
+  readonly #collector = new HeadCollector();
+  /** Those who watch the body; `null` for nobody, which is most mail. */
+  #observers: Map<Policy, BodyObserver> | null = null;
   /** What the observers of these policies threw. */
   readonly #broken = new Map<Policy, unknown>();
-  #fields: RawField[] | null = null;
+  #head: Head | null = null;
   /** Octets of the memory for heads. */
   #reserved = 0;
 
@@ -48,15 +49,15 @@ export class MessageContent {
     this.#body = body;
   }
 
-  /** The header fields as they came; none before the head is complete. */
-  get fields(): readonly RawField[] {
-    return this.#fields ?? [];
+  /** The header section as it came. Not to be asked for before {@link end}. */
+  get head(): Head {
+    return this.#head!;
   }
 
   /** Whether lines of the head end as they should; only BINARYMIME can bring others this far. */
   get headIsClean(): boolean {
     const check = new NewlineCheck();
-    check.scan(this.#head.head);
+    check.scan(this.#collector.head);
     return !check.bare;
   }
 
@@ -67,14 +68,14 @@ export class MessageContent {
 
   /** Octets so far, as the client counts them. */
   get size(): number {
-    return this.#head.head.length + 2 + this.#body.size;
+    return this.#collector.head.length + 2 + this.#body.size;
   }
 
   /** The next octets. Gives, at once or later, the reply to refuse the message with, or `null`. */
   write(bytes: Uint8Array): Soon<Reply | null> {
-    if (this.#fields !== null) return this.#writeBody(bytes);
-    const rest = this.#head.write(bytes);
-    if (this.#head.state === "too-large") return HEAD_TOO_LARGE;
+    if (this.#head !== null) return this.#writeBody(bytes);
+    const rest = this.#collector.write(bytes);
+    if (this.#collector.state === "too-large") return HEAD_TOO_LARGE;
     const held = bytes.length - (rest?.length ?? 0);
     if (!this.#services.bodies.reserveHead(held)) return TOO_MUCH_AT_ONCE;
     this.#reserved += held;
@@ -84,8 +85,8 @@ export class MessageContent {
 
   /** No more octets come. */
   end(): Soon<Reply | null> {
-    if (this.#fields !== null) return this.#finish(null);
-    const rest = this.#head.end();
+    if (this.#head !== null) return this.#finish(null);
+    const rest = this.#collector.end();
     const failure = this.#headComplete() ?? this.#writeBody(rest);
     return whenKnown(failure, (failure) => this.#finish(failure));
   }
@@ -98,7 +99,7 @@ export class MessageContent {
   /** What the policy that watched the body says of it. Throws what its observer threw. */
   verdictOf(policy: Policy): PolicyAnswer {
     if (this.#broken.has(policy)) throw this.#broken.get(policy);
-    return this.#observers.get(policy)?.end();
+    return this.#observers?.get(policy)?.end();
   }
 
   /** Frees what the message holds. */
@@ -109,25 +110,31 @@ export class MessageContent {
   }
 
   #headComplete(): Reply | null {
-    if (countFields(this.#head.head) > MAX_FIELDS) return TOO_MANY_FIELDS;
-    this.#fields = parseFields(this.#head.head);
-    const envelope = envelopeOf(this.#transaction);
+    const head = new Head(this.#collector.head);
+    if (head.count > MAX_FIELDS) return TOO_MANY_FIELDS;
+    this.#head = head;
     for (const policy of this.#services.policies.policies) {
-      try {
-        const observer = policy.body?.(this.#client.view, [...this.#fields], envelope);
-        if (observer === undefined) continue;
-        this.#observers.set(policy, checkObserver(observer));
-      } catch (error) {
-        this.#broken.set(policy, error);
-      }
+      if (policy.body !== undefined) this.#watch(policy, head);
     }
     return null;
+  }
+
+  #watch(policy: Policy, head: Head): void {
+    try {
+      const envelope = envelopeOf(this.#transaction);
+      const observer = policy.body?.(this.#client.view, head.fields, envelope);
+      if (observer === undefined) return;
+      this.#observers ??= new Map();
+      this.#observers.set(policy, checkObserver(observer));
+    } catch (error) {
+      this.#broken.set(policy, error);
+    }
   }
 
   #writeBody(bytes: Uint8Array): Soon<Reply | null> {
     if (bytes.length === 0) return null;
     const stored = this.#body.write(bytes);
-    if (stored === undefined && this.#observers.size === 0) return null;
+    if (stored === undefined && this.#observers === null) return null;
     return this.#settle(bytes, stored);
   }
 
@@ -146,7 +153,7 @@ export class MessageContent {
   }
 
   async #observe(bytes: Uint8Array): Promise<void> {
-    for (const [policy, observer] of this.#observers) {
+    for (const [policy, observer] of this.#observers ?? []) {
       if (this.#broken.has(policy)) continue;
       try {
         const seen = observer.write(bytes);

@@ -11,25 +11,16 @@
 
 import { type Address, mailboxKey } from "../address.ts";
 import type { Mailbox } from "../directory/directory.ts";
-import { countReceived, formatReceived, withProtocol } from "../message/received.ts";
-import { formatFields, type RawField } from "../message/header.ts";
-import type { Decision } from "../policy/chain.ts";
 import type { LocalRecipient, MessageSource } from "../queue/local_delivery.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import type { IntakeClient } from "./client.ts";
 import type { MessageContent } from "./content.ts";
-import { applyChanges, fixSubmission, MAX_HOPS } from "./head_edits.ts";
 import { enqueue, needsQueue } from "./enqueue.ts";
+import { judge } from "./judge.ts";
 import { type CopiesFailure, deliverTogether } from "./local_copies.ts";
 import { MessageReport } from "./report.ts";
 import type { IntakeServices, QueueServices } from "./services.ts";
-import { type AcceptedRecipient, envelopeOf, type Transaction } from "./transaction.ts";
-
-/** What the checks and policies came to. */
-type Judgement =
-  | { readonly fields: readonly RawField[] }
-  | { readonly reply: Reply; readonly policy?: string }
-  | { readonly discard: { readonly policy: string; readonly reason: string } };
+import type { AcceptedRecipient, Transaction } from "./transaction.ts";
 
 /** Finishes one message: one reply, or in LMTP one for each recipient. */
 export async function finishMessage(
@@ -41,10 +32,12 @@ export async function finishMessage(
   const report = new MessageReport(services, client, transaction);
   const forAll = (given: Reply) =>
     new Array<Reply>(client.origin.lmtp ? transaction.recipients.length : 1).fill(given);
-  const failure = await content.end();
-  const judged = failure === null
-    ? await judge(services, client, transaction, content)
+  const ended = content.end();
+  const failure = ended instanceof Promise ? await ended : ended;
+  const judging = failure === null
+    ? judge(services, client, transaction, content)
     : { reply: failure };
+  const judged = judging instanceof Promise ? await judging : judging;
   if ("reply" in judged) {
     report.refused(judged.reply, content.size, judged.policy);
     return forAll(judged.reply);
@@ -53,98 +46,35 @@ export async function finishMessage(
     report.discarded(judged.discard);
     return forAll(taken(transaction));
   }
+  const { body } = content;
   const source: MessageSource = {
-    head: formatFields(judged.fields),
-    bodySize: content.body.size,
+    head: judged.head.octets,
+    bodySize: body.size,
     ...(client.origin.handedIn !== undefined && { received: client.origin.handedIn }),
-    openBody: () => content.body.open(),
-    moveBody: (path) => content.body.move(path),
+    openBody: () => body.open(),
+    bodyParts: () => body.parts(),
+    moveBody: (path) => body.move(path),
   };
-  const groups = client.origin.lmtp
-    ? transaction.recipients.map((recipient) => [recipient])
-    : [transaction.recipients];
-  const replies: Reply[] = [];
-  const made = new Set<string>();
-  for (const [index, group] of groups.entries()) {
-    const id = groups.length === 1 ? transaction.id : `${transaction.id}.${index}`;
-    const message: Message = { services, client, transaction, source, report, made, id };
-    replies.push(await accept(message, group));
-  }
-  report.finished(judged.fields, source, replies);
+  const message = { services, client, transaction, source, report };
+  const replies = client.origin.lmtp && transaction.recipients.length > 1
+    ? await acceptEach(message, transaction.recipients)
+    : [await accept({ ...message, made: null, id: transaction.id }, transaction.recipients)];
+  report.finished(judged.head, source, replies);
   return replies;
 }
 
-/** Completes the head and asks the policies: first those that watched the body, then all of the whole. */
-async function judge(
-  { policies, clock, hostname }: IntakeServices,
-  client: IntakeClient,
-  transaction: Transaction,
-  content: MessageContent,
-): Promise<Judgement> {
-  if (countReceived(content.fields) > MAX_HOPS) return { reply: TOO_MANY_HOPS };
-  if (transaction.parameters.body === "BINARYMIME" && !content.headIsClean) {
-    return { reply: BARE_NEWLINE };
+/** Takes a message for each recipient by itself (RFC 2033 §4.2). */
+async function acceptEach(
+  message: Omit<Message, "made" | "id">,
+  recipients: readonly AcceptedRecipient[],
+): Promise<Reply[]> {
+  const replies: Reply[] = [];
+  const made = new Set<string>();
+  for (const [index, recipient] of recipients.entries()) {
+    const id = `${message.transaction.id}.${index}`;
+    replies.push(await accept({ ...message, made, id }, [recipient]));
   }
-  const now = clock.now();
-  const completed = client.origin.submission
-    ? fixSubmission(content.fields, { now, id: transaction.id, hostname })
-    : content.fields;
-  const fields = [trace(client, transaction, hostname, now), ...completed];
-
-  const watched = await policies.decide(
-    "body",
-    (policy) => content.verdictOf(policy),
-    client,
-  );
-  if (watched.action !== "accept") return ending(watched);
-  const message = {
-    session: client.view,
-    envelope: envelopeOf(transaction),
-    fields: [...fields],
-    bodySize: content.body.size,
-    openBody: () => content.body.open(),
-  };
-  const whole = await policies.decide(
-    "message",
-    (policy) => policy.message?.(message),
-    client,
-  );
-  if (whole.action !== "accept") return ending(whole);
-  if (transaction.discard !== null) return { discard: transaction.discard };
-  const changes = [...transaction.changes, ...watched.changes, ...whole.changes];
-  return { fields: applyChanges(fields, changes) };
-}
-
-function ending(decision: Exclude<Decision, { action: "accept" }>): Judgement {
-  return decision.action === "discard" ? { discard: decision } : decision;
-}
-
-/** The Received field of this station (RFC 5321 §4.4). */
-function trace(
-  client: IntakeClient,
-  { recipients, parameters, id }: Transaction,
-  hostname: string,
-  time: number,
-): RawField {
-  return formatReceived({
-    hello: client.hello,
-    client: client.client,
-    by: hostname,
-    protocol: withProtocol({
-      extended: client.verb !== "HELO",
-      lmtp: client.origin.lmtp,
-      smtputf8: parameters.smtputf8 === true,
-      tls: client.tls !== null,
-      auth: client.identity !== null,
-      dropped: client.origin.user !== undefined,
-    }),
-    ...(client.origin.user && { user: client.origin.user }),
-    tls: client.tls,
-    id,
-    // RFC 5321 §7.6: to name one of several would tell them of each other.
-    ...(recipients.length === 1 && { recipient: recipients[0]!.address }),
-    time,
-  });
+  return replies;
 }
 
 /** A message on its last steps. */
@@ -154,8 +84,11 @@ interface Message {
   readonly transaction: Transaction;
   readonly source: MessageSource;
   readonly report: MessageReport;
-  /** Mailboxes that have their copy already, and all places that the queue will see to. */
-  readonly made: Set<string>;
+  /**
+   * Where recipients are taken one by one: mailboxes that have their copy already, and all places that the queue
+   * will see to.
+   */
+  readonly made: Set<string> | null;
   /** What the queue would call it. */
   readonly id: string;
 }
@@ -191,11 +124,7 @@ async function putInQueue(
   queue: QueueServices,
   recipients: readonly AcceptedRecipient[],
 ): Promise<Reply | null> {
-  const left = recipients.map((recipient) => ({
-    ...recipient,
-    mailboxes: recipient.mailboxes.filter(({ mailbox }) => !made.has(placeOf(mailbox))),
-    remote: recipient.remote.filter((address) => !made.has(placeBeyond(address))),
-  })).filter(({ mailboxes, remote }) => mailboxes.length + remote.length > 0);
+  const left = made === null ? recipients : notYetMade(recipients, made);
   if (left.length === 0) return null;
   const failure = await enqueue(services, queue, client, {
     ...{ transaction, source, id },
@@ -203,11 +132,23 @@ async function putInQueue(
   });
   if (failure !== null) return failure;
   report.queued();
+  if (made === null) return null;
   for (const { mailboxes, remote } of left) {
     for (const { mailbox } of mailboxes) made.add(placeOf(mailbox));
     for (const address of remote) made.add(placeBeyond(address));
   }
   return null;
+}
+
+function notYetMade(
+  recipients: readonly AcceptedRecipient[],
+  made: ReadonlySet<string>,
+): AcceptedRecipient[] {
+  return recipients.map((recipient) => ({
+    ...recipient,
+    mailboxes: recipient.mailboxes.filter(({ mailbox }) => !made.has(placeOf(mailbox))),
+    remote: recipient.remote.filter((address) => !made.has(placeBeyond(address))),
+  })).filter(({ mailboxes, remote }) => mailboxes.length + remote.length > 0);
 }
 
 function placeOf({ domain, user }: Mailbox): string {
@@ -226,7 +167,7 @@ async function deliver(
   const copies = copiesFor(transaction, recipients, made);
   const outcome = await deliverTogether(delivery, source, [...copies.values()]);
   if (!Array.isArray(outcome)) return outcome;
-  for (const place of copies.keys()) made.add(place);
+  for (const place of copies.keys()) made?.add(place);
   report.delivered([...copies.values()], outcome);
   return null;
 }
@@ -240,13 +181,13 @@ function isBinary({ parameters }: Transaction): boolean {
 function copiesFor(
   { sender, id: messageId }: Transaction,
   recipients: readonly AcceptedRecipient[],
-  made: ReadonlySet<string>,
+  made: ReadonlySet<string> | null,
 ): Map<string, LocalRecipient> {
   const copies = new Map<string, LocalRecipient>();
   for (const { mailboxes } of recipients) {
     for (const { mailbox, address } of mailboxes) {
       const key = placeOf(mailbox);
-      if (made.has(key) || copies.has(key)) continue;
+      if (made?.has(key) || copies.has(key)) continue;
       copies.set(key, { mailbox, address, sender, messageId });
     }
   }
@@ -256,6 +197,3 @@ function copiesFor(
 function taken({ id }: Transaction): Reply {
   return reply(250, "2.0.0", `taken as ${id}`);
 }
-
-const BARE_NEWLINE = reply(550, "5.6.0", "bare CR or LF in the header section");
-const TOO_MANY_HOPS = reply(554, "5.4.6", "too many hops: this mail is going round in circles");

@@ -7,7 +7,8 @@
 import { type Address, formatAddress } from "../address.ts";
 import { describeError } from "../events.ts";
 import { decodeEncodedWords } from "../message/encoded_word.ts";
-import { fieldValue, findField, type RawField } from "../message/header.ts";
+import type { Head } from "../message/head.ts";
+import { fieldValue } from "../message/header.ts";
 import type { LocalRecipient, MessageSource, PreparedDelivery } from "../queue/local_delivery.ts";
 import { describeReply, type Reply } from "../smtp/reply.ts";
 import type { IntakeClient } from "./client.ts";
@@ -62,11 +63,10 @@ export class MessageReport {
   }
 
   /** The message is answered for. */
-  finished(fields: readonly RawField[], source: MessageSource, replies: readonly Reply[]): void {
+  finished({ subject }: Head, source: MessageSource, replies: readonly Reply[]): void {
     const size = source.head.length + 2 + source.bodySize;
     const refusal = replies.every(({ code }) => code >= 400) ? replies[0] : undefined;
     if (refusal !== undefined) return this.refused(refusal, size);
-    const subject = findField(fields, "Subject");
     this.#services.emit({
       type: "message.accepted",
       ...this.#ids(),

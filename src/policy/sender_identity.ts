@@ -93,9 +93,9 @@ export function senderIdentity(directory: Directory, options: SenderIdentityOpti
       const name = accountOf(session);
       return name === null || sender === null ? undefined : check(name, sender, []);
     },
-    message({ session, fields }) {
-      const account = accountOf(session);
-      return account === null || !checkFrom ? undefined : check(account, null, fields);
+    message(message) {
+      const account = accountOf(message.session);
+      return account === null || !checkFrom ? undefined : check(account, null, message.fields);
     },
   };
 }

@@ -53,6 +53,7 @@ export function toQueued(
 
 /** Each mailbox and each address elsewhere once, however many recipients lead there. */
 export function withoutTwins(recipients: readonly QueuedRecipient[]): QueuedRecipient[] {
+  if (recipients.length === 1) return [...recipients];
   const seen = new Set<string>();
   return recipients.filter(({ address, mailbox }) => {
     const key = mailbox === undefined
