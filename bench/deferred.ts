@@ -17,6 +17,9 @@ import { MessageFiles } from "../src/queue/spool/message_files.ts";
 import { openSpool } from "../src/queue/spool/spool_store.ts";
 import { denoRuntime } from "../src/runtime/deno.ts";
 import type { Files } from "../src/runtime/runtime.ts";
+import { commandLine } from "./support/command_line.ts";
+import { type Figure, figureOf, formatFigure, formatFigures } from "./support/figure.ts";
+import { formatMachine, thisMachine } from "./support/machine.ts";
 
 const HOUR = 3_600_000;
 const BODY = encode("A small body.\r\n".repeat(40));
@@ -138,23 +141,40 @@ async function measureElsewhere(directory: string, count: number): Promise<Findi
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
+/** What was found, figure by figure. */
+function figuresOf(found: Findings): Figure[] {
+  const figure = (name: string, unit: string, value: number) =>
+    figureOf("deferred", name, unit, [value]);
+  return [
+    figure("open the spool", "ms", found.open),
+    figure("claim all that are overdue", "ms", found.claimed),
+    figure("list, until the first is there", "ms", found.firstListed),
+    figure("list, all of them", "ms", found.listed),
+    figure("memory after opening", "MB", found.openRss),
+    figure("memory after claiming", "MB", found.claimRss),
+    figure("memory after listing", "MB", found.listRss),
+  ];
+}
+
 if (Deno.args[0] === "--measure") {
   console.log(JSON.stringify(await measure(Deno.args[1]!, Number(Deno.args[2]))));
 } else {
-  const count = Deno.args.includes("--quick") ? 5_000 : 100_000;
+  const { flags } = commandLine({
+    program: "bench/deferred.ts",
+    about: "Time and memory of a fresh process over a queue of 100,000 deferred messages.",
+    flags: { quick: "5,000 messages", json: "Print a line of JSON for each figure" },
+  });
+  const count = flags.quick ? 5_000 : 100_000;
   const directory = await Deno.makeTempDir({ prefix: "yizhan-deferred-" });
   try {
     await make(`${directory}/spool`, count);
-    const found = await measureElsewhere(`${directory}/spool`, count);
-    if (Deno.args.includes("--json")) {
-      console.log(JSON.stringify({ bench: "deferred", messages: count, ...found }));
+    const figures = figuresOf(await measureElsewhere(`${directory}/spool`, count));
+    if (flags.json) {
+      for (const figure of figures) console.log(formatFigure(figure));
     } else {
-      const { open, openRss, claimed, claimRss, firstListed, listed, listRss } = found;
-      console.log(`${count} deferred messages, Deno ${Deno.version.deno}\n`);
-      console.log(`open                ${open} ms, ${openRss} MB`);
-      console.log(`claim all overdue   ${claimed} ms, ${claimRss} MB (${Math.ceil(count / 100)})`);
-      console.log(`first listed after  ${firstListed} ms`);
-      console.log(`all listed after    ${listed} ms, ${listRss} MB`);
+      console.log(`${count} deferred messages`);
+      console.log(`${formatMachine(thisMachine())}\n`);
+      console.log(formatFigures(figures));
     }
   } finally {
     await Deno.remove(directory, { recursive: true });
