@@ -17,7 +17,12 @@ import { errorCode } from "../runtime/runtime.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import type { IntakeClient } from "./client.ts";
 import type { IntakeServices, QueueServices } from "./services.ts";
-import { type AcceptedRecipient, envelopeOf, type Transaction } from "./transaction.ts";
+import {
+  type AcceptedRecipient,
+  envelopeRecipient,
+  type Transaction,
+  withoutRecipients,
+} from "./transaction.ts";
 
 /** A message and those it is for. */
 export interface Queueing {
@@ -61,18 +66,12 @@ function entryOf(
   { transaction, source, recipients, id }: Queueing,
   now: number,
 ): QueueEntry {
-  const queued = recipients.flatMap((recipient) => {
-    const { address, parameters: { notify, originalRecipient } } = recipient;
-    const envelope = {
-      address,
-      ...(notify && { notify }),
-      ...(originalRecipient && { originalRecipient }),
-    };
-    return toQueued(envelope, recipient, now);
-  });
+  const queued = recipients.flatMap((recipient) =>
+    toQueued(envelopeRecipient(recipient), recipient, now)
+  );
   const identity = client.identity ?? nameOf(client.origin.user);
   return {
-    ...envelopeOf(transaction),
+    ...withoutRecipients(transaction),
     id,
     received: now,
     headSize: source.head.length,

@@ -7,7 +7,7 @@
 
 import type { Address } from "../address.ts";
 import type { Change } from "../policy/policy.ts";
-import type { Envelope } from "../queue/entry.ts";
+import type { Envelope, EnvelopeRecipient } from "../queue/entry.ts";
 import type { Destinations } from "../routing/expand.ts";
 import type { MailParameters, RcptParameters } from "../smtp/parameters.ts";
 
@@ -43,19 +43,30 @@ export interface Transaction {
 
 /** The envelope as policies see it, with recipients that are about to join it. */
 export function envelopeOf(transaction: Transaction, ...more: AcceptedRecipient[]): Envelope {
-  const { sender, parameters } = transaction;
-  const recipients = [...transaction.recipients, ...more];
   return {
-    sender,
-    recipients: recipients.map(({ address, parameters: { notify, originalRecipient } }) => ({
-      address,
-      ...(notify && { notify }),
-      ...(originalRecipient && { originalRecipient }),
-    })),
-    body: parameters.body ?? "7BIT",
-    smtputf8: parameters.smtputf8 === true,
-    requireTls: parameters.requireTls === true,
-    ...(parameters.dsnReturn && { dsnReturn: parameters.dsnReturn }),
-    ...(parameters.dsnEnvelopeId !== undefined && { dsnEnvelopeId: parameters.dsnEnvelopeId }),
+    ...withoutRecipients(transaction),
+    recipients: [...transaction.recipients, ...more].map(envelopeRecipient),
   };
+}
+
+/** What an envelope says of all its recipients. */
+export function withoutRecipients(
+  { sender, parameters }: Transaction,
+): Omit<Envelope, "recipients"> {
+  const { body = "7BIT", smtputf8, requireTls, dsnReturn, dsnEnvelopeId } = parameters;
+  const plain = { sender, body, smtputf8: smtputf8 === true, requireTls: requireTls === true };
+  if (dsnReturn === undefined && dsnEnvelopeId === undefined) return plain;
+  return {
+    ...plain,
+    ...(dsnReturn && { dsnReturn }),
+    ...(dsnEnvelopeId !== undefined && { dsnEnvelopeId }),
+  };
+}
+
+/** A recipient as the envelope has it. */
+export function envelopeRecipient(
+  { address, parameters: { notify, originalRecipient } }: AcceptedRecipient,
+): EnvelopeRecipient {
+  if (notify === undefined && originalRecipient === undefined) return { address };
+  return { address, ...(notify && { notify }), ...(originalRecipient && { originalRecipient }) };
 }

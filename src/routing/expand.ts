@@ -24,31 +24,37 @@ export function toQueued(
   { mailboxes, remote, forwarded }: Destinations,
   now: number,
 ): QueuedRecipient[] {
-  const { notify, originalRecipient } = recipient;
-  const common = {
+  const asked = recipient.address;
+  const queued: QueuedRecipient[] = [];
+  for (const { mailbox, address } of mailboxes) {
+    // Who is behind an alias is not for its senders to know, here no more than elsewhere.
+    const other = address !== asked && mailboxKey(address) !== mailboxKey(asked);
+    queued.push(
+      waiting(recipient, now, address, { mailbox, ...(other && { forwardedBy: asked }) }),
+    );
+  }
+  for (const address of remote) {
+    queued.push(waiting(recipient, now, address, forwarded ? { forwardedBy: asked } : null));
+  }
+  return queued;
+}
+
+/** A recipient that nothing was tried for yet. */
+function waiting(
+  { notify, originalRecipient }: EnvelopeRecipient,
+  next: number,
+  address: Address,
+  more: Pick<QueuedRecipient, "mailbox" | "forwardedBy"> | null,
+): QueuedRecipient {
+  // Mail that is passed on for others asks for nothing, as a rule: that is made without a copy.
+  const plain = { address, status: "waiting", next, attempts: 0, history: [] } as const;
+  if (more === null && notify === undefined && originalRecipient === undefined) return plain;
+  return {
+    ...plain,
+    ...more,
     ...(notify && { notify }),
     ...(originalRecipient && { originalRecipient }),
-    status: "waiting",
-    next: now,
-    attempts: 0,
-    history: [],
-  } as const;
-  return [
-    ...mailboxes.map(({ mailbox, address }) => ({
-      address,
-      mailbox,
-      // Who is behind an alias is not for its senders to know, here no more than elsewhere.
-      ...(mailboxKey(address) !== mailboxKey(recipient.address) && {
-        forwardedBy: recipient.address,
-      }),
-      ...common,
-    })),
-    ...remote.map((address) => ({
-      address,
-      ...(forwarded && { forwardedBy: recipient.address }),
-      ...common,
-    })),
-  ];
+  };
 }
 
 /** Each mailbox and each address elsewhere once, however many recipients lead there. */
