@@ -61,7 +61,9 @@ const limits = z.strictObject({
     .default(DEFAULT_LIMITS.recipients).describe("Recipients of a message"),
   refusedRecipients: count.default(DEFAULT_LIMITS.refusedRecipients)
     .describe("Refused recipients before a session is ended"),
-  messages: count.default(DEFAULT_LIMITS.messages).describe("Messages in a session"),
+  messages: count.default(DEFAULT_LIMITS.messages).describe(
+    "Messages in a session; clients in `relay.from` may send more",
+  ),
   errors: count.default(DEFAULT_LIMITS.errors).describe(
     "Refused commands before a session is ended",
   ),

@@ -329,12 +329,16 @@ export class IntakeSession implements IntakeClient {
     }
   }
 
-  #mayRelay(address: Address): boolean {
-    const { queue, relayFrom } = this.#services;
+  /** Whether the client may relay without logging in. */
+  get near(): boolean {
     // Where it connects from does not change: it is looked up once.
-    this.#isNear ??= this.origin.trusted === true ||
-      mayRelay({ client: this.client, identity: null }, relayFrom);
-    const asker = { near: this.#isNear, identity: this.identity };
+    return this.#isNear ??= this.origin.trusted === true ||
+      mayRelay({ client: this.client, identity: null }, this.#services.relayFrom);
+  }
+
+  #mayRelay(address: Address): boolean {
+    const { queue } = this.#services;
+    const asker = { near: this.near, identity: this.identity };
     const accepts = (domain: string) => queue?.routes.accepts(domain) === true;
     return relayGround(asker, address, accepts) !== null;
   }

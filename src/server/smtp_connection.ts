@@ -100,17 +100,18 @@ export class SmtpConnection {
     const { listener } = settings;
     const who = { side: "in", id, peer: client, address: client, listener } as const;
     this.#trace = services.tracer?.open(who, `connection to ${listener}`) ?? null;
-    this.#session = new ServerSession(settings.session, {
-      secure: settings.implicitTls,
-      nonce: services.nonce,
-      ...(this.#trace && { tap: this.#trace }),
-    });
     this.#intake = new IntakeSession(services.intake, {
       id,
       role: settings.role,
       client,
       lmtp: settings.session.protocol === "lmtp",
       submission: settings.role === "submission" || settings.role === "submissions",
+    });
+    this.#session = new ServerSession(settings.session, {
+      secure: settings.implicitTls,
+      trusted: this.#intake.near,
+      nonce: services.nonce,
+      ...(this.#trace && { tap: this.#trace }),
     });
   }
 

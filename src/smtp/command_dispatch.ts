@@ -72,7 +72,8 @@ function helloCommand(core: SessionCore, command: Verb<"HELO" | "EHLO" | "LHLO">
 }
 
 function mailCommand(core: SessionCore, command: Verb<"MAIL">): void {
-  if (core.state.messages >= core.settings.limits.messages) {
+  const { trusted, messages } = core.state;
+  if (!trusted && messages >= core.settings.limits.messages) {
     core.fault("too-many-commands", "messages");
     return core.close(reply(421, "4.7.0", "enough messages for one session: connect again"));
   }

@@ -37,6 +37,8 @@ import { authRefusal, starttls } from "./verbs/security.ts";
 export interface SessionContext {
   /** The socket is secured already (port 465). */
   readonly secure?: boolean;
+  /** The client is one of ours and may send as many messages as it likes. */
+  readonly trusted?: boolean;
   /** A fresh, unguessable, printable string for SASL; called once for each exchange that needs it. */
   readonly nonce: () => string;
   /** Who may listen in. */
@@ -79,7 +81,7 @@ export class ServerSession {
 
   /** A session whose client has just connected. */
   constructor(settings: SessionSettings, context: SessionContext) {
-    this.#core = new SessionCore(settings, context.secure ?? false, context.tap ?? null);
+    this.#core = new SessionCore(settings, context, context.tap ?? null);
     this.#lines = new LineDecoder(settings.limits.commandLine);
     this.#nonce = context.nonce;
   }

@@ -24,6 +24,8 @@ export interface ServerState {
   readonly transaction: Transaction | null;
   /** Messages accepted so far. */
   readonly messages: number;
+  /** A client of ours, for which `limits.messages` does not hold. */
+  readonly trusted: boolean;
 }
 
 /** One mail transaction, from MAIL to the end of its message (RFC 5321 §3.3). */
@@ -44,8 +46,12 @@ export interface Transaction {
 export type MutableState = { -readonly [Key in keyof ServerState]: ServerState[Key] };
 
 /** The state when a client has just connected. */
-export function newState(settings: SessionSettings, secure: boolean): MutableState {
-  return { settings, secure, hello: null, identity: null, transaction: null, messages: 0 };
+export function newState(
+  settings: SessionSettings,
+  { secure = false, trusted = false }: { readonly secure?: boolean; readonly trusted?: boolean },
+): MutableState {
+  const nothing = { hello: null, identity: null, transaction: null, messages: 0 };
+  return { settings, secure, trusted, ...nothing };
 }
 
 /** The transaction that MAIL opens. */

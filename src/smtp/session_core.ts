@@ -35,10 +35,14 @@ export class SessionCore {
   #closed = false;
 
   /** The client has just connected. */
-  constructor(settings: SessionSettings, secure: boolean, tap: SessionTap | null) {
+  constructor(
+    settings: SessionSettings,
+    client: { readonly secure?: boolean; readonly trusted?: boolean },
+    tap: SessionTap | null,
+  ) {
     this.settings = settings;
     this.tap = tap;
-    this.state = newState(settings, secure);
+    this.state = newState(settings, client);
     this.replies = new ReplyQueue(settings.extensions.enhancedStatusCodes);
     this.#patience = new Patience(settings.limits);
   }

@@ -52,7 +52,7 @@ export interface SessionLimits {
   readonly recipients: number;
   /** RCPT commands refused in a session before it is ended with 421: dictionary attacks. */
   readonly refusedRecipients: number;
-  /** Messages in a session. */
+  /** Messages in a session, but for clients that are trusted. */
   readonly messages: number;
   /** Octets of a command line with CRLF: 512 by RFC 5321 §4.5.3.1.4, and what extensions add. */
   readonly commandLine: number;

@@ -153,3 +153,30 @@ Deno.test("a station answers binary garbage or cuts it off, whatever it is", asy
   assertEquals(station.of("internal.error"), []);
   assert(await station.tree("/mail").then((tree) => tree.length === 0));
 });
+
+Deno.test("a station takes so many messages in a session, and any number from clients that may relay", async () => {
+  const mail = "MAIL FROM:<a@b.c>\r\nRCPT TO:<alice@example.test>\r\nBDAT 4 LAST\r\n\r\n\r\n";
+  const session = `EHLO a\r\n${mail.repeat(3)}QUIT\r\n`;
+  for (
+    const [relayFrom, last, offer] of [[[], "421 4.7.0", true], [
+      ["198.51.100.0/24"],
+      "221 2.0.0",
+      false,
+    ]] as const
+  ) {
+    await using station = await MemoryStation.start({
+      listener: { limits: { messages: 2 }, extensions: { limits: true } },
+      relayFrom: [...relayFrom],
+    });
+    const peer = await station.connect();
+    await peer.expect(220);
+    await peer.send("EHLO a\r\n");
+    const hello = await peer.reply();
+    assertEquals(hello!.includes("MAILMAX=2"), offer);
+    await peer.send(session.slice("EHLO a\r\n".length));
+    const replies: string[] = [];
+    for (let given; (given = await peer.reply()) !== null;) replies.push(given);
+    assertEquals(replies.at(-1)!.slice(0, 9), last);
+    assertEquals((await station.mailbox("alice")).length, last.startsWith("421") ? 2 : 3);
+  }
+});

@@ -29,7 +29,7 @@ export function helloReply(state: ServerState): Reply {
 /** The keyword lines of this moment: STARTTLS goes when TLS comes, AUTH may come with it. */
 export function keywords(state: ServerState): string[] {
   const { extensions: offer, limits, authInClear, tls } = state.settings;
-  const { secure } = state;
+  const { secure, trusted } = state;
   const lines: string[] = [];
   if (offer.pipelining) lines.push("PIPELINING");
   if (offer.size !== false) lines.push(`SIZE ${offer.size}`);
@@ -47,7 +47,10 @@ export function keywords(state: ServerState): string[] {
   if (offer.etrn) lines.push("ETRN");
   if (offer.verify) lines.push("VRFY");
   if (offer.expand) lines.push("EXPN");
-  if (offer.limits) lines.push(`LIMITS RCPTMAX=${limits.recipients} MAILMAX=${limits.messages}`);
+  if (offer.limits) {
+    const most = trusted ? "" : ` MAILMAX=${limits.messages}`;
+    lines.push(`LIMITS RCPTMAX=${limits.recipients}${most}`);
+  }
   lines.push("HELP");
   return lines;
 }
