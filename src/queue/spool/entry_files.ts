@@ -18,7 +18,7 @@ import type { BodyFiles } from "./body_files.ts";
 import { bucketOf, formatBucket, parseBucket } from "./bucket.ts";
 import { type Damaged, isPassing } from "./damaged.ts";
 import { Buckets } from "./due_window.ts";
-import { isEntryId } from "./entry_text.ts";
+import { isEntryId } from "./entry_check.ts";
 import type { Folders } from "./folders.ts";
 import { type MessageRecord, parseMessageJson } from "./message_json.ts";
 

@@ -37,7 +37,7 @@ import { type Claim, LeaseLostError, type NewMessage, type QueueStore } from "..
 import { Waiters } from "../waiters.ts";
 import { Breath } from "./breath.ts";
 import { dueTime } from "./entry_files.ts";
-import { faultOf } from "./entry_text.ts";
+import { faultOf } from "./entry_check.ts";
 import { Folders } from "./folders.ts";
 import { FreshMail } from "./fresh_mail.ts";
 import { FreshMover } from "./fresh_mover.ts";

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
-import { formatEntry, isEntryId, parseEntry } from "../../../src/queue/spool/entry_text.ts";
+import { isEntryId } from "../../../src/queue/spool/entry_check.ts";
+import { formatEntry, parseEntry } from "../../../src/queue/spool/entry_text.ts";
 import { entries } from "./arbitrary_entries.ts";
 import { entry, recipient } from "./entries.ts";
 
