@@ -77,11 +77,13 @@ export class EventOutlet {
 
   /**
    * Tells a fact. Never throws. A fact is made by its teller to be told once, so it gets its time in place: to copy
-   * objects of so many shapes would cost more than to make them.
+   * objects of so many shapes costs more than to make them.
    */
   readonly emit = (fact: MtaFact): void => {
     try {
-      this.sink?.(Object.assign(fact, { time: this.#clock.now() }));
+      const event = fact as MtaFact & { time: number };
+      event.time = this.#clock.now();
+      this.sink?.(event);
     } catch {
       // Who only watches must not change what becomes of a mail, nor end the process.
     }

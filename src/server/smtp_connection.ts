@@ -54,6 +54,7 @@ export interface ConnectionSettings {
 const FLUSH_AT = 4096;
 /** Why a session ended, unless something else is known. */
 const PEER_CLOSED = "closed by peer";
+const QUIT = "quit";
 /** How long the last words may take (milliseconds). */
 const LAST_WORDS = 2000;
 /** How long we may take to answer (milliseconds): what clients wait for, RFC 5321 §4.5.3.2. */
@@ -263,6 +264,8 @@ export class SmtpConnection {
    * a moment: a socket closed with octets unread is reset, and the peer might never see our last reply.
    */
   async #farewell(): Promise<void> {
+    // Who has said QUIT, and nothing after it, has nothing left to send.
+    if (this.#reason === QUIT && this.#connection.tls === null) return;
     this.deadline = this.#services.clock.now() + LAST_WORDS;
     await this.#connection.closeWrite();
     for (let heard = 0; heard < LAST_OCTETS;) {
@@ -333,7 +336,7 @@ export class SmtpConnection {
       case "fault":
         return this.#fault(event.kind, event.detail);
       case "quit":
-        if (this.#reason === PEER_CLOSED) this.#reason = event.clean ? "quit" : "cut off";
+        if (this.#reason === PEER_CLOSED) this.#reason = event.clean ? QUIT : "cut off";
         return;
       case "starttls":
         return;
@@ -351,8 +354,10 @@ export class SmtpConnection {
   async #takeEarlyTalk(): Promise<void> {
     const { refuseEarlyTalk, greetingDelay } = this.#settings.session;
     if (!refuseEarlyTalk) return;
-    this.deadline = Infinity;
-    await this.#services.clock.sleep(greetingDelay);
+    if (greetingDelay > 0) {
+      this.deadline = Infinity;
+      await this.#services.clock.sleep(greetingDelay);
+    }
     if (this.#early === null) return;
     this.#session.receive(this.#buffers.small.subarray(0, this.#early));
     this.#reading = null;

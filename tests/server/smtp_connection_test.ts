@@ -182,10 +182,19 @@ Deno.test("a station takes STARTTLS from clients that do not say EHLO before it"
 Deno.test("a station waits two seconds for a client to go after its last words, not longer", async () => {
   await using station = await MemoryStation.start();
   const peer = await station.greeted();
-  await peer.say("QUIT", 221);
+  await peer.send("NOOP\n"); // a bare LF
+  await peer.expect(521);
   await station.runtime.clock.advance(1000);
   assertEquals(station.of("session.closed"), []);
   await station.runtime.clock.advance(3000);
+  assertEquals(station.of("session.closed").map(({ reason }) => reason), ["cut off"]);
+});
+
+Deno.test("a station does not wait for a client that has said QUIT", async () => {
+  await using station = await MemoryStation.start();
+  const peer = await station.greeted();
+  await peer.say("QUIT", 221);
+  assertEquals(await peer.reply(), null);
   assertEquals(station.of("session.closed").map(({ reason }) => reason), ["quit"]);
 });
 
