@@ -18,6 +18,7 @@ import {
   type ConnectOptions,
   errorCode,
   type Listener,
+  type ListenOptions,
   type Network,
   type SocketAddress,
   type TlsServer,
@@ -40,15 +41,18 @@ export class DenoNetwork implements Network {
   /** Listeners on unix sockets that are closed and still have their path. */
   readonly #leaving = new Map<string, Promise<unknown>>();
 
-  async listen(address: SocketAddress): Promise<Listener> {
+  /** An unstable API: it is there with `--unstable-net`, and to ask for it without ends the process. */
+  readonly canShare: boolean = "listenDatagram" in Deno;
+
+  async listen(address: SocketAddress, options: ListenOptions = {}): Promise<Listener> {
     if (address.transport === "unix") await this.#leaving.get(address.path);
     try {
-      return this.#open(address);
+      return this.#open(address, options);
     } catch (error) {
       if (address.transport === "unix" && await isStale(address.path, error)) {
         try {
           await Deno.remove(address.path);
-          return this.#open(address);
+          return this.#open(address, options);
         } catch (again) {
           rethrow(again);
         }
@@ -57,9 +61,9 @@ export class DenoNetwork implements Network {
     }
   }
 
-  #open(address: SocketAddress): Listener {
+  #open(address: SocketAddress, { shared = false }: ListenOptions): Listener {
     const leaving = this.#leaving;
-    return new DenoListener(open(address), (left) => {
+    return new DenoListener(open(address, shared && this.canShare), (left) => {
       if (address.transport !== "unix") return;
       leaving.set(address.path, left);
       left.finally(() => leaving.delete(address.path));
@@ -145,10 +149,10 @@ export class DenoListener implements Listener {
   }
 }
 
-function open(address: SocketAddress): Deno.Listener {
-  return address.transport === "unix"
-    ? Deno.listen({ transport: "unix", path: address.path })
-    : Deno.listen({ hostname: address.hostname, port: address.port });
+function open(address: SocketAddress, reusePort: boolean): Deno.Listener {
+  if (address.transport === "unix") return Deno.listen({ transport: "unix", path: address.path });
+  const { hostname, port } = address;
+  return Deno.listen({ hostname, port, ...(reusePort && { reusePort }) });
 }
 
 /**

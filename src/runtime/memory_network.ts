@@ -16,6 +16,7 @@ import {
   type ConnectOptions,
   formatSocketAddress,
   type Listener,
+  type ListenOptions,
   type Network,
   type SocketAddress,
   SystemError,
@@ -32,6 +33,7 @@ export class MemoryNetwork implements Network {
   readonly wires: MemoryWires<MemoryNetwork>;
   /** The address this machine connects from. */
   readonly address: string;
+  readonly canShare = true;
   readonly #listeners = new Set<MemoryListener>();
   #nextPort = FIRST_FREE_PORT;
   #down = false;
@@ -48,13 +50,16 @@ export class MemoryNetwork implements Network {
   }
 
   // deno-lint-ignore require-await
-  async listen(address: SocketAddress): Promise<Listener> {
+  async listen(
+    address: SocketAddress,
+    { shared = false }: ListenOptions = {},
+  ): Promise<Listener> {
     this.#checkUp();
     const wanted = this.#localAddress(address);
-    if (this.#listenerFor(wanted) !== undefined) {
+    if (this.#listenersFor(wanted).some((other) => !shared || !other.shared)) {
       throw new SystemError("EADDRINUSE", `${formatSocketAddress(wanted)} is in use`);
     }
-    const listener = new MemoryListener(wanted, () => this.#listeners.delete(listener));
+    const listener = new MemoryListener(wanted, shared, () => this.#listeners.delete(listener));
     this.#listeners.add(listener);
     return listener;
   }
@@ -72,7 +77,7 @@ export class MemoryNetwork implements Network {
     if (roundTrip > 0) await this.wires.clock.sleep(roundTrip, signal);
     this.#checkUp();
     const machine = this.#machineOf(server);
-    const listener = machine && machine.#listenerFor(server);
+    const listener = machine && machine.#nextListenerFor(server);
     if (!machine || !listener || conditions.connect === "refuse") {
       throw new SystemError("ECONNREFUSED", `nobody listens on ${formatSocketAddress(server)}`);
     }
@@ -106,8 +111,15 @@ export class MemoryNetwork implements Network {
     }
   }
 
-  #listenerFor(address: SocketAddress): MemoryListener | undefined {
-    return [...this.#listeners].find((listener) => overlap(address, listener.address));
+  #listenersFor(address: SocketAddress): MemoryListener[] {
+    return [...this.#listeners].filter((listener) => overlap(address, listener.address));
+  }
+
+  /** Those who share an address take turns. */
+  #nextListenerFor(address: SocketAddress): MemoryListener | undefined {
+    const [next] = this.#listenersFor(address);
+    if (next?.shared && this.#listeners.delete(next)) this.#listeners.add(next);
+    return next;
   }
 
   #machineOf(address: SocketAddress): MemoryNetwork | undefined {
@@ -138,7 +150,7 @@ export class MemoryNetwork implements Network {
     for (;;) {
       const address: SocketAddress = { transport: "tcp", hostname, port: this.#nextPort };
       this.#nextPort = this.#nextPort === 65535 ? FIRST_FREE_PORT : this.#nextPort + 1;
-      if (this.#listenerFor(address) === undefined) return address;
+      if (this.#listenersFor(address).length === 0) return address;
     }
   }
 }
@@ -146,13 +158,16 @@ export class MemoryNetwork implements Network {
 /** A listening socket in memory. */
 class MemoryListener implements Listener {
   readonly address: SocketAddress;
+  /** Whether others may listen there too. */
+  readonly shared: boolean;
   readonly #waiting: MemoryConnection[] = [];
   readonly #onClose: () => void;
   #closed = false;
   #wake: (() => void) | null = null;
 
-  constructor(address: SocketAddress, onClose: () => void) {
+  constructor(address: SocketAddress, shared: boolean, onClose: () => void) {
     this.address = address;
+    this.shared = shared;
     this.#onClose = onClose;
   }
 

@@ -13,6 +13,7 @@
 
 import { lstatSync, unlinkSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import process from "node:process";
 import { connectTo, NodeConnection } from "./node_connection.ts";
 import { nodeAddress } from "./node_address.ts";
 import { NodeTlsServer } from "./node_tls_server.ts";
@@ -21,6 +22,7 @@ import {
   type ConnectOptions,
   errorCode,
   type Listener,
+  type ListenOptions,
   type Network,
   type SocketAddress,
   SystemError,
@@ -33,8 +35,10 @@ const BACKLOG = 511;
 
 /** The sockets of this machine. */
 export class NodeNetwork implements Network {
-  async listen(address: SocketAddress): Promise<Listener> {
-    if (address.transport === "tcp") return await NodeListener.open(address);
+  readonly canShare: boolean = process.platform === "linux";
+
+  async listen(address: SocketAddress, { shared = false }: ListenOptions = {}): Promise<Listener> {
+    if (address.transport === "tcp") return await NodeListener.open(address, shared);
     // Not left to the system: Bun takes a path over, whoever listens there.
     await freePath(address.path);
     return await NodeListener.open(address);
@@ -71,14 +75,14 @@ class NodeListener implements Listener {
     });
   }
 
-  static open(address: SocketAddress): Promise<NodeListener> {
+  static open(address: SocketAddress, shared = false): Promise<NodeListener> {
     const { promise, resolve, reject } = Promise.withResolvers<NodeListener>();
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
     server.once("error", (error) => reject(inPlainWords(error)));
     server.listen(
       address.transport === "unix"
         ? { path: address.path, backlog: BACKLOG }
-        : { host: address.hostname, port: address.port, backlog: BACKLOG },
+        : { host: address.hostname, port: address.port, reusePort: shared, backlog: BACKLOG },
       () => {
         server.removeAllListeners("error");
         resolve(new NodeListener(server, address));

@@ -58,8 +58,10 @@ export const SOCKET_PATH_LIMIT = 107;
 
 /** Sockets, in and out. */
 export interface Network {
+  /** Whether several may share a TCP address, see {@link ListenOptions}; absent: no. */
+  readonly canShare?: boolean;
   /** Listens. Port 0 takes a free one; {@link Listener.address} tells which. */
-  listen(address: SocketAddress): Promise<Listener>;
+  listen(address: SocketAddress, options?: ListenOptions): Promise<Listener>;
   /** Connects; aborting the signal gives up. */
   connect(address: SocketAddress, options?: ConnectOptions): Promise<Connection>;
   /**
@@ -69,6 +71,15 @@ export interface Network {
    * says which.
    */
   tlsServer(options: TlsServerOptions): TlsServer;
+}
+
+/** How to listen. */
+export interface ListenOptions {
+  /**
+   * Others that say so too may listen at the same address, in this process or another one of the same user; the
+   * system gives each a part of the connections (SO_REUSEPORT). TCP only, and where {@link Network.canShare}.
+   */
+  readonly shared?: boolean;
 }
 
 /** How to connect. */

@@ -33,6 +33,41 @@ export function networkContract(adapter: Adapter): void {
     listener.close();
   });
 
+  test("listen() shares an address among those who say so, where that can be", async ({ runtime }) => {
+    const { network } = runtime;
+    if (!network.canShare) return;
+    const first = await network.listen(anyPort, { shared: true });
+    const second = await network.listen(first.address, { shared: true });
+    assertEquals(second.address, first.address);
+    // Who does not say so finds the address taken.
+    assertEquals(await codeOf(network.listen(first.address)), "EADDRINUSE");
+    const taken = [0, 0];
+    const accepting = [first, second].map(async (listener, index) => {
+      for (let connection; (connection = await listener.accept()) !== null;) {
+        taken[index]!++;
+        connection.close();
+      }
+    });
+    // The system draws lots: that one of them is never drawn has no chance to speak of.
+    for (let count = 0; count < 64; count++) {
+      const client = await network.connect(first.address);
+      await client.read(new Uint8Array(1)).catch(() => null);
+      client.close();
+    }
+    first.close();
+    second.close();
+    await Promise.all(accepting);
+    assertEquals(taken[0]! + taken[1]!, 64);
+    assert(taken.every((count) => count > 0), `all went to one: ${taken}`);
+  });
+
+  test("listen() keeps an address to itself where nothing is said", async ({ runtime }) => {
+    const { network } = runtime;
+    const listener = await network.listen(anyPort);
+    assertEquals(await codeOf(network.listen(listener.address, { shared: true })), "EADDRINUSE");
+    listener.close();
+  });
+
   test("connect() and accept() give two ends that agree on their addresses", async ({ runtime }) => {
     await withPair(runtime.network, ({ client, server }) => {
       assertEquals(client.local, server.remote);
