@@ -11,6 +11,7 @@
 
 import { type Address, formatAddress, mailboxKey } from "../address.ts";
 import type { Mailbox } from "../directory/directory.ts";
+import { isPending, type Soon } from "../soon.ts";
 
 /** What one address is. */
 export type Destination =
@@ -90,7 +91,7 @@ interface Step {
  */
 export async function expandAliases(
   start: Address,
-  find: (address: Address) => Destination | Promise<Destination>,
+  find: (address: Address) => Soon<Destination>,
   limits: AliasLimits = DEFAULT_ALIAS_LIMITS,
 ): Promise<Expansion> {
   const mailboxes = new Map<string, MailboxDestination>();
@@ -103,7 +104,8 @@ export async function expandAliases(
     }
     const deeper: Step[] = [];
     for (const { address, deliveredTo } of level) {
-      const destination = await find(address);
+      const found = find(address);
+      const destination = isPending(found) ? await found : found;
       if (destination.kind === "mailbox") {
         const { mailbox } = destination;
         const key = `${mailbox.user}@${mailbox.domain}`;

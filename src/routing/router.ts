@@ -27,7 +27,7 @@
 import { type Address, domainKey, mailboxKey } from "../address.ts";
 import type { Directory, Mailbox } from "../directory/directory.ts";
 import { type Destination, expandAliases, type MailboxDestination } from "./aliases.ts";
-import { isPending, type Soon } from "../soon.ts";
+import { isPending, type Soon, whenKnown } from "../soon.ts";
 import { withoutTag } from "./subaddress.ts";
 
 /** What becomes of mail for an address. */
@@ -157,12 +157,20 @@ export class Router {
     return this.#own.has(domainKey(domain)) || this.#directory.isLocalDomain(domain);
   }
 
-  async #find(address: Address, watch: Watch): Promise<Destination> {
+  #find(address: Address, watch: Watch): Soon<Destination> {
+    return whenKnown(this.#isOurs(address.domain), (ours) => {
+      if (!ours) return told(watch, address, "elsewhere", REMOTE);
+      return whenKnown(
+        this.#directory.lookup(address),
+        (exact) => exact ? told(watch, address, "entry", exact) : this.#findOther(address, watch),
+      );
+    });
+  }
+
+  /** What an address of ours is that nobody has exactly. */
+  async #findOther(address: Address, watch: Watch): Promise<Destination> {
     const directory = this.#directory;
     const { domain } = address;
-    if (!await this.#isOurs(domain)) return told(watch, address, "elsewhere", REMOTE);
-    const exact = await directory.lookup(address);
-    if (exact) return told(watch, address, "entry", exact);
     const bare = withoutTag(address, this.#options.subaddressDelimiter);
     const tagged = bare && await directory.lookup(bare);
     if (tagged) return told(watch, address, "subaddress", tagged);
