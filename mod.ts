@@ -79,7 +79,7 @@ export function createMta(options: CreateMtaOptions): Promise<Mta> {
   });
 }
 
-export { type Mta, startMta } from "./src/mta.ts";
+export { type Mta, type PreparedReload, startMta } from "./src/mta.ts";
 export type { ListenerOptions, MtaOptions, ReloadOptions } from "./src/mta_options.ts";
 export type { DownDestination, ListenerStatus, MtaStatus, QueueStatus } from "./src/mta_status.ts";
 export type { QueueOptions, QueueSettings } from "./src/mta_queue.ts";

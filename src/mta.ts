@@ -97,6 +97,16 @@ export interface Mta {
    * ```
    */
   reload(options: ReloadOptions): Promise<void>;
+  /**
+   * The first half of {@link reload}: checks, and has all that the options need beside what runs; nothing goes by
+   * them before they are adopted. For who has several stations to reload, all or none. Other reloads wait until
+   * it is adopted or discarded.
+   *
+   * @throws as {@link reload}.
+   */
+  prepareReload(options: ReloadOptions): Promise<PreparedReload>;
+  /** Tries what is held for a domain (ETRN), as a client of its own could ask; nothing without a queue. */
+  startDomain(domain: string): void;
   /** What goes on at this moment. Cheap enough to be asked every second. */
   status(): MtaStatus;
   /** New certificates for handshakes from now on, until the next reload brings its own. */
@@ -108,6 +118,16 @@ export interface Mta {
    * again, the earlier end counts: `grace: 0` breaks off now. Nothing acknowledged is lost either way.
    */
   stop(options?: { readonly grace?: number }): Promise<void>;
+}
+
+/** Other options that a station could go by. One of the two is to be called, once. */
+export interface PreparedReload {
+  /** Where it would listen, with real ports, in the order of the options. */
+  readonly addresses: readonly SocketAddress[];
+  /** Goes by them, at once. @throws {Error} when the station has begun to stop meanwhile; they are discarded then. */
+  adopt(): void;
+  /** Gives them up. */
+  discard(): Promise<void>;
 }
 
 /**
@@ -178,10 +198,19 @@ class Station implements Mta {
     return submitMessage(intake, this.#core.nextId, envelope, message, options);
   }
 
-  reload(options: ReloadOptions): Promise<void> {
-    const reload = this.#reloading.then(() => this.#reload(options));
-    this.#reloading = reload.catch(() => {});
-    return reload;
+  async reload(options: ReloadOptions): Promise<void> {
+    (await this.prepareReload(options)).adopt();
+  }
+
+  prepareReload(options: ReloadOptions): Promise<PreparedReload> {
+    const { promise: over, resolve: end } = Promise.withResolvers<void>();
+    const prepared = this.#reloading.then(() => this.#prepare(options, end));
+    this.#reloading = prepared.then(() => over, () => {});
+    return prepared;
+  }
+
+  startDomain(domain: string): void {
+    this.#core.queue?.startDomain(domain);
   }
 
   status(): MtaStatus {
@@ -231,9 +260,14 @@ class Station implements Mta {
     return Promise.race([this.#reloading, givenUp]);
   }
 
-  async #reload(given: ReloadOptions): Promise<void> {
+  /** @param end is called when the reload is over, whatever became of it; not where this throws. */
+  async #prepare(given: ReloadOptions, end: () => void): Promise<PreparedReload> {
     const { runtime, listeners, emit } = this.#core;
     const begun = runtime.clock.now();
+    const fail = (error: unknown): never => {
+      emit({ type: "station.reload-failed", error: describeError(error) });
+      throw error;
+    };
     try {
       this.#demandRunning();
       const options: MtaOptions = { ...given, runtime: given.runtime ?? runtime };
@@ -245,22 +279,40 @@ class Station implements Mta {
         this.#generation,
       );
       const prepared = await listeners.prepare(generation.listeners);
-      if (this.#stopped !== null) await prepared.discard();
+      const discard = () => prepared.discard().finally(end);
+      if (this.#stopped !== null) await discard();
       this.#demandRunning();
-      const { started, stopped, kept } = this.#putInForce(generation, prepared);
-      this.#loaded = runtime.clock.now();
-      this.#reloads++;
-      emit({
-        type: "station.reloaded",
-        started: started.map(formatSocketAddress),
-        stopped: stopped.map(formatSocketAddress),
-        kept,
-        duration: this.#loaded - begun,
-      });
+      return {
+        addresses: prepared.addresses,
+        discard,
+        adopt: () => {
+          try {
+            if (this.#stopped !== null) discard();
+            this.#demandRunning();
+            this.#adopt(generation, prepared, begun);
+          } catch (error) {
+            fail(error);
+          } finally {
+            end();
+          }
+        },
+      };
     } catch (error) {
-      emit({ type: "station.reload-failed", error: describeError(error) });
-      throw error;
+      return fail(error);
     }
+  }
+
+  #adopt(generation: Generation, prepared: PreparedListeners, begun: number): void {
+    const { started, stopped, kept } = this.#putInForce(generation, prepared);
+    this.#loaded = this.#core.runtime.clock.now();
+    this.#reloads++;
+    this.#core.emit({
+      type: "station.reloaded",
+      started: started.map(formatSocketAddress),
+      stopped: stopped.map(formatSocketAddress),
+      kept,
+      duration: this.#loaded - begun,
+    });
   }
 
   /** In one go: nothing waits here, and nothing can fail. */

@@ -50,7 +50,7 @@ export async function openCore(options: MtaOptions): Promise<StationCore> {
     emit({ type: "internal.error", where: "deadlines", error: describeError(error) });
   const deadlines = new Deadlines(clock, onFault);
   const tracer = new Tracer(clock);
-  const nextId = sessionIds(runtime);
+  const nextId = sessionIds(runtime, options.instance);
   return {
     ...{ runtime, outlet, emit, deadlines, tracer, bodies, nextId },
     moments: new Deadlines(clock, onFault, MOMENT),
@@ -90,9 +90,9 @@ export class EventOutlet {
   };
 }
 
-/** Ids that no other process of this station has used: its start, randomness, a count. */
-function sessionIds({ clock, random }: Runtime): () => string {
-  const start = clock.now().toString(36) + random.bytes(3).toHex();
+/** Ids that no other process of this station has used: its start, randomness, who of several it is, a count. */
+function sessionIds({ clock, random }: Runtime, instance = ""): () => string {
+  const start = clock.now().toString(36) + random.bytes(3).toHex() + instance;
   let count = 0;
   return () => `${start}.${(++count).toString(36)}`;
 }

@@ -98,7 +98,10 @@ export async function buildGeneration(
     space: newSpaceGuard(options),
     queue: queue && {
       ...{ store: queue.store, routes },
-      start: (domain) => queue.startDomain(domain),
+      start: (domain) => {
+        queue.startDomain(domain);
+        options.onTurn?.(domain);
+      },
     },
   };
   const services = connectionServices(core, intake);

@@ -63,6 +63,13 @@ export interface MtaOptions {
   readonly routes?: readonly RouteOptions[];
   /** Octets of message bodies held in memory at once; default 64 MiB. */
   readonly bodyMemory?: number;
+  /**
+   * What its ids have in common, where several stations share mailboxes and a log: no two of them may have the
+   * same. Letters and digits.
+   */
+  readonly instance?: string;
+  /** Is told the domain when a client asks for the mail that is held for it (ETRN, RFC 1985). Must not throw. */
+  readonly onTurn?: (domain: string) => void;
 }
 
 /** What a running station can be told anew: everything but the machine, which stays. */

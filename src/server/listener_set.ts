@@ -26,6 +26,8 @@ export interface WantedListener {
 
 /** The listeners to come, with their sockets open: to be put in force, or dropped. */
 export interface PreparedListeners {
+  /** Where they listen, with real ports, in the order in which they are wanted. */
+  readonly addresses: readonly SocketAddress[];
   /** Puts them in force; what is no more wanted lets its sessions end. Tells what has changed. */
   adopt(): ListenerChange;
   /** Closes the sockets that were opened for them. */
@@ -92,6 +94,7 @@ export class ListenerSet {
       throw error;
     }
     return {
+      addresses: places.map(({ listener }) => listener.address),
       discard,
       adopt: () => {
         this.#places = places;
