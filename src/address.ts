@@ -12,7 +12,7 @@
  * @module
  */
 
-import { utf8Fits } from "./bytes.ts";
+import { decode, encode, isAscii, utf8Fits } from "./bytes.ts";
 import { formatIp, parseIp } from "./net_address.ts";
 
 /** A mailbox. */
@@ -43,6 +43,25 @@ const DOMAIN_LIMIT = 255;
 /** RFC 1035 §2.3.4. */
 const LABEL_LIMIT = 63;
 
+/** What an ASCII character may stand in: every command of every client is read by this table. */
+const ATEXT = 1;
+const DOMAIN = 2;
+const KINDS = new Uint8Array(128).map((_, unit) => {
+  const character = String.fromCharCode(unit);
+  return (/[\w!#$%&'*+\-/=?^`{|}~]/.test(character) ? ATEXT : 0) |
+    (/(?!["<>(),;@\\])[!-~]/.test(character) ? DOMAIN : 0);
+});
+const DOT = 0x2e;
+
+/** Whether all of a text is ASCII of some kind. */
+function isAllOf(text: string, kind: number): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f || (KINDS[unit]! & kind) === 0) return false;
+  }
+  return true;
+}
+
 // Beyond ASCII `\u0080-\u{10ffff}` is UTF8-non-ascii of RFC 6531 §3.3, less what UNSEEMLY names.
 const ATOM = "[A-Za-z0-9!#$%&'*+\\-/=?^_`{|}~\\u0080-\\u{10ffff}]+";
 const DOT_STRING = new RegExp(`^${ATOM}(?:\\.${ATOM})*$`, "u");
@@ -51,7 +70,6 @@ const LDH_LABEL = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?$/;
 const U_LABEL =
   /^[A-Za-z0-9_\u0080-\u{10ffff}](?:[A-Za-z0-9_\u0080-\u{10ffff}-]*[A-Za-z0-9_\u0080-\u{10ffff}])?$/u;
 const A_LABEL = /^xn--[a-z0-9_-]{1,59}$/;
-const BEYOND_ASCII = /[\u0080-\uffff]/;
 
 /**
  * Controls, format characters (all that turn the direction, hide or vanish; ZWNJ and ZWJ are letters
@@ -76,11 +94,13 @@ const UNSEEMLY =
  * ```
  */
 export function parseAddress(text: string, options: AddressOptions = {}): Address | null {
-  const quoted = QUOTED_STRING.exec(text)?.[0];
+  const plain = parsePlainAddress(text);
+  if (plain !== null && plain.local.length <= (options.localLimit ?? LOCAL_LIMIT)) return plain;
+  const quoted = text.startsWith('"') ? QUOTED_STRING.exec(text)?.[0] : undefined;
   const at = quoted?.length ?? text.indexOf("@");
   if (at < 1 || text[at] !== "@") return null;
   const written = quoted ?? text.slice(0, at);
-  if (quoted === undefined && !DOT_STRING.test(written)) return null;
+  if (quoted === undefined && !isDotString(written)) return null;
   if (!utf8Fits(written, options.localLimit ?? LOCAL_LIMIT)) return null;
   if (!isSeemly(written, options)) return null;
   const local = quoted === undefined ? written : quoted.slice(1, -1).replace(/\\(.)/g, "$1");
@@ -89,8 +109,62 @@ export function parseAddress(text: string, options: AddressOptions = {}): Addres
   return local === "" || domain === null ? null : { local, domain };
 }
 
+/**
+ * Reads an address within a text that is of the usual kind: a dot-string of 64 octets at most, at a domain
+ * name, all ASCII. `null` for all others, of which {@link parseAddress} may say more.
+ *
+ * @param from where in the text it begins. @param to where it ends.
+ */
+export function parsePlainAddress(
+  text: string,
+  from = 0,
+  to: number = text.length,
+): Address | null {
+  const at = text.indexOf("@", from);
+  if (at >= to || at - from > LOCAL_LIMIT || !isPlainDotString(text, from, at)) return null;
+  const domain = parsePlainDomain(text.slice(at + 1, to));
+  return domain === null ? null : { local: text.slice(from, at), domain };
+}
+
+/** Domains last read, as they were written. */
+const DOMAINS = new Map<string, string>();
+/** How many are remembered at most: a stranger may name any. */
+const MAX_DOMAINS = 1000;
+
+/**
+ * {@link parseDomain} for ASCII, `null` for all else. The domains of one station's mail are few, and their
+ * texts are compared and looked up all the way: so each is one string, and no part of the line it stood in.
+ */
+function parsePlainDomain(text: string): string | null {
+  const known = DOMAINS.get(text);
+  if (known !== undefined) return known;
+  if (!isAscii(text) || !hasSoundLabels(text)) return null;
+  if (DOMAINS.size === MAX_DOMAINS) DOMAINS.clear();
+  const written = decode(encode(text));
+  const domain = written.toLowerCase();
+  DOMAINS.set(written, domain);
+  return domain;
+}
+
+/** Atoms with dots between them. */
+function isDotString(text: string): boolean {
+  return isPlainDotString(text, 0, text.length) || DOT_STRING.test(text);
+}
+
+/** The same in ASCII, for a part of a text. */
+function isPlainDotString(text: string, from: number, to: number): boolean {
+  let afterAtom = false;
+  for (let i = from; i < to; i++) {
+    const unit = text.charCodeAt(i);
+    const isAtom = unit <= 0x7f && (KINDS[unit]! & ATEXT) !== 0;
+    if (!isAtom && (unit !== DOT || !afterAtom)) return false;
+    afterAtom = isAtom;
+  }
+  return afterAtom;
+}
+
 function isSeemly(text: string, options: AddressOptions): boolean {
-  return !BEYOND_ASCII.test(text) || (options.smtputf8 === true && !UNSEEMLY.test(text));
+  return isAscii(text) || (options.smtputf8 === true && !UNSEEMLY.test(text));
 }
 
 /**
@@ -98,16 +172,21 @@ function isSeemly(text: string, options: AddressOptions): boolean {
  * Labels are letters, digits, `-` inside and `_`; U-labels must have a valid A-label (IDNA).
  */
 export function parseDomain(text: string, options: AddressOptions = {}): string | null {
-  if (text === "" || text.length > DOMAIN_LIMIT || !isSeemly(text, options)) return null;
-  if (!BEYOND_ASCII.test(text)) {
-    const valid = text.split(".").every((l) => l.length <= LABEL_LIMIT && LDH_LABEL.test(l));
-    return valid ? text.toLowerCase() : null;
-  }
+  if (text.length > DOMAIN_LIMIT) return null;
+  const plain = parsePlainDomain(text);
+  if (plain !== null || isAscii(text)) return plain;
+  if (!isSeemly(text, options)) return null;
   if (!utf8Fits(text, DOMAIN_LIMIT) || !text.split(".").every((l) => U_LABEL.test(l))) {
     return null;
   }
   const domain = foldCase(text);
   return toAsciiDomain(domain) === null ? null : domain;
+}
+
+/** At most 255 octets of labels with dots between them: none empty, none too long, no hyphen at either end. */
+function hasSoundLabels(text: string): boolean {
+  if (text.length > DOMAIN_LIMIT) return false;
+  return text.split(".").every((l) => l.length <= LABEL_LIMIT && LDH_LABEL.test(l));
 }
 
 /**
@@ -147,7 +226,7 @@ export function isAddressLiteral(domain: string): boolean {
  * ```
  */
 export function toAsciiDomain(domain: string): string | null {
-  if (!BEYOND_ASCII.test(domain)) return domain.toLowerCase();
+  if (isAscii(domain)) return domain.toLowerCase();
   if (!domain.split(".").every((label) => U_LABEL.test(label))) return null;
   const folded = foldCase(domain);
   const url = URL.parse(`http://${folded}/`);
@@ -158,9 +237,7 @@ export function toAsciiDomain(domain: string): string | null {
   const mapped = url.hostname.split(".");
   const honest = labels.length === mapped.length && labels.every((label, index) => {
     const ascii = mapped[index] ?? "";
-    return BEYOND_ASCII.test(label)
-      ? A_LABEL.test(ascii)
-      : ascii === label && label.length <= LABEL_LIMIT;
+    return isAscii(label) ? ascii === label && label.length <= LABEL_LIMIT : A_LABEL.test(ascii);
   });
   return honest ? url.hostname : null;
 }
@@ -181,15 +258,21 @@ export function toAsciiDomain(domain: string): string | null {
  */
 export function formatAddress(address: Address): string {
   const local = formatLocal(address.local);
-  // deno-lint-ignore no-control-regex
-  const domain = address.domain.toWellFormed().replace(/[\x00-\x20\x7f-\x9f"<>(),;@\\]/g, "?");
+  const domain = formatDomain(address.domain);
   return domain === "" ? local : `${local}@${domain}`;
 }
 
+function formatDomain(domain: string): string {
+  if (isAllOf(domain, DOMAIN)) return domain;
+  // deno-lint-ignore no-control-regex
+  return domain.toWellFormed().replace(/[\x00-\x20\x7f-\x9f"<>(),;@\\]/g, "?");
+}
+
 function formatLocal(local: string): string {
+  if (isAllOf(local, ATEXT) && local !== "") return local;
   // deno-lint-ignore no-control-regex
   const safe = local.toWellFormed().replace(/[\x00-\x1f\x7f-\x9f]/g, "?");
-  return DOT_STRING.test(safe) ? safe : `"${safe.replace(/["\\]/g, "\\$&")}"`;
+  return isDotString(safe) ? safe : `"${safe.replace(/["\\]/g, "\\$&")}"`;
 }
 
 /**
@@ -225,6 +308,7 @@ export function addressesEqual(a: Address, b: Address): boolean {
  * letter wherever it stands.
  */
 function foldCase(text: string): string {
+  if (isAscii(text)) return text.toLowerCase();
   const lower = (part: string) => part.replace(/./gsu, (character) => character.toLowerCase());
   return lower(text.normalize("NFC")).normalize("NFC");
 }

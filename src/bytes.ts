@@ -48,9 +48,9 @@ export function encodeBrief(text: string): Uint8Array {
   return octets;
 }
 
-/** Whether a text is ASCII: as many octets as characters, and the same in every encoding. */
-export function isAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+/** Whether a text, or the part of it, is ASCII: as many octets as characters, and the same in every encoding. */
+export function isAscii(text: string, from = 0, to: number = text.length): boolean {
+  for (let i = from; i < to; i++) if (text.charCodeAt(i) > 0x7f) return false;
   return true;
 }
 
@@ -60,9 +60,9 @@ export function utf8Fits(text: string, octets: number): boolean {
   return text.length * 3 <= octets || (text.length <= octets && encode(text).length <= octets);
 }
 
-/** Whether a text is printable ASCII, blanks among it: it can do no harm in any line. */
-export function isPrintable(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
+/** Whether a text, from there on, is printable ASCII, blanks among it: it can do no harm in any line. */
+export function isPrintable(text: string, from = 0): boolean {
+  for (let i = from; i < text.length; i++) {
     const unit = text.charCodeAt(i);
     if (unit < 0x20 || unit > 0x7e) return false;
   }

@@ -9,8 +9,10 @@ import {
   parseAddress,
   parseAddressLiteral,
   parseDomain,
+  parsePlainAddress,
   toAsciiDomain,
 } from "../src/address.ts";
+import fc from "fast-check";
 
 Deno.test("parseAddress() reads mailboxes of RFC 5321 §4.1.2", () => {
   const cases: [string, string, string][] = [
@@ -287,4 +289,38 @@ Deno.test("domainKey() is total", () => {
   assertEquals(domainKey("Bücher.example"), "xn--bcher-kva.example");
   assertEquals(domainKey("Ü b"), "ü b");
   assertEquals(domainKey(""), "");
+});
+
+/** Mailbox of RFC 5321 §4.1.2 with a Dot-string and a Domain, `_` in labels; the sizes of §4.5.3.1. */
+const PLAIN =
+  /^(?=.{1,64}@)([\w!#$%&'*+\-/=?^`{|}~]+(?:\.[\w!#$%&'*+\-/=?^`{|}~]+)*)@(?=.{1,255}$)((?!-)[\w-]{1,63}(?<!-)(?:\.(?!-)[\w-]{1,63}(?<!-))*)$/;
+
+Deno.test("parseAddress() of what has no quotes, brackets or UTF-8 is the grammar's regular expression", () => {
+  const good = fc.constantFrom("a", "B", "_", "0.a", "a-b", "x".repeat(31), "y.z");
+  const bad = fc.constantFrom(".", "-", "@", "+", "'", " ", "(", "\x7f", "é");
+  const piece = fc.oneof({ weight: 5, arbitrary: good }, { weight: 1, arbitrary: bad });
+  const some = (most: number) => fc.array(piece, { maxLength: most }).map((all) => all.join(""));
+  const text = fc.tuple(some(4), fc.constantFrom("@", "@", "@", "", ".@"), some(10));
+  let read = 0;
+  fc.assert(
+    fc.property(text, fc.boolean(), (parts, upper) => {
+      const written = upper ? parts.join("").toUpperCase() : parts.join("");
+      const match = PLAIN.exec(written);
+      const expected = match && { local: match[1]!, domain: match[2]!.toLowerCase() };
+      if (expected !== null) read++;
+      assertEquals(parseAddress(written), expected);
+      assertEquals(parsePlainAddress(`<${written}> X`, 1, written.length + 1), expected);
+      // The second time it is known.
+      assertEquals(parseDomain(match?.[2] ?? "x"), expected?.domain ?? "x");
+    }),
+    { numRuns: 3000 },
+  );
+  assertEquals(read > 100, true, `${read}`);
+});
+
+Deno.test("parseDomain() gives the same however many others came between", () => {
+  assertEquals(parseDomain("Example.ORG"), "example.org");
+  for (let i = 0; i < 3000; i++) assertEquals(parseDomain(`H${i}.example`), `h${i}.example`);
+  assertEquals(parseDomain("Example.ORG"), "example.org");
+  assertEquals(parseDomain("example..org"), null);
 });

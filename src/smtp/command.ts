@@ -10,8 +10,8 @@
  */
 
 import { type Address, parseDomain } from "../address.ts";
-import { decodeStrict } from "../bytes.ts";
-import { parsePath, type PathKind } from "./path.ts";
+import { decodeStrict, encode, isPrintable } from "../bytes.ts";
+import { parsePathAt, type PathKind } from "./path.ts";
 import { type Reply, reply } from "./reply.ts";
 
 /** A command. */
@@ -83,23 +83,36 @@ export interface CommandOptions {
  */
 export function parseCommand(line: Uint8Array, options: CommandOptions = {}): Command {
   if (startsTls(line)) return { verb: "not-smtp", protocol: "TLS" };
-  const space = line.indexOf(0x20);
-  const name = verbOf(space === -1 ? line : line.subarray(0, space));
+  const alone = line.length === 4 ? ALONE.get(fourLetters(line)) : undefined;
+  if (alone !== undefined) return alone;
+  const space = line.indexOf(SPACE);
+  const name = verbOf(line, space === -1 ? line.length : space);
   const text = decodeStrict(line);
-  const foreign = text === null ? undefined : FOREIGN.exec(text)?.[1];
+  const foreign = text?.includes("/") ? FOREIGN.exec(text)?.[1] : undefined;
   if (foreign !== undefined) return { verb: "not-smtp", protocol: foreign };
   const read = GRAMMAR.get(name);
   if (read === undefined) return unrecognized(name, line);
   if (text === null) return invalid(name, 501, "5.5.2", "not UTF-8");
-  const argument = space === -1 ? "" : trimEnd(text.slice(space + 1));
-  // deno-lint-ignore no-control-regex
-  if (/[\x00-\x1f\x7f]/.test(argument)) {
-    return invalid(name, 501, "5.5.2", "control characters are not allowed");
+  return readTrimmed(trimEnd(text), space === -1 ? text.length : space + 1, name, read, options);
+}
+
+function readTrimmed(
+  text: string,
+  from: number,
+  name: string,
+  read: Grammar,
+  options: CommandOptions,
+): Command {
+  if (!isPrintable(text, from)) {
+    // deno-lint-ignore no-control-regex
+    if (/[\x00-\x1f\x7f]/.test(text.slice(from))) {
+      return invalid(name, 501, "5.5.2", "control characters are not allowed");
+    }
+    if (!BEYOND_ASCII_ALLOWED.has(name)) {
+      return invalid(name, 501, "5.5.2", "only ASCII is allowed");
+    }
   }
-  if (!BEYOND_ASCII_ALLOWED.has(name) && /[^ -~]/.test(argument)) {
-    return invalid(name, 501, "5.5.2", "only ASCII is allowed");
-  }
-  return read(argument, name, options);
+  return read(text, from, options);
 }
 
 /**
@@ -110,13 +123,22 @@ export function startsTls(bytes: Uint8Array): boolean {
   return bytes[0] === 0x16 && bytes[1] === 0x03;
 }
 
+const SPACE = 0x20;
+
 /** A request line of HTTP and its kin: a browser or a scanner, made to post to a mail port. */
 const FOREIGN = /^[A-Z]{3,16} \S+ (HTTP|RTSP|SIP)\/\d/;
 
 /** Where an address may stand, so may UTF-8 (RFC 6531 §3.3). */
 const BEYOND_ASCII_ALLOWED = new Set(["MAIL", "RCPT", "VRFY", "EXPN"]);
 
-type Grammar = (argument: string, name: string, options: CommandOptions) => Command;
+const DATA: Command = { verb: "DATA" };
+const RSET: Command = { verb: "RSET" };
+const NOOP: Command = { verb: "NOOP" };
+const QUIT: Command = { verb: "QUIT" };
+const STARTTLS: Command = { verb: "STARTTLS" };
+
+/** Reads a command's argument, which is what stands in the line from there on. */
+type Grammar = (line: string, from: number, options: CommandOptions) => Command;
 
 const GRAMMAR: ReadonlyMap<string, Grammar> = new Map<string, Grammar>([
   ["EHLO", readHello("EHLO")],
@@ -124,64 +146,81 @@ const GRAMMAR: ReadonlyMap<string, Grammar> = new Map<string, Grammar>([
   ["LHLO", readHello("LHLO")],
   ["MAIL", readMail],
   ["RCPT", readRcpt],
-  ["DATA", readBare("DATA")],
+  ["DATA", readBare(DATA)],
   ["BDAT", readBdat],
-  ["RSET", readBare("RSET")],
-  ["NOOP", () => ({ verb: "NOOP" })],
-  ["QUIT", readBare("QUIT")],
+  ["RSET", readBare(RSET)],
+  ["NOOP", () => NOOP],
+  ["QUIT", readBare(QUIT)],
   ["VRFY", readQuery("VRFY")],
   ["EXPN", readQuery("EXPN")],
-  ["HELP", (argument) => ({ verb: "HELP", argument })],
-  ["STARTTLS", readBare("STARTTLS")],
+  ["HELP", (line, from) => ({ verb: "HELP", argument: line.slice(from) })],
+  ["STARTTLS", readBare(STARTTLS)],
   ["AUTH", readAuth],
   ["ETRN", readEtrn],
 ]);
 
+/** Verbs of four letters, which most are, by {@link fourLetters}. */
+const FOUR_LETTERS: ReadonlyMap<number, string> = new Map(
+  [...GRAMMAR.keys()].filter(({ length }) => length === 4).map((verb) =>
+    [fourLetters(encode(verb)), verb] as const
+  ),
+);
+
+/** Commands that most often come without anything behind them: to be known without making text of them. */
+const ALONE: ReadonlyMap<number, Command> = new Map(
+  [DATA, RSET, NOOP, QUIT].map((command) => [fourLetters(encode(command.verb)), command]),
+);
+
 function readHello(verb: "EHLO" | "HELO" | "LHLO"): Grammar {
-  return (name) => {
+  return (line, from) => {
+    const name = line.slice(from);
     if (/^[!-~]{1,255}$/.test(name)) return { verb, name };
     return malformed(verb, `expected ${verb} and the client's host name or address literal`);
   };
 }
 
-function readBare(verb: "DATA" | "RSET" | "QUIT" | "STARTTLS"): Grammar {
-  return (argument) => argument === "" ? { verb } : malformed(verb, `${verb} takes no argument`);
+function readBare(command: Command): Grammar {
+  const { verb } = command;
+  return (line, from) =>
+    from >= line.length ? command : malformed(verb, `${verb} takes no argument`);
 }
 
 function readQuery(verb: "VRFY" | "EXPN"): Grammar {
-  return (text, _name, { smtputf8 }) => {
+  return (line, from, { smtputf8 }) => {
+    const text = line.slice(from);
     // The one parameter these commands have (RFC 6531 §3.7.4.2).
     const argument = smtputf8 ? text.replace(/ SMTPUTF8$/i, "") : text;
     return argument === "" ? malformed(verb, `expected ${verb} and a name`) : { verb, argument };
   };
 }
 
-function readMail(argument: string, name: string, options: CommandOptions): Command {
-  const read = readPath(argument, "reverse", options);
-  if ("reply" in read) return { verb: "invalid", name, reply: read.reply };
+function readMail(line: string, from: number, options: CommandOptions): Command {
+  const read = readPath(line, from, "reverse", options);
+  if ("reply" in read) return { verb: "invalid", name: "MAIL", reply: read.reply };
   return { verb: "MAIL", sender: read.path, parameters: read.parameters };
 }
 
-function readRcpt(argument: string, name: string, options: CommandOptions): Command {
-  const read = readPath(argument, "forward", options);
-  if ("reply" in read) return { verb: "invalid", name, reply: read.reply };
-  if (read.path === null) return malformed(name, "expected RCPT TO:<local@domain>");
+function readRcpt(line: string, from: number, options: CommandOptions): Command {
+  const read = readPath(line, from, "forward", options);
+  if ("reply" in read) return { verb: "invalid", name: "RCPT", reply: read.reply };
+  if (read.path === null) return malformed("RCPT", "expected RCPT TO:<local@domain>");
   return { verb: "RCPT", recipient: read.path, parameters: read.parameters };
 }
 
 function readPath(
-  argument: string,
+  line: string,
+  from: number,
   kind: PathKind,
   options: CommandOptions,
 ): { path: Address | null; parameters: RawParameter[] } | { reply: Reply } {
-  const [form, start] = kind === "reverse" ? ["MAIL FROM", /^FROM:/i] : ["RCPT TO", /^TO:/i];
-  const label = start.exec(argument)?.[0];
-  if (label === undefined) {
-    return { reply: reply(501, "5.5.2", `expected ${form}:<local@domain>`) };
+  const { label, inAnyCase } = kind === "reverse" ? FROM : TO;
+  if (!line.startsWith(label, from) && !inAnyCase.test(line.slice(from))) {
+    const verb = kind === "reverse" ? "MAIL" : "RCPT";
+    return { reply: reply(501, "5.5.2", `expected ${verb} ${label}<local@domain>`) };
   }
-  const read = parsePath(argument.slice(label.length), kind, options);
+  const read = parsePathAt(line, from + label.length, kind, options);
   if ("reply" in read) return read;
-  const parameters = parseRawParameters(read.rest);
+  const parameters = parseRawParameters(line, read.end);
   if (parameters === null) {
     return {
       reply: reply(501, "5.5.4", "expected parameters as KEYWORD or KEYWORD=value, each once"),
@@ -189,6 +228,9 @@ function readPath(
   }
   return { path: read.path, parameters };
 }
+
+const FROM = { label: "FROM:", inAnyCase: /^FROM:/i };
+const TO = { label: "TO:", inAnyCase: /^TO:/i };
 
 /**
  * Reads what stands behind a path: ` SIZE=1000 BODY=8BITMIME` (RFC 5321 §4.1.2). `null` where that
@@ -206,38 +248,69 @@ function readPath(
  * assertEquals(parseRawParameters(" SIZE=1 SIZE=2"), null);
  * ```
  */
-export function parseRawParameters(text: string): RawParameter[] | null {
+export function parseRawParameters(text: string, from = 0): RawParameter[] | null {
   const parameters: RawParameter[] = [];
-  const keywords = new Set<string>();
-  for (const word of text.split(" ")) {
-    if (word === "") continue;
-    const match = ESMTP_PARAM.exec(word);
-    if (match === null) return null;
-    const keyword = (match[1] ?? "").toUpperCase();
-    if (keywords.has(keyword)) return null;
-    keywords.add(keyword);
-    parameters.push({ keyword, value: match[2] ?? null });
+  for (let at = from; at < text.length;) {
+    const space = text.indexOf(" ", at);
+    const end = space === -1 ? text.length : space;
+    if (end > at) {
+      const parameter = parseParameter(text, at, end);
+      if (parameter === null) return null;
+      parameters.push(parameter);
+    }
+    at = end + 1;
   }
-  return parameters;
+  return parameters.length > 1 && hasTwice(parameters) ? null : parameters;
 }
 
-/** esmtp-param; beyond ASCII by RFC 6531 §3.3. */
-const ESMTP_PARAM = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\u0080-\u{10ffff}]+))?$/u;
+function hasTwice(parameters: readonly RawParameter[]): boolean {
+  const [one, other] = parameters;
+  if (parameters.length === 2) return one!.keyword === other!.keyword;
+  return new Set(parameters.map(({ keyword }) => keyword)).size < parameters.length;
+}
 
-function readBdat(argument: string, name: string): Command {
-  const match = /^(\d{1,20})( +LAST)?$/i.exec(argument);
+/** esmtp-param, a part of a text that is not empty; beyond ASCII by RFC 6531 §3.3. */
+function parseParameter(text: string, from: number, to: number): RawParameter | null {
+  if (text.charCodeAt(from) === HYPHEN) return null;
+  let at = from;
+  let isUpper = true;
+  for (; at < to; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit === EQUALS) break;
+    if (unit >= 0x61 && unit <= 0x7a) isUpper = false;
+    else if (!isUpperDigitOrHyphen(unit)) return null;
+  }
+  if (at === from || at === to - 1) return null;
+  for (let i = at + 1; i < to; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit <= 0x20 || unit === EQUALS || unit === 0x7f) return null;
+  }
+  const written = text.slice(from, at);
+  const keyword = isUpper ? written : written.toUpperCase();
+  return { keyword, value: at === to ? null : text.slice(at + 1, to) };
+}
+
+const HYPHEN = 0x2d;
+const EQUALS = 0x3d;
+
+function isUpperDigitOrHyphen(unit: number): boolean {
+  return unit >= 0x41 && unit <= 0x5a || unit >= 0x30 && unit <= 0x39 || unit === HYPHEN;
+}
+
+function readBdat(line: string, from: number): Command {
+  const match = /^(\d{1,20})( +LAST)?$/i.exec(line.slice(from));
   const size = Number(match?.[1]);
   if (match === null || !Number.isSafeInteger(size)) {
-    return malformed(name, "expected BDAT size or BDAT size LAST");
+    return malformed("BDAT", "expected BDAT size or BDAT size LAST");
   }
   return { verb: "BDAT", size, last: match[2] !== undefined };
 }
 
 /** RFC 4954 §4; the name of a mechanism by RFC 4422 §3.1. */
-function readAuth(argument: string, name: string): Command {
-  const match = /^([A-Za-z0-9_-]{1,20})(?: +([!-~]+))?$/.exec(argument);
+function readAuth(line: string, from: number): Command {
+  const match = /^([A-Za-z0-9_-]{1,20})(?: +([!-~]+))?$/.exec(line.slice(from));
   if (match === null) {
-    return malformed(name, "expected AUTH mechanism and, if any, an initial response");
+    return malformed("AUTH", "expected AUTH mechanism and, if any, an initial response");
   }
   const [, mechanism = "", response] = match;
   return {
@@ -247,17 +320,26 @@ function readAuth(argument: string, name: string): Command {
   };
 }
 
-function readEtrn(domain: string, name: string): Command {
+function readEtrn(line: string, from: number): Command {
+  const domain = line.slice(from);
   const sound = domain.startsWith("#")
     ? /^#[!-~]+$/.test(domain)
     : parseDomain(domain.replace(/^@/, "")) !== null;
-  return sound ? { verb: "ETRN", domain } : malformed(name, "expected ETRN domain");
+  return sound ? { verb: "ETRN", domain } : malformed("ETRN", "expected ETRN domain");
 }
 
-/** The verb in upper case; empty where the line does not begin with a word. */
-function verbOf(word: Uint8Array): string {
-  const text = decodeStrict(word.subarray(0, 64))?.replace(/\t+$/, "") ?? "";
+/** The verb in upper case, of a line whose first word ends before `end`; empty where that is no word. */
+function verbOf(line: Uint8Array, end: number): string {
+  const usual = end === 4 ? FOUR_LETTERS.get(fourLetters(line)) : undefined;
+  if (usual !== undefined) return usual;
+  const text = decodeStrict(line.subarray(0, Math.min(end, 64)))?.replace(/\t+$/, "") ?? "";
   return /^[A-Za-z][A-Za-z0-9-]{0,31}$/.test(text) ? text.toUpperCase() : "";
+}
+
+/** The first four octets in one number; letters as in upper case. Other octets never make it that of letters. */
+function fourLetters(line: Uint8Array): number {
+  return (line[0]! & 0xdf) << 24 | (line[1]! & 0xdf) << 16 | (line[2]! & 0xdf) << 8 |
+    (line[3]! & 0xdf);
 }
 
 /** Without the white space at the end. (A regular expression would take quadratic time.) */

@@ -15,12 +15,15 @@ import {
   formatAddress,
   parseAddress,
   parseDomain,
+  parsePlainAddress,
 } from "../address.ts";
 import { utf8Fits } from "../bytes.ts";
 import { type Reply, reply } from "./reply.ts";
 
 /** RFC 5321 §4.5.3.1.3, in octets, angle brackets included. */
 const PATH_LIMIT = 256;
+
+const POSTMASTER = "postmaster";
 
 /** Which path: of MAIL (`reverse`) or of RCPT (`forward`). */
 export type PathKind = "reverse" | "forward";
@@ -56,31 +59,46 @@ export function parsePath(
   kind: PathKind,
   options: { readonly smtputf8?: boolean } = {},
 ): PathResult {
-  const opened = text.replace(/^ +/, "");
-  const end = findEnd(opened);
+  const read = parsePathAt(text, 0, kind, options);
+  return "reply" in read ? read : { path: read.path, rest: text.slice(read.end) };
+}
+
+/** {@link parsePath} in the midst of a line; `end` is where the rest begins. */
+export function parsePathAt(
+  text: string,
+  from: number,
+  kind: PathKind,
+  options: { readonly smtputf8?: boolean },
+): { readonly path: Address | null; readonly end: number } | { readonly reply: Reply } {
+  let start = from;
+  while (text.charCodeAt(start) === SPACE) start++;
+  const end = findEnd(text, start);
   if (end === -1) return refuse(kind, `expected ${EXPECTED[kind]}`);
-  const rest = opened.slice(end);
-  if (rest !== "" && !rest.startsWith(" ")) {
+  if (end < text.length && text.charCodeAt(end) !== SPACE) {
     return refuse(kind, "expected a space between the address and what follows");
   }
-  const inside = opened.slice(1, end - 1);
+  const plain = end - start <= PATH_LIMIT ? parsePlainAddress(text, start + 1, end - 1) : null;
+  if (plain !== null) return { path: plain, end };
+  const inside = text.slice(start + 1, end - 1);
   if (!utf8Fits(inside, PATH_LIMIT - 2)) {
     return refuse(kind, `address too long: at most ${PATH_LIMIT} octets`);
   }
-  if (inside === "" && kind === "reverse") return { path: null, rest };
+  if (inside === "" && kind === "reverse") return { path: null, end };
   // RFC 5321 §4.5.1: every server takes mail to <Postmaster>, in any case.
-  if (kind === "forward" && /^postmaster$/i.test(inside)) {
-    return { path: { local: inside, domain: "" }, rest };
+  if (
+    kind === "forward" && inside.length === POSTMASTER.length && inside.toLowerCase() === POSTMASTER
+  ) {
+    return { path: { local: inside, domain: "" }, end };
   }
   const mailbox = dropRoute(inside, options);
   if (mailbox === null) return refuse(kind, "bad source route");
   const path = parseAddress(mailbox, {
-    ...options,
+    smtputf8: options.smtputf8,
     // Bounce addresses that name the bounced recipient pass 64 octets, and are real: whoever may be
     // told of a failure is bound by the path's length only.
     localLimit: kind === "reverse" ? PATH_LIMIT : undefined,
   });
-  if (path !== null) return { path, rest };
+  if (path !== null) return { path, end };
   if (options.smtputf8 !== true && parseAddress(mailbox, { smtputf8: true }) !== null) {
     return { reply: reply(553, "5.6.7", "an address beyond ASCII needs SMTPUTF8") };
   }
@@ -92,14 +110,21 @@ const EXPECTED = {
   forward: "RCPT TO:<local@domain>",
 };
 
-function refuse(kind: PathKind, text: string): PathResult {
+function refuse(kind: PathKind, text: string): { readonly reply: Reply } {
   return { reply: reply(501, kind === "reverse" ? "5.1.7" : "5.1.3", text) };
 }
 
 /** The index behind the `>` that ends the path, quoted strings skipped; -1 where there is none. */
-function findEnd(text: string): number {
-  return /^<(?:[^">]|"(?:[^"\\]|\\.)*")*>/s.exec(text)?.[0].length ?? -1;
+function findEnd(text: string, from: number): number {
+  const end = text.charCodeAt(from) === LESS_THAN ? text.indexOf(">", from) : -1;
+  if (end === -1 || !text.includes('"', from)) return end === -1 ? -1 : end + 1;
+  QUOTED_PATH.lastIndex = from;
+  return QUOTED_PATH.test(text) ? QUOTED_PATH.lastIndex : -1;
 }
+
+const SPACE = 0x20;
+const LESS_THAN = 0x3c;
+const QUOTED_PATH = /<(?:[^">]|"(?:[^"\\]|\\.)*")*>/sy;
 
 /** What stands behind a source route (`@a,@b:`), or `null` where the route is malformed. */
 function dropRoute(text: string, options: AddressOptions): string | null {

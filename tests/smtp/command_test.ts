@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import fc from "fast-check";
 import { encode } from "../../src/bytes.ts";
 import {
   type Command,
@@ -196,4 +197,61 @@ Deno.test("parseRawParameters() bounds its work by the text", () => {
   assertEquals(parseRawParameters(many)?.length, 20_000);
   assertEquals(parseRawParameters(" ".repeat(200_000)), []);
   assertEquals(parse(`NOOP ${" ".repeat(200_000)}x`), { verb: "NOOP" });
+});
+
+Deno.test("parseRawParameters() reads what the grammar's regular expression does", () => {
+  // esmtp-param of RFC 5321 §4.1.2, beyond ASCII by RFC 6531 §3.3
+  const grammar = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\u0080-\u{10ffff}]+))?$/u;
+  const reference = (text: string) => {
+    const matches = text.split(" ").filter((word) => word !== "").map((word) => grammar.exec(word));
+    const read = matches.map((match) => ({
+      keyword: match?.[1]?.toUpperCase(),
+      value: match?.[2] ?? null,
+    }));
+    const names = new Set(read.map(({ keyword }) => keyword));
+    return matches.includes(null) || names.size < read.length ? null : read;
+  };
+  const piece = fc.constantFrom(
+    "A",
+    "b",
+    "SIZE",
+    "size",
+    "-",
+    "=",
+    " ",
+    " ",
+    "1",
+    "é",
+    "\t",
+    "\x7f",
+    "\0",
+    "用",
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 9 }), (pieces) => {
+      const text = pieces.join("");
+      assertEquals(parseRawParameters(text), reference(text));
+      assertEquals(parseRawParameters(`MAIL${text}`, 4), reference(text));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+Deno.test("parseCommand() reads verbs in any case, and no others for them", () => {
+  const verbs = "EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY EXPN HELP AUTH ETRN";
+  for (const verb of verbs.split(" ")) {
+    const named = (line: Uint8Array) => {
+      const command = parseCommand(line);
+      return "name" in command && "reply" in command ? command.name : command.verb;
+    };
+    const lower = encode(verb.toLowerCase());
+    assertEquals([named(lower), named(encode(`${verb} `))], [verb, verb]);
+    for (let at = 0; at < 4; at++) {
+      for (const bit of [0x01, 0x40, 0x80]) {
+        const wrong = lower.slice();
+        wrong[at]! ^= bit;
+        assertEquals(named(wrong) === verb, false, String(wrong));
+      }
+    }
+  }
 });
