@@ -21,6 +21,7 @@ import {
   scanData,
 } from "./data_scan.ts";
 import { NewlineNormalizer } from "./newline_normalizer.ts";
+import { simdScanner } from "./simd_scan.ts";
 import { CR, LF } from "./text_scan.ts";
 
 /** What the DATA decoder found. */
@@ -37,7 +38,7 @@ const NO_CONTENT = cursorOver(new Uint8Array(0));
 export interface DataDecoderOptions {
   /** What becomes of bare CR and LF: left in and noted, or made CRLF. */
   readonly newlines: "strict" | "normalize";
-  /** The inner scan, should another be faster where this runs. */
+  /** The inner scan; the fastest that runs here where nothing is said. */
   readonly scanner?: DataScanner;
 }
 
@@ -69,7 +70,7 @@ export class DataDecoder {
 
   /** Made to stand before the first octet of a message. */
   constructor(options: DataDecoderOptions) {
-    this.#scanner = options.scanner ?? scanData;
+    this.#scanner = options.scanner ?? simdScanner() ?? scanData;
     this.#normalizer = options.newlines === "normalize" ? new NewlineNormalizer() : null;
   }
 

@@ -3,8 +3,8 @@
  * end of the message and notices CR and LF that stand alone, all in one pass over one read.
  *
  * It is a plain function of octets and a state of five values, so that another with the same signature
- * (WebAssembly SIMD, say) can stand in for it; the decoder around it does everything else. It cannot
- * fail.
+ * can stand in for it: `simd_scan.ts` does where it can, and leaves all that is not plain to this one, which
+ * is the reference. The decoder around it does everything else. It cannot fail.
  *
  * @module
  */
@@ -39,7 +39,7 @@ export interface DataScan {
   state: DataState;
   /** Set when a CR was seen that no LF follows, or an LF that no CR precedes. Never cleared by a scan. */
   bare: boolean;
-  /** Out: the first octet not read. It is `to`, or what follows the end of the message. */
+  /** Out: the first octet not read. It is `to`, less where a scanner reads so much at once only, or what follows the end. */
   read: number;
   /** Out: content is `bytes[start..end)`. */
   start: number;
@@ -59,12 +59,15 @@ export type DataScanner = (bytes: Uint8Array, from: number, to: number, scan: Da
  * so that however many dots a read holds it yields one piece.
  */
 export function scanData(bytes: Uint8Array, from: number, to: number, scan: DataScan): void {
+  scan.read = scan.start = scan.end = from;
+  resumeScan(bytes, to, scan);
+}
+
+/** Goes on to `to` with a scan that has read to `scan.read` and found the content `bytes[scan.start..scan.end)`. */
+export function resumeScan(bytes: Uint8Array, to: number, scan: DataScan): void {
   const view = viewOf(bytes);
-  let { state, bare } = scan;
-  let at = from;
-  let start = from;
-  let end = from; // content so far is bytes[start..end)
-  let run = from; // and bytes[run..at), which has not been moved down to `end` yet
+  let { state, bare, read: at, start, end } = scan; // content so far is bytes[start..end)
+  let run = at; // and bytes[run..at), which has not been moved down to `end` yet
   while (at < to) {
     if (state === IN_TEXT) {
       at = skipText(bytes, view, at, to);
