@@ -18,7 +18,7 @@ import type { Leases } from "./leases.ts";
 import type { MessageFiles } from "./message_files.ts";
 import { OctetGate } from "./octet_gate.ts";
 import type { SegmentMessage } from "./segment.ts";
-import { buildRecord, LONGEST_RECORD, SMALL_MESSAGE } from "./segment_record.ts";
+import { draftRecord, readBodies, type RecordDraft } from "./segment_record.ts";
 import type { Segments } from "./segments.ts";
 
 /** What fresh mail is made of. */
@@ -92,28 +92,30 @@ export class FreshMail {
     return this.#all.get(id) === message && !this.#leases.isHeld(id) && !this.#busy.has(id);
   }
 
-  /** Adds messages to a segment; `false` when they do not belong there. */
-  async add(messages: readonly NewMessage[]): Promise<boolean> {
-    let octets = 0;
-    for (const { entry, source } of messages) {
-      const { head, bodySize } = source;
-      if (entry.held !== undefined || head.length + bodySize > SMALL_MESSAGE) return false;
-      octets += head.length + bodySize;
-    }
-    if (octets > LONGEST_RECORD) return false;
+  /** Adds messages to a segment, durable when this resolves; `null` when they do not belong there. */
+  add(messages: readonly NewMessage[]): Promise<void> | null {
+    for (const { entry } of messages) if (entry.held !== undefined) return null;
+    const draft = draftRecord(messages);
+    return draft && this.#add(draft);
+  }
+
+  async #add(draft: RecordDraft): Promise<void> {
+    const octets = draft.payload;
     const full = this.#gate.enter(octets);
     if (full !== undefined) await full;
     try {
-      const record = await buildRecord(messages);
-      if (record === null) return false;
-      for (const message of await this.#segments.add(messages, record)) {
-        this.#all.set(message.id, message);
-        this.#due.add(message, message.due);
-      }
+      const read = readBodies(draft);
+      if (read !== undefined) await read;
+      await this.#segments.add(draft);
     } finally {
       this.#gate.leave(octets);
     }
-    return true;
+  }
+
+  /** A message is in a segment now. */
+  added(message: SegmentMessage): void {
+    this.#all.set(message.id, message);
+    this.#due.add(message, message.due);
   }
 
   /** Claims what is due until there are `limit` claims. */
@@ -161,6 +163,12 @@ export class FreshMail {
   /** The entry of a message; `null` when it is not here (any more). */
   entry(id: string): Promise<QueueEntry | null> {
     return this.#read(id, (message) => this.#segments.entry(message));
+  }
+
+  /** A message that is in memory; `null` for others. */
+  inMemory(id: string): MessageSource | null {
+    const message = this.#all.get(id);
+    return message === undefined ? null : this.#segments.inMemory(message);
   }
 
   /** A message; `null` when it is not here (any more). */
@@ -241,7 +249,8 @@ export class FreshMail {
   }
 
   async #end(message: SegmentMessage, verb: "done" | "moved"): Promise<void> {
-    await this.#segments.end(message, verb);
+    await this.#segments.note(message, verb);
+    this.#segments.drop(message);
     if (this.#all.get(message.id) === message) this.#all.delete(message.id);
     this.#messages.free(message.id);
   }

@@ -8,9 +8,14 @@
  * @module
  */
 
+/**
+ * Makes a group durable, or throws for all in it. An item that cannot be written for what it is itself may fail alone:
+ * it is given with its error.
+ */
+export type Commit<T> = (group: readonly T[]) => Promise<ReadonlyMap<T, unknown> | void>;
+
 /** Somebody who waits for an item to be durable. */
-interface Waiting<T> {
-  readonly item: T;
+interface Waiting {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -35,19 +40,21 @@ interface Waiting<T> {
  * ```
  */
 export class GroupCommit<T> {
-  readonly #commit: (group: readonly T[]) => Promise<void>;
-  #waiting: Waiting<T>[] = [];
+  readonly #commit: Commit<T>;
+  #items: T[] = [];
+  #waiting: Waiting[] = [];
   #running: Promise<void> | null = null;
 
-  /** @param commit makes a group durable, or throws for all in it. */
-  constructor(commit: (group: readonly T[]) => Promise<void>) {
+  /** @param commit makes a group durable. */
+  constructor(commit: Commit<T>) {
     this.#commit = commit;
   }
 
   /** Resolves when the item is durable; rejects as its group failed. */
   add(item: T): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject });
+      this.#items.push(item);
+      this.#waiting.push({ resolve, reject });
       this.#running ??= this.#run();
     });
   }
@@ -60,14 +67,17 @@ export class GroupCommit<T> {
   async #run(): Promise<void> {
     // Whoever asks in this same turn comes with the first group.
     await Promise.resolve();
-    while (this.#waiting.length > 0) {
-      const group = this.#waiting;
-      this.#waiting = [];
+    while (this.#items.length > 0) {
+      const [items, waiting] = [this.#items, this.#waiting];
+      [this.#items, this.#waiting] = [[], []];
       try {
-        await this.#commit(group.map(({ item }) => item));
-        for (const { resolve } of group) resolve();
+        const failed = await this.#commit(items);
+        for (let i = 0; i < items.length; i++) {
+          if (failed?.has(items[i]!)) waiting[i]!.reject(failed.get(items[i]!));
+          else waiting[i]!.resolve();
+        }
       } catch (error) {
-        for (const { reject } of group) reject(error);
+        for (const { reject } of waiting) reject(error);
       }
     }
     this.#running = null;

@@ -32,6 +32,16 @@ export interface Segment {
   owed: JournalLine[];
 }
 
+/**
+ * What a group of records was written from, kept for the first delivery: its memory is free again when nothing in it
+ * is to be done.
+ */
+export interface KeptOctets {
+  readonly octets: Uint8Array;
+  /** Messages in it, and who is writing it. */
+  users: number;
+}
+
 /** A message in a segment. */
 export interface SegmentMessage {
   readonly id: string;
@@ -45,9 +55,11 @@ export interface SegmentMessage {
   readonly received: number;
   /** Its entry; `null` where the one in the segment counts and is to be read there. */
   entry: QueueEntry | null;
-  /** Its head and its body where they are in memory. */
-  octets: { readonly head: Uint8Array; readonly body: Uint8Array } | null;
-  /** Octets of memory it was given. */
+  /** The octets of its group where they are in memory. */
+  kept: KeptOctets | null;
+  /** Where its entry line begins in them. */
+  readonly keptAt: number;
+  /** Octets of memory its entry was given. */
   memory: number;
   /** When it is to be tried, in milliseconds since the epoch. */
   due: number;

@@ -21,7 +21,7 @@
  */
 
 import { crc32 } from "node:zlib";
-import { concat, decodeStrict, encode } from "../../bytes.ts";
+import { decodeStrict, encode } from "../../bytes.ts";
 import type { FileHandle, Files } from "../../runtime/runtime.ts";
 import type { Folders } from "./folders.ts";
 import { GroupCommit } from "./group_commit.ts";
@@ -52,11 +52,10 @@ const HEADER = /^yizhan-journal 1 ([0-9a-f]{32})$/;
 const LINE = /^([0-9a-f]{8}) ((done|moved|entry|refused) (\d{1,15}) ([^\n]*))$/;
 const LF = 0x0a;
 
-/** The octets of one line. */
-export function formatJournalLine(nonce: string, { verb, place, text }: JournalLine): Uint8Array {
+/** One line, with its line end. */
+export function formatJournalLine(nonce: string, { verb, place, text }: JournalLine): string {
   const content = `${verb} ${place} ${text}`;
-  const sum = crc32(encode(nonce + content)).toString(16).padStart(8, "0");
-  return encode(`${sum} ${content}\n`);
+  return `${crc32(nonce + content).toString(16).padStart(8, "0")} ${content}\n`;
 }
 
 /**
@@ -91,7 +90,7 @@ export function parseJournal(file: Uint8Array, nonce: string | null): ParsedJour
 function parseLine(line: string, nonce: string | null): JournalLine | null {
   const [, sum, content, verb, place, text] = LINE.exec(line) ?? [];
   if (content === undefined || nonce === null) return null;
-  if (crc32(encode(nonce + content)) !== parseInt(sum!, 16)) return null;
+  if (crc32(nonce + content) !== parseInt(sum!, 16)) return null;
   return { verb: verb as JournalVerb, place: Number(place), text: text! };
 }
 
@@ -115,7 +114,7 @@ export function journalName(number: string, count: number): string {
 /** Writes the journal of one segment. */
 export class SegmentJournal {
   readonly #place: JournalPlace;
-  readonly #group: GroupCommit<Uint8Array>;
+  readonly #group: GroupCommit<JournalLine>;
   #file: FileHandle | null = null;
   /** How many files there are. */
   #count: number;
@@ -160,7 +159,7 @@ export class SegmentJournal {
   /** Resolves when the line is durable. */
   append(line: JournalLine): Promise<void> {
     if (this.#closed) return Promise.reject(new Error("the journal is closed"));
-    return this.#group.add(formatJournalLine(this.#place.nonce, line));
+    return this.#group.add(line);
   }
 
   /** Ends, when all lines asked for are durable or have failed. */
@@ -171,7 +170,7 @@ export class SegmentJournal {
     this.#file = null;
   }
 
-  async #commit(lines: readonly Uint8Array[]): Promise<void> {
+  async #commit(lines: readonly JournalLine[]): Promise<void> {
     if (this.#file === null) {
       await this.create();
       try {
@@ -181,7 +180,9 @@ export class SegmentJournal {
         throw error;
       }
     }
-    const octets = lines.length === 1 ? lines[0]! : concat(lines);
+    let text = "";
+    for (const line of lines) text += formatJournalLine(this.#place.nonce, line);
+    const octets = encode(text);
     try {
       await this.#file!.write(octets);
       await this.#file!.sync();

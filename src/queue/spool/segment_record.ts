@@ -24,6 +24,7 @@
 import { crc32 } from "node:zlib";
 import { decode, encode } from "../../bytes.ts";
 import type { QueueEntry } from "../entry.ts";
+import type { MessageSource } from "../local_delivery.ts";
 import type { NewMessage } from "../store.ts";
 import { formatEntry } from "./entry_text.ts";
 
@@ -61,12 +62,24 @@ export interface Marker {
   readonly payload: number;
 }
 
-/** A record that has no place yet. */
-export interface SegmentRecord {
-  /** All that follows the marker. */
-  readonly payload: Uint8Array;
-  /** The messages in it. */
-  readonly parts: readonly PartLengths[];
+/** One message of a record that has no place yet. */
+export interface DraftPart {
+  readonly entry: QueueEntry;
+  /** The entry as it is written. */
+  readonly line: string;
+  readonly lengths: PartLengths;
+  readonly source: MessageSource;
+  /** Its body, read before the record is written, where the source has it not in memory. */
+  body: Uint8Array | null;
+}
+
+/** A record that has no place yet: the messages in it, and how long it will be. */
+export interface RecordDraft {
+  readonly parts: readonly DraftPart[];
+  /** Octets of all that follows the marker. */
+  readonly payload: number;
+  /** Octets of the marker line and what follows it, at most. */
+  readonly room: number;
 }
 
 const LF = 0x0a;
@@ -83,72 +96,111 @@ export function partLength({ entry, head, body }: PartLengths): number {
   return entry + 1 + head + 2 + body + 1;
 }
 
+/** Octets of a marker line with its line end, less the lengths; the place has 15 digits at most. */
+const MARKER_FRAME = "record  ".length + 32 + 15 + " crc32=".length + 8 + 1;
+
+/** Octets of the lengths of one message in a marker line at most. */
+const MARKER_LENGTHS = 26;
+
+const encoder = new TextEncoder();
+
+/** Where the length of an entry line is found out. */
+const scratch = new Uint8Array(SMALL_ENTRY);
+
+/** The record of some messages; `null` when they are too much for one, or one of them is not small. */
+export function draftRecord(messages: readonly NewMessage[]): RecordDraft | null {
+  const parts: DraftPart[] = [];
+  let payload = 0;
+  for (const { entry, source } of messages) {
+    const { head: { length: head }, bodySize: body } = source;
+    if (head + body > SMALL_MESSAGE) return null;
+    const line = formatEntry(entry);
+    const { read, written } = encoder.encodeInto(line, scratch);
+    if (read < line.length) return null; // longer than a small entry
+    const lengths = { entry: written, head, body };
+    parts.push({ entry, line, lengths, source, body: null });
+    payload += partLength(lengths);
+    if (payload > LONGEST_RECORD) return null;
+  }
+  const marker = MARKER_FRAME + parts.length * MARKER_LENGTHS;
+  return marker > LONGEST_MARKER ? null : { parts, payload, room: marker + payload };
+}
+
 /**
- * The record of some messages; `null` when they are too much for one, or one of them is not small.
- * Reads their bodies.
+ * Reads the bodies that are not in memory; `undefined` when all of them are.
  *
  * @throws {RangeError} when a body is not as long as its source says; and what reading it throws.
  */
-export async function buildRecord(messages: readonly NewMessage[]): Promise<SegmentRecord | null> {
-  const lines: Uint8Array[] = [];
-  const parts: PartLengths[] = [];
-  let length = 0;
-  for (const { entry, source } of messages) {
-    const { head, bodySize } = source;
-    if (head.length + bodySize > SMALL_MESSAGE) return null;
-    const line = encode(formatEntry(entry));
-    if (line.length > SMALL_ENTRY) return null;
-    const part = { entry: line.length, head: head.length, body: bodySize };
-    lines.push(line);
-    parts.push(part);
-    length += partLength(part);
-    if (length > LONGEST_RECORD || parts.length * 26 > LONGEST_MARKER - 100) return null;
-  }
-  const payload = new Uint8Array(length);
-  let at = 0;
-  for (const [index, { entry, source }] of messages.entries()) {
-    at = await writePart(payload, at, lines[index]!, entry, source);
-  }
-  return { payload, parts };
+export function readBodies({ parts }: RecordDraft): Promise<void> | undefined {
+  return parts.every(({ source }) => isInMemory(source)) ? undefined : readAll(parts);
 }
 
-async function writePart(
-  payload: Uint8Array,
-  start: number,
-  line: Uint8Array,
-  { id }: QueueEntry,
-  source: NewMessage["source"],
-): Promise<number> {
-  const { head, bodySize } = source;
-  let at = start;
-  payload.set(line, at);
-  at += line.length;
-  payload[at++] = LF;
-  payload.set(head, at);
-  at += head.length;
-  payload[at++] = 0x0d;
-  payload[at++] = LF;
-  const end = at + bodySize;
-  for await (const chunk of source.openBody()) {
-    if (at + chunk.length > end) throw wrongSize(id, bodySize);
-    payload.set(chunk, at);
+function isInMemory(source: MessageSource): boolean {
+  return (source.bodyParts?.() ?? null) !== null;
+}
+
+async function readAll(parts: readonly DraftPart[]): Promise<void> {
+  for (const part of parts) {
+    const { source, entry } = part;
+    if (isInMemory(source)) continue;
+    const body = new Uint8Array(source.bodySize);
+    let at = 0;
+    for await (const chunk of source.openBody()) {
+      if (at + chunk.length > body.length) throw wrongSize(entry, source);
+      body.set(chunk, at);
+      at += chunk.length;
+    }
+    if (at !== body.length) throw wrongSize(entry, source);
+    part.body = body;
+  }
+}
+
+function wrongSize({ id }: QueueEntry, { bodySize }: MessageSource): RangeError {
+  return new RangeError(`the body of ${id} is not of the ${bodySize} octets it should have`);
+}
+
+/**
+ * Writes a record for that place of a segment into an array, from `at` on, where there must be the room it asks
+ * for; gives the octets of its marker line. Its bodies must be in memory.
+ *
+ * @throws {RangeError} when a body is not as long as its source says, or is gone.
+ */
+export function writeRecord(
+  { parts, payload }: RecordDraft,
+  nonce: string,
+  place: number,
+  into: Uint8Array,
+  at: number,
+): number {
+  let lengths = "";
+  for (const { lengths: { entry, head, body } } of parts) lengths += ` ${entry}+${head}+${body}`;
+  const start = `record ${nonce} ${place} crc32=`;
+  const marker = start.length + 8 + lengths.length + 1;
+  let end = at + marker;
+  for (const part of parts) end = writePart(into, end, part);
+  const sum = checksum(into.subarray(at + marker, at + marker + payload), place, lengths);
+  encoder.encodeInto(`${start}${sum.toString(16).padStart(8, "0")}${lengths}\n`, into.subarray(at));
+  return marker;
+}
+
+/** Gives the place after it. */
+function writePart(into: Uint8Array, start: number, part: DraftPart): number {
+  const { entry, line, source, lengths } = part;
+  let at = start + encoder.encodeInto(line, into.subarray(start)).written;
+  into[at++] = LF;
+  into.set(source.head, at);
+  at += lengths.head;
+  into[at++] = 0x0d;
+  into[at++] = LF;
+  const end = at + lengths.body;
+  for (const chunk of part.body !== null ? [part.body] : source.bodyParts?.() ?? []) {
+    if (at + chunk.length > end) throw wrongSize(entry, source);
+    into.set(chunk, at);
     at += chunk.length;
   }
-  if (at !== end) throw wrongSize(id, bodySize);
-  payload[at++] = LF;
+  if (at !== end) throw wrongSize(entry, source);
+  into[at++] = LF;
   return at;
-}
-
-function wrongSize(id: string, size: number): RangeError {
-  return new RangeError(`the body of ${id} is not of the ${size} octets it should have`);
-}
-
-/** The marker line of a record at a place of a segment. */
-export function formatMarker(nonce: string, place: number, record: SegmentRecord): Uint8Array {
-  let lengths = "";
-  for (const { entry, head, body } of record.parts) lengths += ` ${entry}+${head}+${body}`;
-  const sum = checksum(record.payload, place, lengths).toString(16).padStart(8, "0");
-  return encode(`record ${nonce} ${place} crc32=${sum}${lengths}\n`);
 }
 
 /**
@@ -179,5 +231,5 @@ export function isIntact(marker: Marker, place: number, payload: Uint8Array): bo
 
 /** Over the payload and what the marker says of it. */
 function checksum(payload: Uint8Array, place: number, lengths: string): number {
-  return crc32(encode(`${place}${lengths}`), crc32(payload));
+  return crc32(`${place}${lengths}`, crc32(payload));
 }

@@ -17,9 +17,14 @@ import type { Clock, FileHandle, Files, Random } from "../../runtime/runtime.ts"
 import { encode } from "../../bytes.ts";
 import type { Folders } from "./folders.ts";
 import { GroupCommit } from "./group_commit.ts";
-import { formatSegmentHeader, formatSegmentNumber, type Segment } from "./segment.ts";
+import {
+  formatSegmentHeader,
+  formatSegmentNumber,
+  type KeptOctets,
+  type Segment,
+} from "./segment.ts";
 import { type JournalLine, SegmentJournal } from "./segment_journal.ts";
-import { formatMarker, partLength, type SegmentRecord } from "./segment_record.ts";
+import { partLength, type RecordDraft, writeRecord } from "./segment_record.ts";
 
 /** What a writer is made of. */
 export interface SegmentWriterOptions {
@@ -36,6 +41,10 @@ export interface SegmentWriterOptions {
   readonly segmentSize: number;
   /** Milliseconds after which a segment is full. */
   readonly segmentAge: number;
+  /** Memory for so many octets that are written, and kept then; `null` when there is none. */
+  readonly keep: (octets: number) => KeptOctets | null;
+  /** The writer is done with them. */
+  readonly release: (kept: KeptOctets) => void;
   /** A new segment has begun. */
   readonly opened: (segment: Segment) => void;
   /** Nothing more goes to a segment. */
@@ -44,36 +53,46 @@ export interface SegmentWriterOptions {
   readonly trouble: (error: unknown) => void;
 }
 
-/** A record that is durable. */
-export interface PlacedRecord {
-  readonly segment: Segment;
-  /** The place of the first octet after the marker. */
-  readonly place: number;
-}
-
 /** A record on its way. */
-interface Placing {
-  readonly record: SegmentRecord;
-  segment: Segment | null;
-  place: number;
+export interface Placing {
+  readonly draft: RecordDraft;
+  /** It is durable. Whoever brought it takes it up, before anybody is told. */
+  readonly placed: (record: Placing, segment: Segment) => void;
+  /** The place in the segment of the first octet after the marker; `null` as long as it is not written. */
+  place: number | null;
+  /** The octets of its group where they are kept in memory. */
+  kept: KeptOctets | null;
+  /** Where the first octet after the marker is in them. */
+  keptAt: number;
 }
 
 /** The segment that is written, and how long it is. */
 interface Current {
   readonly segment: Segment;
   readonly file: FileHandle;
+  /** Its first line, until that is written: in one write with the first records, so that a crash leaves both or neither. */
+  header: Uint8Array;
+  /** Octets, the first line included. */
   size: number;
 }
 
-/** Octets written at once. */
+/** Octets gathered at most before they are written. */
 const GATHER = 256 * 1024;
+
+/** Octets written at once: what is written into the page cache at a time without waiting. */
+const SLICE = 64 * 1024;
+
+/** Octets of the first line of a segment at most. */
+const LONGEST_HEADER = 256;
+
+const NOTHING = new Uint8Array(0);
 
 /** Writes records into segments, one segment at a time. */
 export class SegmentWriter {
   readonly #options: SegmentWriterOptions;
   readonly #group: GroupCommit<Placing>;
+  /** Where records are gathered that are not kept. */
   readonly #buffer = new Uint8Array(GATHER);
-  #filled = 0;
   #number: number;
   #current: Current | null = null;
 
@@ -84,14 +103,9 @@ export class SegmentWriter {
     this.#group = new GroupCommit((group) => this.#commit(group));
   }
 
-  /**
-   * Resolves when the record is durable. Until whoever asked has taken it up, the segment counts it as
-   * pending: `segment.pending` is to be lowered then.
-   */
-  async append(record: SegmentRecord): Promise<PlacedRecord> {
-    const placing: Placing = { record, segment: null, place: 0 };
-    await this.#group.add(placing);
-    return { segment: placing.segment!, place: placing.place };
+  /** Resolves when the record is durable and was given to `placed`. Its bodies are in memory. */
+  append(draft: RecordDraft, placed: Placing["placed"]): Promise<void> {
+    return this.#group.add({ draft, placed, place: null, kept: null, keptAt: 0 });
   }
 
   /** Ends the segment if it is full, though nothing is to be written. */
@@ -105,22 +119,66 @@ export class SegmentWriter {
     this.#end();
   }
 
-  async #commit(group: readonly Placing[]): Promise<void> {
+  /** Gives those that cannot be written for what they are themselves. */
+  async #commit(group: readonly Placing[]): Promise<ReadonlyMap<Placing, unknown>> {
     if (this.#isFull()) this.#end();
     const current = this.#current ??= await this.#open();
-    current.segment.pending += group.length;
+    const { segment, file } = current;
+    const failed = new Map<Placing, unknown>();
+    const kept = new Set<KeptOctets>();
+    // It must not be taken for done before those in the group are in it.
+    segment.pending++;
     try {
-      for (const placing of group) await this.#write(placing);
-      await this.#flush();
-      await current.file.sync();
+      for (let done = 0; done < group.length;) {
+        const batch = takeBatch(group, done);
+        done += batch.length;
+        await writeSlices(file, this.#gather(current, batch, kept, failed));
+      }
+      await file.sync();
     } catch (error) {
-      this.#filled = 0;
       this.#end();
-      await this.#refuse(current.segment, group);
-      current.segment.pending -= group.length;
-      this.#options.ended(current.segment);
+      await this.#refuse(segment, group);
+      segment.pending--;
+      kept.forEach(this.#options.release);
+      this.#options.ended(segment);
       throw error;
     }
+    for (const record of group) if (!failed.has(record)) record.placed(record, segment);
+    segment.pending--;
+    kept.forEach(this.#options.release);
+    return failed;
+  }
+
+  /** Puts records into memory as they are to be written, one after the other. */
+  #gather(
+    current: Current,
+    batch: readonly Placing[],
+    keeping: Set<KeptOctets>,
+    failed: Map<Placing, unknown>,
+  ): Uint8Array {
+    const { segment, header } = current;
+    let room = header.length;
+    for (const { draft } of batch) room += draft.room;
+    const kept = this.#options.keep(room);
+    if (kept !== null) keeping.add(kept);
+    const octets = kept?.octets ?? (room > GATHER ? new Uint8Array(room) : this.#buffer);
+    octets.set(header);
+    let filled = header.length;
+    current.header = NOTHING;
+    for (const record of batch) {
+      const { draft } = record;
+      try {
+        const marker = writeRecord(draft, segment.nonce, current.size, octets, filled);
+        record.place = current.size + marker;
+        record.kept = kept;
+        record.keptAt = filled + marker;
+        current.size = record.place + draft.payload;
+        filled = record.keptAt + draft.payload;
+      } catch (error) {
+        failed.set(record, error);
+      }
+    }
+    return octets.subarray(0, filled);
   }
 
   #isFull(): boolean {
@@ -171,47 +229,18 @@ export class SegmentWriter {
       owed: [],
     };
     this.#options.opened(segment);
-    // In one write with the first records: a crash leaves both or neither.
-    this.#buffer.set(header);
-    this.#filled = header.length;
-    return { segment, file, size: header.length };
-  }
-
-  /** Puts a record into the buffer, and what does not fit into the file. */
-  async #write(placing: Placing): Promise<void> {
-    const { record } = placing;
-    const current = this.#current!;
-    const marker = formatMarker(current.segment.nonce, current.size, record);
-    placing.segment = current.segment;
-    placing.place = current.size + marker.length;
-    current.size = placing.place + record.payload.length;
-    for (const part of [marker, record.payload]) {
-      if (this.#filled + part.length > GATHER) await this.#flush();
-      if (part.length > GATHER) {
-        await current.file.write(part);
-      } else {
-        this.#buffer.set(part, this.#filled);
-        this.#filled += part.length;
-      }
-    }
-  }
-
-  async #flush(): Promise<void> {
-    if (this.#filled === 0) return;
-    const octets = this.#buffer.subarray(0, this.#filled);
-    this.#filled = 0;
-    await this.#current!.file.write(octets);
+    return { segment, file, header, size: header.length };
   }
 
   /** Tells the journal that these records do not count. */
   async #refuse(segment: Segment, group: readonly Placing[]): Promise<void> {
     const lines: JournalLine[] = [];
-    for (const { segment: reached, place, record } of group) {
-      if (reached === null) continue;
+    for (const { place, draft } of group) {
+      if (place === null) continue;
       let at = place;
-      for (const part of record.parts) {
+      for (const { lengths } of draft.parts) {
         lines.push({ verb: "refused", place: at, text: "-" });
-        at += partLength(part);
+        at += partLength(lengths);
       }
     }
     try {
@@ -220,5 +249,21 @@ export class SegmentWriter {
       segment.owed.push(...lines);
       this.#options.trouble(error);
     }
+  }
+}
+
+/** The records from `start` on that are gathered together: at least one. */
+function takeBatch(group: readonly Placing[], start: number): readonly Placing[] {
+  let octets = LONGEST_HEADER;
+  for (let end = start; end < group.length; end++) {
+    octets += group[end]!.draft.room;
+    if (octets > GATHER && end > start) return group.slice(start, end);
+  }
+  return start === 0 ? group : group.slice(start);
+}
+
+async function writeSlices(file: FileHandle, octets: Uint8Array): Promise<void> {
+  for (let at = 0; at < octets.length; at += SLICE) {
+    await file.write(octets.subarray(at, at + SLICE));
   }
 }

@@ -17,14 +17,13 @@ import { decodeStrict } from "../../bytes.ts";
 import { type Clock, type Files, type Random, SystemError } from "../../runtime/runtime.ts";
 import { nextAttempt, type QueueEntry } from "../entry.ts";
 import type { MessageSource } from "../local_delivery.ts";
-import type { NewMessage } from "../store.ts";
 import { formatEntry, parseEntry } from "./entry_text.ts";
 import type { Folders } from "./folders.ts";
-import type { Segment, SegmentMessage } from "./segment.ts";
-import { partLength, SMALL_ENTRY } from "./segment_record.ts";
-import type { SegmentRecord } from "./segment_record.ts";
+import { KeptSource } from "./kept_source.ts";
+import type { KeptOctets, Segment, SegmentMessage } from "./segment.ts";
+import { partLength, type RecordDraft, SMALL_ENTRY } from "./segment_record.ts";
 import { recoverSegments } from "./segment_recovery.ts";
-import { SegmentWriter } from "./segment_writer.ts";
+import { type Placing, SegmentWriter } from "./segment_writer.ts";
 
 /** What segments are made of. */
 export interface SegmentsOptions {
@@ -44,6 +43,8 @@ export interface SegmentsOptions {
   readonly segmentAge: number;
   /** Octets of messages held in memory. */
   readonly memory: number;
+  /** A message is here, and durable. */
+  readonly added: (message: SegmentMessage) => void;
 }
 
 /** Octets a journal may have: what changes in its segment then goes to files. */
@@ -87,6 +88,8 @@ export class Segments {
       ...options,
       folder,
       number: next,
+      keep: (octets) => this.#keep(octets),
+      release: (kept) => this.#release(kept),
       opened: (segment) => this.#segments.add(segment),
       ended: (segment) => this.#removeDone(segment),
     });
@@ -100,34 +103,9 @@ export class Segments {
     return true;
   }
 
-  /** Puts messages, as one record; durable when this resolves. */
-  async add(messages: readonly NewMessage[], record: SegmentRecord): Promise<SegmentMessage[]> {
-    const { segment, place } = await this.#writer!.append(record);
-    const added = this.#options.clock.now();
-    let at = 0;
-    const placed = messages.map(({ entry }, index): SegmentMessage => {
-      const lengths = record.parts[index]!;
-      const message: SegmentMessage = {
-        id: entry.id,
-        segment,
-        place: place + at,
-        lengths,
-        added,
-        received: entry.received,
-        entry: null,
-        octets: null,
-        memory: 0,
-        due: nextAttempt(entry),
-        filed: false,
-      };
-      const length = partLength(lengths);
-      this.#hold(message, entry, record.payload.subarray(at, at + length));
-      at += length;
-      segment.live.add(message);
-      return message;
-    });
-    segment.pending--;
-    return placed;
+  /** Puts messages, as one record; durable when this resolves, and each was told as added. */
+  add(draft: RecordDraft): Promise<void> {
+    return this.#writer!.append(draft, this.#take);
   }
 
   /** The entry of a message. */
@@ -143,14 +121,17 @@ export class Segments {
     );
   }
 
+  /** A message that is in memory, `null` for others. */
+  inMemory({ kept, keptAt, lengths, received }: SegmentMessage): MessageSource | null {
+    return kept && new KeptSource(kept.octets, keptAt, lengths, received);
+  }
+
   /** A message's octets: its head, and its body from memory or, where it is long, from the disk. */
   async open(message: SegmentMessage): Promise<MessageSource> {
-    const { octets, received, segment, place, lengths } = message;
+    const source = this.inMemory(message);
+    if (source !== null) return source;
+    const { received, segment, place, lengths } = message;
     const bodySize = lengths.body;
-    if (octets !== null) {
-      const { head, body } = octets;
-      return { head, bodySize, received, openBody: () => once(body) };
-    }
     const start = place + lengths.entry + 1;
     const toBody = lengths.head + 2;
     const short = bodySize <= SHORT;
@@ -177,23 +158,33 @@ export class Segments {
     message.entry = entry;
   }
 
-  /** Notes, durably, that nothing is left to do for a message here. */
-  async end(message: SegmentMessage, verb: "done" | "moved"): Promise<void> {
-    const { segment, place, id } = message;
-    await segment.journal.append({ verb, place, text: id });
-    this.#drop(message);
+  /** Notes, durably, that nothing is left to do for a message here; it is to be dropped then. */
+  note({ segment, place, id }: SegmentMessage, verb: "done" | "moved"): Promise<void> {
+    return segment.journal.append({ verb, place, text: id });
   }
 
-  /** As {@link end}; where that cannot be written now it is owed. */
+  /** Nothing is left to do for a message. */
+  drop(message: SegmentMessage): void {
+    const { segment, kept } = message;
+    this.#memory += message.memory;
+    message.memory = 0;
+    message.entry = null;
+    message.kept = null;
+    if (kept !== null) this.#release(kept);
+    segment.live.delete(message);
+    this.#removeDone(segment);
+  }
+
+  /** {@link note}, and {@link drop}; where it cannot be noted now it is owed. */
   async endOrOwe(message: SegmentMessage, verb: "done" | "moved"): Promise<void> {
     const { segment, place, id } = message;
     try {
-      await this.end(message, verb);
+      await this.note(message, verb);
     } catch (error) {
       segment.owed.push({ verb, place, text: id });
       this.#options.trouble(error);
-      this.#drop(message);
     }
+    this.drop(message);
   }
 
   /** Puts a message behind all others of its segment, for {@link olderThan}. */
@@ -251,31 +242,52 @@ export class Segments {
     for (const { journal } of this.#segments) await journal.close();
   }
 
-  /** Keeps a message in memory if there is room. */
-  #hold(message: SegmentMessage, entry: QueueEntry, part: Uint8Array): void {
-    const { lengths } = message;
-    const memory = part.length + 2 * lengths.entry + ENTRY_MEMORY;
+  /** Takes up a record that is durable. */
+  readonly #take = ({ draft, place, kept, keptAt }: Placing, segment: Segment): void => {
+    const added = this.#options.clock.now();
+    let at = 0;
+    for (const { entry, lengths } of draft.parts) {
+      const message: SegmentMessage = {
+        id: entry.id,
+        segment,
+        place: place! + at,
+        lengths,
+        added,
+        received: entry.received,
+        entry: null,
+        kept,
+        keptAt: keptAt + at,
+        memory: 0,
+        due: nextAttempt(entry),
+        filed: false,
+      };
+      if (kept !== null) {
+        kept.users++;
+        this.#keepEntry(message, entry);
+      }
+      at += partLength(lengths);
+      segment.live.add(message);
+      this.#options.added(message);
+    }
+  };
+
+  #keepEntry(message: SegmentMessage, entry: QueueEntry): void {
+    const memory = ENTRY_MEMORY + 2 * message.lengths.entry;
     if (memory > this.#memory) return;
     this.#memory -= memory;
     message.memory = memory;
     message.entry = entry;
-    const head = lengths.entry + 1;
-    const body = head + lengths.head + 2;
-    message.octets = {
-      head: part.subarray(head, head + lengths.head),
-      body: part.subarray(body, body + lengths.body),
-    };
   }
 
-  /** Nothing is left to do for a message. */
-  #drop(message: SegmentMessage): void {
-    const { segment } = message;
-    this.#memory += message.memory;
-    message.memory = 0;
-    message.octets = null;
-    message.entry = null;
-    segment.live.delete(message);
-    this.#removeDone(segment);
+  /** Memory for octets that are written now, if the budget has it. */
+  #keep(octets: number): KeptOctets | null {
+    if (octets > this.#memory) return null;
+    this.#memory -= octets;
+    return { octets: new Uint8Array(octets), users: 1 };
+  }
+
+  #release(kept: KeptOctets): void {
+    if (--kept.users === 0) this.#memory += kept.octets.length;
   }
 
   #removeDone(segment: Segment): void {

@@ -174,6 +174,7 @@ class SpoolStore implements QueueStore {
       segmentSize,
       segmentAge,
       memory,
+      added: (message) => this.#fresh.added(message),
     });
     const fresh = this.#fresh = new FreshMail({
       segments,
@@ -201,15 +202,7 @@ class SpoolStore implements QueueStore {
   }
 
   add(...messages: readonly NewMessage[]): Promise<void> {
-    return this.#turns.runAll(messages.map(({ entry }) => entry.id), async () => {
-      this.#checkOpen();
-      for (const { entry } of messages) checkEntry(entry);
-      const wanted = await this.#missing(messages);
-      if (wanted.length === 0) return;
-      if (await this.#fresh.add(wanted)) this.#mover.start();
-      else await this.#messages.put(...wanted);
-      for (const { entry } of wanted) this.#waiters.wake(nextAttempt(entry));
-    });
+    return this.#turns.runAll(messages.map(({ entry }) => entry.id), () => this.#add(messages));
   }
 
   async claim(now: number, limit: number): Promise<Claim[]> {
@@ -241,7 +234,7 @@ class SpoolStore implements QueueStore {
   }
 
   async open(id: string): Promise<MessageSource> {
-    return await this.#fresh.open(id) ?? await this.#messages.open(id);
+    return this.#fresh.inMemory(id) ?? await this.#fresh.open(id) ?? await this.#messages.open(id);
   }
 
   async update(claim: Claim, entry: QueueEntry): Promise<Claim> {
@@ -360,6 +353,27 @@ class SpoolStore implements QueueStore {
     const before = this.#born.get(claim) ?? new Set();
     await this.add(...born.filter(({ entry }) => !before.has(entry.id)));
     this.#born.set(claim, new Set([...before, ...born.map(({ entry }) => entry.id)]));
+  }
+
+  async #add(messages: readonly NewMessage[]): Promise<void> {
+    this.#checkOpen();
+    for (const { entry } of messages) checkEntry(entry);
+    const wanted = this.#areNew(messages) ? messages : await this.#missing(messages);
+    if (wanted.length === 0) return;
+    const added = this.#fresh.add(wanted);
+    if (added === null) {
+      await this.#messages.put(...wanted);
+    } else {
+      await added;
+      this.#mover.start();
+    }
+    for (const { entry } of wanted) this.#waiters.wake(nextAttempt(entry));
+  }
+
+  /** Whether there is one message alone, and nobody need look for it on the disk: it is as good as always so. */
+  #areNew(messages: readonly NewMessage[]): boolean {
+    const [first] = messages;
+    return messages.length === 1 && first!.isNew === true && !this.#fresh.has(first!.entry.id);
   }
 
   /** What is not there yet, each once. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { concat, decode, encode } from "../../../src/bytes.ts";
+import { concat, encode } from "../../../src/bytes.ts";
 import {
   formatJournalLine,
   type JournalLine,
@@ -15,8 +15,12 @@ const LINES: readonly JournalLine[] = [
   { verb: "moved", place: 2000, text: "m2" },
 ];
 
+function lineOf(line: JournalLine): Uint8Array {
+  return encode(formatJournalLine(NONCE, line));
+}
+
 function journalOf(lines: readonly JournalLine[]): Uint8Array {
-  return concat([HEADER, ...lines.map((line) => formatJournalLine(NONCE, line))]);
+  return concat([HEADER, ...lines.map(lineOf)]);
 }
 
 Deno.test("parseJournal() gives what formatJournalLine() wrote", () => {
@@ -34,7 +38,7 @@ Deno.test("parseJournal() gives what formatJournalLine() wrote", () => {
 });
 
 Deno.test("formatJournalLine() writes what a person can read", () => {
-  assert(/^[0-9a-f]{8} done 100 m1\n$/.test(decode(formatJournalLine(NONCE, LINES[0]!))));
+  assert(/^[0-9a-f]{8} done 100 m1\n$/.test(formatJournalLine(NONCE, LINES[0]!)));
 });
 
 Deno.test("parseJournal() never throws, and finds nothing in what is no journal", () => {
@@ -46,7 +50,7 @@ Deno.test("parseJournal() never throws, and finds nothing in what is no journal"
 Deno.test("parseJournal() of a journal cut at any octet gives the lines before the cut, and no damage", () => {
   const whole = journalOf(LINES);
   let ends = HEADER.length;
-  const lengths = LINES.map((line) => ends += formatJournalLine(NONCE, line).length);
+  const lengths = LINES.map((line) => ends += lineOf(line).length);
   for (let cut = 0; cut <= whole.length; cut++) {
     const { lines, damaged } = parseJournal(whole.subarray(0, cut), NONCE);
     assertEquals(lines, LINES.filter((_, index) => lengths[index]! <= cut), `cut at ${cut}`);
@@ -57,7 +61,7 @@ Deno.test("parseJournal() of a journal cut at any octet gives the lines before t
 Deno.test("parseJournal() passes over a line that is damaged, and says where", () => {
   const whole = journalOf(LINES);
   const from = HEADER.length;
-  const to = from + formatJournalLine(NONCE, LINES[0]!).length;
+  const to = from + lineOf(LINES[0]!).length;
   for (let at = from; at < to - 1; at++) {
     const flipped = whole.slice();
     flipped[at]! ^= 0x10;

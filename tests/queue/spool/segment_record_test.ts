@@ -1,17 +1,18 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { concat, decode, encode } from "../../../src/bytes.ts";
 import { parseEntry } from "../../../src/queue/spool/entry_text.ts";
 import { FileWindow } from "../../../src/queue/spool/file_window.ts";
 import { readSegment, type SegmentFinding } from "../../../src/queue/spool/segment_reader.ts";
 import {
-  buildRecord,
-  formatMarker,
+  draftRecord,
   isIntact,
   LONGEST_RECORD,
   parseMarker,
   partLength,
+  readBodies,
   SMALL_MESSAGE,
+  writeRecord,
 } from "../../../src/queue/spool/segment_record.ts";
 import type { NewMessage } from "../../../src/queue/store.ts";
 import type { FileHandle } from "../../../src/runtime/runtime.ts";
@@ -35,8 +36,10 @@ function messageOf(id: string, head: Uint8Array, body: Uint8Array): NewMessage {
 
 /** The octets of a record at a place. */
 async function recordAt(place: number, ...messages: NewMessage[]): Promise<Uint8Array> {
-  const record = (await buildRecord(messages))!;
-  return concat([formatMarker(NONCE, place, record), record.payload]);
+  const draft = draftRecord(messages)!;
+  await readBodies(draft);
+  const octets = new Uint8Array(draft.room + 1);
+  return octets.slice(1, 1 + writeRecord(draft, NONCE, place, octets, 1) + draft.payload);
 }
 
 /** A file that gives few octets at a time. */
@@ -85,7 +88,7 @@ async function read(content: Uint8Array): Promise<(string | readonly [number, nu
 
 const bytes = fc.uint8Array({ maxLength: 300 });
 
-Deno.test("buildRecord() and parseMarker() give back entries, heads and bodies", async () => {
+Deno.test("writeRecord() and parseMarker() give back entries, heads and bodies", async () => {
   await fc.assert(fc.asyncProperty(
     fc.array(fc.tuple(entries, bytes, bytes), { minLength: 1, maxLength: 4 }),
     fc.nat(),
@@ -191,22 +194,33 @@ Deno.test("readSegment() finds a record behind much that is none, wherever it be
   }
 });
 
-Deno.test("buildRecord() leaves what is large to others", async () => {
+Deno.test("draftRecord() leaves what is large to others", () => {
   const fits = messageOf("m1", new Uint8Array(10), new Uint8Array(SMALL_MESSAGE - 10));
-  assert(await buildRecord([fits]) !== null);
+  assert(draftRecord([fits]) !== null);
   const large = messageOf("m1", new Uint8Array(11), new Uint8Array(SMALL_MESSAGE - 10));
-  assertEquals(await buildRecord([large]), null);
-  assertEquals(await buildRecord(new Array(LONGEST_RECORD / SMALL_MESSAGE).fill(fits)), null);
+  assertEquals(draftRecord([large]), null);
+  assertEquals(draftRecord(new Array(LONGEST_RECORD / SMALL_MESSAGE).fill(fits)), null);
   const many = new Array(10_000).fill(messageOf("m1", new Uint8Array(0), new Uint8Array(0)));
-  assertEquals(await buildRecord(many), null);
+  assertEquals(draftRecord(many), null);
 });
 
-Deno.test("buildRecord() refuses a body that is not as long as it says", async () => {
+Deno.test("readBodies() and writeRecord() refuse a body that is not as long as it says, or is gone", async () => {
+  const { entry, source } = messageOf("m1", encode("A: b\r\n"), encode("abc"));
+  const write = (source: NewMessage["source"]) =>
+    writeRecord(draftRecord([{ entry, source }])!, NONCE, 0, new Uint8Array(10_000), 0);
   for (const bodySize of [2, 4]) {
-    const { entry, source } = messageOf("m1", encode("A: b\r\n"), encode("abc"));
-    await assertRejects(
-      () => buildRecord([{ entry, source: { ...source, bodySize } }]),
+    const wrong = { ...source, bodySize };
+    await assertRejects(() => readBodies(draftRecord([{ entry, source: wrong }])!)!, RangeError);
+    assertThrows(
+      () => write({ ...wrong, bodyParts: () => [encode("a"), encode("bc")] }),
       RangeError,
     );
   }
+  assertThrows(() => write({ ...source, bodyParts: () => null }), RangeError);
+});
+
+Deno.test("readBodies() has nothing to wait for when all bodies are in memory", () => {
+  const { entry, source } = messageOf("m1", encode("A: b\r\n"), encode("abc"));
+  const here = { ...source, bodyParts: () => [encode("abc")] };
+  assertEquals(readBodies(draftRecord([{ entry, source: here }])!), undefined);
 });

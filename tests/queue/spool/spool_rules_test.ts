@@ -371,7 +371,7 @@ Deno.test("an entry of a version to come is set aside, not lost", async () => {
   const nonce = journal.split("\n")[0]!.split(" ")[2]!;
   const place = Number(/entry (\d+)/.exec(journal)![1]);
   const line = formatJournalLine(nonce, { verb: "entry", place, text: '{"version":9}' });
-  await damage(before, path, encode(journal).length, line);
+  await damage(before, path, encode(journal).length, encode(line));
   const runtime = before.reboot("kept");
   const events: MtaEvent[] = [];
   assertEquals(await ids(await open(runtime, events)), ["m2"]);
