@@ -1,146 +1,174 @@
 /**
- * The whole server beside Postfix, by a load harness that lets both take turns on one machine: mail accepted and
- * queued, delivered into Maildirs, and relayed to a sink.
+ * The whole server beside others, on one machine and in turns: mail accepted, delivered and relayed, TLS, memory, and
+ * how long replies take; one table at the end, with the goal of each row.
  *
- * The harness is not part of this project. `SMTP_BENCH` names its folder, which has a program `bench.py` that
- * takes `WORK --peers NAMES --attach NAME:PORT:PID …` and prints a table; it needs root and Postfix. Without it
- * this says so and does nothing.
+ * All servers make a message durable before they say 250, and keep what they keep on the same disk. Ours is started
+ * as a user starts it (`support/server.ts`), fresh for each row; its queue is emptied between runs, as those of
+ * the others are. Most rows are measured by a load harness that is not part of this project: `SMTP_BENCH` names its
+ * folder, which has a program `bench.py` that takes `WORK --peers NAMES --attach NAME:PORT:PID[:CLEAN] …` and scripts
+ * `peers/NAME start|stop|clean`; it needs root, Postfix and its tools. Two rows are measured by a load of our own:
+ * memory (`end_to_end/idle.ts`) and delays (`end_to_end/tail.ts`). A row that fails is said, and the others go on.
  *
- *     SMTP_BENCH=DIR deno run --no-prompt -A bench/end_to_end.ts [accept] [deliver] [relay] [--runs=3]
+ *     SMTP_BENCH=DIR deno run --no-prompt -A bench/end_to_end.ts [accept] [relay] … [--runs=3] [--peers=postfix]
  *
  * @module
  */
 
-import type { ConfigInput } from "../src/config/schema.ts";
-import { toPort, writeConfig } from "../tests/support/config.ts";
+import type { Context } from "./end_to_end/context.ts";
+import { measureDecoder } from "./end_to_end/decoder.ts";
+import { rateOf, runHarness } from "./end_to_end/harness.ts";
+import { idleOfOurs, idleOfPeer } from "./end_to_end/idle.ts";
+import {
+  formatResults,
+  type HarnessRow,
+  judge,
+  type Measured,
+  measuredOf,
+  OURS,
+  type Result,
+} from "./end_to_end/results.ts";
+import { type HarnessWork, PEER_NAMES, type Row, ROWS } from "./end_to_end/rows.ts";
+import { measureTail } from "./end_to_end/tail.ts";
+import { cleanUpOnSignals } from "./support/clean_up.ts";
+import { commandLine, missing } from "./support/command_line.ts";
+import { formatMachine, thisMachine } from "./support/machine.ts";
 
-const MAIN = new URL("../src/cli/main.ts", import.meta.url).pathname;
+const { flags, values, words } = commandLine({
+  program: "bench/end_to_end.ts",
+  about: "The whole server beside others, in turns. SMTP_BENCH names the folder of a load harness.",
+  words: Object.fromEntries(ROWS.map(({ name, work }) => [name, work])),
+  values: {
+    runs: ["COUNT", "", "Runs of each row; default 3, with --quick 1"],
+    peers: ["NAMES", "postfix", `With commas, of ${PEER_NAMES.join(", ")}`],
+    workers: ["COUNT", "", "workers: in our configuration"],
+    dir: ["DIR", "/var/tmp", "All servers keep their mail on the disk of this folder"],
+    tree: ["DIR", "", "Start our server from these sources; default those beside this program"],
+    rate: ["COUNT", "", "tail: messages a second; default half of what the peer accepts"],
+  },
+  flags: {
+    quick: "Less of everything: to see that it works",
+    json: "Print a line of JSON for each row",
+  },
+});
+
 const harness = Deno.env.get("SMTP_BENCH");
-const option = (name: string, otherwise: string) =>
-  Deno.args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3) ?? otherwise;
-const runs = option("runs", "3");
-const sessions = option("sessions", "50");
-const size = option("size", "10k");
-const wanted = Deno.args.filter((arg) => !arg.startsWith("--"));
-
-/** A kind of work: what the harness calls it, who takes turns with us, and how we are started for it. */
-interface Work {
-  readonly name: string;
-  readonly letter: string;
-  readonly peers: string;
-  /** What its configuration has beside the usual. */
-  readonly config: (sink: number) => Partial<ConfigInput>;
-  readonly more: readonly string[];
-}
-
-const WORKS: readonly Work[] = [
-  {
-    name: "accept",
-    letter: "A",
-    peers: "postfix",
-    config: () => ({ queue: { paused: true }, relay: { from: ["127.0.0.0/8"] } }),
-    more: ["--keep", "many", "--secs", "4"],
-  },
-  {
-    name: "deliver",
-    letter: "B",
-    peers: "postfix",
-    config: () => ({}),
-    more: ["--messages", "4000"],
-  },
-  {
-    name: "relay",
-    letter: "C",
-    peers: "postfix,postfix/relay-tuned",
-    config: (sink) => ({ relay: { from: ["127.0.0.0/8"], routes: [toPort(sink)] } }),
-    more: ["--messages", "4000"],
-  },
-];
-
-/** A port that is free now. */
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
-}
-
-async function measure(work: Work): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "yizhan-bench-" });
-  const sink = freePort();
-  const port = freePort();
-  const served = work.name === "deliver" ? "bench.test" : "elsewhere.test";
-  await makeUsers(`${folder}/users`, served);
-  const config = await writeConfig(folder, {
-    hostname: "mx.bench.test",
-    listeners: [{ role: "mx", address: `127.0.0.1:${port}` }],
-    ...work.config(sink),
-  });
-  const server = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--no-prompt", "--v8-flags=--max-semi-space-size=16", "-A", MAIN, "serve"],
-      ...["--config", config, "--json"],
-    ],
-    stdout: "null",
-    stderr: "inherit",
-  }).spawn();
-  try {
-    await untilListening(port);
-    const args = [`${harness}/bench.py`, work.letter, "--peers", work.peers, "--runs", runs];
-    args.push("--sessions", sessions, "--sizes", size, "--sink", `${sink}`, ...work.more);
-    args.push("--attach", `yizhan:${port}:${server.pid}`);
-    if (work.name === "deliver") args.push("--maildir", `${folder}/mail`);
-    console.log(`\n## ${work.name}: bench.py ${args.slice(1).join(" ")}\n`);
-    const { code } = await new Deno.Command("python3", { args }).spawn().status;
-    if (code !== 0) throw new Error(`bench.py ended with ${code}`);
-  } finally {
-    try {
-      server.kill("SIGTERM");
-    } catch {
-      // it has ended by itself, and has said why
-    }
-    await server.status;
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-/** One mailbox that gets everything for the domain. */
-async function makeUsers(path: string, domain: string): Promise<void> {
-  const args = ["run", "-A", MAIN, "user", "add", `foo@${domain}`, "--users", path];
-  const command = new Deno.Command(Deno.execPath(), {
-    args: [...args, "--password-stdin"],
-    stdin: "piped",
-    stdout: "null",
-  }).spawn();
-  const input = command.stdin.getWriter();
-  await input.write(new TextEncoder().encode("a secret of the bench\n"));
-  await input.close();
-  await command.status;
-  await Deno.writeTextFile(path, `catch-all ${domain} foo@${domain}\n`, { append: true });
-}
-
-async function untilListening(port: number): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    try {
-      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-  throw new Error("the server did not start");
-}
-
 if (harness === undefined) {
-  console.log(
-    "SMTP_BENCH is not set, so nothing was measured. It names the folder of a load harness:",
+  missing(
+    "SMTP_BENCH is not set, so nothing was measured. It names the folder of a load harness: a program\n" +
+      "bench.py that drives smtp-source and smtp-sink (Debian: postfix) against servers in turns; see the\n" +
+      "head of bench/end_to_end.ts.",
   );
-  console.log(
-    "a program bench.py that drives smtp-source and smtp-sink (Debian: postfix) against servers",
-  );
-  console.log("in turns; see the head of this file.");
-} else {
-  for (const work of WORKS) {
-    if (wanted.length === 0 || wanted.includes(work.name)) await measure(work);
+}
+const peers = values.peers.split(",").filter((name) => name !== "");
+const stranger = peers.find((name) => !PEER_NAMES.includes(name));
+if (stranger !== undefined) {
+  console.error(`bench/end_to_end.ts: the harness has no peer ${stranger}; see --help`);
+  Deno.exit(64);
+}
+await checkThere(harness);
+
+await using cleanUp = cleanUpOnSignals();
+const context: Context = {
+  harness,
+  disk: values.dir,
+  state: await cleanUp.folder(values.dir),
+  peers,
+  runs: Number(values.runs || (flags.quick ? 1 : 3)),
+  quick: flags.quick,
+  cleanUp,
+  ...(values.tree === "" ? {} : { tree: await Deno.realPath(values.tree) }),
+  ...(values.workers === "" ? {} : { workers: Number(values.workers) }),
+};
+
+/** Says what is missing of what every row needs. */
+async function checkThere(harness: string): Promise<void> {
+  for (const file of ["bench.py", "smtpload", "cert.pem", "peers/postfix"]) {
+    const there = await Deno.stat(`${harness}/${file}`).then(() => true, () => false);
+    if (!there) {
+      missing(`${harness}/${file} is not there: SMTP_BENCH must name a harness that is set up`);
+    }
   }
+  for (const program of ["python3", "smtp-source", "smtp-sink"]) {
+    const { success } = await new Deno.Command("sh", {
+      args: ["-c", `command -v ${program}`],
+      stdout: "null",
+    }).output();
+    if (!success) missing(`${program} is not installed (Debian: python3, postfix)`);
+  }
+  if (Deno.uid() !== 0) missing("the harness starts mail servers, for which it must be root");
+}
+
+/** What the harness gave, by the call: two rows come from one. */
+const calls = new Map<string, HarnessRow[]>();
+
+async function harnessRows(work: HarnessWork): Promise<HarnessRow[]> {
+  const key = [work.letter, ...work.args].join(" ");
+  const rows = calls.get(key) ?? await runHarness(context, work);
+  calls.set(key, rows);
+  return rows;
+}
+
+/** What each peer accepts, as far as a row has found it out. */
+const accepted = new Map<string, number>();
+
+/** Ours against each of the others. */
+function judgeAll(row: Row, measured: readonly Measured[]): Result[] {
+  const ours = measured.find(({ server }) => server === OURS);
+  if (ours === undefined) throw new Error("our server gave nothing");
+  const others = measured.filter(({ server }) => server !== OURS);
+  return others.length === 0
+    ? [judge(row, ours, null)]
+    : others.map((peer) => judge(row, ours, peer));
+}
+
+async function measure(row: Row): Promise<Result[]> {
+  switch (row.measured.kind) {
+    case "harness": {
+      const measured = measuredOf(await harnessRows(row.measured), row.measured.what);
+      const results = judgeAll(row, measured);
+      if (row.name === "accept") {
+        for (const { peer, theirs } of results) if (theirs) accepted.set(peer, theirs.median);
+      }
+      return results;
+    }
+    case "idle": {
+      const ours = await idleOfOurs(context, flags.quick ? 2_000 : 10_000);
+      const others: Measured[] = [];
+      for (const name of peers) others.push(await idleOfPeer(context, name));
+      return judgeAll(row, [ours, ...others]);
+    }
+    case "tail": {
+      const results: Result[] = [];
+      for (const name of peers) {
+        const half = (accepted.get(name) ?? await rateOf(context, name)) / 2;
+        const rate = values.rate === "" ? Math.round(half) : Number(values.rate);
+        const [ours, peer] = await measureTail(context, name, rate);
+        results.push(judge(row, ours, peer, `${row.work} (${rate}/s)`));
+      }
+      return results;
+    }
+    case "decoder":
+      return await measureDecoder(row, flags.quick, cleanUp);
+  }
+}
+
+const results: Result[] = [];
+for (const row of ROWS) {
+  if (words.length > 0 && !words.includes(row.name)) continue;
+  console.error(`${row.name}: ${row.work} …`);
+  try {
+    results.push(...await measure(row));
+  } catch (error) {
+    console.error(`${row.name}: ${error instanceof Error ? error.message : error}`);
+    Deno.exitCode = 1;
+  }
+}
+if (flags.json) {
+  for (const { row, ...result } of results) {
+    const { name, unit, goal } = row;
+    console.log(JSON.stringify({ bench: "end_to_end", name, unit, goal, ...result }));
+  }
+} else {
+  console.log(`Medians of ${context.runs} runs; ${formatMachine(thisMachine())}\n`);
+  console.log(formatResults(results));
 }

@@ -95,17 +95,12 @@ if (import.meta.main) {
       "per-session": ["COUNT", "0", "Messages of a session; 0: all that are left"],
       to: ["ADDRESS", "foo@bench.test", "Recipient"],
     },
-    flags: {
-      pipelined: "MAIL, RCPT and DATA in one group",
-      quick: "A tenth of the messages",
-      json: "Print JSON, as always",
-    },
+    flags: { pipelined: "MAIL, RCPT and DATA in one group" },
   });
-  const messages = Number(values.messages);
   const result = await send({
     port: Number(words[0]),
     sessions: Number(values.sessions),
-    messages: flags.quick ? Math.ceil(messages / 10) : messages,
+    messages: Number(values.messages),
     transaction: transactionOf(Number(values.size), values.to, flags.pipelined),
     perSession: Number(values["per-session"]),
     rate: Number(values.rate),

@@ -4,17 +4,32 @@
 # the first start of all (folders made, keys made) and at a later one; by Deno from the sources, and as the
 # single binary where `deno task compile` has made it.
 #
-#     bash bench/start.sh [--quick]
+#     bash bench/start.sh [--quick] [--json]
 #
 # Needs hyperfine (Debian: hyperfine). Ports are chosen by the system.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
-runs=20
-if [ "${1:-}" = --quick ]; then runs=3; fi
+runs=20 json=no
+for arg in "$@"; do
+  case $arg in
+    --quick) runs=3 ;;
+    --json) json=yes ;;
+    --help)
+      printf '%s\n' 'Usage: bench/start.sh [FLAGS]' '' 'How long a start takes, by hyperfine.' '' \
+        'Flags:' '  --quick  3 runs in place of 20' '  --json   Print a line of JSON for each figure' \
+        '  --help   Print this help'
+      exit 0
+      ;;
+    *)
+      printf 'bench/start.sh: %s is not known here; see --help\n' "$arg" >&2
+      exit 64
+      ;;
+  esac
+done
 if ! command -v hyperfine >/dev/null; then
-  echo "hyperfine is not installed, so nothing was measured (Debian: apt install hyperfine)"
-  exit 0
+  echo "hyperfine is not installed, so nothing was measured (Debian: apt install hyperfine)" >&2
+  exit 69
 fi
 
 folder=$(mktemp -d)
@@ -43,11 +58,30 @@ cd "$folder"
 printf '# yizhan users 1\nuser alice@example.test -\n' >users
 printf 'hostname: mx.example.test\nlisteners: [{role: mx, address: "127.0.0.1:0"}]\n' >yizhan.yaml
 
+# What hyperfine has measured, as a figure.
+to_figure='
+  const { results: [{ command, median, min, max, times }] } = JSON.parse(Deno.readTextFileSync("result.json"));
+  const ms = (seconds) => Number((seconds * 1000).toPrecision(5));
+  const [name, unit, runs] = [command, "ms", times.length];
+  const figure = { median: ms(median), lowest: ms(min), highest: ms(max), runs };
+  console.log(JSON.stringify({ bench: "start", name, unit, ...figure }));
+'
+
+# NAME COMMAND [FLAGS OF HYPERFINE]...
+measure() {
+  local name=$1 command=$2
+  shift 2
+  if [ "$json" = no ]; then
+    hyperfine --runs "$runs" --style basic --command-name "$name" "$@" "$command"
+  else
+    hyperfine --runs "$runs" --style none --export-json result.json --command-name "$name" "$@" "$command" >/dev/null
+    "$deno" eval "$to_figure"
+  fi
+}
+
 for index in "${!programs[@]}"; do
   program=${programs[$index]} name=${names[$index]}
-  hyperfine --warmup 2 --runs "$runs" --style basic --command-name "$name: --version" "$program --version"
-  hyperfine --warmup 1 --runs "$runs" --style basic --command-name "$name: first start" \
-    --prepare 'rm -rf data' "./until_listening $program"
-  hyperfine --warmup 1 --runs "$runs" --style basic --command-name "$name: start after kill -9" \
-    "./until_listening $program"
+  measure "$name: --version" "$program --version" --warmup 2
+  measure "$name: first start" "./until_listening $program" --warmup 1 --prepare 'rm -rf data'
+  measure "$name: start after kill -9" "./until_listening $program" --warmup 1
 done

@@ -74,13 +74,13 @@ export function parseCommandLine<Flag extends string, Value extends string = nev
   for (const arg of args) {
     const [, name = "", value] = /^--([^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
     if (name === "") words.push(arg);
-    else if (name in flags && value === undefined) flags[name] = true;
-    else if (name in values && value !== undefined) values[name] = value;
+    else if (Object.hasOwn(flags, name) && value === undefined) flags[name] = true;
+    else if (Object.hasOwn(values, name) && value !== undefined) values[name] = value;
     else throw new SyntaxError(`${arg} is not known here`);
   }
   const known = line.words ?? {};
   if (!("any" in known)) {
-    const odd = words.find((word) => !(word in known));
+    const odd = words.find((word) => !Object.hasOwn(known, word));
     if (odd !== undefined) throw new SyntaxError(`${odd} is not known here`);
   }
   return {

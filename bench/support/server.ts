@@ -109,12 +109,18 @@ export async function startServer(options: ServerOptions, cleanUp: CleanUp): Pro
     pid: child.pid,
     port,
     mail: `${folder}/mail`,
-    clean: role === "maildir"
-      ? `find ${folder}/mail -type f -path '*/new/*' -delete`
-      : `${program.slice(0, 5).join(" ")} ${main} queue remove --all --config ${config} >/dev/null`,
+    clean: role === "maildir" ? `find ${folder}/mail -type f -path '*/new/*' -delete` : quietly(
+      `${program.slice(0, 5).join(" ")} ${main} queue remove --all --config ${config}`,
+      `${folder}/clean.log`,
+    ),
     stop: async () => {
       stop(child);
       await child.status;
     },
   };
+}
+
+/** A shell command that says something only where it fails. */
+function quietly(command: string, log: string): string {
+  return `${command} >${log} 2>&1 || { cat ${log} >&2; exit 1; }`;
 }

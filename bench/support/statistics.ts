@@ -56,9 +56,12 @@ export interface Change {
   /** The lowest and the highest of them: what noise does to one round. */
   readonly lowest: number;
   readonly highest: number;
-  /** All rounds agree which way it went. */
+  /** All rounds, {@link ENOUGH} of them or more, agree which way it went. */
   readonly clear: boolean;
 }
+
+/** Rounds that agree by chance alone once in 16 times; of six it would be once in 32. */
+const ENOUGH = 5;
 
 /**
  * Compares round by round, so that what else the machine did in a round hits both sides.
@@ -70,5 +73,5 @@ export function compareRounds(before: readonly number[], after: readonly number[
   const { median, lowest, highest } = summarise(
     before.map((value, round) => after[round]! / value - 1),
   );
-  return { median, lowest, highest, clear: lowest > 0 || highest < 0 };
+  return { median, lowest, highest, clear: before.length >= ENOUGH && (lowest > 0 || highest < 0) };
 }
