@@ -13,10 +13,13 @@ import {
 } from "../../src/smtp/data_scan.ts";
 import { simdScanner } from "../../src/smtp/simd_scan.ts";
 import { cut, latin1, octets } from "../support/feed.ts";
-import { assembleSimdScan, CODE, formatCode } from "../support/simd_scan.ts";
+import { assembled, codeFile } from "../support/wasm.ts";
 
 Deno.test("simd_scan_code.ts is made of simd_scan.wat (if not: deno task wasm)", async () => {
-  assertEquals(await Deno.readTextFile(CODE), formatCode(await assembleSimdScan()));
+  assertEquals(
+    await Deno.readTextFile(codeFile("smtp/simd_scan")),
+    await assembled("smtp/simd_scan"),
+  );
 });
 
 const simd: DataScanner = simdScanner()!;

@@ -18,6 +18,12 @@ import type { Mailbox } from "../../directory/directory.ts";
 /** Longest name of a file in octets, on every common file system. */
 const MAX_NAME = 255;
 
+/** Paths remembered: the same mailboxes get mail again and again, and with a catch-all strangers choose which. */
+const PATHS = new Map<string, string>();
+const MAX_PATHS = 1000;
+/** Longer ones are no use to anybody, and would make memory a stranger's to spend. */
+const MAX_KEY = 512;
+
 /** What closes a name that was cut: `==` and a SHA-256 in hex. */
 const HASH_MARK = 2 + 64;
 
@@ -36,8 +42,16 @@ const PLAIN_UNICODE = /^[\p{L}\p{M}\p{N}]$/u;
  * assertEquals(mailboxPath({ domain: "example.org", user: "../../etc" }), "example.org/=2E.=2F..=2Fetc");
  * ```
  */
-export function mailboxPath(mailbox: Pick<Mailbox, "domain" | "user">): string {
-  return `${encodeFolderName(domainKey(mailbox.domain))}/${encodeFolderName(mailbox.user)}`;
+export function mailboxPath({ domain, user }: Pick<Mailbox, "domain" | "user">): string {
+  // The length tells where the domain ends, whatever is in it.
+  const key = `${domain.length} ${domain} ${user}`;
+  let path = PATHS.get(key);
+  if (path === undefined) {
+    path = `${encodeFolderName(domainKey(domain))}/${encodeFolderName(user)}`;
+    if (PATHS.size >= MAX_PATHS) PATHS.clear();
+    if (key.length <= MAX_KEY) PATHS.set(key, path);
+  }
+  return path;
 }
 
 /**

@@ -46,9 +46,10 @@ export interface MaildirNameParts {
  * ```
  */
 export function maildirName(parts: MaildirNameParts): string {
-  const hash = createHash("sha256");
-  for (const part of parts.delivery) hash.update(`${part.length}:${part}`);
-  const unique = `${stamp(parts.time)}Q${hash.digest("hex").slice(0, 24)}`;
+  // In one update: each is a call out of JavaScript.
+  const delivery = parts.delivery.map((part) => `${part.length}:${part}`).join("");
+  const hash = createHash("sha256").update(delivery).digest("hex");
+  const unique = `${stamp(parts.time)}Q${hash.slice(0, 24)}`;
   return `${unique}.${encodeHost(parts.hostname)},S=${parts.size},W=${parts.virtualSize}`;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Writes one message into an open file: head, then body, with the line ends of files. A small message is
- * joined and goes in one write; a large one goes through a buffer of fixed size. Syncing, closing and what
- * becomes of the file when something fails are the caller's.
+ * Writes one message into an open file: head, then body, with the line ends of files. All goes through a
+ * buffer of fixed size, so a small message goes in one write. Syncing, closing and what becomes of the file
+ * when something fails are the caller's.
  *
  * @module
  */
@@ -33,51 +33,62 @@ export async function writeMessage(
   head: Uint8Array,
   source: MessageSource,
 ): Promise<WrittenMessage> {
-  const size = head.length + source.bodySize + 1;
-  if (size < BUFFER_SIZE) return await write(file, head, source, new Uint8Array(size));
   const buffer = buffers.take();
   try {
-    return await write(file, head, source, buffer);
+    const writer = new MessageWriter(file, buffer);
+    await writer.add(head);
+    let left = source.bodySize;
+    for await (const chunk of source.bodyParts?.() ?? source.openBody()) {
+      left -= chunk.length;
+      if (left < 0) break;
+      await writer.add(chunk);
+    }
+    if (left !== 0) throw new Error(`the body is not the ${source.bodySize} octets it should be`);
+    return await writer.end();
   } finally {
     buffers.give(buffer);
   }
 }
 
-async function write(
-  file: FileHandle,
-  head: Uint8Array,
-  source: MessageSource,
-  buffer: Uint8Array,
-): Promise<WrittenMessage> {
-  const encoder = new UnixLineEncoder();
-  let filled = 0;
-  let size = 0;
-  const flush = async () => {
-    await file.write(buffer.subarray(0, filled));
-    size += filled;
-    filled = 0;
-  };
-  const add = async (octets: Uint8Array) => {
+/** Gathers what is to be written. */
+class MessageWriter {
+  readonly #file: FileHandle;
+  readonly #buffer: Uint8Array;
+  readonly #encoder = new UnixLineEncoder();
+  #filled = 0;
+  #size = 0;
+
+  constructor(file: FileHandle, buffer: Uint8Array) {
+    this.#file = file;
+    this.#buffer = buffer;
+  }
+
+  /** Takes octets; the view is free again when this settles, or at once when nothing is returned. */
+  add(octets: Uint8Array): void | Promise<void> {
+    // The encoder may give one octet more than it takes, and another at the end.
+    if (octets.length + 2 > BUFFER_SIZE - this.#filled) return this.#addInParts(octets);
+    this.#filled += this.#encoder.encodeInto(octets, this.#buffer, this.#filled);
+  }
+
+  async end(): Promise<WrittenMessage> {
+    this.#filled += this.#encoder.end(this.#buffer, this.#filled);
+    await this.#flush();
+    return { size: this.#size, virtualSize: this.#encoder.virtualSize };
+  }
+
+  async #addInParts(octets: Uint8Array): Promise<void> {
     for (let at = 0; at < octets.length;) {
-      // The encoder may give one octet more than it takes.
-      if (buffer.length - filled < 2) await flush();
-      const part = octets.subarray(at, at + buffer.length - filled - 1);
-      filled += encoder.encodeInto(part, buffer, filled);
+      if (BUFFER_SIZE - this.#filled < 3) await this.#flush();
+      const part = octets.subarray(at, at + BUFFER_SIZE - this.#filled - 2);
+      this.#filled += this.#encoder.encodeInto(part, this.#buffer, this.#filled);
       at += part.length;
     }
-  };
+  }
 
-  await add(head);
-  let bodySize = 0;
-  for await (const chunk of source.openBody()) {
-    bodySize += chunk.length;
-    if (bodySize > source.bodySize) break;
-    await add(chunk);
+  async #flush(): Promise<void> {
+    if (this.#filled === 0) return;
+    await this.#file.write(this.#buffer.subarray(0, this.#filled));
+    this.#size += this.#filled;
+    this.#filled = 0;
   }
-  if (bodySize !== source.bodySize) {
-    throw new Error(`the body is not the ${source.bodySize} octets it should be`);
-  }
-  filled += encoder.end(buffer, filled);
-  await flush();
-  return { size, virtualSize: encoder.virtualSize };
 }
