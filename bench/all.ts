@@ -68,6 +68,7 @@ for (const program of PROGRAMS) {
   try {
     figures.push(...await runProgram(HERE, program, cleanUp));
   } catch (error) {
+    await cleanUp.unlessEnding();
     failed = true;
     console.error(`${program.name}: ${error instanceof Error ? error.message : error}`);
   }

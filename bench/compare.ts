@@ -53,14 +53,22 @@ const chosen = PROGRAMS.filter(({ name }) => values.only.split(",").includes(nam
     args: name === "cost" ? [...values.works.split(","), ...args] : args,
   }));
 
+/** The files as they are, in place of a commit. */
+const AS_THEY_ARE = ".";
+
+/** The full hash of a commit. */
+async function hashOf(commit: string): Promise<string> {
+  if (commit === AS_THEY_ARE) return commit;
+  return await git(HERE, "rev-parse", "--verify", "--quiet", `${commit}^{commit}`) ??
+    missing(`bench/compare.ts: git knows no commit ${commit}`);
+}
+
 /** The sources of a commit in a folder of their own, with the programs of this checkout. */
-async function checkOut(commit: string, cleanUp: CleanUp): Promise<string> {
+async function checkOut(hash: string, cleanUp: CleanUp): Promise<string> {
   const folder = await cleanUp.folder();
-  if (commit === ".") {
+  if (hash === AS_THEY_ARE) {
     await run("cp", "-r", "src", "mod.ts", "deno.json", "deno.lock", "tests", folder);
   } else {
-    const hash = await git(HERE, "rev-parse", "--verify", "--quiet", `${commit}^{commit}`);
-    if (hash === null) missing(`bench/compare.ts: git knows no commit ${commit}`);
     await run("git", "archive", "--output", `${folder}/all.tar`, hash);
     await run("tar", "-xf", `${folder}/all.tar`, "-C", folder);
     await run("rm", "-rf", `${folder}/all.tar`, `${folder}/bench`);
@@ -103,14 +111,16 @@ function verdict(figure: Figure, { median, clear }: Change): string {
   return moreIsBetter(figure) === median > 0 ? "better" : "worse";
 }
 
+const hashes = [await hashOf(before), await hashOf(after)] as const;
 await using cleanUp = cleanUpOnSignals();
-const trees = [await checkOut(before, cleanUp), await checkOut(after, cleanUp)] as const;
+const trees = [await checkOut(hashes[0], cleanUp), await checkOut(hashes[1], cleanUp)] as const;
 const rows: string[][] = [];
 for (const program of chosen) {
   let measured: readonly Rounds[];
   try {
     measured = await measure(program, trees, cleanUp);
   } catch (error) {
+    await cleanUp.unlessEnding();
     console.error(`${program.name} is left out: ${error instanceof Error ? error.message : error}`);
     continue;
   }

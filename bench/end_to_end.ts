@@ -159,6 +159,7 @@ for (const row of ROWS) {
   try {
     results.push(...await measure(row));
   } catch (error) {
+    await cleanUp.unlessEnding();
     console.error(`${row.name}: ${error instanceof Error ? error.message : error}`);
     Deno.exitCode = 1;
   }

@@ -31,6 +31,13 @@ export class CleanUp implements AsyncDisposable {
     });
   }
 
+  /**
+   * Comes back at once, but never while the steps run: for what would go on when a signal has ended its processes.
+   */
+  async unlessEnding(): Promise<void> {
+    if (this.#running !== null) await new Promise(() => {});
+  }
+
   /** Runs the steps; a second call waits for the first. */
   run(): Promise<void> {
     return this.#running ??= this.#run();
