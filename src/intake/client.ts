@@ -5,7 +5,7 @@
  */
 
 import type { PolicyWatcher } from "../policy/chain.ts";
-import type { LocalUser } from "../message/received.ts";
+import type { LocalUser, ReceivedStamp } from "../message/received.ts";
 import type { SessionView } from "../policy/policy.ts";
 
 /** What is known of a session from its start. */
@@ -40,4 +40,6 @@ export interface IntakeClient extends SessionView, PolicyWatcher {
   viewsHeld: boolean;
   /** How the client greeted: tells what it speaks. */
   readonly verb: "HELO" | "EHLO" | "LHLO";
+  /** Writes the trace fields of its messages. */
+  readonly stamp: ReceivedStamp;
 }

@@ -21,6 +21,7 @@ import type { MailParameters, RcptParameters } from "../smtp/parameters.ts";
 import { describeReply, type Reply, reply } from "../smtp/reply.ts";
 import type { ServerAnswer } from "../smtp/server_event.ts";
 import { type Soon, whenKnown } from "../soon.ts";
+import { ReceivedStamp } from "../message/received.ts";
 import type { IntakeClient, IntakeOrigin } from "./client.ts";
 import { MessageContent } from "./content.ts";
 import { finishMessage } from "./finish.ts";
@@ -41,6 +42,7 @@ export class IntakeSession implements IntakeClient {
   tls: TlsInfo | null = null;
   identity: string | null = null;
   viewsHeld = false;
+  readonly stamp: ReceivedStamp = new ReceivedStamp();
 
   readonly #services: IntakeServices;
   #transaction: Transaction | null = null;

@@ -10,7 +10,7 @@
 
 import { Head } from "../message/head.ts";
 import type { RawField } from "../message/header.ts";
-import { formatReceived, withProtocol } from "../message/received.ts";
+import { withProtocol } from "../message/received.ts";
 import type { Decision } from "../policy/chain.ts";
 import type { Change, MessageView } from "../policy/policy.ts";
 import type { Envelope } from "../queue/entry.ts";
@@ -109,7 +109,7 @@ function trace(
   hostname: string,
   time: number,
 ): RawField {
-  return formatReceived({
+  return client.stamp.stamp({
     hello: client.hello,
     client: client.client,
     by: hostname,

@@ -37,6 +37,15 @@ const ZONES: ReadonlyMap<string, number> = new Map([
  * ```
  */
 export function formatDate(time: number): string {
+  const second = Math.floor(time / 1000);
+  if (second !== last.second) last = { second, text: formatSecond(time) };
+  return last.text;
+}
+
+/** Every message is dated, and most in the same second as the one before. */
+let last = { second: NaN, text: "" };
+
+function formatSecond(time: number): string {
   const date = new Date(time);
   const year = date.getUTCFullYear();
   if (!(year >= 1900 && year <= 9999)) throw new RangeError(`not a date for a message: ${time}`);

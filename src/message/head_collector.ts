@@ -28,6 +28,8 @@ const SP = 0x20;
 const COLON = 0x3a;
 const DEL = 0x7f;
 
+const EMPTY = new Uint8Array(0);
+
 /** Where in a line the next octet stands. */
 type Place = "line start" | "name" | "before colon" | "value" | "after CR";
 
@@ -51,11 +53,11 @@ export class HeadCollector {
   #state: "collecting" | "complete" | "too-large" = "collecting";
   #place: Place = "line start";
   /** What was written, while the end is not found: one growing buffer, for clients that dribble. */
-  #kept = new Uint8Array();
+  #kept: Uint8Array = EMPTY;
   #keptLength = 0;
   /** Where the current line starts, in octets from the start of the message. */
   #lineStart = 0;
-  #head: Uint8Array = new Uint8Array();
+  #head: Uint8Array = EMPTY;
 
   /**
    * A collector for one message.
@@ -85,6 +87,10 @@ export class HeadCollector {
   write(chunk: Uint8Array): Uint8Array | null {
     if (this.#state === "complete") return chunk;
     if (this.#state === "too-large") return null;
+    if (this.#keptLength === 0) {
+      const end = endOfWholeHead(chunk);
+      if (end !== -1 && end <= this.#limit) return this.#takeWhole(chunk, end);
+    }
     for (let at = 0; at < chunk.length; at++) {
       if (this.#place === "value") {
         at = chunk.indexOf(LF, at);
@@ -107,14 +113,21 @@ export class HeadCollector {
    * and has no line end. A last field without line end gets one.
    */
   end(): Uint8Array {
-    if (this.#state !== "collecting") return new Uint8Array();
+    if (this.#state !== "collecting") return EMPTY;
     if (this.#place !== "value") {
-      return this.#finish(new Uint8Array(), this.#lineStart - this.#keptLength) ?? new Uint8Array();
+      return this.#finish(EMPTY, this.#lineStart - this.#keptLength) ?? EMPTY;
     }
     this.#keep(encode("\r\n"));
     this.#head = this.#kept.subarray(0, this.#keptLength);
     this.#state = "complete";
-    return new Uint8Array();
+    return EMPTY;
+  }
+
+  /** The usual case: all of the head in the first chunk. */
+  #takeWhole(chunk: Uint8Array, end: number): Uint8Array {
+    this.#state = "complete";
+    this.#head = chunk.slice(0, end);
+    return chunk.subarray(end + 2);
   }
 
   #keep(octets: Uint8Array): void {
@@ -183,10 +196,30 @@ export class HeadCollector {
   }
 
   #giveUp(): null {
-    this.#kept = new Uint8Array();
+    this.#kept = EMPTY;
     this.#state = "too-large";
     return null;
   }
+}
+
+/** Where the empty line stands when all lines up to it are those of a head; else -1. */
+function endOfWholeHead(octets: Uint8Array): number {
+  for (let at = 0; at < octets.length;) {
+    const first = octets[at]!;
+    if (first === CR && octets[at + 1] === LF) return at;
+    if (at === 0 || first !== SP && first !== HT) {
+      const name = at;
+      while (at < octets.length && isNameOctet(octets[at]!)) at++;
+      if (at === name) return -1;
+      while (octets[at] === SP || octets[at] === HT) at++; // obs-optional, RFC 5322 §4.5
+      if (octets[at] !== COLON) return -1;
+    }
+    do {
+      at = octets.indexOf(LF, at) + 1;
+      if (at === 0) return -1;
+    } while (octets[at - 2] !== CR);
+  }
+  return -1;
 }
 
 /** ftext of RFC 5322 §3.6.8: printable ASCII but the colon. */

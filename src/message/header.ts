@@ -8,7 +8,7 @@
  * @module
  */
 
-import { concat, decodeStrict, encode, utf8Fits } from "../bytes.ts";
+import { concat, decode, decodeStrict, encodeBrief, utf8Fits } from "../bytes.ts";
 
 /** One header field with its folding and its CRLF. */
 export interface RawField {
@@ -46,10 +46,16 @@ const LONGEST_WORD = 900;
  */
 export function parseFields(head: Uint8Array): RawField[] {
   const fields: RawField[] = [];
+  // Names are cut from one text, not decoded one by one. Where that has another length, octets and
+  // characters do not count alike.
+  const text = decode(head);
+  const whole = text.length === head.length ? text : null;
   for (let start = 0; start < head.length;) {
     const end = endOfField(head, start);
+    const nameEnd = endOfName(head, start, end);
     const raw = head.subarray(start, end);
-    fields.push({ name: nameOf(raw), raw });
+    const name = whole?.slice(start, nameEnd) ?? decode(head.subarray(start, nameEnd));
+    fields.push({ name, raw });
     start = end;
   }
   return fields;
@@ -66,12 +72,13 @@ function endOfField(head: Uint8Array, start: number): number {
   }
 }
 
-/** What stands before the colon (RFC 5322 §2.2), white space between dropped (§4.5). */
-function nameOf(raw: Uint8Array): string {
-  const colon = raw.indexOf(COLON);
-  if (colon === -1) return "";
-  const name = trimEnd(decodeStrict(raw.subarray(0, colon)) ?? "");
-  return /^[!-9;-~]+$/.test(name) ? name : "";
+/** One past the name: printable ASCII (RFC 5322 §2.2) with a colon behind, perhaps after white space (§4.5). */
+function endOfName(head: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && head[at]! > 0x20 && head[at]! < 0x7f && head[at] !== COLON) at++;
+  let colon = at;
+  while (head[colon] === 0x20 || head[colon] === 0x09) colon++;
+  return colon < end && head[colon] === COLON ? at : start;
 }
 
 /** How many fields a head has, without taking it apart. */
@@ -98,14 +105,21 @@ export function formatFields(fields: readonly RawField[]): Uint8Array {
  */
 export function fieldValue(field: RawField): string {
   const octets = field.raw.subarray(field.raw.indexOf(COLON) + 1);
-  const text = decodeStrict(octets) ?? new TextDecoder("latin1").decode(octets);
-  const unfolded = text.replace(/\r\n(?=[ \t])/g, "").replace(/[\r\n]+/g, " ");
-  return trimEnd(unfolded.replace(/^[ \t]+/, ""));
+  const text = decodeStrict(octets) ?? latin1.decode(octets);
+  const line = text.endsWith("\r\n") ? text.slice(0, -2) : text;
+  return trim(/[\r\n]/.test(line) ? unfold(line) : line);
+}
+
+const latin1 = new TextDecoder("latin1");
+
+function unfold(text: string): string {
+  return text.replace(/\r\n(?=[ \t])/g, "").replace(/[\r\n]+/g, " ");
 }
 
 /** Whether the field has this name, in any case. */
 export function isField(field: RawField, name: string): boolean {
-  return field.name.toLowerCase() === name.toLowerCase();
+  if (field.name === name) return true;
+  return field.name.length === name.length && field.name.toLowerCase() === name.toLowerCase();
 }
 
 /** The first field of a name, or `null`. */
@@ -141,6 +155,15 @@ export function removeFields(fields: readonly RawField[], name: string): RawFiel
  * ```
  */
 export function makeField(name: string, value: string): RawField {
+  return { name, raw: encodeBrief(`${formatField(name, value)}\r\n`) };
+}
+
+/**
+ * The text of {@link makeField}, without its last line end.
+ *
+ * @throws {TypeError} when the name is no field name.
+ */
+export function formatField(name: string, value: string): string {
   if (!/^[!-9;-~]{1,76}$/.test(name)) throw new TypeError(`not a header field name: "${name}"`);
   const lines = cleanValue(value).split(/[\r\n]+/).map(trimEnd).filter((line) => line !== "");
   let text = `${name}:`;
@@ -158,7 +181,7 @@ export function makeField(name: string, value: string): RawField {
     }
   });
   if (lines.length === 0) text += " ";
-  return { name, raw: encode(`${text}\r\n`) };
+  return text;
 }
 
 /** The value with nothing in it that can end a line but CR and LF. */
@@ -175,6 +198,13 @@ function splitWords(line: string): string[] {
     const pieces = word.replace(/^[ \t]+/, "").match(/.{1,225}/gsu) ?? [];
     return pieces.map((piece) => ` ${piece}`);
   });
+}
+
+/** Without the white space at both ends. */
+function trim(text: string): string {
+  let start = 0;
+  while (text[start] === " " || text[start] === "\t") start++;
+  return trimEnd(text.slice(start));
 }
 
 /** Without the white space at the end. (A regular expression would take quadratic time.) */

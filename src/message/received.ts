@@ -15,10 +15,12 @@ import {
   parseDomain,
   toAsciiDomain,
 } from "../address.ts";
+import { encodeBrief, isPrintable } from "../bytes.ts";
+
 import { canonicalIp, parseIp } from "../net_address.ts";
 import type { TlsInfo } from "../runtime/runtime.ts";
 import { formatDate } from "./date.ts";
-import { isField, makeField, type RawField } from "./header.ts";
+import { formatField, isField, makeField, type RawField } from "./header.ts";
 
 /** A user of this machine. */
 export interface LocalUser {
@@ -84,30 +86,82 @@ export interface Trace {
  * ```
  */
 export function formatReceived(trace: Trace): RawField {
-  const { tls, recipient, protocol } = trace;
-  const lines = formatFrom(trace);
-  if (tls) lines.push(`(using ${comment(tls.protocol)} with cipher ${comment(tls.cipher)})`);
-  if (trace.user) lines.push(`(${formatUser(trace.user)})`);
-  lines.push(`by ${word(trace.by)} with ${word(protocol)} id ${word(trace.id)}`);
-  const date = formatDate(trace.time);
-  const path = recipient ? `<${formatAddress(inAscii(recipient))}>` : "";
-  // Only a message that came with SMTPUTF8 may hold UTF-8 in its head (RFC 6532 §3).
-  const shown = path !== "" && (protocol.startsWith("UTF8") || !/[^ -~]/.test(path));
-  if (shown) {
-    lines.push(`for ${path}; ${date}`);
-    return makeField("Received", lines.join("\n\t"));
-  }
-  return makeField("Received", `${lines.join("\n\t")}; ${date}`);
+  return new ReceivedStamp().stamp(trace);
 }
 
 /**
- * A domain in A-labels where that makes the address ASCII: a field of ours must not keep a message from a
- * station that takes no UTF-8 in its head.
+ * {@link formatReceived} for the messages of one session: what a trace field says of the session is the same
+ * in all of them, and written once.
  */
-function inAscii(address: Address): Address {
-  const { local, domain } = address;
-  if (!/[^ -~]/.test(domain) || /[^ -~]/.test(local)) return address;
-  return { local, domain: toAsciiDomain(domain) ?? domain };
+export class ReceivedStamp {
+  #last: Trace | null = null;
+  /** The lines that tell of the session, and how the next one begins. */
+  #lines: readonly string[] = [];
+  #by = "";
+  /** All of that as it stands in the field. */
+  #begun = "";
+
+  /** The Received field of the next message. */
+  stamp(trace: Trace): RawField {
+    if (this.#last === null || !isSameSession(trace, this.#last)) this.#begin(trace);
+    const id = word(trace.id);
+    const date = formatDate(trace.time);
+    const path = formatPath(trace);
+    const by = this.#by.length + id.length;
+    if (path === null) {
+      if (by + 2 + date.length > SHORT) return this.#fold(`${id}; ${date}`);
+      return this.#end(`${id}; ${date}`);
+    }
+    const end = `for <${path}>; ${date}`;
+    if (by > SHORT || end.length > SHORT) return this.#fold(`${id}\n\t${end}`);
+    return this.#end(`${id}\r\n\t${end}`);
+  }
+
+  #begin(trace: Trace): void {
+    const { tls, user } = trace;
+    const lines = formatFrom(trace);
+    if (tls) lines.push(`(using ${comment(tls.protocol)} with cipher ${comment(tls.cipher)})`);
+    if (user) lines.push(`(${formatUser(user)})`);
+    this.#last = trace;
+    this.#lines = lines;
+    this.#by = `by ${word(trace.by)} with ${word(trace.protocol)} id `;
+    this.#begun = `${formatField("Received", lines.join("\n\t"))}\r\n\t${this.#by}`;
+  }
+
+  /** The field, of lines that need no folding. */
+  #end(rest: string): RawField {
+    return { name: "Received", raw: encodeBrief(`${this.#begun}${rest}\r\n`) };
+  }
+
+  /** The field, where some line is too long. */
+  #fold(rest: string): RawField {
+    return makeField("Received", [...this.#lines, this.#by + rest].join("\n\t"));
+  }
+}
+
+/** What a line behind its tab may have not to be folded: see {@link makeField}. */
+const SHORT = 77;
+
+function isSameSession(one: Trace, other: Trace): boolean {
+  return one.hello === other.hello && one.client === other.client &&
+    one.clientName === other.clientName && one.user === other.user && one.tls === other.tls &&
+    one.protocol === other.protocol && one.by === other.by;
+}
+
+/**
+ * The recipient, where it may be shown. Only a message that came with SMTPUTF8 may hold UTF-8 in its head
+ * (RFC 6532 §3), and a field of ours must not keep a message from a station that takes none: so the domain is
+ * written in A-labels where that makes the address ASCII.
+ */
+function formatPath({ recipient, protocol }: Trace): string | null {
+  if (!recipient) return null;
+  const { local, domain } = recipient;
+  const mayBeAscii = isPrintable(local);
+  if (mayBeAscii && isPrintable(domain)) return formatAddress(recipient);
+  const path = formatAddress(
+    mayBeAscii ? { local, domain: toAsciiDomain(domain) ?? domain } : recipient,
+  );
+  return protocol.startsWith("UTF8") || isPrintable(path) ? path : null;
 }
 
 /** From-domain with TCP-info (RFC 5321 §4.4), and what else the client said. */
@@ -146,6 +200,7 @@ function comment(text: string): string {
 /** Text fit for a clause: what no atom, domain or literal has becomes `?`. */
 function word(text: string): string {
   if (isAddressLiteral(text)) return parseAddressLiteral(text) ?? "?";
+  if (text.length <= 255 && /^[\w.-]*$/.test(text)) return text;
   return text.slice(0, 255).replace(/[^A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]/g, "?");
 }
 

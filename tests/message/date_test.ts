@@ -81,3 +81,13 @@ Deno.test("parseDate() refuses what is no date", () => {
   ];
   for (const text of cases) assertEquals(parseDate(text), null, text);
 });
+
+Deno.test("formatDate() tells seconds apart, and none from the one before", () => {
+  const start = Date.UTC(2024, 1, 28, 23, 59, 58);
+  for (let time = start; time < start + 4000; time += 250) {
+    const expected = new Date(time).toUTCString().replace("GMT", "+0000"); // ECMA-262 §21.4.4.43
+    assertEquals(formatDate(time), expected);
+  }
+  assertEquals(formatDate(-1), "Wed, 31 Dec 1969 23:59:59 +0000");
+  assertEquals(formatDate(0), "Thu, 01 Jan 1970 00:00:00 +0000");
+});

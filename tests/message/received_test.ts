@@ -5,6 +5,7 @@ import { fieldValue, parseFields } from "../../src/message/header.ts";
 import {
   countReceived,
   formatReceived,
+  ReceivedStamp,
   type Trace,
   withProtocol,
 } from "../../src/message/received.ts";
@@ -86,6 +87,39 @@ Deno.test("formatReceived() makes what strangers say harmless", () => {
   assertEquals(parseDate(stamp.slice(stamp.lastIndexOf(";") + 1)), TRACE.time);
   const { raw } = formatReceived({ ...TRACE, hello: "h".repeat(100_000), id: "i".repeat(100_000) });
   for (const line of decode(raw).split("\r\n")) assert(encode(line).length <= 998);
+});
+
+Deno.test("ReceivedStamp writes what formatReceived() does, whatever of the session has changed", () => {
+  const tls = { protocol: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" };
+  const long = "x".repeat(60);
+  const changes: Partial<Trace>[] = [
+    {},
+    { id: "a1b3", time: TRACE.time + 999 },
+    { time: TRACE.time + 1000 },
+    { recipient: { local: "bob", domain: "example.net" } },
+    { recipient: { local: long, domain: "example.net" } },
+    { recipient: { local: "a  b", domain: `${long}.example` } },
+    { recipient: { local: "ü", domain: "example.net" } },
+    { recipient: { local: "ü", domain: "example.net" }, protocol: "UTF8SMTP" },
+    { protocol: "ESMTPA" },
+    { tls, protocol: "ESMTPS" },
+    { tls, protocol: "ESMTPS", id: `${long}.${long}` },
+    { hello: null },
+    { hello: "not a name" },
+    { clientName: "mail.foo.com" },
+    { by: `${long}.example` },
+    { user: { uid: 1000, name: "bob" }, client: "unix" },
+    { by: `${long}.example`, id: long, recipient: { local: long, domain: "example.net" } },
+  ];
+  const stamp = new ReceivedStamp();
+  for (const change of [...changes, ...changes.toReversed(), ...changes]) {
+    const trace = { ...TRACE, ...change };
+    const field = stamp.stamp(trace);
+    assertEquals(decode(field.raw), decode(formatReceived(trace).raw));
+    for (const line of decode(field.raw).split("\r\n")) {
+      assert(line.length <= 78 || !line.trim().includes(" "), line);
+    }
+  }
 });
 
 Deno.test("withProtocol() gives the names of RFC 3848 and RFC 6531 §4.3", () => {
