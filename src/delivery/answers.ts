@@ -15,6 +15,7 @@
 import type { Outcome } from "../queue/outcome.ts";
 import type { RecipientOutcome } from "../smtp/client_event.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
+import { UNASKED } from "../smtp/unsendable.ts";
 import { failureOf, STOPPED } from "./outcomes.ts";
 import type { Sent } from "./smtp_exchange.ts";
 
@@ -144,12 +145,13 @@ export function isTooMany({ stage, remote, reply: { code, enhanced } }: Recipien
 
 /**
  * Whether a connection that had been used before ended as soon as it was used again: it had ended while it was
- * kept, or cannot be used again, and says nothing about the host.
+ * kept, or with the message before, or cannot be used again, and says nothing about the host.
  *
  * @param first whether this was its first transaction since it was kept.
  */
 export function isStale({ outcomes, failure }: Pick<Sent, "outcomes" | "failure">, first: boolean) {
   if (failure?.kind === "refused" && failure.where === "RSET") return true;
+  if (outcomes.every((outcome) => outcome.reply === UNASKED)) return true;
   if (!first || failure === null) return false;
   if (failure.kind === "timeout" || failure.kind === "garbage") return false;
   return outcomes.every(({ stage, accepted, remote, reply }) =>

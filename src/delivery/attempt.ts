@@ -54,12 +54,12 @@ export interface AttemptPlan {
 const ENOUGH = 10 * 60_000;
 
 /** Makes an attempt; gives an outcome for each recipient of the job. Never throws. */
-export async function attempt(
+export function attempt(
   services: AttemptServices,
   plan: AttemptPlan,
   signal: AbortSignal,
 ): Promise<readonly Outcome[]> {
-  return await new Attempt(services, plan, signal).run();
+  return new Attempt(services, plan, signal).run();
 }
 
 class Attempt {
@@ -88,7 +88,9 @@ class Attempt {
     const { job, targets, taken, chosen, eightBit } = this.#plan;
     const { entry, sender } = job;
     try {
-      const message = new OutgoingMessage(entry, await job.open(), eightBit);
+      const opened = job.open();
+      const source = opened instanceof Promise ? await opened : opened;
+      const message = new OutgoingMessage(entry, source, eightBit);
       const order: HandOverJob = { entry, sender, message, taken, chosen, emit };
       for (const target of targets) {
         if (this.#signal.aborted || this.#loop || this.#troubles.size === 0) break;
@@ -116,7 +118,11 @@ class Attempt {
       if (!(opened instanceof SmtpExchange)) return this.#failed(opened, target, pending);
       let handed: HandedOver;
       try {
-        handed = await handOver(opened, order, pending, this.#signal);
+        const onRoom = () => {
+          this.#services.pool.offer(key, opened);
+          this.#plan.job.onRoom?.();
+        };
+        handed = await handOver(opened, { ...order, onRoom }, pending, this.#signal);
       } finally {
         this.#services.pool.give(key, opened);
       }

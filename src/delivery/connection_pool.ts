@@ -2,7 +2,8 @@
  * Connections kept open for a moment after a message, for the next one to the same place: a handshake, an
  * EHLO and a login are spared. A kept connection is only ever used for what is the same in all that was
  * decided when it was made: our name, address, our address, name, TLS, credentials. So a pool outlasts a
- * change of options: what was made by the old ones rests until its time is over.
+ * change of options: what was made by the old ones rests until its time is over. And a connection whose message
+ * is about to go out whole can be had for the next one, whose commands go along.
  *
  * What fails: a connection that ends while it is kept is dropped; that one may end in the very moment it
  * is taken is for the taker to see.
@@ -28,6 +29,8 @@ export class ConnectionPool {
   readonly #most: number;
   /** By key; the last one given is taken first, so that the others come to their end. */
   readonly #resting = new Map<string, SmtpExchange[]>();
+  /** By key, connections whose message is about to go out whole, or waits for its answer. */
+  readonly #offered = new Map<string, SmtpExchange[]>();
   /** Connections that are saying good-bye. */
   readonly #leaving = new Set<Promise<void>>();
   #size = 0;
@@ -45,8 +48,28 @@ export class ConnectionPool {
     return this.#size;
   }
 
-  /** A connection that was given under this key and is still good, as far as can be known. */
+  /** A connection that is still in use has room for one message more, until it is given back. */
+  offer(key: string, exchange: SmtpExchange): void {
+    const offered = this.#offered.get(key);
+    if (offered === undefined) this.#offered.set(key, [exchange]);
+    else offered.push(exchange);
+  }
+
+  /** A connection that was offered or given under this key and is still good, as far as can be known. */
   take(key: string): SmtpExchange | null {
+    return this.#takeOffered(key) ?? this.#takeResting(key);
+  }
+
+  #takeOffered(key: string): SmtpExchange | null {
+    const offered = this.#offered.get(key);
+    for (let exchange; (exchange = offered?.pop()) !== undefined;) {
+      if (offered!.length === 0) this.#offered.delete(key);
+      if (exchange.usable) return exchange;
+    }
+    return null;
+  }
+
+  #takeResting(key: string): SmtpExchange | null {
     const exchanges = this.#resting.get(key);
     for (let exchange; (exchange = exchanges?.pop()) !== undefined;) {
       this.#size--;
@@ -57,8 +80,13 @@ export class ConnectionPool {
     return null;
   }
 
-  /** Keeps a connection, or ends it when it is of no more use or there are enough. */
+  /**
+   * Keeps a connection, or ends it when it is of no more use or there are enough. One over which another message
+   * goes already is for the sender of that to give.
+   */
   give(key: string, exchange: SmtpExchange): void {
+    this.#withdraw(key, exchange);
+    if (exchange.busy) return;
     if (!exchange.usable || this.#stopped || this.#size >= this.#most) return this.leave(exchange);
     const exchanges = this.#resting.get(key) ?? [];
     this.#resting.set(key, exchanges);
@@ -90,6 +118,14 @@ export class ConnectionPool {
     await Promise.all(this.#leaving);
   }
 
+  #withdraw(key: string, exchange: SmtpExchange): void {
+    const offered = this.#offered.get(key);
+    const at = offered?.indexOf(exchange) ?? -1;
+    if (at === -1) return;
+    offered!.splice(at, 1);
+    if (offered!.length === 0) this.#offered.delete(key);
+  }
+
   #remove(key: string, exchanges: SmtpExchange[], exchange: SmtpExchange): void {
     const at = exchanges.indexOf(exchange);
     if (at === -1) return;
@@ -101,8 +137,10 @@ export class ConnectionPool {
 
 /** What two connections must have in common to do for one another: our name and the target. */
 export function targetKey(hostname: string, target: ExchangeTarget): string {
+  const known = keys.get(target);
+  if (known?.hostname === hostname) return known.key;
   const { address, source, serverName, protocol, tls, authorities, credentials } = target;
-  return JSON.stringify([
+  const key = JSON.stringify([
     hostname,
     protocol,
     address,
@@ -112,4 +150,9 @@ export function targetKey(hostname: string, target: ExchangeTarget): string {
     authorities,
     credentials,
   ]);
+  keys.set(target, { hostname, key });
+  return key;
 }
+
+/** Keys of targets that are used for more than one message. */
+const keys = new WeakMap<ExchangeTarget, { readonly hostname: string; readonly key: string }>();

@@ -37,6 +37,8 @@ export interface HandOverJob {
   readonly taken: "relayed" | "delivered";
   /** The station is the operator's choice, not that of DNS. */
   readonly chosen: boolean;
+  /** As in `DeliveryJob`. */
+  readonly onRoom?: () => void;
   readonly emit: (fact: MtaFact) => void;
 }
 
@@ -50,13 +52,13 @@ export interface HandedOver {
 }
 
 /** Hands a message over for some recipients. @throws what re-encoding it for the station throws. */
-export async function handOver(
+export function handOver(
   exchange: SmtpExchange,
   job: HandOverJob,
   recipients: readonly number[],
   signal: AbortSignal,
 ): Promise<HandedOver> {
-  return await new HandOver(exchange, job).run(recipients, signal);
+  return new HandOver(exchange, job).run(recipients, signal);
 }
 
 class HandOver {
@@ -75,7 +77,8 @@ class HandOver {
   }
 
   async run(recipients: readonly number[], signal: AbortSignal): Promise<HandedOver> {
-    const fitted = await this.#fit(recipients);
+    const given = this.#job.message.fit(this.#exchange.peer);
+    const fitted = this.#withUtf8(given instanceof Promise ? await given : given, recipients);
     if ("code" in fitted) {
       for (const recipient of recipients) this.#troubles.set(recipient, this.#unfit(fitted));
     } else {
@@ -85,8 +88,10 @@ class HandOver {
       const group = this.#nextGroup();
       const { peer } = this.#exchange;
       const transaction = this.#transaction(group, fitted, peer);
-      const { id } = this.#job.entry;
-      const sent = await this.#exchange.send(transaction, fitted.source, signal, id);
+      const { entry: { id: message }, onRoom } = this.#job;
+      const sending = { transaction, source: fitted.source, signal, message };
+      const last = this.#pending.length === 0 && onRoom !== undefined;
+      const sent = await this.#exchange.send(last ? { ...sending, onRoom } : sending);
       if (isStale(sent, this.#before > 0 && this.#exchange.messages === this.#before + 1)) {
         this.#pending.unshift(...group);
         break;
@@ -97,20 +102,16 @@ class HandOver {
     return { outcomes: this.#outcomes, troubles: this.#troubles, unasked: this.#pending };
   }
 
-  async #fit(recipients: readonly number[]): Promise<FittedMessage | Reply> {
-    const { peer } = this.#exchange;
-    const fitted = await this.#job.message.fit(peer);
-    if ("code" in fitted) return fitted;
+  /** An alias may lead from an ASCII address to one that is not: then we ask for SMTPUTF8 ourselves. */
+  #withUtf8(fitted: FittedMessage | Reply, recipients: readonly number[]): FittedMessage | Reply {
+    if ("code" in fitted || fitted.smtputf8) return fitted;
     const { sender } = this.#job;
-    // An alias may lead from an ASCII address to one that is not: then we ask for SMTPUTF8 ourselves.
-    const addresses = [
-      ...sender === null ? [] : [sender],
-      ...recipients.map(this.#addressOf, this),
-    ];
-    const asked = addresses.some((address) => wireAddress(address, false) === null);
-    const smtputf8 = fitted.smtputf8 || (peer.smtputf8 && asked);
-    if (sender !== null && wireAddress(sender, smtputf8) === null) return NO_UTF8_ADDRESS;
-    return { ...fitted, smtputf8 };
+    const goes = sender === null || wireAddress(sender, false) !== null;
+    if (goes && recipients.every((index) => wireAddress(this.#addressOf(index), false) !== null)) {
+      return fitted;
+    }
+    if (this.#exchange.peer.smtputf8) return { ...fitted, smtputf8: true };
+    return goes ? fitted : NO_UTF8_ADDRESS;
   }
 
   /** Those whose address the station can be told. */

@@ -137,7 +137,7 @@ export function outboundRules(services: OutboundServices, settings: OutboundSett
       ...{ hostname, clock, emit },
       ...(settings.postmaster && { postmaster: settings.postmaster }),
       expand: (address) => expand(settings.router, address, clock.now()),
-      open: (id) => services.store.open(id),
+      open: async (id) => await services.store.open(id),
       expiryOf: (entry, recipient) => expiryOf(entry, recipient, scheduleFor),
     }),
   };

@@ -13,7 +13,7 @@
  */
 
 import { type Address, toAsciiDomain } from "../address.ts";
-import { transcode, type TranscodeSource } from "../message/transcode.ts";
+import { transcode } from "../message/transcode.ts";
 import type { QueueEntry } from "../queue/entry.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import type { RelaySettings } from "../routing/route.ts";
@@ -48,7 +48,7 @@ export class OutgoingMessage {
   readonly #source: MessageSource;
   readonly #eightBit: RelaySettings["eightBit"];
   #headIs8bit: boolean | null = null;
-  #bodyIs8bit: boolean | null = null;
+  #bodyIs8bit: boolean | Promise<boolean> | null = null;
   readonly #converted = new Map<"7bit" | "8bit", MessageSource | null>();
 
   /** @param eightBit what becomes of 8-bit content where a station takes none. */
@@ -62,40 +62,46 @@ export class OutgoingMessage {
     this.#eightBit = eightBit;
   }
 
-  /** The message for a station that takes `forms`, or why it cannot be sent there. */
-  async fit(forms: TakenForms): Promise<FittedMessage | Reply> {
-    const smtputf8 = this.#entry.smtputf8 && forms.smtputf8;
-    if (this.#entry.smtputf8 && !smtputf8 && this.#isHead8bit()) return NO_UTF8_HEAD;
-    const fitted = await this.#fitBody(forms);
-    return "code" in fitted ? fitted : { ...fitted, smtputf8 };
-  }
-
-  async #fitBody(
-    { eightBitMime, binaryMime, chunking }: TakenForms,
-  ): Promise<Omit<FittedMessage, "smtputf8"> | Reply> {
-    const { body } = this.#entry;
+  /** The message for a station that takes `forms`, or why it cannot be sent there. At once, where that can be. */
+  fit(forms: TakenForms): FittedMessage | Reply | Promise<FittedMessage | Reply> {
+    const { smtputf8: asked, body } = this.#entry;
+    const smtputf8 = asked && forms.smtputf8;
+    if (asked && !smtputf8 && this.#isHead8bit()) return NO_UTF8_HEAD;
+    const { eightBitMime, binaryMime, chunking } = forms;
+    const asItIs = (body: FittedMessage["body"]) => ({ source: this.#source, body, smtputf8 });
+    if (body === "BINARYMIME" && binaryMime && chunking) return asItIs(body);
+    if (body === "8BITMIME" && eightBitMime) return asItIs(body);
     if (body === "BINARYMIME") {
-      if (binaryMime && chunking) return { source: this.#source, body };
-      const source = await this.#convert(eightBitMime ? "8bit" : "7bit");
-      return source === null ? NO_BINARY : { source, body: eightBitMime ? "8BITMIME" : "7BIT" };
+      return eightBitMime
+        ? this.#convert("8bit", smtputf8, NO_BINARY)
+        : this.#convert("7bit", smtputf8, NO_BINARY);
     }
-    if (body === "8BITMIME" && eightBitMime) return { source: this.#source, body };
-    if (!await this.#is8bit()) return { source: this.#source, body: "7BIT" };
-    if (eightBitMime) return { source: this.#source, body: "8BITMIME" };
-    const source = this.#eightBit === "convert" ? await this.#convert("7bit") : null;
-    return source === null ? NO_EIGHT_BIT : { source, body: "7BIT" };
+    const decide = (is8bit: boolean) => {
+      if (!is8bit) return asItIs("7BIT");
+      if (eightBitMime) return asItIs("8BITMIME");
+      if (this.#eightBit !== "convert") return NO_EIGHT_BIT;
+      return this.#convert("7bit", smtputf8, NO_EIGHT_BIT);
+    };
+    const is8bit = this.#is8bit();
+    return typeof is8bit === "boolean" ? decide(is8bit) : is8bit.then(decide);
   }
 
-  async #convert(to: "7bit" | "8bit"): Promise<MessageSource | null> {
-    const known = this.#converted.get(to);
-    if (known !== undefined) return known;
-    const source = await transcode(this.#source, to);
-    this.#converted.set(to, source);
-    return source;
+  async #convert(
+    to: "7bit" | "8bit",
+    smtputf8: boolean,
+    otherwise: Reply,
+  ): Promise<FittedMessage | Reply> {
+    let source = this.#converted.get(to);
+    if (source === undefined) {
+      source = await transcode(this.#source, to);
+      this.#converted.set(to, source);
+    }
+    const body = to === "8bit" ? "8BITMIME" : "7BIT";
+    return source === null ? otherwise : { source, body, smtputf8 };
   }
 
-  async #is8bit(): Promise<boolean> {
-    return this.#isHead8bit() || (this.#bodyIs8bit ??= await has8bit(this.#source));
+  #is8bit(): boolean | Promise<boolean> {
+    return this.#isHead8bit() || (this.#bodyIs8bit ??= has8bit(this.#source));
   }
 
   #isHead8bit(): boolean {
@@ -103,7 +109,12 @@ export class OutgoingMessage {
   }
 }
 
-async function has8bit(source: TranscodeSource): Promise<boolean> {
+function has8bit(source: MessageSource): boolean | Promise<boolean> {
+  const parts = source.bodyParts?.() ?? null;
+  return parts === null ? streams8bit(source) : parts.some(is8bit);
+}
+
+async function streams8bit(source: MessageSource): Promise<boolean> {
   for await (const chunk of source.openBody()) if (is8bit(chunk)) return true;
   return false;
 }

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { parseIp } from "../net_address.ts";
 import type { MxRoute, SmarthostRoute } from "../routing/route.ts";
 import type { Random, Resolver } from "../runtime/runtime.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
@@ -58,27 +59,26 @@ const MAX_ADDRESSES = 10;
  * ```
  */
 export function remoteTransport(services: RemoteServices): KeepingTransport {
-  const { resolver, own, random } = services;
   const pool = services.pool ?? new ConnectionPool(services.clock);
   const shared = { ...services, pool };
+  const search = new TargetSearch(services);
   return {
     get resting() {
       return pool.size;
     },
     async deliver(job, signal) {
-      const { route, entry, recipients } = job;
+      const { route, entry: { requireTls }, recipients } = job;
       if (route.kind !== "mx" && route.kind !== "smarthost") return putOff(recipients, NOT_REMOTE);
-      const ourselves = own();
-      const search = await findHosts(resolver, route, ourselves, random, signal);
-      if (search.status !== "found") {
-        return recipients.map((recipient) => ({ recipient, ...failureOf(search.reply) }));
+      const found = search.known(route, requireTls) ??
+        await search.find(route, requireTls, signal);
+      if ("failure" in found) {
+        return recipients.map((recipient) => ({ recipient, ...found.failure }));
       }
-      const targets = targetsOf(route, search.hosts, entry.requireTls, ourselves);
       const plan: AttemptPlan = {
         job,
-        targets,
+        targets: found.targets,
         chosen: route.kind === "smarthost",
-        ...(search.missing !== undefined && { missing: search.missing }),
+        ...(found.missing !== undefined && { missing: found.missing }),
         taken: "relayed",
         eightBit: route.eightBit,
       };
@@ -86,6 +86,62 @@ export function remoteTransport(services: RemoteServices): KeepingTransport {
     },
     stop: () => pool.stop(),
   };
+}
+
+/** Whom to try, or why nobody. */
+type FoundTargets =
+  | { readonly targets: Iterable<ExchangeTarget>; readonly missing?: Reply }
+  | { readonly failure: ReturnType<typeof failureOf> };
+
+/** What was found for a smarthost that is an address, and by what. */
+interface KnownTargets {
+  readonly requireTls: boolean;
+  readonly own: OwnStation;
+  readonly found: FoundTargets;
+}
+
+/** Finds whom to try. What is found without DNS is found once for all messages. */
+class TargetSearch {
+  readonly #services: RemoteServices;
+  readonly #known = new WeakMap<SmarthostRoute, KnownTargets>();
+
+  constructor(services: RemoteServices) {
+    this.#services = services;
+  }
+
+  /** What need not be looked for. */
+  known(route: MxRoute | SmarthostRoute, requireTls: boolean): FoundTargets | null {
+    const known = route.kind === "smarthost" ? this.#known.get(route) : undefined;
+    if (known?.requireTls !== requireTls) return null;
+    return isSameStation(known.own, this.#services.own()) ? known.found : null;
+  }
+
+  async find(
+    route: MxRoute | SmarthostRoute,
+    requireTls: boolean,
+    signal: AbortSignal,
+  ): Promise<FoundTargets> {
+    const { resolver, random } = this.#services;
+    const own = this.#services.own();
+    const search = await findHosts(resolver, route, own, random, signal);
+    if (search.status !== "found") return { failure: failureOf(search.reply) };
+    const { missing } = search;
+    const targets = targetsOf(route, search.hosts, requireTls, own);
+    if (route.kind === "smarthost" && parseIp(route.host) !== null) {
+      const found = { targets: [...targets] };
+      this.#known.set(route, { requireTls, own, found });
+      return found;
+    }
+    return { targets, ...(missing !== undefined && { missing }) };
+  }
+}
+
+function isSameStation(one: OwnStation, other: OwnStation): boolean {
+  return isSameList(one.hostnames, other.hostnames) && isSameList(one.addresses, other.addresses);
+}
+
+function isSameList(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((text, index) => text === other[index]);
 }
 
 /** The addresses of hosts in the order in which an attempt tries them, and how each is talked to. */

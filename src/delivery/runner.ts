@@ -380,7 +380,8 @@ export class Runner {
   /** Never throws: a transport that does is deferred. */
   async #deliver(started: Started<Job>): Promise<void> {
     const { round, plan } = started.job;
-    const feedback = round.lost ? UNKNOWN : await this.#attempt(round, plan);
+    const onRoom = () => this.#succeed(started);
+    const feedback = round.lost ? UNKNOWN : await this.#attempt(round, plan, onRoom);
     const { clock } = this.#options;
     const dropped = this.#scheduler.finish(started, feedback, clock.now());
     for (const { round, plan: { recipients, destination } } of dropped) {
@@ -392,7 +393,18 @@ export class Runner {
     this.#pump();
   }
 
-  async #attempt(round: Round, { route, sender, recipients }: JobPlan): Promise<Feedback> {
+  /** Starts the job that takes the place of one that is about to be over. */
+  #succeed(started: Started<Job>): void {
+    if (this.#troubles > 0 || this.#stopping.signal.aborted) return;
+    const successor = this.#scheduler.succeed(started, this.#options.clock.now());
+    if (successor !== null) this.#deliver(successor);
+  }
+
+  async #attempt(
+    round: Round,
+    { route, sender, recipients }: JobPlan,
+    onRoom: () => void,
+  ): Promise<Feedback> {
     const { store, clock } = this.#options;
     const { entry, signal } = round;
     const transport = this.#rules.transports[route.kind];
@@ -402,7 +414,8 @@ export class Runner {
     try {
       if (transport === undefined) throw new Error(`no transport for ${route.kind}`);
       const open = () => store.open(entry.id);
-      const given = await transport.deliver({ entry, sender, recipients, route, open }, signal);
+      const job = { entry, sender, recipients, route, open, onRoom };
+      const given = await transport.deliver(job, signal);
       outcomes = completeOutcomes(recipients, given);
       if (!signal.aborted) feedback = feedbackOf(outcomes);
     } catch (error) {

@@ -62,6 +62,12 @@ export interface Started<T> {
   readonly fresh: boolean;
   /** When. */
   readonly time: number;
+  /** Whether it holds a place; else its successor has it. */
+  holds: boolean;
+  /** Whether it was given back. */
+  over: boolean;
+  /** Whose place it took, while that one goes on. */
+  before: Started<T> | null;
 }
 
 /** Fresh jobs in a row while retries wait. */
@@ -138,14 +144,36 @@ export class Scheduler<T> {
   }
 
   /**
+   * Starts the next job for the destination of one that is about to be over, in its place: over its connection,
+   * that is, before its answer has come. `null` where there is none, or where others may have a better right.
+   */
+  succeed(started: Started<T>, now: number): Started<T> | null {
+    const { destination, destination: { lines, running, width } } = started;
+    const [own, other] = started.fresh ? [lines.fresh, lines.retry] : [lines.retry, lines.fresh];
+    if (!started.holds || other.length > 0 || running > width) return null;
+    if (this.#running >= this.#limits.concurrency) return null;
+    const job = own.shift();
+    if (job === undefined) return null;
+    started.holds = false;
+    return {
+      job,
+      destination,
+      fresh: started.fresh,
+      time: now,
+      holds: true,
+      over: false,
+      before: started,
+    };
+  }
+
+  /**
    * Takes note of how a job went. Gives the jobs that need not be tried any more, because their
    * destination is down: they have left, and {@link downtime} says why.
    */
-  finish({ destination, fresh, time }: Started<T>, feedback: Feedback, now: number): readonly T[] {
-    destination.running--;
-    this.#running--;
+  finish(started: Started<T>, feedback: Feedback, now: number): readonly T[] {
+    const { destination, time } = started;
     this.#size--;
-    if (!fresh) this.#retriesRunning--;
+    this.#leave(started);
     const dropped = destination.note(feedback, time, now) ? this.#empty(destination) : [];
     if (destination.isIdle(now)) {
       if (this.#destinations.get(destination.name) === destination) {
@@ -156,6 +184,22 @@ export class Scheduler<T> {
       this.#offer(destination, "retry");
     }
     return dropped;
+  }
+
+  /** A job gives its place up, or back to the one it had it from. */
+  #leave(started: Started<T>): void {
+    const { holds, before, destination, fresh } = started;
+    started.holds = false;
+    started.before = null;
+    started.over = true;
+    if (!holds) return;
+    if (before !== null && !before.over) {
+      before.holds = true;
+      return;
+    }
+    destination.running--;
+    this.#running--;
+    if (!fresh) this.#retriesRunning--;
   }
 
   /**
@@ -254,7 +298,8 @@ export class Scheduler<T> {
       if (kind === "retry") this.#retriesRunning++;
       this.#freshRun = kind === "fresh" ? this.#freshRun + 1 : 0;
       this.#offer(destination, kind);
-      return { job, destination, fresh: kind === "fresh", time: now };
+      const fresh = kind === "fresh";
+      return { job, destination, fresh, time: now, holds: true, over: false, before: null };
     }
   }
 

@@ -34,6 +34,9 @@ export type KeyDerivation = Omit<Extract<ClientEvent, { type: "derive" }>, "type
 
 /** Octets read at once: replies are short. */
 const READ_SIZE = 2048;
+/** Octets of a message that goes in one write. */
+const SMALL = 64 * 1024;
+const CRLF = Uint8Array.of(0x0d, 0x0a);
 /** How long the last words may take, ours and what a broken socket still brings (milliseconds). */
 export const LAST_WORDS = 2_000;
 
@@ -58,7 +61,8 @@ export class SessionPump implements DeadlineMember {
   /** Told by the session while a message was being written. */
   readonly #events: ClientEvent[] = [];
   /** The reply that is awaited, by its number, and when it must be whole. */
-  #awaited = { reply: -1, deadline: Infinity };
+  #awaited = -1;
+  #awaitedUntil = Infinity;
   #timedOut = false;
   /** Nothing can be written any more. */
   #broken = false;
@@ -100,20 +104,27 @@ export class SessionPump implements DeadlineMember {
   /** The next event, or `null` when the session wants something. */
   async next(): Promise<ClientEvent | null> {
     for (;;) {
-      const event = this.#events.shift() ?? this.#session.next();
-      if (event?.type === "fault") {
-        const error = "octets in clear after STARTTLS: somebody injects, they are dropped";
-        const facts = { host: this.#label, kind: "injection", error } as const;
-        this.#services.emit({ type: "relay.trouble", ...facts });
-      } else if (event?.type === "derive") {
+      const event = this.poll();
+      if (event?.type === "derive") {
         this.#session.derived(await (this.#services.derive ?? derive)(event));
       } else if (event !== null) {
         return event;
       } else {
-        await this.#flush();
+        await this.flush();
         if (this.#session.waiting !== "reply") return null;
-        await this.#read();
+        await this.read();
       }
+    }
+  }
+
+  /** An event that is there already. */
+  poll(): ClientEvent | null {
+    for (;;) {
+      const event = this.#events.shift() ?? this.#session.next();
+      if (event?.type !== "fault") return event;
+      const error = "octets in clear after STARTTLS: somebody injects, they are dropped";
+      const facts = { host: this.#label, kind: "injection", error } as const;
+      this.#services.emit({ type: "relay.trouble", ...facts });
     }
   }
 
@@ -134,19 +145,39 @@ export class SessionPump implements DeadlineMember {
   }
 
   /**
-   * Writes the message that the session waits for. One that cannot be read to its end is broken off: gives
-   * why.
+   * Gives the session the message it waits for. One that cannot be read to its end is broken off: gives why.
+   * A small one that is in memory is only given, at once: {@link flush} is to follow.
    */
-  async writeMessage(source: MessageSource): Promise<string | null> {
+  writeMessage(source: MessageSource): string | null | Promise<string | null> {
+    const parts = source.head.length + source.bodySize <= SMALL ? source.bodyParts?.() : null;
+    return parts ? this.#writeParts(source, parts) : this.#writeStream(source);
+  }
+
+  #writeParts({ head, bodySize }: MessageSource, parts: readonly Uint8Array[]): string | null {
+    const session = this.#session;
+    let left = bodySize;
+    for (const part of parts) left -= part.length;
+    if (left !== 0) {
+      session.abandonBody(UNREADABLE);
+      return `the body is not the ${bodySize} octets it should be`;
+    }
+    session.writeBody(head);
+    session.writeBody(CRLF);
+    for (const part of parts) session.writeBody(part);
+    session.endBody();
+    return null;
+  }
+
+  async #writeStream(source: MessageSource): Promise<string | null> {
     const wanted = () => this.#session.waiting === "body" && !this.#broken;
     try {
       await writeMessage(source, {
         wanted,
         write: async (bytes, last) => {
           this.#session.writeBody(bytes);
-          if (last) this.#session.endBody();
-          await this.#flush();
-          if (!last) await this.#heed();
+          if (last) return this.#session.endBody();
+          await this.flush();
+          await this.#heed();
         },
       });
     } catch (error) {
@@ -156,7 +187,7 @@ export class SessionPump implements DeadlineMember {
       }
     }
     // A socket that takes no more may still have brought the peer's last words.
-    while (this.#session.waiting === "body" && this.#broken) await this.#read();
+    while (this.#session.waiting === "body" && this.#broken) await this.read();
     return null;
   }
 
@@ -165,20 +196,22 @@ export class SessionPump implements DeadlineMember {
    * milliseconds.
    */
   rest(until: number, onGone: () => void): void {
-    const gone = () => {
-      if (this.#onGone !== gone) return;
-      this.#onGone = null;
-      onGone();
-    };
-    this.#onGone = gone;
+    this.#onGone = onGone;
     this.deadline = until;
-    this.#beginRead().then(gone);
+    this.#beginRead();
+    if (this.#arrived) queueMicrotask(() => this.#gone());
   }
 
   /** Ends a rest. */
   wake(): void {
     this.#onGone = null;
     this.deadline = Infinity;
+  }
+
+  #gone(): void {
+    const onGone = this.#onGone;
+    this.#onGone = null;
+    onGone?.();
   }
 
   /** Says that no more will be written. */
@@ -203,7 +236,7 @@ export class SessionPump implements DeadlineMember {
 
   /** A wait has lasted too long. */
   expire(): void {
-    if (this.#onGone !== null) return this.#onGone();
+    if (this.#onGone !== null) return this.#gone();
     this.#timedOut = true;
     this.#connection.close();
   }
@@ -218,15 +251,15 @@ export class SessionPump implements DeadlineMember {
       } else if (this.#session.waiting !== "reply") {
         return;
       }
-      await this.#read();
+      await this.read();
     }
   }
 
   /** Hands what comes to the session: octets, the end, or that nothing came in time. */
-  async #read(): Promise<void> {
+  async read(): Promise<void> {
     this.#expectReply();
-    await this.#beginRead();
-    const length = await this.#reading!.catch(() => null);
+    this.#beginRead();
+    const length = await this.#reading!;
     this.#reading = null;
     this.#arrived = false;
     this.deadline = Infinity;
@@ -241,21 +274,31 @@ export class SessionPump implements DeadlineMember {
     if (this.#broken || waiting !== "reply") {
       return this.#expectWithin(this.#broken ? LAST_WORDS : timeout);
     }
-    if (this.#awaited.reply !== replies) {
-      this.#awaited = { reply: replies, deadline: this.#services.clock.now() + timeout };
+    if (this.#awaited !== replies) {
+      this.#awaited = replies;
+      this.#awaitedUntil = this.#services.clock.now() + timeout;
     }
-    this.deadline = this.#awaited.deadline;
+    this.deadline = this.#awaitedUntil;
   }
 
-  /** Begins to read where no read is pending; resolves when something has come. */
-  #beginRead(): Promise<void> {
-    const arrived = () => void (this.#arrived = true);
-    this.#reading ??= this.#connection.read(this.#buffer);
-    return this.#reading.then(arrived, arrived);
+  /** Begins to read where no read is pending. */
+  #beginRead(): void {
+    this.#reading ??= this.#connection.read(this.#buffer).then(this.#onRead, this.#onEnd);
   }
+
+  readonly #onRead = (length: number | null): number | null => {
+    this.#arrived = true;
+    this.#gone();
+    return length;
+  };
+
+  readonly #onEnd = (): null => {
+    this.#onRead(null);
+    return null;
+  };
 
   /** Writes what the session has to say. That the socket is broken shows at the next read. */
-  async #flush(): Promise<void> {
+  async flush(): Promise<void> {
     const octets = this.#session.take();
     if (octets.length === 0) return;
     const over = this.#session.waiting === "closed";

@@ -23,6 +23,7 @@ import {
 } from "../smtp/client_settings.ts";
 import type { PeerExtensions } from "../smtp/peer_extensions.ts";
 import { reply } from "../smtp/reply.ts";
+import { UNASKED } from "../smtp/unsendable.ts";
 import { type LoopSigns, ownName } from "./loop_check.ts";
 import { about, itself, type OpeningFailure, ours } from "./opening_failure.ts";
 import { LAST_WORDS, type PumpServices, SessionPump } from "./session_pump.ts";
@@ -61,6 +62,21 @@ export interface ExchangeTarget {
   readonly loop?: LoopSigns;
 }
 
+/** One message to be sent. */
+export interface Sending {
+  readonly transaction: Transaction;
+  readonly source: MessageSource;
+  /** Aborted: the connection is closed, unless another message still goes over it. */
+  readonly signal: AbortSignal;
+  /** Its id, for whoever listens. */
+  readonly message?: string;
+  /**
+   * Told when the message is about to go out whole: who calls {@link SmtpExchange.send} before this returns has the
+   * commands for the next message go out with it.
+   */
+  readonly onRoom?: () => void;
+}
+
 /** What became of one message. */
 export interface Sent {
   /** One for each recipient of the transaction. */
@@ -74,10 +90,27 @@ export interface Sent {
 /** A failed session, as told by it. */
 type Failed = Extract<ClientEvent, { type: "failed" }>;
 
+/** A message on its way, and who waits for it. */
+interface Underway extends Sending {
+  readonly resolve: (sent: Sent) => void;
+  readonly reject: (error: unknown) => void;
+  readonly onAbort: () => void;
+  outcomes: readonly RecipientOutcome[];
+  unread: string | null;
+}
+
 /** One connection and its session. */
 export class SmtpExchange {
   /** Messages sent over it so far. */
   messages = 0;
+
+  /** The message that goes over it. */
+  #current: Underway | null = null;
+  /** The one behind it, and whether its commands are on their way. */
+  #next: Underway | null = null;
+  #nextSaid = false;
+  /** Messages that are over, whose senders are to be told. */
+  readonly #over: Underway[] = [];
 
   readonly #target: ExchangeTarget;
   readonly #settings: ClientSettings;
@@ -125,10 +158,16 @@ export class SmtpExchange {
     return this.#session.recipientLimit;
   }
 
-  /** Whether another message can be sent over it. */
+  /** Whether another message can be sent over it: at once, or behind the one that is about to go out whole. */
   get usable(): boolean {
-    return !this.#pump.closed && this.#session.waiting === "intent" &&
-      this.#session.messagesLeft > 0;
+    if (this.#pump.closed || this.#next !== null) return false;
+    if (this.#current !== null) return this.#session.mayFollow;
+    return this.#session.waiting === "intent" && this.#session.messagesLeft > 0;
+  }
+
+  /** Whether a message goes over it. */
+  get busy(): boolean {
+    return this.#current !== null;
   }
 
   /** From the first octet to the first intent; `null` when all went well. To be called once. */
@@ -143,31 +182,116 @@ export class SmtpExchange {
   }
 
   /**
-   * Sends a message; gives one outcome for each recipient whatever happens. Never throws.
+   * Sends a message; gives one outcome for each recipient whatever happens. Only where it is {@link usable}.
    *
-   * @param message its id, for whoever listens.
+   * @throws what is a bug of ours.
    */
-  async send(
-    transaction: Transaction,
-    source: MessageSource,
-    signal: AbortSignal,
-    message = "",
-  ): Promise<Sent> {
-    this.#trace?.carry(message);
-    this.messages++;
-    let outcomes: readonly RecipientOutcome[] = [];
-    let failure: Failed | null = null;
-    let unread: string | null = null;
-    await this.#abortable(signal, async () => {
-      this.#session.send(transaction);
-      for (let event; (event = await this.#pump.next()) !== null;) {
-        if (event.type === "outcomes") outcomes = event.outcomes;
-        else if (event.type === "failed") failure = event;
-        else if (event.type === "body") unread = await this.#pump.writeMessage(source);
+  send(sending: Sending): Promise<Sent> {
+    return new Promise((resolve, reject) => {
+      const onAbort = () => this.#onAbort(underway);
+      const outcomes: readonly RecipientOutcome[] = [];
+      const underway = { ...sending, resolve, reject, onAbort, outcomes, unread: null };
+      sending.signal.addEventListener("abort", onAbort);
+      this.messages++;
+      if (this.#current !== null) {
+        this.#next = underway;
+      } else {
+        this.#current = underway;
+        this.#carry();
       }
     });
-    if (failure !== null) this.#pump.close();
-    return { outcomes, failure, unread };
+  }
+
+  /** Carries messages until none is left. Never throws. */
+  async #carry(): Promise<void> {
+    try {
+      this.#say(this.#current!);
+      for (;;) {
+        const failure = this.#hear();
+        if (failure !== null) {
+          await this.#pump.flush(); // the session's own last words
+          this.#pump.close();
+        }
+        for (const { resolve, outcomes, unread } of this.#over.splice(0)) {
+          resolve({ outcomes, failure, unread });
+        }
+        const current = this.#current;
+        if (current === null) return;
+        switch (this.#session.waiting) {
+          case "intent":
+            this.#say(current);
+            break;
+          case "body": {
+            const unread = this.#pump.writeMessage(current.source);
+            current.unread = unread instanceof Promise ? await unread : unread;
+            this.#sayNext(current);
+            break;
+          }
+          case "reply":
+            await this.#pump.flush();
+            if (this.#session.waiting === "reply") await this.#pump.read();
+            break;
+          default:
+            throw new Error(`the session waits for "${this.#session.waiting}" within a message`);
+        }
+      }
+    } catch (error) {
+      this.#pump.close();
+      for (const underway of [...this.#over.splice(0), this.#current, this.#next]) {
+        underway?.reject(error);
+      }
+      this.#current = this.#next = null;
+    }
+  }
+
+  #say({ transaction, signal, message = "" }: Underway): void {
+    this.#trace?.carry(message);
+    this.#session.send(transaction);
+    if (signal.aborted) this.#pump.interrupt();
+  }
+
+  /** The message is whole: the commands for the next one go along, where there is one. */
+  #sayNext({ onRoom }: Underway): void {
+    if (!this.#session.mayFollow) return;
+    onRoom?.();
+    // Who listens shall hear of one message after the other.
+    if (this.#next === null || this.#trace?.attended) return;
+    this.#nextSaid = true;
+    this.#trace?.carry(this.#next.message ?? "");
+    this.#session.send(this.#next.transaction);
+  }
+
+  /** Hears all that the session has to tell now; gives how it failed, where it did. */
+  #hear(): Failed | null {
+    let failure: Failed | null = null;
+    for (let event; (event = this.#pump.poll()) !== null;) {
+      if (event.type === "outcomes") this.#advance(event.outcomes);
+      else if (event.type === "failed") failure = event;
+    }
+    if (failure !== null && this.#current !== null) { // it was next, and nothing of it was said
+      this.#advance(this.#current.transaction.recipients.map((_, recipient) => ({
+        ...{ recipient, accepted: false, reply: UNASKED, remote: false, stage: "mail" },
+        ...{ dsnHandedOn: false, maybeDelivered: false },
+      })));
+    }
+    return failure;
+  }
+
+  /** The message is over, and the next one takes its place. */
+  #advance(outcomes: readonly RecipientOutcome[]): void {
+    const over = this.#current!;
+    over.signal.removeEventListener("abort", over.onAbort);
+    over.outcomes = outcomes;
+    this.#over.push(over);
+    this.#current = this.#next;
+    this.#next = null;
+    if (this.#nextSaid && this.#current!.signal.aborted) this.#pump.interrupt();
+    this.#nextSaid = false;
+  }
+
+  #onAbort(underway: Underway): void {
+    // What goes over the connection before it is not broken off for it.
+    if (underway === this.#current) this.#pump.interrupt();
   }
 
   /**

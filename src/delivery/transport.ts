@@ -21,7 +21,13 @@ export interface DeliveryJob {
   /** Where to. */
   readonly route: Route;
   /** The message, as often as asked. @throws when it cannot be read; then the job is deferred. */
-  open(): Promise<MessageSource>;
+  open(): MessageSource | Promise<MessageSource>;
+  /**
+   * Told when the message is about to go out whole: the next job for the same destination may be given to
+   * `deliver` now, and before this returns rather than later. It takes the place of this one: with connections it
+   * goes over the same.
+   */
+  onRoom?(): void;
 }
 
 /** A way out. */

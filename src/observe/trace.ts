@@ -97,6 +97,11 @@ export class Conversation implements SessionTap {
     return this.#facts;
   }
 
+  /** Whether anybody listens to any conversation, and may so to this one with the next message. */
+  get attended(): boolean {
+    return this.#surroundings.listeners.size > 0;
+  }
+
   /** Looks anew who listens. */
   heed(): void {
     const { listeners } = this.#surroundings;

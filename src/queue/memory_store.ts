@@ -108,18 +108,19 @@ export class MemoryStore implements QueueStore {
     return true;
   }
 
-  open(id: string): Promise<MessageSource> {
+  open(id: string): MessageSource | Promise<MessageSource> {
     const item = this.#items.get(id);
     if (item === undefined) return Promise.reject(new Error(`no message ${id} in the queue`));
     const { head, body, entry: { received } } = item;
-    return Promise.resolve({
+    return {
       head,
       bodySize: body.length,
       received,
       async *openBody() {
         if (body.length > 0) yield body.slice();
       },
-    });
+      bodyParts: () => [body],
+    };
   }
 
   // deno-lint-ignore require-await

@@ -62,7 +62,7 @@ export interface QueueStore {
   /** Makes the lease longer; `false` when it is lost: stop working on the entry. */
   renew(claim: Claim, now: number): boolean;
   /** The message of an entry, as often as asked. @throws when it is gone or cannot be read. */
-  open(id: string): Promise<MessageSource>;
+  open(id: string): MessageSource | Promise<MessageSource>;
   /**
    * Records what has become of some recipients, durably, and keeps the claim; gives the claim that counts
    * from now on.

@@ -39,6 +39,10 @@ export class ClientBody {
   readonly #unsaid: (() => void)[] = [];
   #phase: Phase = "open";
   #ended = false;
+  /** How often octets had been taken when it ended. */
+  #endedAt = 0;
+  /** Replies that are awaited. */
+  #outstanding = 0;
   /** Octets of the message so far. */
   #size = 0;
 
@@ -68,12 +72,17 @@ export class ClientBody {
     if (this.#phase !== "open") return false;
     // Unread replies would fill the buffers until neither side can write.
     const ahead = this.#peer.pipelining ? this.#core.settings.limits.chunksAhead : 1;
-    return this.#core.outstanding < ahead;
+    return this.#outstanding < ahead;
   }
 
   /** Whether the end of the message is among what was written. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** Whether its end was handed to the driver too. */
+  get sent(): boolean {
+    return this.#ended && this.#core.takes > this.#endedAt;
   }
 
   /** Octets of the message. */
@@ -86,9 +95,17 @@ export class ClientBody {
       if ("type" in chunk) return this.abandon(BARE_NEWLINE);
       return this.#sayChunk(() => this.#writeChunk(chunk));
     }
-    const encoded = encodeData(this.#encoder, octets);
-    if (encoded === null) return this.abandon(BARE_NEWLINE);
-    if (encoded.length > 0) this.#core.write(encoded);
+    const core = this.#core;
+    const before = core.pending;
+    const cursor = cursorOver(octets);
+    for (let result; (result = this.#encoder.next(cursor)) !== null;) {
+      if (result.type === "bytes") {
+        core.write(result.bytes);
+      } else {
+        core.unwrite(before);
+        return this.abandon(BARE_NEWLINE);
+      }
+    }
   }
 
   /** The message is whole. */
@@ -136,7 +153,7 @@ export class ClientBody {
 
   /** At once, or without PIPELINING when what is before it was answered (RFC 3030 §4.2, RFC 2920 §3.1). */
   #sayChunk(say: () => void): void {
-    if (this.#peer.pipelining || this.#core.outstanding === 0) say();
+    if (this.#peer.pipelining || this.#outstanding === 0) say();
     else this.#unsaid.push(say);
   }
 
@@ -144,14 +161,22 @@ export class ClientBody {
     this.#tell(octets);
     this.#core.write(octets);
     const { block } = this.#core.settings.timeouts;
-    this.#core.expect("BDAT", block, (given) => this.#onChunk(given));
+    this.#expect("BDAT", block, (given) => this.#onChunk(given));
+  }
+
+  #expect(command: string, timeout: number, onReply: (given: Reply) => void): void {
+    this.#outstanding++;
+    this.#core.expect(command, timeout, (given) => {
+      this.#outstanding--;
+      onReply(given);
+    });
   }
 
   #onChunk(given: Reply): void {
     if (given.code >= 300 && given.code < 400) return this.#core.outOfPlace(given, "BDAT");
     if (given.code < 400) {
       if (this.#phase !== "draining") this.#unsaid.shift()?.();
-      else if (this.#core.outstanding === 0) this.#onOver(true);
+      else if (this.#outstanding === 0) this.#onOver(true);
       return;
     }
     // RFC 3030 §4.2: the message has failed, and every BDAT behind this one is refused too.
@@ -166,13 +191,14 @@ export class ClientBody {
 
   #writeEnd(octets: Uint8Array): void {
     this.#ended = true;
+    this.#endedAt = this.#core.takes;
     this.#tell(octets);
     this.#core.write(octets);
     const { taken } = this.#fates;
     const { end } = this.#core.settings.timeouts;
     // RFC 2033 §4.2: a reply for each recipient that was taken, in order.
     for (const recipients of this.#lmtp ? taken.map((index) => [index]) : [taken]) {
-      this.#core.expect("end", end, (given) => this.#onEnd(given, recipients));
+      this.#expect("end", end, (given) => this.#onEnd(given, recipients));
     }
   }
 
@@ -193,34 +219,15 @@ export class ClientBody {
       const accepted = isCompletion(given);
       for (const index of recipients) this.#fates.decide(index, why, "end", true, accepted);
     }
-    if (this.#core.outstanding === 0) this.#onOver(this.#phase === "draining");
+    if (this.#outstanding === 0) this.#onOver(this.#phase === "draining");
   }
 
   /** All is decided; reads what is still to come, then tells. */
   #drain(): void {
     this.#phase = "draining";
     this.#unsaid.length = 0;
-    if (this.#core.outstanding === 0) this.#onOver(true);
+    if (this.#outstanding === 0) this.#onOver(true);
   }
-}
-
-/** A piece of a message as DATA wants it; `null` when it has a bare newline and must not go out. */
-function encodeData(encoder: DataEncoder, octets: Uint8Array): Uint8Array | null {
-  const cursor = cursorOver(octets);
-  let encoded = new Uint8Array(octets.length + (octets.length >> 5) + 64);
-  let length = 0;
-  for (let result; (result = encoder.next(cursor)) !== null;) {
-    if (result.type === "bare-newline") return null;
-    const needed = length + result.bytes.length;
-    if (needed > encoded.length) {
-      const larger = new Uint8Array(2 * needed);
-      larger.set(encoded.subarray(0, length));
-      encoded = larger;
-    }
-    encoded.set(result.bytes, length);
-    length = needed;
-  }
-  return encoded.subarray(0, length);
 }
 
 const BARE_NEWLINE = reply(554, "5.6.0", "the message has a line that does not end in CRLF");

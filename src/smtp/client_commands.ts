@@ -115,11 +115,22 @@ export function refuseRecipient(address: Address, smtputf8: boolean): Reply | nu
 
 /** Whether what would be written is read as this address and nothing else. */
 function isSayable(address: Address): boolean {
+  if (isPlain(address)) return true;
   const path = formatPath(address);
   // A recipient may be somebody's reverse-path: those pass 64 octets, so both are read by its rule.
   const kind = address.domain === "" ? "forward" : "reverse";
   const read = parsePath(path, kind, { smtputf8: true });
   return "path" in read && read.rest === "" && read.path?.local === address.local;
+}
+
+/**
+ * Whether an address is of letters and digits, with a dot, hyphen, underscore or plus sign between them: as nearly
+ * all are, so that they need not be written and read again to be known as sayable.
+ */
+function isPlain({ local, domain }: Address): boolean {
+  return local.length <= 64 && domain.length <= 255 &&
+    /^[a-z0-9]+(?:[-_.+][a-z0-9]+)*$/i.test(local) &&
+    /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/i.test(domain);
 }
 
 function isAscii(address: Address | null): boolean {

@@ -6,13 +6,14 @@
  * @module
  */
 
-import { concat, encode } from "../bytes.ts";
 import type { ClientEvent, ClientFailure } from "./client_event.ts";
 import type { ClientSettings } from "./client_settings.ts";
+import { Outbox } from "./outbox.ts";
 import type { PeerExtensions } from "./peer_extensions.ts";
 import { type Reply, reply } from "./reply.ts";
 import { boundReply } from "./reply_decoder.ts";
 import { HIDDEN, type SessionTap, showReply } from "./session_tap.ts";
+import { UNASKED } from "./unsendable.ts";
 
 /** A reply that is awaited. */
 export interface Awaited {
@@ -24,14 +25,18 @@ export interface Awaited {
   onReply(given: Reply): void;
 }
 
-/** What a session that fails in the middle of a transaction must do first. */
-export interface Losable {
+/** What the session needs of a transaction that goes on. */
+export interface Ongoing {
   /** Whether the transaction awaits octets of the message and no reply. */
   readonly inBody: boolean;
+  /** Whether the end of the message is among what was said. */
+  readonly ended: boolean;
   /** A reply that answers nothing: `true` when the transaction can make sense of it. */
   early(given: Reply): boolean;
   /** Tells the outcomes; gives whether the message may have been delivered. */
   lost(why: Reply, remote: boolean): boolean;
+  /** The transaction before it is over: it is the one that goes on. */
+  promote(): void;
 }
 
 /** The common ground of one session's parts. */
@@ -45,9 +50,13 @@ export class ClientCore {
   /** What the peer offers; `null` until it has said. */
   peer: PeerExtensions | null = null;
   /** The transaction that goes on. */
-  transaction: Losable | null = null;
+  transaction: Ongoing | null = null;
+  /** The one behind it, whose commands went out with the end of its message (RFC 2920 §3.1). */
+  following: Ongoing | null = null;
   /** A transaction was left half-way: RSET must come before the next one. */
   needsReset = false;
+  /** How often octets were taken. */
+  #takes = 0;
   /** Replies so far. */
   replies = 0;
   /** Who may listen in. */
@@ -58,8 +67,7 @@ export class ClientCore {
   #awaited: Awaited[] = [];
   /** What the reply at hand answers. */
   #answering: string | null = null;
-  #parts: Uint8Array[] = [];
-  #commands = "";
+  readonly #out = new Outbox();
 
   /** The peer has just been connected to. */
   constructor(settings: ClientSettings, secure: boolean, tap: SessionTap | null) {
@@ -83,9 +91,14 @@ export class ClientCore {
     return this.#awaited.length;
   }
 
-  /** Whether octets wait to be taken. */
-  get pending(): boolean {
-    return this.#commands !== "" || this.#parts.length > 0;
+  /** Octets that wait to be taken. */
+  get pending(): number {
+    return this.#out.length;
+  }
+
+  /** How often octets were taken: tells whether what was said was handed to the driver since. */
+  get takes(): number {
+    return this.#takes;
   }
 
   /** What the driver is to hear. */
@@ -112,7 +125,7 @@ export class ClientCore {
   }
 
   #say(line: string, command: string, timeout: number, onReply: (given: Reply) => void): void {
-    this.#commands += `${line}\r\n`;
+    this.#out.line(line);
     this.expect(command, timeout, onReply);
   }
 
@@ -127,30 +140,26 @@ export class ClientCore {
     this.#awaited.push({ command, timeout, onReply });
   }
 
-  /** Octets that are no command. They are not copied. */
+  /** Octets that are no command. */
   write(octets: Uint8Array): void {
-    this.#flush();
-    this.#parts.push(octets);
+    this.#out.octets(octets);
+  }
+
+  /** Takes back what was added after so many octets were {@link pending}. */
+  unwrite(pending: number): void {
+    this.#out.cut(pending);
   }
 
   /** A line that nobody awaits an answer to. */
   sayLast(line: string): void {
     if (this.tap?.heard) this.tap.command(line);
-    this.#commands += `${line}\r\n`;
+    this.#out.line(line);
   }
 
-  /** All octets to write, which then wait no more. */
+  /** All octets to write, which then wait no more; valid until more is said. */
   take(): Uint8Array {
-    this.#flush();
-    const octets = this.#parts.length === 1 ? this.#parts[0]! : concat(this.#parts);
-    this.#parts = [];
-    return octets;
-  }
-
-  #flush(): void {
-    if (this.#commands === "") return;
-    this.#parts.push(encode(this.#commands));
-    this.#commands = "";
+    this.#takes++;
+    return this.#out.take();
   }
 
   /** A reply came. */
@@ -199,7 +208,10 @@ export class ClientCore {
     if (this.#closed) return;
     const where = this.where;
     if (this.tap?.heard && !remote) this.tap.note(why.lines.join(" "));
-    const maybeDelivered = this.transaction?.lost(why, remote) ?? false;
+    const { transaction, following } = this;
+    const maybeDelivered = transaction?.lost(why, remote) ?? false;
+    // Whatever was said, it was not about that one.
+    following?.lost(UNASKED, false);
     this.close();
     this.tell({ type: "failed", kind, reply: why, remote, where, maybeDelivered });
   }
@@ -209,6 +221,21 @@ export class ClientCore {
     this.#closed = true;
     this.#awaited = [];
     this.transaction = null;
+    this.following = null;
+  }
+
+  /**
+   * The transaction that goes on is over; the one behind it, where there is one, takes its place.
+   *
+   * @param open whether the peer may still hold a transaction.
+   */
+  pass(open: boolean): void {
+    const { following } = this;
+    // Who follows where that may be has said RSET.
+    this.needsReset = open && following === null;
+    this.transaction = following;
+    this.following = null;
+    following?.promote();
   }
 
   /** What is awaited, for people. */

@@ -39,18 +39,23 @@ export class ClientEnvelope {
   /** The recipients that can be said, and the next of them to say. */
   readonly #sayable: number[] = [];
   #next = 0;
+  #reset: boolean;
+  /** Replies that are awaited. */
+  #outstanding = 0;
   #said = { mail: false, data: false };
   #open = false;
   #mailRefused = false;
 
-  /** Nothing is said yet. */
+  /** Nothing is said yet. @param reset whether RSET must come first. */
   constructor(
     core: ClientCore,
     transaction: Transaction,
     peer: PeerExtensions,
     fates: RecipientFates,
     end: EnvelopeEnd,
+    reset: boolean,
   ) {
+    this.#reset = reset;
     this.#core = core;
     this.#transaction = transaction;
     this.#peer = peer;
@@ -73,7 +78,7 @@ export class ClientEnvelope {
     });
     const any = this.#sayable.length > 0;
     if (any) this.#go();
-    else this.#end.onOver(this.#core.needsReset);
+    else this.#end.onOver(this.#reset);
     return any;
   }
 
@@ -81,8 +86,8 @@ export class ClientEnvelope {
   #go(): void {
     const core = this.#core;
     const ahead = this.#peer.pipelining ? Math.max(1, core.settings.limits.commandsAhead) : 1;
-    while (!core.closed && core.outstanding < ahead) if (!this.#sayNext()) break;
-    if (core.closed || core.outstanding > 0) return;
+    while (!core.closed && this.#outstanding < ahead) if (!this.#sayNext()) break;
+    if (core.closed || this.#outstanding > 0) return;
     // All was said and answered.
     if (this.#fates.taken.length === 0 || this.#said.data) this.#end.onOver(this.#open);
     else this.#end.onGranted();
@@ -90,32 +95,39 @@ export class ClientEnvelope {
 
   /** Says the next command; `false` when there is none for now. */
   #sayNext(): boolean {
-    const core = this.#core;
-    const { timeouts } = core.settings;
+    const { timeouts } = this.#core.settings;
     if (this.#mailRefused) return false;
-    if (core.needsReset) {
-      core.needsReset = false;
-      core.say("RSET", "RSET", timeouts.command, (given) => this.#onReset(given));
+    if (this.#reset) {
+      this.#reset = false;
+      this.#say("RSET", "RSET", timeouts.command, (given) => this.#onReset(given));
     } else if (!this.#said.mail) {
       this.#said.mail = true;
       const line = mailCommand(this.#transaction, this.#peer);
-      core.say(line, "MAIL", timeouts.mail, (given) => this.#onMail(given));
+      this.#say(line, "MAIL", timeouts.mail, (given) => this.#onMail(given));
     } else if (this.#next < this.#sayable.length) {
       const index = this.#sayable[this.#next++]!;
       const line = rcptCommand(this.#transaction.recipients[index]!, this.#peer);
-      core.say(line, "RCPT", timeouts.rcpt, (given) => this.#onRcpt(given, index));
+      this.#say(line, "RCPT", timeouts.rcpt, (given) => this.#onRcpt(given, index));
     } else if (!this.#said.data && !this.#peer.chunking && this.#mayData) {
       this.#said.data = true;
-      core.say("DATA", "DATA", timeouts.data, (given) => this.#onData(given));
+      this.#say("DATA", "DATA", timeouts.data, (given) => this.#onData(given));
     } else {
       return false;
     }
     return true;
   }
 
+  #say(line: string, command: string, timeout: number, onReply: (given: Reply) => void): void {
+    this.#outstanding++;
+    this.#core.say(line, command, timeout, (given) => {
+      this.#outstanding--;
+      onReply(given);
+    });
+  }
+
   /** DATA is for somebody, or perhaps for somebody. */
   get #mayData(): boolean {
-    return this.#fates.taken.length > 0 || this.#core.outstanding > 0;
+    return this.#fates.taken.length > 0 || this.#outstanding > 0;
   }
 
   #onReset(given: Reply): void {

@@ -176,7 +176,7 @@ export class ClientSession {
     return this.#core.events.shift() ?? null;
   }
 
-  /** The octets to write now; they are the caller's. */
+  /** The octets to write now; valid until the session is told more. */
   take(): Uint8Array {
     return this.#core.take();
   }
@@ -217,13 +217,25 @@ export class ClientSession {
   }
 
   /**
-   * Sends a message: `body` where somebody is to get it, and `outcomes` in any case.
+   * Whether {@link send} may be called though the message before was not answered yet: it was ended, and the peer
+   * takes commands that go ahead. RFC 2920 §3.1 lets the end of a message be the first in a group of commands.
+   */
+  get mayFollow(): boolean {
+    const { transaction, following, settings, closed } = this.#core;
+    return following === null && transaction !== null && transaction.ended && !closed &&
+      settings.protocol === "smtp" && this.peer!.pipelining && this.messagesLeft > 0;
+  }
+
+  /**
+   * Sends a message: `body` where somebody is to get it, and `outcomes` in any case, after those of the message
+   * before.
    *
    * @throws {RangeError} when there are no recipients, or more than {@link recipientLimit}, or no
    * {@link messagesLeft}.
    */
   send(transaction: Transaction): void {
-    this.#intend("send");
+    const follows = this.mayFollow;
+    if (!follows) this.#intend("send");
     const { length } = transaction.recipients;
     if (length === 0 || length > this.recipientLimit) {
       throw new RangeError(
@@ -231,9 +243,12 @@ export class ClientSession {
       );
     }
     if (this.messagesLeft === 0) throw new RangeError("the session can carry no more messages");
-    this.#transaction = new ClientTransaction(this.#core, transaction, this.#core.peer!);
-    this.#core.transaction = this.#transaction;
-    if (this.#transaction.start()) this.#messages++;
+    const core = this.#core;
+    // A chunk before it may be refused, and leave the transaction open.
+    const reset = follows ? core.peer!.chunking : core.needsReset;
+    const next = new ClientTransaction(core, transaction, core.peer!, reset);
+    core[follows ? "following" : "transaction"] = this.#transaction = next;
+    if (next.start()) this.#messages++;
   }
 
   /**

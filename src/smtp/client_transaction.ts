@@ -9,7 +9,7 @@
  */
 
 import { ClientBody } from "./client_body.ts";
-import type { ClientCore, Losable } from "./client_core.ts";
+import type { ClientCore, Ongoing } from "./client_core.ts";
 import { ClientEnvelope } from "./client_envelope.ts";
 import type { Transaction, TransactionStage } from "./client_event.ts";
 import { RecipientFates } from "./client_fates.ts";
@@ -17,16 +17,21 @@ import type { PeerExtensions } from "./peer_extensions.ts";
 import type { Reply } from "./reply.ts";
 
 /** A message on its way. */
-export class ClientTransaction implements Losable {
+export class ClientTransaction implements Ongoing {
   readonly #core: ClientCore;
   readonly #fates: RecipientFates;
   readonly #envelope: ClientEnvelope;
   /** From when the peer awaits the message. */
   #body: ClientBody | null = null;
   #over = false;
+  #told = false;
 
-  /** Nothing is said yet. @param peer what the peer offers. */
-  constructor(core: ClientCore, transaction: Transaction, peer: PeerExtensions) {
+  /**
+   * Nothing is said yet.
+   *
+   * @param peer what the peer offers. @param reset whether RSET must come first.
+   */
+  constructor(core: ClientCore, transaction: Transaction, peer: PeerExtensions, reset: boolean) {
     this.#core = core;
     this.#fates = new RecipientFates(transaction.recipients.length, peer.dsn);
     const onOver = (open: boolean) => this.#finish(open);
@@ -34,15 +39,18 @@ export class ClientTransaction implements Losable {
       this.#body = new ClientBody(core, transaction, peer, this.#fates, onOver);
       core.tell({ type: "body" });
     };
-    this.#envelope = new ClientEnvelope(core, transaction, peer, this.#fates, {
-      onGranted,
-      onOver,
-    });
+    const end = { onGranted, onOver };
+    this.#envelope = new ClientEnvelope(core, transaction, peer, this.#fates, end, reset);
   }
 
   /** Whether octets of the message are awaited and no reply. */
   get inBody(): boolean {
     return this.#body?.wanted ?? false;
+  }
+
+  /** Whether the end of the message is among what was said. */
+  get ended(): boolean {
+    return this.#body?.ended ?? false;
   }
 
   /** Says what can be said; `false` when that is nothing. */
@@ -72,10 +80,10 @@ export class ClientTransaction implements Losable {
 
   /** The session fails: tells the outcomes. */
   lost(why: Reply, remote: boolean): boolean {
-    if (this.#over) return false;
+    if (this.#told) return false;
     const ended = this.#body?.ended ?? false;
     // What was never handed to the driver cannot have been delivered.
-    const sent = ended && !this.#core.pending;
+    const sent = this.#body?.sent ?? false;
     let maybe = false;
     let answered = remote && ended;
     for (const recipient of this.#fates.undecided) {
@@ -101,15 +109,22 @@ export class ClientTransaction implements Losable {
     return this.#fates.taken.includes(recipient) ? "data" : "rcpt";
   }
 
+  /** The transaction before it is over. */
+  promote(): void {
+    if (this.#over) this.#finish(false);
+  }
+
   /** @param open whether the peer may still hold a transaction. */
   #finish(open: boolean): void {
-    this.#core.needsReset = open;
-    this.#core.transaction = null;
+    this.#over = true;
+    // One of which nothing could be said is told of in its turn.
+    if (this.#core.following === this) return;
     this.#tellOutcomes();
+    this.#core.pass(open);
   }
 
   #tellOutcomes(): void {
-    this.#over = true;
+    this.#over = this.#told = true;
     this.#body?.close();
     this.#core.tell({ type: "outcomes", outcomes: this.#fates.outcomes });
   }

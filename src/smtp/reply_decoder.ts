@@ -64,6 +64,9 @@ export class ReplyDecoder {
   #code = "";
   #lines: string[] = [];
   #size = 0;
+  /** Whether nothing of the next reply has been seen. */
+  #fresh = true;
+  readonly #known = new KnownReplies();
 
   /** Stands before a reply. */
   constructor(limits: Pick<ClientLimits, "replyLine" | "replyLines" | "reply">) {
@@ -73,6 +76,17 @@ export class ReplyDecoder {
 
   /** The next reply or fault, or `null` when the cursor is used up. */
   next(cursor: Cursor): ReplyResult | null {
+    const { at } = cursor;
+    const whole = this.#fresh;
+    const known = whole ? this.#known.find(cursor) : null;
+    if (known !== null) return known;
+    const result = this.#read(cursor);
+    this.#fresh = result !== null || (whole && cursor.at === at);
+    if (whole && result !== null) this.#known.add(cursor.bytes.subarray(at, cursor.at), result);
+    return result;
+  }
+
+  #read(cursor: Cursor): ReplyResult | null {
     for (let found; (found = this.#decoder.next(cursor)) !== null;) {
       switch (found.type) {
         case "line": {
@@ -117,6 +131,48 @@ export class ReplyDecoder {
     this.#begin();
     return { type: "reply", reply };
   }
+}
+
+/** How many replies are known again, and octets of one. */
+const KNOWN = 8;
+const KNOWN_OCTETS = 128;
+
+/**
+ * What a server has said before, octet for octet, and what was read in it: it says the same few things over and
+ * over. A find moves one place up, so that what is said but once is what makes room.
+ */
+class KnownReplies {
+  readonly #known: { readonly octets: Uint8Array; readonly result: ReplyResult }[] = [];
+
+  /** The reply at the cursor, which is moved past it; `null` when it is none of them. */
+  find(cursor: Cursor): ReplyResult | null {
+    const known = this.#known;
+    for (let i = 0; i < known.length; i++) {
+      const found = known[i]!;
+      if (!startsWith(cursor, found.octets)) continue;
+      if (i > 0) {
+        known[i] = known[i - 1]!;
+        known[i - 1] = found;
+      }
+      cursor.at += found.octets.length;
+      return found.result;
+    }
+    return null;
+  }
+
+  /** Octets, copied, that are a whole reply. */
+  add(octets: Uint8Array, result: ReplyResult): void {
+    if (result.type === "garbage" || octets.length > KNOWN_OCTETS) return;
+    if (this.#known.length === KNOWN) this.#known.pop();
+    this.#known.push({ octets: octets.slice(), result });
+  }
+}
+
+function startsWith({ bytes, at, end }: Cursor, octets: Uint8Array): boolean {
+  const { length } = octets;
+  if (end - at < length) return false;
+  for (let i = length - 1; i >= 0; i--) if (bytes[at + i] !== octets[i]) return false;
+  return true;
 }
 
 function garbage(why: string): ReplyResult {

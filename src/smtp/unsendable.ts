@@ -38,6 +38,13 @@ export const NO_BINARY: Reply = reply(
   "the message is binary and was not converted, and the next station takes only text",
 );
 
+/** Its commands went ahead of the reply to the message before it (RFC 2920 §3.1), and that one ended the session. */
+export const UNASKED: Reply = reply(
+  451,
+  "4.4.2",
+  "the connection ended before the message was asked about",
+);
+
 /** RFC 1870 §6.1. @param size octets of the message. @param limit octets the station takes. */
 export function tooLarge(size: number, limit: number): Reply {
   const text = `the message has ${size} octets, and the next station takes at most ${limit}`;

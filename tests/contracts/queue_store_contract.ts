@@ -481,7 +481,7 @@ export function queueStoreContract(name: string, open: () => Promise<StoreUnderT
       assertEquals(await listIds(s), ["stays"]);
       assertEquals(await s.get("a"), null);
       assertEquals(await s.claimById("large", clock.now()), null);
-      await assertRejects(() => s.open("deferred"));
+      await assertRejects(async () => await s.open("deferred"));
     });
   });
 
@@ -730,7 +730,7 @@ export function queueStoreContract(name: string, open: () => Promise<StoreUnderT
     ]);
     assertEquals([a, b, c], [body, body, body.slice(0, 200_000)]);
     for await (const _ of large.openBody()) break;
-    await assertRejects(() => store.open("none"));
+    await assertRejects(async () => await store.open("none"));
   });
 
   test("close() keeps all, and claims end with the process", async ({ store, clock, reopen }) => {

@@ -83,7 +83,7 @@ function play({ protocol, keywords, moods, intents, sizes }: Play): Played {
 
   const listen = () => {
     for (let event; (event = session.next()) !== null;) events.push(event);
-    const octets = session.take();
+    const octets = session.take().slice();
     said.push(octets);
     let answers = "";
     for (const character of decode(octets)) {

@@ -84,7 +84,7 @@ export class SessionPair {
       for (let event; (event = this.client.next()) !== null;) this.#told(event);
       moved = this.events.length > before;
       this.#serve();
-      const commands = this.client.take();
+      const commands = this.client.take().slice();
       if (commands.length > 0) this.said.push(commands);
       this.#carry(commands, (piece) => {
         if (this.server.waiting === "bytes") this.server.receive(piece);

@@ -112,8 +112,8 @@ export class QueueControl {
   }
 
   /** The message of an entry. @throws when it is gone or cannot be read. */
-  open(id: string): Promise<MessageSource> {
-    return this.#store.open(id);
+  async open(id: string): Promise<MessageSource> {
+    return await this.#store.open(id);
   }
 
   /**

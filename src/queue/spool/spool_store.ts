@@ -233,8 +233,12 @@ class SpoolStore implements QueueStore {
     return this.#leases.renew(claim, now);
   }
 
-  async open(id: string): Promise<MessageSource> {
-    return this.#fresh.inMemory(id) ?? await this.#fresh.open(id) ?? await this.#messages.open(id);
+  open(id: string): MessageSource | Promise<MessageSource> {
+    return this.#fresh.inMemory(id) ?? this.#openOnDisk(id);
+  }
+
+  async #openOnDisk(id: string): Promise<MessageSource> {
+    return await this.#fresh.open(id) ?? await this.#messages.open(id);
   }
 
   async update(claim: Claim, entry: QueueEntry): Promise<Claim> {
