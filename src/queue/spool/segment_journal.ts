@@ -20,10 +20,10 @@
  * @module
  */
 
-import { crc32 } from "node:zlib";
 import { decodeStrict, encode } from "../../bytes.ts";
 import type { FileHandle, Files } from "../../runtime/runtime.ts";
 import type { Folders } from "./folders.ts";
+import { checksumOf, NO_CHECKSUM, writeChecksum } from "./checksum.ts";
 import { GroupCommit } from "./group_commit.ts";
 
 /** What can become of a message in a segment. */
@@ -52,10 +52,25 @@ const HEADER = /^yizhan-journal 1 ([0-9a-f]{32})$/;
 const LINE = /^([0-9a-f]{8}) ((done|moved|entry|refused) (\d{1,15}) ([^\n]*))$/;
 const LF = 0x0a;
 
-/** One line, with its line end. */
-export function formatJournalLine(nonce: string, { verb, place, text }: JournalLine): string {
-  const content = `${verb} ${place} ${text}`;
-  return `${crc32(nonce + content).toString(16).padStart(8, "0")} ${content}\n`;
+/** The octets of some lines: for all of a group at once. */
+export function formatJournalLines(nonce: string, lines: readonly JournalLine[]): Uint8Array {
+  let text = "";
+  for (const { verb, place, text: rest } of lines) {
+    text += `${NO_CHECKSUM} ${verb} ${place} ${rest}\n`;
+  }
+  const octets = encode(text);
+  const before = checksumOfText(nonce);
+  for (let at = 0; at < octets.length;) {
+    const end = octets.indexOf(LF, at);
+    writeChecksum(octets, at, checksumOf(octets, at + NO_CHECKSUM.length + 1, end, before));
+    at = end + 1;
+  }
+  return octets;
+}
+
+function checksumOfText(text: string): number {
+  const octets = encode(text);
+  return checksumOf(octets, 0, octets.length);
 }
 
 /**
@@ -90,7 +105,7 @@ export function parseJournal(file: Uint8Array, nonce: string | null): ParsedJour
 function parseLine(line: string, nonce: string | null): JournalLine | null {
   const [, sum, content, verb, place, text] = LINE.exec(line) ?? [];
   if (content === undefined || nonce === null) return null;
-  if (crc32(nonce + content) !== parseInt(sum!, 16)) return null;
+  if (checksumOfText(nonce + content) !== parseInt(sum!, 16)) return null;
   return { verb: verb as JournalVerb, place: Number(place), text: text! };
 }
 
@@ -180,9 +195,7 @@ export class SegmentJournal {
         throw error;
       }
     }
-    let text = "";
-    for (const line of lines) text += formatJournalLine(this.#place.nonce, line);
-    const octets = encode(text);
+    const octets = formatJournalLines(this.#place.nonce, lines);
     try {
       await this.#file!.write(octets);
       await this.#file!.sync();

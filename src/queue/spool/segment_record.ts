@@ -13,19 +13,18 @@
  * marker into a mail; and what was a record somewhere else (a spool file sent by mail) is none here, since
  * nonce and place are others. One checksum over the whole record makes a group of messages atomic.
  *
- * The checksum is CRC-32: it is there to find what a crash or a bad disk left, not what an attacker wrote,
- * who would have to write into the spool for that; and it costs a hundredth of a SHA-256.
+ * The checksum goes over the payload, then the place, then the lengths as the marker has them.
  *
  * Pure. Whatever octets there are: {@link parseMarker} says `null`.
  *
  * @module
  */
 
-import { crc32 } from "node:zlib";
 import { decode, encode } from "../../bytes.ts";
 import type { QueueEntry } from "../entry.ts";
 import type { MessageSource } from "../local_delivery.ts";
 import type { NewMessage } from "../store.ts";
+import { checksumOf, NO_CHECKSUM, writeChecksum } from "./checksum.ts";
 import { formatEntry } from "./entry_text.ts";
 
 /** Octets of head and body together up to which a message is small, and goes to a segment. */
@@ -172,15 +171,20 @@ export function writeRecord(
   into: Uint8Array,
   at: number,
 ): number {
-  let lengths = "";
-  for (const { lengths: { entry, head, body } } of parts) lengths += ` ${entry}+${head}+${body}`;
+  const lengths = formatLengths(parts.map(({ lengths }) => lengths));
   const start = `record ${nonce} ${place} crc32=`;
-  const marker = start.length + 8 + lengths.length + 1;
-  let end = at + marker;
+  const text = `${start}${NO_CHECKSUM}${lengths}\n`;
+  encoder.encodeInto(text, into.subarray(at));
+  const body = at + text.length;
+  let end = body;
   for (const part of parts) end = writePart(into, end, part);
-  const sum = checksum(into.subarray(at + marker, at + marker + payload), place, lengths);
-  encoder.encodeInto(`${start}${sum.toString(16).padStart(8, "0")}${lengths}\n`, into.subarray(at));
-  return marker;
+  const sumAt = at + start.length;
+  const placeAt = at + "record  ".length + nonce.length;
+  const sum = checksumOf(into, body, body + payload);
+  const withPlace = checksumOf(into, placeAt, sumAt - " crc32=".length, sum);
+  const lengthsAt = sumAt + NO_CHECKSUM.length;
+  writeChecksum(into, sumAt, checksumOf(into, lengthsAt, lengthsAt + lengths.length, withPlace));
+  return text.length;
 }
 
 /** Gives the place after it. */
@@ -223,13 +227,15 @@ export function parseMarker(bytes: Uint8Array, nonce: string, place: number): Ma
 
 /** Whether the octets after a marker are those it was written for. */
 export function isIntact(marker: Marker, place: number, payload: Uint8Array): boolean {
-  let lengths = "";
-  for (const { entry, head, body } of marker.parts) lengths += ` ${entry}+${head}+${body}`;
-  return payload.length === marker.payload &&
-    checksum(payload, place, lengths) === marker.checksum;
+  if (payload.length !== marker.payload) return false;
+  const text = encode(`${place}${formatLengths(marker.parts)}`);
+  const sum = checksumOf(text, 0, text.length, checksumOf(payload, 0, payload.length));
+  return sum === marker.checksum;
 }
 
-/** Over the payload and what the marker says of it. */
-function checksum(payload: Uint8Array, place: number, lengths: string): number {
-  return crc32(`${place}${lengths}`, crc32(payload));
+/** Of each message, as a marker says it. */
+function formatLengths(parts: readonly PartLengths[]): string {
+  let text = "";
+  for (const { entry, head, body } of parts) text += ` ${entry}+${head}+${body}`;
+  return text;
 }

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { concat, encode } from "../../../src/bytes.ts";
+import { concat, decode, encode } from "../../../src/bytes.ts";
 import {
-  formatJournalLine,
+  formatJournalLines,
   type JournalLine,
   parseJournal,
 } from "../../../src/queue/spool/segment_journal.ts";
@@ -16,14 +16,14 @@ const LINES: readonly JournalLine[] = [
 ];
 
 function lineOf(line: JournalLine): Uint8Array {
-  return encode(formatJournalLine(NONCE, line));
+  return formatJournalLines(NONCE, [line]);
 }
 
 function journalOf(lines: readonly JournalLine[]): Uint8Array {
-  return concat([HEADER, ...lines.map(lineOf)]);
+  return concat([HEADER, formatJournalLines(NONCE, lines)]);
 }
 
-Deno.test("parseJournal() gives what formatJournalLine() wrote", () => {
+Deno.test("parseJournal() gives what formatJournalLines() wrote", () => {
   const line = fc.record({
     verb: fc.constantFrom("done" as const, "moved" as const, "entry" as const, "refused" as const),
     place: fc.nat(),
@@ -37,8 +37,8 @@ Deno.test("parseJournal() gives what formatJournalLine() wrote", () => {
   }));
 });
 
-Deno.test("formatJournalLine() writes what a person can read", () => {
-  assert(/^[0-9a-f]{8} done 100 m1\n$/.test(formatJournalLine(NONCE, LINES[0]!)));
+Deno.test("formatJournalLines() writes what a person can read", () => {
+  assert(/^[0-9a-f]{8} done 100 m1\n$/.test(decode(lineOf(LINES[0]!))));
 });
 
 Deno.test("parseJournal() never throws, and finds nothing in what is no journal", () => {

@@ -367,11 +367,11 @@ Deno.test("an entry of a version to come is set aside, not lost", async () => {
   const path = `${SEGMENTS}/00000001.done`;
   const journal = decode(await before.files.readFile(path));
   // As a later program would have written it, with a right checksum.
-  const { formatJournalLine } = await import("../../../src/queue/spool/segment_journal.ts");
+  const { formatJournalLines } = await import("../../../src/queue/spool/segment_journal.ts");
   const nonce = journal.split("\n")[0]!.split(" ")[2]!;
   const place = Number(/entry (\d+)/.exec(journal)![1]);
-  const line = formatJournalLine(nonce, { verb: "entry", place, text: '{"version":9}' });
-  await damage(before, path, encode(journal).length, encode(line));
+  const line = formatJournalLines(nonce, [{ verb: "entry", place, text: '{"version":9}' }]);
+  await damage(before, path, encode(journal).length, line);
   const runtime = before.reboot("kept");
   const events: MtaEvent[] = [];
   assertEquals(await ids(await open(runtime, events)), ["m2"]);
