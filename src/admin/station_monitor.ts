@@ -11,6 +11,8 @@
 
 import type { EventSink } from "../events.ts";
 import { Metrics } from "../observe/metrics.ts";
+import { mergeFamilies } from "../observe/merged_families.ts";
+import type { MetricFamily } from "../observe/open_metrics.ts";
 import { QueueSampler } from "../observe/queue_sample.ts";
 import type { QueueControl } from "../queue/operator/queue_control.ts";
 import { formatSocketAddress, type Runtime, type SocketAddress } from "../runtime/runtime.ts";
@@ -30,15 +32,26 @@ import type { StationStatus } from "./station_requests.ts";
 export interface StationMonitorOptions {
   readonly runtime: Pick<Runtime, "network" | "clock" | "files">;
   /** How the station is. */
-  readonly status: () => StationStatus;
+  readonly status: () => StationStatus | Promise<StationStatus>;
   /** Its queue; `null` where it has none. */
   readonly queue: () => Pick<QueueControl, "list"> | null;
   /** What is watched on the disk. */
   readonly disk: () => Pick<DiskWatch, "folders" | "reserve">;
   /** How the process is. */
   readonly process: () => ProcessFacts;
+  /** What others of the same process have counted; default: there are none. */
+  readonly others?: () => Promise<readonly OtherCounts[]>;
   /** Is told of faults that nobody else sees. */
   readonly onFault: (error: unknown) => void;
+}
+
+/** What another station of the same process has counted. */
+export interface OtherCounts {
+  readonly families: readonly MetricFamily[];
+  /** Octets of its objects. */
+  readonly heap: number;
+  /** Lines of its log that were dropped. */
+  readonly droppedLogLines: number;
 }
 
 /** A place to listen that is had and not yet used. One of the two is to be called. */
@@ -63,16 +76,15 @@ export class StationMonitor {
   /** Counts from here on. @param options what to watch. */
   constructor(options: StationMonitorOptions) {
     this.#options = options;
-    const { status, process, onFault } = options;
+    const { status, onFault } = options;
     this.#handler = monitorHandler({
       sources: [
-        () => this.#metrics.families(),
-        () => stationFamilies(status()),
+        () => this.#counts(),
+        async () => stationFamilies(await status()),
         () => this.#sampler?.families() ?? [],
         () => diskFamilies(this.#disk()),
-        () => processFamilies(process()),
       ],
-      obstacles: () => obstaclesOf(status(), this.#disk()),
+      obstacles: async () => obstaclesOf(await status(), this.#disk()),
       onFault,
     });
   }
@@ -127,6 +139,23 @@ export class StationMonitor {
     const server = this.#server;
     this.#server = null;
     await server?.close();
+  }
+
+  /** What was counted, by all. */
+  async #counts(): Promise<MetricFamily[]> {
+    const { process, others } = this.#options;
+    const all = await others?.() ?? [];
+    const facts = process();
+    const sum = (own: number, read: (one: OtherCounts) => number) =>
+      all.reduce((total, one) => total + read(one), own);
+    return [
+      ...mergeFamilies([this.#metrics.families(), ...all.map(({ families }) => families)]),
+      ...processFamilies({
+        ...facts,
+        heap: sum(facts.heap, ({ heap }) => heap),
+        droppedLogLines: sum(facts.droppedLogLines, ({ droppedLogLines }) => droppedLogLines),
+      }),
+    ];
   }
 
   #disk(): DiskWatch {

@@ -27,6 +27,20 @@ export interface StationStatus extends MtaStatus {
   readonly certificates: readonly CertificateStatus[];
   /** Where the monitor listens. */
   readonly monitor?: SocketAddress;
+  /** The others that serve beside it, whose numbers are in all of the above; absent: there are none. */
+  readonly workers?: readonly WorkerStatus[];
+}
+
+/** One that serves beside the station that tells of it: a thread, or what a former thread left. */
+export interface WorkerStatus {
+  /** Such as `worker 1`. */
+  readonly name: string;
+  /** `restarting`: it has ended and is being started again. `leftover`: it only delivers what it has. */
+  readonly state: "running" | "restarting" | "leftover";
+  /** Sessions that are open. */
+  readonly connections: number;
+  /** Messages taken up from its queue. */
+  readonly messages: number;
 }
 
 /** One certificate. */
@@ -58,7 +72,7 @@ export type ReloadReport =
 
 /** What a station lets itself be asked. */
 export interface StationControl {
-  status(): StationStatus;
+  status(): StationStatus | Promise<StationStatus>;
   reload(): Promise<ReloadReport>;
 }
 
@@ -66,7 +80,7 @@ export interface StationControl {
 export function stationCommands(control: StationControl): Readonly<Record<string, ControlCommand>> {
   return {
     async *status(): AsyncGenerator<ControlLine, JsonObject> {
-      yield { type: "status", ...control.status() };
+      yield { type: "status", ...await control.status() };
       return {};
     },
     async *reload(): AsyncGenerator<ControlLine, JsonObject> {

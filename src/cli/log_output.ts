@@ -45,9 +45,26 @@ export function chooseFormatter(
   { maildirRoot, certificate, format = "auto" }: FormatOptions,
 ): EventFormatter {
   demandOneFormat(line);
+  return formatterOf({ maildirRoot, certificate, format: chooseFormat(line, format) });
+}
+
+/** The form of the log: by the flags, the configuration, or where it goes. */
+export function chooseFormat(
+  line: Pick<CommandLine, "has">,
+  format: "auto" | "json" | "text",
+): "json" | "text" {
   const asked = line.has("json") ? "json" : line.has("text") ? "text" : format;
-  const usual = isTerminal("stdout") ? "text" : "json";
-  if ((asked === "auto" ? usual : asked) === "json") return formatEventJson;
+  return asked !== "auto" ? asked : isTerminal("stdout") ? "text" : "json";
+}
+
+/** Writes events in a form that was chosen. */
+export function formatterOf(
+  { format, maildirRoot, certificate }: Omit<FormatOptions, "format" | "certificate"> & {
+    readonly format: "json" | "text";
+    readonly certificate?: string | undefined;
+  },
+): EventFormatter {
+  if (format === "json") return formatEventJson;
   const lines = new EventLines({ colour: isColourful("stdout"), maildirRoot });
   const write = (event: MtaEvent) => lines.format(event);
   return certificate === undefined ? write : hintAtTrust(write, certificate);

@@ -10,6 +10,7 @@ import { denoRuntime } from "../runtime/deno.ts";
 import {
   errorCode,
   formatSocketAddress,
+  type Listener,
   type Network,
   type Runtime,
   type SocketAddress,
@@ -22,14 +23,21 @@ export function thisRuntime(options: { readonly nameServers?: readonly string[] 
   return typeof Deno === "undefined" ? bunRuntime(options) : denoRuntime(options);
 }
 
+/** How a server's TCP addresses are shared: `first` demands that nobody else has them, `joining` does not ask. */
+export type Sharing = "first" | "joining";
+
 /**
  * @param options `outward: false` takes away the means to connect to anything; `nameServers` are asked in
- * place of those of the system.
+ * place of those of the system; `shared`: several stations of this process listen at the same addresses.
  */
 export function serverRuntime(
-  options: { readonly outward: boolean; readonly nameServers?: readonly string[] },
+  options: {
+    readonly outward: boolean;
+    readonly nameServers?: readonly string[];
+    readonly shared?: Sharing;
+  },
 ): Runtime {
-  const { outward, nameServers = [] } = options;
+  const { outward, nameServers = [], shared } = options;
   const runtime = thisRuntime(nameServers.length === 0 ? {} : { nameServers });
   const { network } = runtime;
   const connect: Network["connect"] = outward
@@ -42,10 +50,22 @@ export function serverRuntime(
     ...runtime,
     network: {
       connect,
-      listen: (address) => network.listen(address).catch((error) => refuse(address, error)),
+      listen: (address) =>
+        listen(network, address, shared).catch((error) => refuse(address, error)),
       tlsServer: (settings) => network.tlsServer(settings),
     },
   };
+}
+
+async function listen(
+  network: Network,
+  address: SocketAddress,
+  shared: Sharing | undefined,
+): Promise<Listener> {
+  if (shared === undefined || address.transport === "unix") return await network.listen(address);
+  // Another server that shares its addresses too would be joined, and neither be told.
+  if (shared === "first" && address.port !== 0) (await network.listen(address)).close();
+  return await network.listen(address, { shared: true });
 }
 
 function refuse(address: SocketAddress, error: unknown): never {

@@ -16,6 +16,7 @@ import { wordsFor } from "./program_name.ts";
 import { complain, say } from "./terminal.ts";
 import { describeError } from "./trouble.ts";
 import { describeRuntime, VERSION } from "./version.ts";
+import { isThread, rememberEntry } from "./workers/thread.ts";
 
 const PROGRAM = "yizhan";
 
@@ -118,4 +119,7 @@ function capitalize(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-if (import.meta.main) process.exit(await main(wordsFor(process.argv0, process.argv.slice(2))));
+// A thread of ours has the same entry file, and is asked for nothing on a command line.
+rememberEntry(import.meta.url);
+if (isThread()) await import("./workers/worker_role.ts").then(({ runWorker }) => runWorker());
+else if (import.meta.main) process.exit(await main(wordsFor(process.argv0, process.argv.slice(2))));

@@ -11,14 +11,23 @@ import { CONFIG_FLAG, loadConfigFor, loadConfigSilently } from "./config_file.ts
 import { EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { HangUps } from "./hang_ups.ts";
 import { STANDARD_OUTPUT } from "./line_output.ts";
-import { chooseFormatter, demandOneFormat, EventLog, LOG_FLAGS } from "./log_output.ts";
-import { serverRuntime } from "./machine.ts";
+import {
+  chooseFormat,
+  chooseFormatter,
+  demandOneFormat,
+  EventLog,
+  LOG_FLAGS,
+} from "./log_output.ts";
+import { serverRuntime, thisRuntime } from "./machine.ts";
 import { makeServerFolders, requireServePermissions } from "./serve_needs.ts";
 import { ServedStation } from "./served_station.ts";
 import { StopSignals } from "./stop_signals.ts";
 import { startTelemetry } from "./telemetry.ts";
 import { complain, say, speakAside, warn } from "./terminal.ts";
 import { VERSION } from "./version.ts";
+import { SharedOutput } from "./workers/shared_output.ts";
+import { startThread } from "./workers/thread.ts";
+import { countWorkers } from "./workers/worker_plans.ts";
 
 /** The command. */
 export const serve: Command = {
@@ -60,14 +69,20 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
   const config = await load(loadConfigFor);
   await using _ = speakAside();
   const { relay } = config.config;
-  const runtime = serverRuntime({ outward: relay.enabled, nameServers: relay.nameServers });
+  const machine = { outward: relay.enabled, nameServers: relay.nameServers };
+  const runtime = serverRuntime(machine);
+  const workers = countWorkers(config.config, thisRuntime().network, warn);
   await makeServerFolders(runtime.files, config);
   const formatter = ({ config, paths }: LoadedConfig) =>
     chooseFormatter(line, { maildirRoot: paths.mail, format: config.log.format });
-  const log = new EventLog(STANDARD_OUTPUT, formatter(config));
+  const output = workers === 1 ? STANDARD_OUTPUT : new SharedOutput(STANDARD_OUTPUT);
+  const log = new EventLog(output, formatter(config));
   const telemetry = await startTelemetry(warn);
   const station = await ServedStation.start({
-    ...{ runtime, config },
+    ...{ runtime, config, workers, output },
+    stationRuntime: workers === 1 ? runtime : serverRuntime({ ...machine, shared: "first" }),
+    starter: startThread,
+    logFormat: ({ config }) => chooseFormat(line, config.log.format),
     reread: () => load(loadConfigSilently),
     onReload: (loaded) => log.use(formatter(loaded)),
     onEvent: telemetry === null ? log.record : (event) => {
@@ -77,7 +92,7 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
     droppedLogLines: () => log.dropped,
   });
   say(`Yizhan ${VERSION} serves as ${config.config.hostname}`);
-  const { listeners, monitor } = station.status();
+  const { listeners, monitor } = await station.status();
   for (const { name, address } of listeners) say(`  ${name} on ${formatSocketAddress(address)}`);
   if (monitor !== undefined) say(`  monitor on ${formatSocketAddress(monitor)}`);
   hangUps.answer(() => reloadAloud(station));

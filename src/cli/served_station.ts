@@ -8,6 +8,7 @@
  */
 
 import process from "node:process";
+import { mergeStatus } from "../admin/merged_status.ts";
 import type { ReloadReport, StationStatus } from "../admin/station_requests.ts";
 import { changedKeys, restartKeys } from "../config/changes.ts";
 import type { LoadedConfig } from "../config/load.ts";
@@ -17,18 +18,33 @@ import { type FileDirectory, openFileDirectory } from "../directory/file_directo
 import type { EventSink } from "../events.ts";
 import { type Mta, startMta } from "../mta.ts";
 import type { MtaOptions } from "../mta_options.ts";
-import type { Files, Runtime } from "../runtime/runtime.ts";
+import type { Files, Runtime, SocketAddress, TlsCertificate } from "../runtime/runtime.ts";
 import { CertificateFiles } from "./certificate_files.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { newMonitor, type SurroundedStation, Surroundings } from "./surroundings.ts";
 import { say, warn } from "./terminal.ts";
 import { describeError, explainFailure } from "./trouble.ts";
+import type { Output } from "./line_output.ts";
+import { shareOf } from "./workers/shares.ts";
+import type { ThreadStarter } from "./workers/thread.ts";
+import { findLeftovers, planMaker } from "./workers/worker_plans.ts";
+import { type PlanMaker, type Prepared, WorkerPool } from "./workers/worker_pool.ts";
 import { describeRuntime, VERSION } from "./version.ts";
 
 /** What it is made of. */
 export interface ServedStationOptions {
+  /** The machine, for what stands around the station. */
   readonly runtime: Runtime;
+  /** The same for the station: it may share its addresses with others. */
+  readonly stationRuntime: Runtime;
   readonly config: LoadedConfig;
+  /** How many serve: this thread, and the others. */
+  readonly workers: number;
+  readonly starter: ThreadStarter;
+  /** The log, for lines of others. */
+  readonly output: Output;
+  /** How events are written, by a configuration. */
+  readonly logFormat: (loaded: LoadedConfig) => "json" | "text";
   /** Reads and checks the configuration again. @throws {CommandError} a line for each problem. */
   readonly reread: () => Promise<LoadedConfig>;
   /** Another configuration is in force. */
@@ -43,22 +59,27 @@ interface Generation {
   readonly loaded: LoadedConfig;
   readonly directory: FileDirectory;
   readonly certificates: CertificateFiles;
+  /** What was read from their files last. */
+  inForce: readonly TlsCertificate[];
   readonly options: MtaOptions;
 }
+
+type BuildOptions = ServedStationOptions & Pick<MtaOptions, "onTurn">;
 
 /** A station that runs. */
 export class ServedStation implements SurroundedStation {
   /** The station itself. */
   readonly mta: Mta;
-  readonly #options: ServedStationOptions;
+  readonly #options: BuildOptions;
   #generation: Generation;
+  #workers: WorkerPool | null = null;
   #surroundings: Surroundings | null = null;
   #reloadFailed: string | null = null;
   #stopping = false;
   /** The last of what is done one after the other. */
-  #turn: Promise<unknown> = Promise.resolve();
+  #lastTask: Promise<unknown> = Promise.resolve();
 
-  private constructor(options: ServedStationOptions, mta: Mta, generation: Generation) {
+  private constructor(options: BuildOptions, mta: Mta, generation: Generation) {
     this.#options = options;
     this.mta = mta;
     this.#generation = generation;
@@ -80,17 +101,19 @@ export class ServedStation implements SurroundedStation {
       given.onEvent(event);
       monitor.record(event);
     };
-    const options = { ...given, onEvent };
+    const onTurn = (domain: string) => station.#turn(domain);
+    const options = { ...given, onEvent, onTurn };
     const generation = await build(options, options.config);
     const mta = await startMta(generation.options);
     const station = new ServedStation(options, mta, generation);
     try {
+      station.#workers = await station.#startWorkers();
       // Whoever asks for a reload meanwhile waits.
       station.#surroundings = await station.#inTurn(() =>
         Surroundings.start(station, { runtime, onEvent, monitor })
       );
     } catch (error) {
-      await mta.stop({ grace: 0 });
+      await Promise.all([mta.stop({ grace: 0 }), station.#workers?.stop(0)]);
       throw error;
     }
     return station;
@@ -101,8 +124,20 @@ export class ServedStation implements SurroundedStation {
     return this.#generation.loaded;
   }
 
-  /** See {@link StationControl}. */
-  status(): StationStatus {
+  /** See {@link SurroundedStation}. */
+  get workers(): WorkerPool | null {
+    return this.#workers;
+  }
+
+  /** See {@link StationControl}: of all that serve. */
+  async status(): Promise<StationStatus> {
+    const own = this.#status();
+    if (this.#workers === null) return own;
+    const { known, workers } = await this.#workers.status();
+    return { ...mergeStatus(own, known), workers };
+  }
+
+  #status(): StationStatus {
     const { loaded, certificates } = this.#generation;
     const monitor = this.#surroundings?.monitor;
     return {
@@ -128,7 +163,10 @@ export class ServedStation implements SurroundedStation {
       const { certificates } = this.#generation;
       if (this.#stopping || !await certificates.changed()) return;
       try {
-        this.mta.replaceCertificates(await certificates.load());
+        const renewed = await certificates.load();
+        this.mta.replaceCertificates(renewed);
+        this.#generation.inForce = renewed;
+        await this.#workers?.replaceCertificates(renewed);
         say("certificates reloaded");
       } catch (error) {
         warn(`the certificates stay as they were: ${explain(error)}`);
@@ -141,15 +179,15 @@ export class ServedStation implements SurroundedStation {
     this.#stopping = true;
     const { grace } = this.#generation.loaded.config.stop;
     // A reload that hangs, such as on a disk that does not answer, must not keep it from stopping.
-    await Promise.race([this.#turn, this.#options.runtime.clock.sleep(grace)]);
+    await Promise.race([this.#lastTask, this.#options.runtime.clock.sleep(grace)]);
     await this.#surroundings?.stop();
-    await this.mta.stop({ grace });
+    await Promise.all([this.mta.stop({ grace }), this.#workers?.stop(grace)]);
     await this.#surroundings?.end();
   }
 
   #inTurn<T>(task: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(task);
-    this.#turn = done.catch(() => {});
+    const done = this.#lastTask.then(task);
+    this.#lastTask = done.catch(() => {});
     return done;
   }
 
@@ -179,18 +217,71 @@ export class ServedStation implements SurroundedStation {
     });
     const { loaded } = next;
     try {
-      await this.mta.reload(next.options);
+      await this.#reloadAll(next);
     } catch (error) {
       await surroundings?.discard();
       throw error;
     }
-    this.#generation = next;
     await surroundings?.adopt();
     return {
       loaded,
       warnings: loaded.warnings.map(formatProblem),
       changes: changedKeys(old.config, loaded.config).map((key) => `${key} has changed`),
     };
+  }
+
+  /** All that serve go by it, or none does. */
+  async #reloadAll(next: Generation): Promise<void> {
+    const first = await this.mta.prepareReload(next.options);
+    let others: Prepared | undefined;
+    try {
+      others = await this.#workers?.prepare(this.#planMaker(next, first.addresses));
+    } catch (error) {
+      await first.discard();
+      throw error;
+    }
+    try {
+      first.adopt();
+    } catch (error) {
+      await others?.discard();
+      throw error;
+    }
+    this.#generation = next;
+    await others?.adopt();
+  }
+
+  /** Those that serve beside the first, and what is left over of others; `null` where there are none. */
+  async #startWorkers(): Promise<WorkerPool | null> {
+    const { runtime, stationRuntime, workers, starter, output, onEvent } = this.#options;
+    const { loaded: { config: { relay }, paths } } = this.#generation;
+    const leftovers = relay.enabled ? await findLeftovers(runtime.files, paths.queue, workers) : [];
+    if (workers === 1 && leftovers.length === 0) return null;
+    return await WorkerPool.start({
+      ...{ threads: workers - 1, leftovers, starter, output, onEvent },
+      runtime: stationRuntime,
+      network: { outward: relay.enabled, nameServers: relay.nameServers },
+      plan: this.#planMaker(this.#generation, this.mta.addresses),
+      onTurn: (domain) => {
+        this.mta.startDomain(domain);
+        this.#turn(domain);
+      },
+      onSaid: (text, warning) => warning ? warn(text) : say(text),
+    });
+  }
+
+  /** A client has asked by ETRN for what is held: some of it may be anywhere. */
+  #turn(domain: string): void {
+    this.#workers?.turn(domain);
+  }
+
+  #planMaker(generation: Generation, addresses: readonly SocketAddress[]): PlanMaker {
+    const { runtime, workers, logFormat } = this.#options;
+    const { loaded } = generation;
+    return planMaker({
+      ...{ runtime, loaded, addresses, workers },
+      certificates: () => generation.inForce,
+      log: { format: logFormat(loaded), maildirRoot: loaded.paths.mail },
+    });
   }
 
   /** Builds everything beside what is in force. */
@@ -204,7 +295,7 @@ export class ServedStation implements SurroundedStation {
 
 /** Makes what belongs to a configuration; nothing runs of it yet. */
 async function build(
-  { runtime, onEvent }: ServedStationOptions,
+  { runtime, stationRuntime, workers, onEvent, onTurn }: BuildOptions,
   loaded: LoadedConfig,
 ): Promise<Generation> {
   const { config, paths } = loaded;
@@ -217,14 +308,14 @@ async function build(
     onTrouble: (error) => warn(`the users stay as they were: ${explain(error)}`),
   });
   const certificates = new CertificateFiles(config.tls.certificates, runtime.files);
-  const station = stationOptions(loaded);
+  const inForce = await certificates.load();
+  const station = shareOf(stationOptions(loaded), workers);
   const options: MtaOptions = {
     ...station,
-    ...{ runtime, directory, onEvent },
-    certificates: await certificates.load(),
+    ...{ runtime: stationRuntime, directory, onEvent, onTurn, certificates: inForce },
     ...(station.queue && { queue: { ...station.queue, pid: process.pid } as MtaOptions["queue"] }),
   };
-  return { loaded, directory, certificates, options };
+  return { loaded, directory, certificates, inForce, options };
 }
 
 async function demandUsers(files: Files, path: string): Promise<void> {

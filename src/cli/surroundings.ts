@@ -9,6 +9,7 @@ import process from "node:process";
 import { ControlError } from "../admin/control_protocol.ts";
 import { type ControlCommand, ControlServer } from "../admin/control_server.ts";
 import { queueCommands } from "../admin/queue_requests.ts";
+import { mergedCommands } from "../admin/merged_commands.ts";
 import { StationMonitor } from "../admin/station_monitor.ts";
 import { stationCommands, type StationControl } from "../admin/station_requests.ts";
 import { traceCommands } from "../admin/trace_requests.ts";
@@ -18,15 +19,20 @@ import type { EventSink } from "../events.ts";
 import { DropBox } from "../intake/drop/drop_box.ts";
 import type { DropSettings } from "../intake/drop/drop_options.ts";
 import type { Mta } from "../mta.ts";
+import type { QueueMatcher } from "../queue/operator/queue_filter.ts";
+import type { QueueSummary } from "../queue/operator/queue_view.ts";
 import type { Runtime, SocketAddress } from "../runtime/runtime.ts";
 import { localUserNames } from "./local_users.ts";
 import { processFacts } from "./process_facts.ts";
 import { warn } from "./terminal.ts";
 import { describeError } from "./trouble.ts";
+import type { WorkerPool } from "./workers/worker_pool.ts";
 
 /** What it stands around. */
 export interface SurroundedStation extends StationControl {
   readonly mta: Mta;
+  /** The others that serve beside it; `null`: there are none. */
+  readonly workers: WorkerPool | null;
   /** In force at this moment. */
   readonly config: LoadedConfig;
 }
@@ -119,21 +125,25 @@ function startControl(
   { runtime }: SurroundingsOptions,
   stopping: AbortSignal,
 ): Promise<ControlServer> {
-  const { mta } = station;
+  const { mta, workers } = station;
   const { network, files, clock, resolver } = runtime;
+  const own = {
+    ...stationCommands(station),
+    ...traceCommands({
+      ...{ clock, resolver },
+      tracer: mta.tracer,
+      queue: () => mta.queue,
+      listeners: () => mta.status().listeners.map(({ name }) => name),
+    }),
+    ...(mta.queue && queueCommands(mta.queue)),
+  };
   return ControlServer.start({
     ...{ network, files, clock },
     path: station.config.paths.control,
-    commands: untilStopped(stopping, {
-      ...stationCommands(station),
-      ...traceCommands({
-        ...{ clock, resolver },
-        tracer: mta.tracer,
-        queue: () => mta.queue,
-        listeners: () => mta.status().listeners.map(({ name }) => name),
-      }),
-      ...(mta.queue && queueCommands(mta.queue)),
-    }),
+    commands: untilStopped(
+      stopping,
+      workers === null ? own : mergedCommands(own, () => workers.asks()),
+    ),
     onFault: (error) => warn(`control socket: ${describeError(error)}`),
   });
 }
@@ -187,6 +197,20 @@ function dropSettings({ config }: LoadedConfig): DropSettings {
   };
 }
 
+/** The queues of all, to be looked through. */
+function wholeQueue({ mta: { queue }, workers }: SurroundedStation) {
+  if (queue === null || workers === null) return queue;
+  return {
+    /** Of the others there is no entry to match: all are asked for. */
+    async *list(matcher: QueueMatcher, signal: AbortSignal): AsyncGenerator<QueueSummary> {
+      yield* queue.list(matcher, signal);
+      for (const ask of workers.asks()) {
+        for await (const line of ask({ do: "list" }, signal)) yield line as unknown as QueueSummary;
+      }
+    },
+  };
+}
+
 /** The monitor of a station that is to come: it counts from the start on. */
 export function newMonitor(
   runtime: Runtime,
@@ -196,7 +220,8 @@ export function newMonitor(
   return new StationMonitor({
     runtime,
     status: () => station().status(),
-    queue: () => station().mta.queue,
+    queue: () => wholeQueue(station()),
+    others: async () => await station().workers?.metrics() ?? [],
     disk: () => {
       const { paths: { data, mail, queue }, config } = station().config;
       // What the station itself keeps free.

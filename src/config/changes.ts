@@ -34,6 +34,7 @@ export function changedKeys(old: WrittenConfig, next: WrittenConfig): string[] {
 /** What is opened once, at the start. */
 const AT_START: readonly KeyPath[] = [
   ["data"],
+  ["workers"],
   ["queue", "directory"],
   ["relay", "enabled"],
   ["relay", "nameServers"],

@@ -313,6 +313,9 @@ export const configSchema = z.strictObject({
     address: socketAddress.meta({ examples: ["127.0.0.1:9125", "unix:monitor.sock"] }).optional()
       .describe("Where /metrics, /healthz and /readyz are; absent: nowhere. Keep it to yourself"),
   }).prefault({}).describe("Metrics and health over HTTP"),
+  workers: z.int().min(1, "wanted 1 to 64").max(64, "wanted 1 to 64").default(1).describe(
+    "Threads that take mail and deliver it, each with a queue of its own: as many as there are cores",
+  ),
   stop: z.strictObject({
     grace: duration.default(10_000)
       .describe("How long sessions and deliveries may go on after a signal to stop"),

@@ -22,6 +22,9 @@ import type {
   TlsLevel,
 } from "./route.ts";
 
+/** Connections at once to one destination, where a rule says nothing. */
+export const DEFAULT_RELAY_CONNECTIONS = 20;
+
 /** A rule of the operator's. */
 export interface RouteOptions {
   /**
@@ -272,7 +275,7 @@ function relaySettings(
   usualTls: TlsLevel,
   where: string,
 ): RelaySettings {
-  const { tls = usualTls, authorities, source, connections = 20 } = relay;
+  const { tls = usualTls, authorities, source, connections = DEFAULT_RELAY_CONNECTIONS } = relay;
   checkCount(connections, `${where}: connections`);
   for (const address of [source?.ipv4, source?.ipv6]) {
     if (address === undefined || parseIp(address) !== null) continue;

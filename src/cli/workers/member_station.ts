@@ -1,0 +1,113 @@
+/**
+ * A station that serves beside the first one of the process: in a thread, or in the same one where it only
+ * delivers what a former thread left. It is made of a plan, and does what it is asked to.
+ *
+ * What fails: `start` throws what {@link startMta} and the users file throw. A `prepare` that fails has changed
+ * nothing.
+ *
+ * @module
+ */
+
+import type { ControlLine, JsonObject } from "../../admin/control_protocol.ts";
+import type { ControlCommand } from "../../admin/control_server.ts";
+import { queueCommands } from "../../admin/queue_requests.ts";
+import { traceCommands } from "../../admin/trace_requests.ts";
+import { openFileDirectory } from "../../directory/file_directory.ts";
+import type { EventSink } from "../../events.ts";
+import { type Mta, type PreparedReload, startMta } from "../../mta.ts";
+import type { MtaOptions } from "../../mta_options.ts";
+import type { Runtime, TlsCertificate } from "../../runtime/runtime.ts";
+import type { MemberPlan } from "./messages.ts";
+
+/** What it is made of, beside a plan. */
+export interface MemberServices {
+  readonly runtime: Runtime;
+  readonly onEvent: EventSink;
+  /** A client has asked by ETRN. */
+  readonly onTurn: (domain: string) => void;
+  /** Something for the operator. */
+  readonly say: (text: string, warning: boolean) => void;
+  /** Another plan is in force. */
+  readonly onReload?: (plan: MemberPlan) => void;
+}
+
+/** A station and its commands. */
+export class MemberStation {
+  readonly #mta: Mta;
+  readonly #services: MemberServices;
+  #prepared: { readonly plan: MemberPlan; readonly reload: PreparedReload } | null = null;
+
+  private constructor(mta: Mta, services: MemberServices) {
+    this.#mta = mta;
+    this.#services = services;
+  }
+
+  /** Starts it. */
+  static async start(plan: MemberPlan, services: MemberServices): Promise<MemberStation> {
+    return new MemberStation(await startMta(await optionsOf(plan, services)), services);
+  }
+
+  /** What it can be asked: see `messages.ts`. */
+  commands(): Readonly<Record<string, ControlCommand>> {
+    const mta = this.#mta;
+    const { runtime: { clock, resolver } } = this.#services;
+    return {
+      ...traceCommands({
+        ...{ clock, resolver },
+        tracer: mta.tracer,
+        queue: () => mta.queue,
+        listeners: () => mta.status().listeners.map(({ name }) => name),
+      }),
+      ...(mta.queue && queueCommands(mta.queue)),
+      async *status(): AsyncGenerator<ControlLine, JsonObject> {
+        yield { type: "status", ...mta.status() };
+        return {};
+      },
+      prepare: doing(async ({ plan }) => {
+        const next = plan as MemberPlan;
+        const reload = await mta.prepareReload(await optionsOf(next, this.#services));
+        this.#prepared = { plan: next, reload };
+      }),
+      adopt: doing(() => this.#adopt()),
+      discard: doing(async () => {
+        await this.#prepared?.reload.discard();
+        this.#prepared = null;
+      }),
+      certificates: doing(({ certificates }) =>
+        mta.replaceCertificates(certificates as TlsCertificate[])
+      ),
+      turn: doing(({ domain }) => mta.startDomain(String(domain))),
+      stop: doing(({ grace }) => mta.stop({ grace: Number(grace) })),
+    };
+  }
+
+  #adopt(): void {
+    const { plan, reload } = this.#prepared ?? {};
+    this.#prepared = null;
+    reload?.adopt();
+    if (plan !== undefined) this.#services.onReload?.(plan);
+  }
+}
+
+/** A command that says nothing but that it is done. */
+function doing(act: (request: JsonObject) => void | Promise<void>): ControlCommand {
+  // deno-lint-ignore require-yield
+  return async function* (request) {
+    await act(request);
+    return {};
+  };
+}
+
+async function optionsOf(
+  { options, users, domains }: MemberPlan,
+  { runtime, onEvent, onTurn, say }: MemberServices,
+): Promise<MtaOptions> {
+  const directory = await openFileDirectory({
+    ...runtime,
+    path: users,
+    domains,
+    onChange: () => say("users reloaded", false),
+    onTrouble: (error) => say(`the users stay as they were: ${error}`, true),
+  });
+  return { ...options, runtime, directory, onEvent, onTurn };
+}

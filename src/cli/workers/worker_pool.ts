@@ -1,0 +1,285 @@
+/**
+ * The others that serve beside the first station of a process: threads, each with a spool of its own, and what
+ * former threads left where there are fewer now, which is delivered here. Asked together, reloaded together, stopped
+ * together.
+ *
+ * What fails: {@link WorkerPool.start} throws what keeps one from starting, and none runs then.
+ *
+ * @module
+ */
+
+import { answerBy } from "../../admin/command_port.ts";
+import type { JsonObject } from "../../admin/control_protocol.ts";
+import type { ControlCommand } from "../../admin/control_server.ts";
+import type { WorkerStatus } from "../../admin/station_requests.ts";
+import type { EventSink } from "../../events.ts";
+import type { MtaStatus } from "../../mta_status.ts";
+import type { Runtime, TlsCertificate } from "../../runtime/runtime.ts";
+import type { Output } from "../line_output.ts";
+import { describeError } from "../trouble.ts";
+import { MemberStation } from "./member_station.ts";
+import type { MemberMetrics, MemberPlan, MemberStart } from "./messages.ts";
+import { lastLine, SupervisedWorker } from "./supervised_worker.ts";
+import type { ThreadStarter } from "./thread.ts";
+
+/** Where one serves. */
+export interface MemberPlace {
+  /** Its number: 1 and up. Its spool is `w` and the number, in that of the first. */
+  readonly index: number;
+  /** Whether it takes mail in, or only delivers what is there. */
+  readonly listens: boolean;
+}
+
+/** What a member is to go by, as data. */
+export type PlanMaker = (place: MemberPlace) => Promise<MemberPlan>;
+
+/** What a pool is made of. */
+export interface PoolOptions {
+  /** How many threads, beside the first. */
+  readonly threads: number;
+  /** Numbers of spools that no thread has. */
+  readonly leftovers: readonly number[];
+  /** By the configuration in force. */
+  readonly plan: PlanMaker;
+  readonly starter: ThreadStarter;
+  /** The machine; of this thread, for what is left over. */
+  readonly runtime: Runtime;
+  readonly network: Omit<MemberStart, "plan">;
+  readonly onEvent: EventSink;
+  /** Takes lines of the log in whole pieces. */
+  readonly output: Output;
+  /** A client of one of them has asked by ETRN. */
+  readonly onTurn: (domain: string) => void;
+  readonly onSaid: (text: string, warning: boolean) => void;
+}
+
+/** Another configuration, ready in all. One of the two is to be called. */
+export interface Prepared {
+  /** All go by it. Never rejects. */
+  adopt(): Promise<void>;
+  /** Gives it up. Never rejects. */
+  discard(): Promise<void>;
+}
+
+/** Milliseconds that one has to say how it is. */
+const PATIENCE = 2000;
+
+/** Milliseconds between two looks whether what was left over is delivered. */
+const LOOK = 5000;
+
+/** What is common to a thread and a leftover. */
+interface Member {
+  readonly name: string;
+  readonly place: MemberPlace;
+  readonly ask: ControlCommand;
+  readonly running: boolean;
+  /** Why it cannot go on; it is started anew where it can. */
+  restart(why: string): void;
+  stop(grace: number): Promise<void>;
+}
+
+/** All of them. */
+export class WorkerPool {
+  readonly #options: PoolOptions;
+  #plan: PlanMaker;
+  #members: Member[] = [];
+  readonly #stopping = new AbortController();
+
+  private constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#plan = options.plan;
+  }
+
+  /** Starts all; resolves when they serve. */
+  static async start(options: PoolOptions): Promise<WorkerPool> {
+    const pool = new WorkerPool(options);
+    try {
+      const threads = Array.from(
+        { length: options.threads },
+        (_, index) => pool.#thread(index + 1),
+      );
+      await allOf([...threads, ...options.leftovers.map((index) => pool.#leftover(index))]);
+    } catch (error) {
+      await pool.stop(0);
+      throw error;
+    }
+    pool.#watchLeftovers();
+    return pool;
+  }
+
+  /** Asks each of them. */
+  asks(): ControlCommand[] {
+    return this.#members.map(({ ask }) => ask);
+  }
+
+  /** How they are; one that does not say so in time has no numbers. */
+  async status(): Promise<{ readonly known: MtaStatus[]; readonly workers: WorkerStatus[] }> {
+    const members = this.#members;
+    const answers = await Promise.all(members.map((member) => inTime(member, { do: "status" })));
+    const known = answers.map((answer) => answer as unknown as MtaStatus | null);
+    return {
+      known: known.filter((status) => status !== null),
+      workers: members.map(({ name, place, running }, index) => ({
+        name,
+        state: !place.listens ? "leftover" : running ? "running" : "restarting",
+        connections: (known[index]?.listeners ?? [])
+          .reduce((sum, { connections }) => sum + connections, 0),
+        messages: known[index]?.queue?.messages ?? 0,
+      })),
+    };
+  }
+
+  /** What the threads have counted. (Events of leftovers are told here.) */
+  async metrics(): Promise<MemberMetrics[]> {
+    const threads = this.#members.filter(({ place }) => place.listens);
+    const answers = await Promise.all(threads.map((member) => inTime(member, { do: "metrics" })));
+    return answers.filter((answer) => answer !== null) as unknown as MemberMetrics[];
+  }
+
+  /** Checks and readies another configuration in all of them. @throws the first's reason; nothing has changed then. */
+  async prepare(plan: PlanMaker): Promise<Prepared> {
+    const prepared: Member[] = [];
+    const prepareOne = async (member: Member) => {
+      await tell(member, { do: "prepare", plan: await plan(member.place) });
+      prepared.push(member);
+    };
+    const discard = async () => {
+      await Promise.all(prepared.map((member) => tell(member, { do: "discard" }).catch(() => {})));
+    };
+    try {
+      // One that does not run will begin with what is in force then.
+      await allOf(this.#members.filter(({ running }) => running).map(prepareOne));
+    } catch (error) {
+      await discard();
+      throw error;
+    }
+    return {
+      discard,
+      adopt: async () => {
+        this.#plan = plan;
+        await Promise.all(
+          this.#members.filter(({ running }) => running).map(async (member) => {
+            try {
+              if (!prepared.includes(member)) await prepareOne(member);
+              await tell(member, { do: "adopt" });
+            } catch (error) {
+              member.restart(describeError(error));
+            }
+          }),
+        );
+      },
+    };
+  }
+
+  /** New certificates for handshakes from now on. */
+  async replaceCertificates(certificates: readonly TlsCertificate[]): Promise<void> {
+    await this.#tellAll({ do: "certificates", certificates });
+  }
+
+  /** What is held for a domain is tried (ETRN). */
+  async turn(domain: string): Promise<void> {
+    await this.#tellAll({ do: "turn", domain });
+  }
+
+  /** Stops all, which have so many milliseconds for it. Never rejects. */
+  async stop(grace: number): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all(this.#members.map((member) => member.stop(grace)));
+  }
+
+  async #tellAll(request: JsonObject): Promise<void> {
+    await Promise.all(this.#members.map((member) => tell(member, request).catch(() => {})));
+  }
+
+  async #thread(index: number): Promise<void> {
+    const { starter, runtime: { clock }, network, output, onEvent, onTurn, onSaid } = this.#options;
+    const place = { index, listens: true };
+    const name = `worker ${index}`;
+    const worker = new SupervisedWorker({
+      ...{ name, starter, clock, output, onTurn },
+      begin: async () => ({ ...network, plan: await this.#plan(place) }),
+      onSaid: (text, warning) => onSaid(`${name}: ${text}`, warning),
+      onTrouble: (error) =>
+        onEvent({ time: clock.now(), type: "internal.error", where: name, error }),
+    });
+    this.#members.push({
+      ...{ name, place, ask: worker.ask },
+      get running() {
+        return worker.running;
+      },
+      restart: (why) => worker.restart(why),
+      stop: (grace) => worker.stop(grace),
+    });
+    await worker.start();
+  }
+
+  async #leftover(index: number): Promise<void> {
+    const { runtime, onEvent, onTurn } = this.#options;
+    const place = { index, listens: false };
+    const station = await MemberStation.start(await this.#plan(place), {
+      ...{ runtime, onEvent, onTurn },
+      say: () => {},
+    });
+    const commands = station.commands();
+    const ask: ControlCommand = (request, signal) => answerBy(commands, request, signal);
+    const member: Member = {
+      ...{ name: `left over by worker ${index}`, place, ask, running: true },
+      restart: () => {},
+      stop: async (grace) => {
+        await lastLine(ask({ do: "stop", grace }, new AbortController().signal)).catch(() => {});
+      },
+    };
+    this.#members.push(member);
+  }
+
+  /** Ends those that have nothing any more. Never rejects. */
+  async #watchLeftovers(): Promise<void> {
+    const { runtime: { clock }, onSaid } = this.#options;
+    const { signal } = this.#stopping;
+    try {
+      for (;;) {
+        const leftovers = this.#members.filter(({ place }) => !place.listens);
+        if (leftovers.length === 0) return;
+        for (const member of leftovers) {
+          if (!await isEmpty(member, signal)) continue;
+          this.#members = this.#members.filter((other) => other !== member);
+          await member.stop(0);
+          onSaid(`what was ${member.name} is delivered`, false);
+        }
+        await clock.sleep(LOOK, signal);
+      }
+    } catch {
+      // Only the sleep throws, and only at the end.
+    }
+  }
+}
+
+/** Whether its queue has nothing; one that cannot be read may have something. */
+async function isEmpty(member: Member, signal: AbortSignal): Promise<boolean> {
+  try {
+    return await lastLine(member.ask({ do: "list", limit: 1 }, signal)) === null;
+  } catch {
+    return false;
+  }
+}
+
+/** Asks for something without an answer. */
+async function tell(member: Member, request: JsonObject): Promise<void> {
+  await lastLine(member.ask(request, new AbortController().signal));
+}
+
+/** The line that answers; `null` where none comes in time. */
+async function inTime(member: Member, request: JsonObject): Promise<JsonObject | null> {
+  try {
+    return await lastLine(member.ask(request, AbortSignal.timeout(PATIENCE)));
+  } catch {
+    return null;
+  }
+}
+
+/** Waits for all of them, and throws what the first that failed did. */
+async function allOf(tasks: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(tasks);
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}
