@@ -32,7 +32,7 @@ export async function secureServer(
   received?: Uint8Array,
 ): Promise<Connection> {
   const carrier = new TlsCarrier(plain, received);
-  const { socket, info } = await acceptTls(carrier, server);
+  const { socket, info } = await acceptTls(carrier.duplex, server);
   return new TlsConnection(plain, carrier, socket, info);
 }
 
@@ -42,7 +42,7 @@ export async function secureClient(
   options: TlsClientOptions,
 ): Promise<Connection> {
   const carrier = new TlsCarrier(plain);
-  const { socket, info } = await connectTls(carrier, options);
+  const { socket, info } = await connectTls(carrier.duplex, options);
   return new TlsConnection(plain, carrier, socket, info);
 }
 
@@ -143,6 +143,7 @@ class TlsConnection implements Connection {
   /** One call of the socket with a callback; rejects, too, when the socket ends without calling. */
   #whileOpen(call: (done: (error?: Error | null) => void) => void): Promise<void> {
     if (this.#closed) return Promise.reject(badDescriptor());
+    if (this.#failure !== null) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       this.#failWrite = () => reject(this.#failure ?? reset());
       call((error) => {

@@ -64,14 +64,17 @@ const MOST_IDLE = 64;
 class Generation {
   readonly idle: Acceptor[] = [];
   readonly first: CheckedCertificate;
-  readonly contexts: CertificateChoice<SecureContext>;
+  /** Where there is a choice. To be asked for one costs a second reading of a certificate and its key. */
+  readonly contexts: CertificateChoice<SecureContext> | null;
 
   constructor(certificates: readonly CheckedCertificate[]) {
     this.first = certificates[0]!;
-    this.contexts = new CertificateChoice(certificates.map(({ names, chain, key }) => ({
-      names,
-      value: createSecureContext({ cert: chain, key, minVersion: MIN_VERSION }),
-    })));
+    this.contexts = certificates.length === 1
+      ? null
+      : new CertificateChoice(certificates.map(({ names, chain, key }) => ({
+        names,
+        value: createSecureContext({ cert: chain, key, minVersion: MIN_VERSION }),
+      })));
     // The first use of node:tls costs 80 ms: at start, not in the first client's handshake.
     this.idle.push(new Acceptor(this));
   }
@@ -91,7 +94,12 @@ class Acceptor {
       // A client may end its direction and still wait for the reply to what it said.
       allowHalfOpen: true,
       // Must answer at once: a handshake whose callback answers later hangs in Deno.
-      SNICallback: (name, callback) => callback(null, contexts.choose(name)),
+      ...(contexts === null ? {} : {
+        SNICallback: (
+          name: string,
+          callback: (error: null, context: SecureContext) => void,
+        ) => callback(null, contexts.choose(name)),
+      }),
     });
     this.#server.on("secureConnection", (socket) => {
       const onSecure = this.#onSecure;
