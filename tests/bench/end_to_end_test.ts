@@ -68,6 +68,8 @@ Deno.test("judge() holds a limit without a peer, and reaches nothing where messa
   assertEquals(judge(row("idle"), side(OURS, [12.1]), null).reached, false);
   const failed = judge(row("idle"), side(OURS, [6], [], 3), null);
   assertEquals([failed.reached, failed.trouble], [false, "yizhan: 3 failed"]);
+  const theirs = judge(row("small"), side(OURS, [1000]), side("postfix", [1], [], 9));
+  assertEquals([theirs.reached, theirs.trouble], [false, "postfix: 9 failed"]);
 });
 
 Deno.test("judge() has no times where there is no peer, so that a goal of times is missed", () => {
