@@ -132,9 +132,8 @@ async function explainMailbox(
   { mailbox, address }: MailboxDestination,
 ): Promise<ExplainStep> {
   const root = "maildirRoot" in delivery ? `${delivery.maildirRoot.replace(/\/+$/, "")}/` : "";
-  const full = await intake(() => {}).delivery.checkRoom(mailbox, 0).catch((error) =>
-    String(error)
-  );
+  const full = await Promise.try(() => intake(() => {}).delivery.checkRoom(mailbox, 0))
+    .catch((error) => String(error));
   const step = { step: "mailbox", about: `${mailbox.user}@${mailbox.domain}` } as const;
   if (full !== null) {
     const reply = typeof full === "string" ? full : describeReply(full);

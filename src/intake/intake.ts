@@ -20,7 +20,7 @@ import type { TlsInfo } from "../runtime/runtime.ts";
 import type { MailParameters, RcptParameters } from "../smtp/parameters.ts";
 import { describeReply, type Reply, reply } from "../smtp/reply.ts";
 import type { ServerAnswer } from "../smtp/server_event.ts";
-import { type Soon, whenKnown } from "../soon.ts";
+import { isPending, type Soon, whenKnown } from "../soon.ts";
 import { ReceivedStamp } from "../message/received.ts";
 import type { IntakeClient, IntakeOrigin } from "./client.ts";
 import { MessageContent } from "./content.ts";
@@ -345,25 +345,25 @@ export class IntakeSession implements IntakeClient {
     return relayGround(asker, address, accepts) !== null;
   }
 
-  #room(destinations: Destinations, size: number): Soon<Reply | null> {
-    return destinations.mailboxes.length === 0 ? null : this.#askRoom(destinations, size);
+  #room({ mailboxes, remote }: Destinations, size: number): Soon<Reply | null> {
+    const { delivery } = this.#services;
+    const count = mailboxes.length + remote.length;
+    try {
+      const answers = mailboxes.map(({ mailbox }) => delivery.checkRoom(mailbox, size));
+      // Usually there is no quota to look up.
+      if (!answers.some(isPending)) return roomFor(answers as (Reply | null)[], count);
+      return Promise.all(answers).then(
+        (answers) => roomFor(answers, count),
+        (error) => this.#unknownRoom(error),
+      );
+    } catch (error) {
+      return this.#unknownRoom(error);
+    }
   }
 
-  async #askRoom({ mailboxes, remote }: Destinations, size: number): Promise<Reply | null> {
-    const { delivery } = this.#services;
-    try {
-      const full: Reply[] = [];
-      for (const { mailbox } of mailboxes) {
-        const answer = await delivery.checkRoom(mailbox, size);
-        if (answer !== null) full.push(answer);
-      }
-      // While others behind an alias have room, one full mailbox is no reason to give up for good.
-      const some = full.length > 0 && full.length < mailboxes.length + remote.length;
-      return some ? SOME_FULL : full[0] ?? null;
-    } catch (error) {
-      this.#internalError("delivery", error);
-      return reply(451, "4.3.0", "cannot look into the mailbox now: try again later");
-    }
+  #unknownRoom(error: unknown): Reply {
+    this.#internalError("delivery", error);
+    return reply(451, "4.3.0", "cannot look into the mailbox now: try again later");
   }
 
   #decide(stage: Stage, hook: (policy: Policy) => PolicyAnswer): Soon<Decision> {
@@ -430,6 +430,12 @@ export class IntakeSession implements IntakeClient {
     this.#content = null;
     return content?.dispose();
   }
+}
+
+/** What is said of some of `count` destinations: while others have room, a full one is no reason to give up for good. */
+function roomFor(answers: readonly (Reply | null)[], count: number): Reply | null {
+  const full = answers.filter((answer) => answer !== null);
+  return full.length > 0 && full.length < count ? SOME_FULL : full[0] ?? null;
 }
 
 function formatPath(address: Address | null): string {

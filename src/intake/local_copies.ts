@@ -38,7 +38,7 @@ export async function deliverTogether(
 ): Promise<PreparedDelivery[] | CopiesFailure> {
   const prepared: PreparedDelivery[] = [];
   const failures: unknown[] = [];
-  await eachOf([...recipients.entries()], async ([index, recipient]) => {
+  await eachOf(recipients, async (recipient, index) => {
     if (failures.some((error) => replyOf(error).code < 500)) return;
     prepared[index] = await delivery.prepare(source, recipient);
   }, failures);
@@ -53,14 +53,21 @@ export async function deliverTogether(
 /** Runs a task for each item, some at a time; what they throw is collected. */
 async function eachOf<T>(
   items: readonly T[],
-  task: (item: T) => Promise<void>,
+  task: (item: T, index: number) => Promise<void>,
   failures: unknown[],
 ): Promise<void> {
-  if (items.length === 1) return await task(items[0]!).catch((error) => void failures.push(error));
-  const waiting = items[Symbol.iterator]();
+  let next = 0;
   const worker = async () => {
-    for (const item of waiting) await task(item).catch((error) => void failures.push(error));
+    while (next < items.length) {
+      const index = next++;
+      try {
+        await task(items[index]!, index);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
   };
+  if (items.length === 1) return await worker();
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker));
 }
 

@@ -8,6 +8,7 @@
 import type { Mailbox } from "../directory/directory.ts";
 import type { Address } from "../address.ts";
 import type { Reply } from "../smtp/reply.ts";
+import type { Soon } from "../soon.ts";
 
 /** A message that is complete but not yet accepted. */
 export interface MessageSource {
@@ -60,7 +61,7 @@ export interface PreparedDelivery {
 /** Delivers into mailboxes on this machine. */
 export interface LocalDelivery {
   /** What RCPT is answered when the mailbox has no room for `size` octets; `null` when it has. */
-  checkRoom(mailbox: Mailbox, size: number): Promise<Reply | null>;
+  checkRoom(mailbox: Mailbox, size: number): Soon<Reply | null>;
   /** Writes and syncs one copy. @throws {DeliveryError} with the reply that tells why it cannot. */
   prepare(source: MessageSource, recipient: LocalRecipient): Promise<PreparedDelivery>;
 }

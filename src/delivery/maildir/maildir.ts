@@ -27,14 +27,15 @@ import {
   type MessageSource,
   type PreparedDelivery,
 } from "../../queue/local_delivery.ts";
-import { SharedSync } from "../../queue/shared_sync.ts";
-import { type Clock, errorCode, type FileHandle, type Files } from "../../runtime/runtime.ts";
+import type { Clock, Files } from "../../runtime/runtime.ts";
 import { type Reply, reply } from "../../smtp/reply.ts";
+import type { Soon } from "../../soon.ts";
 import { toDeliveryError } from "./delivery_error.ts";
 import { mailboxPath } from "./mailbox_path.ts";
-import { MaildirFolders } from "./maildir_folders.ts";
+import { MaildirCopy } from "./maildir_copy.ts";
+import { MaildirDisk } from "./maildir_disk.ts";
 import { maildirName, MaildirTime, temporaryName } from "./maildir_name.ts";
-import { writeMessage } from "./message_file.ts";
+import { writeMessage, type WrittenMessage } from "./message_file.ts";
 import { QuotaLedger, type Reservation } from "./quota_ledger.ts";
 import { storedHead } from "./stored_head.ts";
 
@@ -101,44 +102,37 @@ export function maildirDelivery(options: MaildirOptions): LocalDelivery {
   return new MaildirDelivery(options);
 }
 
-/** A file in `tmp/`, whole and synced. */
-interface WrittenFile {
-  readonly path: string;
-  readonly size: number;
-  readonly virtualSize: number;
-}
-
 class MaildirDelivery implements LocalDelivery {
-  readonly #files: Files;
   readonly #time: MaildirTime;
   readonly #hostname: string;
   readonly #overQuota: Reply;
-  readonly #folders: MaildirFolders;
+  readonly #disk: MaildirDisk;
   readonly #quotas: QuotaLedger;
-  readonly #syncs: SharedSync;
   readonly #gate: Gate;
 
-  constructor(options: MaildirOptions) {
-    this.#files = options.files;
-    this.#time = new MaildirTime(options.clock);
-    this.#hostname = options.hostname;
-    this.#overQuota = options.overQuota === "defer"
+  constructor({ files, clock, root, hostname, overQuota, concurrency = 64 }: MaildirOptions) {
+    this.#time = new MaildirTime(clock);
+    this.#hostname = hostname;
+    this.#overQuota = overQuota === "defer"
       ? reply(452, "4.2.2", "Mailbox full, try again later")
       : reply(552, "5.2.2", "Mailbox full");
-    this.#folders = new MaildirFolders(options.files, options.clock, options.root);
-    this.#quotas = new QuotaLedger(options.files, options.clock);
-    this.#syncs = new SharedSync(options.files);
-    this.#gate = new Gate(options.concurrency ?? 64);
+    this.#disk = new MaildirDisk(files, clock, root);
+    this.#quotas = new QuotaLedger(files, clock);
+    this.#gate = new Gate(concurrency);
   }
 
-  async checkRoom(mailbox: Mailbox, size: number): Promise<Reply | null> {
+  checkRoom(mailbox: Mailbox, size: number): Soon<Reply | null> {
     const quota = limits(mailbox);
-    if (quota === null) return null;
+    return quota === null ? null : this.#checkRoom(mailbox, quota, size);
+  }
+
+  async #checkRoom(mailbox: Mailbox, quota: Quota, size: number): Promise<Reply | null> {
+    const { folders } = this.#disk;
     const path = mailboxPath(mailbox);
-    const folder = this.#folders.locate(path);
+    const folder = folders.locate(path);
     try {
       // No folder is made before there is mail for it.
-      if (await this.#folders.exists(path)) await this.#folders.ready(path);
+      if (await folders.exists(path)) await folders.ready(path);
       // A size that is not told is at least one octet, so that a full mailbox is seen to be full.
       const room = await this.#quotas.hasRoom(folder, quota, Math.max(size, 1));
       return room ? null : this.#overQuota;
@@ -148,155 +142,83 @@ class MaildirDelivery implements LocalDelivery {
   }
 
   prepare(source: MessageSource, recipient: LocalRecipient): Promise<PreparedDelivery> {
-    return this.#gate.run(async () => {
-      const path = mailboxPath(recipient.mailbox);
-      const folder = this.#folders.locate(path);
-      let reservation: Reservation | null = null;
-      try {
-        await this.#folders.ready(path);
-        const head = storedHead(source.head, recipient.sender, recipient.address);
-        reservation = await this.#reserve(recipient.mailbox, folder, head.length + source.bodySize);
-        const file = await this.#write(path, head, source);
-        return this.#prepared(path, file, this.#name(path, file, source, recipient), reservation);
-      } catch (error) {
-        await reservation?.cancel(() => Promise.resolve(false));
-        throw toDeliveryError(error, "deliver into", folder);
+    return this.#gate.run(() => this.#prepare(source, recipient));
+  }
+
+  async #prepare(source: MessageSource, recipient: LocalRecipient): Promise<PreparedDelivery> {
+    const path = mailboxPath(recipient.mailbox);
+    const folder = this.#disk.folders.locate(path);
+    let reservation: Reservation | null = null;
+    try {
+      await this.#disk.folders.ready(path);
+      const head = storedHead(source.head, recipient.sender, recipient.address);
+      const quota = limits(recipient.mailbox);
+      if (quota !== null) {
+        reservation = await this.#reserve(folder, quota, head.length + source.bodySize);
       }
-    });
+      const file = await this.#write(path, head, source);
+      return new MaildirCopy({
+        disk: this.#disk,
+        mailbox: path,
+        temporary: file.temporary,
+        folder: `${folder}/new`,
+        name: this.#name(path, file, source, recipient),
+        size: file.size,
+        reservation,
+      });
+    } catch (error) {
+      await reservation?.cancel(() => Promise.resolve(false));
+      throw toDeliveryError(error, "deliver into", folder);
+    }
   }
 
   /** `size` is with CRLF line ends, a little more than the file will have. */
-  async #reserve(mailbox: Mailbox, folder: string, size: number): Promise<Reservation | null> {
-    const quota = limits(mailbox);
-    if (quota === null) return null;
+  async #reserve(folder: string, quota: Quota, size: number): Promise<Reservation> {
     const reservation = await this.#quotas.reserve(folder, quota, size);
-    if (reservation === null) {
-      throw new DeliveryError(
-        this.#overQuota,
-        `no room for ${size} octets in ${folder}: its quota`,
-      );
-    }
-    return reservation;
+    if (reservation !== null) return reservation;
+    throw new DeliveryError(
+      this.#overQuota,
+      `no room for ${size} octets in ${folder}: its quota`,
+    );
   }
 
-  #name(
-    path: string,
-    file: WrittenFile,
-    source: MessageSource,
-    recipient: LocalRecipient,
-  ): string {
-    const { messageId, address } = recipient;
-    return maildirName({
-      time: source.received === undefined ? this.#time.next() : source.received * 1000,
-      delivery: [messageId, path, address.local, address.domain],
-      hostname: this.#hostname,
-      size: file.size,
-      virtualSize: file.virtualSize,
-    });
-  }
-
+  /** A file in `tmp/`, whole and synced. */
   async #write(path: string, head: Uint8Array, source: MessageSource): Promise<WrittenFile> {
-    const { file, path: temporary } = await this.#createTemporary(path);
+    const { file, temporary } = await this.#disk.createTemporary(
+      path,
+      () => temporaryName(this.#time.next(), this.#hostname),
+    );
     try {
-      const written = await writeMessage(file, head, source);
+      const { size, virtualSize } = await writeMessage(file, head, source);
       await file.sync();
       file.close();
-      return { path: temporary, ...written };
+      return { temporary, size, virtualSize };
     } catch (error) {
       file.close();
-      await this.#remove(temporary);
+      await this.#disk.remove(temporary);
       throw error;
     }
   }
 
-  async #createTemporary(path: string): Promise<{ file: FileHandle; path: string }> {
-    let vanished = false;
-    for (;;) {
-      const name = temporaryName(this.#time.next(), this.#hostname);
-      const temporary = `${this.#folders.locate(path)}/tmp/${name}`;
-      try {
-        const options = { write: true, createNew: true, mode: 0o600 };
-        return { file: await this.#files.open(temporary, options), path: temporary };
-      } catch (error) {
-        const code = errorCode(error);
-        // Another process, in this very microsecond; the next is free, or the one after it.
-        if (code === "EEXIST") continue;
-        if (code !== "ENOENT" || vanished) throw error;
-        vanished = true;
-        await this.#renew(path);
-      }
-    }
-  }
-
-  /** The mailbox was in order and is no longer: somebody removed it. */
-  async #renew(path: string): Promise<void> {
-    this.#folders.forget(path);
-    await this.#folders.ready(path);
-  }
-
-  #prepared(
+  #name(
     path: string,
-    file: WrittenFile,
-    name: string,
-    reservation: Reservation | null,
-  ): PreparedDelivery {
-    const folder = `${this.#folders.locate(path)}/new`;
-    const published = `${folder}/${name}`;
-    let state: "prepared" | "published" | "discarded" = "prepared";
-
-    const show = async () => {
-      await this.#rename(path, file.path, published);
-      state = "published";
-    };
-    const discard = async () => {
-      if (state === "discarded") return;
-      const target = state === "published" ? published : file.path;
-      state = "discarded";
-      const remove = () => this.#remove(target);
-      await (reservation === null ? remove() : reservation.cancel(remove));
-    };
-    const publish = async () => {
-      if (state === "published") return;
-      if (state === "discarded") throw new Error("this delivery has been discarded");
-      try {
-        if (reservation === null) await show();
-        else await reservation.book(file.size, () => this.#isNew(published, show));
-        await this.#syncs.sync(folder);
-      } catch (error) {
-        await discard();
-        throw toDeliveryError(error, "deliver as", published);
-      }
-    };
-    return { destination: `maildir:${path}`, publish, discard };
+    { size, virtualSize }: WrittenFile,
+    { received }: MessageSource,
+    { messageId, address }: LocalRecipient,
+  ): string {
+    return maildirName({
+      time: received === undefined ? this.#time.next() : received * 1000,
+      delivery: [messageId, path, address.local, address.domain],
+      hostname: this.#hostname,
+      size,
+      virtualSize,
+    });
   }
+}
 
-  /** Whether what `show` shows is one message more, and not the twin of one that lies there. */
-  async #isNew(path: string, show: () => Promise<void>): Promise<boolean> {
-    const twin = await this.#files.stat(path);
-    await show();
-    return twin === null;
-  }
-
-  async #rename(path: string, from: string, to: string): Promise<void> {
-    try {
-      await this.#files.rename(from, to);
-    } catch (error) {
-      if (errorCode(error) !== "ENOENT") throw error;
-      await this.#renew(path);
-      await this.#files.rename(from, to);
-    }
-  }
-
-  /** Whether it was there and is gone. */
-  async #remove(path: string): Promise<boolean> {
-    try {
-      await this.#files.remove(path);
-      return true;
-    } catch {
-      // A reader has taken it, or the disk is ill: then the 36 hours of tmp/ see to it.
-      return false;
-    }
-  }
+/** A file in `tmp/`. */
+interface WrittenFile extends WrittenMessage {
+  readonly temporary: string;
 }
 
 /** The quota, when it limits anything. */

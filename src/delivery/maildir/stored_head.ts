@@ -7,7 +7,7 @@
  */
 
 import { type Address, formatAddress } from "../../address.ts";
-import { concat, encode } from "../../bytes.ts";
+import { concat, encode, encodeBrief } from "../../bytes.ts";
 import { formatFields, parseFields, removeFields } from "../../message/header.ts";
 
 /**
@@ -23,7 +23,7 @@ export function storedHead(
 ): Uint8Array {
   const returnPath = sender === null ? "" : formatAddress(sender);
   const top = `Return-Path: <${returnPath}>\r\nDelivered-To: ${formatAddress(recipient)}\r\n`;
-  return concat([encode(top), withoutReturnPath(head), CRLF]);
+  return concat([encodeBrief(top), withoutReturnPath(head), CRLF]);
 }
 
 function withoutReturnPath(head: Uint8Array): Uint8Array {
@@ -34,17 +34,18 @@ function withoutReturnPath(head: Uint8Array): Uint8Array {
 
 /** Most mail has none: a look at where its lines begin costs a tenth of taking it apart. */
 function mayHaveReturnPath(head: Uint8Array): boolean {
-  let before = LF;
+  if (isReturnPath(head, 0)) return true;
   for (let at = 0; at < head.length; at++) {
-    const octet = head[at] as number;
-    if (before === LF && (octet | 0x20) === NAME[0] && isName(head, at)) return true;
-    before = octet;
+    if (head[at] === LF && isReturnPath(head, at + 1)) return true;
   }
   return false;
 }
 
-function isName(head: Uint8Array, at: number): boolean {
-  return NAME.every((letter, i) => ((head[at + i] ?? 0) | 0x20) === letter);
+function isReturnPath(head: Uint8Array, start: number): boolean {
+  for (let i = 0; i < NAME.length; i++) {
+    if ((head[start + i]! | 0x20) !== NAME[i]) return false;
+  }
+  return true;
 }
 
 const LF = 0x0a;

@@ -135,7 +135,7 @@ Deno.test("checkRoom() tells trouble with the disk as a DeliveryError", async ()
   await deliver(delivery, recipient("m1", "alice", quota));
   runtime.files.fail({ operation: "stat", code: "EIO" });
   const error = await assertRejects(
-    () => delivery.checkRoom(mailbox("alice", quota), 1),
+    async () => await delivery.checkRoom(mailbox("alice", quota), 1),
     DeliveryError,
   );
   assertEquals(error.reply.code, 451);
