@@ -103,7 +103,8 @@ export type { ConversationFacts, TraceFilter } from "./src/observe/trace_filter.
 export type { Traced, TraceKind, TraceLine, TraceListener } from "./src/observe/trace_listener.ts";
 export type { SessionTap } from "./src/smtp/session_tap.ts";
 export type { EventSink, MtaEvent, MtaFact } from "./src/events.ts";
-export { type EventLineOptions, formatEventJson, formatEventLine } from "./src/observe/log.ts";
+export { formatEventJson } from "./src/observe/event_json.ts";
+export { type EventLineOptions, formatEventLine } from "./src/observe/log.ts";
 
 export {
   type Address,

@@ -8,7 +8,8 @@
  */
 
 import type { EventSink, MtaEvent } from "../events.ts";
-import { EventLines, formatEventJson } from "../observe/log.ts";
+import { formatEventJson } from "../observe/event_json.ts";
+import { EventLines } from "../observe/log.ts";
 import type { CommandLine, Flag } from "./command.ts";
 import { UsageError } from "./exit.ts";
 import { LineOutput, type Output } from "./line_output.ts";

@@ -37,9 +37,10 @@ export class MessageReport {
     copies.forEach(({ address, mailbox }, index) =>
       this.#services.emit({
         type: "delivery.done",
-        ...this.#ids(),
-        recipient: formatAddress(address),
+        session: this.#client.id,
+        message: this.#transaction.id,
         destination: made[index]?.destination ?? `${mailbox.domain}/${mailbox.user}`,
+        recipient: formatAddress(address),
       })
     );
   }
@@ -67,17 +68,20 @@ export class MessageReport {
     const size = source.head.length + 2 + source.bodySize;
     const refusal = replies.every(({ code }) => code >= 400) ? replies[0] : undefined;
     if (refusal !== undefined) return this.refused(refusal, size);
+    // Of every message, so in the order of the log's line: see `event_json.ts`.
     this.#services.emit({
       type: "message.accepted",
-      ...this.#ids(),
-      ...this.#parties(),
+      session: this.#client.id,
+      message: this.#transaction.id,
       client: this.#client.client,
       identity: this.#client.identity,
+      sender: this.#sender(),
+      duration: this.#services.clock.now() - this.#transaction.started,
+      queued: this.#queued,
+      recipients: this.#recipients(),
       size,
       subject: subject === null ? "" : decodeEncodedWords(fieldValue(subject)).slice(0, SUBJECT),
       tls: this.#client.tls?.protocol ?? null,
-      duration: this.#services.clock.now() - this.#transaction.started,
-      queued: this.#queued,
     });
   }
 
@@ -106,10 +110,15 @@ export class MessageReport {
   }
 
   #parties() {
-    const { sender, recipients } = this.#transaction;
-    return {
-      sender: sender === null ? "<>" : formatAddress(sender),
-      recipients: recipients.map(({ address }) => formatAddress(address)),
-    };
+    return { sender: this.#sender(), recipients: this.#recipients() };
+  }
+
+  #sender(): string {
+    const { sender } = this.#transaction;
+    return sender === null ? "<>" : formatAddress(sender);
+  }
+
+  #recipients(): string[] {
+    return this.#transaction.recipients.map(({ address }) => formatAddress(address));
   }
 }

@@ -1,18 +1,17 @@
 /**
- * Events as text: a readable line for a person at a terminal, or a line of JSON for a machine.
+ * Events as readable lines for a person at a terminal. (`event_json.ts` writes them for machines.)
  *
  * Half of what an event holds was chosen by strangers, so every string is made harmless first: control
  * characters (they drive terminals and forge lines), bidirectional and other format characters (they
  * make text read differently from what it is) and lone surrogates come out as escapes. What does not
- * fit a line is cut in the readable form and kept in the JSON. Where the lines go is the caller's
- * business; nothing here fails.
+ * fit a line is cut. Where the lines go is the caller's business; nothing here fails.
  *
  * @module
  */
 
 import type { MtaEvent } from "../events.ts";
 import { type Paint, paintFor } from "./paint.ts";
-import { escapeJson, formatSize, formatVisible } from "./visible_text.ts";
+import { formatSize, formatVisible } from "./visible_text.ts";
 
 /** How a readable line looks. */
 export interface EventLineOptions {
@@ -143,57 +142,6 @@ const BESIDE: ReadonlySet<string> = new Set(["queue.trouble", "relay.trouble", "
 
 /** Messages whose deliveries are held back at once. */
 const MAX_HELD = 10_000;
-
-/**
- * One line of JSON, without its line end: `time` in ISO 8601 (UTC) and `type` first, then the ids that
- * join the lines of one mail, then the rest, always in the same order.
- *
- * @example
- * ```ts
- * import { formatEventJson } from "./log.ts";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(
- *   formatEventJson({ address: "[::1]:25", listener: "mx", type: "listener.started", time: 0 }),
- *   '{"time":"1970-01-01T00:00:00.000Z","type":"listener.started","listener":"mx","address":"[::1]:25"}',
- * );
- * ```
- */
-export function formatEventJson(event: MtaEvent): string {
-  const { time, ...facts } = event;
-  const fields: Record<string, unknown> = "next" in facts
-    ? { ...facts, next: iso(facts.next) }
-    : facts;
-  const ordered: Record<string, unknown> = { time: iso(time) };
-  for (const name of orderOf(Object.keys(fields))) ordered[name] = fields[name];
-  return escapeJson(JSON.stringify(ordered));
-}
-
-/** Orders found so far: events of one kind have the same fields, so there are few. */
-const ORDERS = new Map<string, readonly string[]>();
-
-function orderOf(names: readonly string[]): readonly string[] {
-  const shape = names.join();
-  let order = ORDERS.get(shape);
-  if (order === undefined) {
-    order = names.toSorted((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
-    ORDERS.set(shape, order);
-  }
-  return order;
-}
-
-/** A time that a Date cannot hold stands for "when somebody asks". */
-function iso(time: number): string | null {
-  return Math.abs(time) <= 8.64e15 ? new Date(time).toISOString() : null;
-}
-
-/** The order of the fields in JSON; what is not named comes after, by name. */
-const JSON_ORDER = ["type", "session", "message", "listener", "client", "identity", "sender"];
-
-function rank(field: string): number {
-  const at = JSON_ORDER.indexOf(field);
-  return at === -1 ? JSON_ORDER.length : at;
-}
 
 function formatTimeOfDay(time: number): string {
   const at = new Date(time);

@@ -15,7 +15,7 @@ import type { MtaEvent } from "../../src/events.ts";
 import { formatBulletin } from "../../src/intake/drop/drop_bulletin.ts";
 import { formatDropFile } from "../../src/intake/drop/drop_file.ts";
 import type { LocalRecipient, MessageSource } from "../../src/queue/local_delivery.ts";
-import { formatEventJson } from "../../src/observe/log.ts";
+import { formatEventJson } from "../../src/observe/event_json.ts";
 import { QueueControl } from "../../src/queue/operator/queue_control.ts";
 import type { QueueStore } from "../../src/queue/store.ts";
 import { rewriteSender } from "../../src/routing/srs.ts";

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
 import type { MtaEvent } from "../../src/events.ts";
-import { EventLines, formatEventJson, formatEventLine } from "../../src/observe/log.ts";
+import { formatEventJson } from "../../src/observe/event_json.ts";
+import { EventLines, formatEventLine } from "../../src/observe/log.ts";
 
 const TIME = Date.UTC(2026, 10, 22, 21, 31, 7, 45);
 
@@ -276,6 +277,34 @@ Deno.test("formatEventJson() writes the same fields in the same order however th
   const reversed = Object.fromEntries(Object.entries(ACCEPTED).toReversed()) as typeof ACCEPTED;
   assertEquals(formatEventJson(reversed), json);
   assertMatch(json, /^\{"time":"2026-11-22T21:31:07\.045Z","type":"message\.accepted"/);
+});
+
+Deno.test("formatEventJson() writes the same whether an event comes in order or not", () => {
+  fc.assert(fc.property(hostileText, fc.integer({ min: -3000, max: 3000 }), (text, moment) => {
+    for (const event of everyEvent(`${text},"time":1`)) {
+      const time = TIME + moment;
+      const expected = formatEventJson({ ...event, time });
+      assert(expected.startsWith(`{"time":"${new Date(time).toISOString()}","type":"`));
+      // As they are told: their facts in the order of the line, then the time.
+      const { time: _, ...facts } = JSON.parse(expected) as MtaEvent;
+      assertEquals(formatEventJson({ ...facts, time } as MtaEvent), expected);
+      assertEquals(formatEventJson({ time, ...facts } as MtaEvent), expected);
+      const known: Record<string, unknown> = { ...facts, unknown: undefined, zebra: 1, time };
+      assertEquals(
+        formatEventJson(known as unknown as MtaEvent),
+        `${expected.slice(0, -1)},"zebra":1}`,
+      );
+    }
+  }));
+});
+
+Deno.test("formatEventJson() writes times to the millisecond, and none that are no times", () => {
+  const at = (time: number) =>
+    JSON.parse(formatEventJson({ type: "station.reload-failed", error: "x", time })).time;
+  for (const time of [0, -1, 1, 999, 1000, 1009, 1099, 1999.9, -1.5, 8.64e15, -8.64e15, TIME]) {
+    assertEquals(at(time), new Date(time).toISOString());
+  }
+  for (const time of [NaN, Infinity, 8.64e15 + 1]) assertEquals(at(time), null);
 });
 
 Deno.test("formatEventLine() says what the machine said without the name of an error class", () => {
