@@ -32,6 +32,7 @@ import { measureTail } from "./end_to_end/tail.ts";
 import { cleanUpOnSignals } from "./support/clean_up.ts";
 import { commandLine, missing } from "./support/command_line.ts";
 import { formatMachine, thisMachine } from "./support/machine.ts";
+import { formatNumber } from "./support/table.ts";
 
 const { flags, values, words } = commandLine({
   program: "bench/end_to_end.ts",
@@ -112,13 +113,13 @@ async function harnessRows(work: HarnessWork): Promise<HarnessRow[]> {
 const accepted = new Map<string, number>();
 
 /** Ours against each of the others. */
-function judgeAll(row: Row, measured: readonly Measured[]): Result[] {
+function judgeAll(row: Row, measured: readonly Measured[], work = row.work): Result[] {
   const ours = measured.find(({ server }) => server === OURS);
   if (ours === undefined) throw new Error("our server gave nothing");
   const others = measured.filter(({ server }) => server !== OURS);
   return others.length === 0
-    ? [judge(row, ours, null)]
-    : others.map((peer) => judge(row, ours, peer));
+    ? [judge(row, ours, null, work)]
+    : others.map((peer) => judge(row, ours, peer, work));
 }
 
 async function measure(row: Row): Promise<Result[]> {
@@ -132,10 +133,11 @@ async function measure(row: Row): Promise<Result[]> {
       return results;
     }
     case "idle": {
-      const ours = await idleOfOurs(context, flags.quick ? 2_000 : 10_000);
+      const count = flags.quick ? 2_000 : 10_000;
+      const ours = await idleOfOurs(context, count);
       const others: Measured[] = [];
       for (const name of peers) others.push(await idleOfPeer(context, name));
-      return judgeAll(row, [ours, ...others]);
+      return judgeAll(row, [ours, ...others], `${row.work}, ${formatNumber(count)} open`);
     }
     case "tail": {
       const results: Result[] = [];
