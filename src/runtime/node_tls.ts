@@ -57,7 +57,10 @@ class TlsConnection implements Connection {
   /** Decrypted but not yet read. */
   readonly #chunks: Uint8Array[] = [];
   #ended = false;
+  /** Closed by its owner. */
   #closed = false;
+  /** Closed by whomever. */
+  #over = false;
   #failure: unknown = null;
   #wakeRead: (() => void) | null = null;
   #failWrite: (() => void) | null = null;
@@ -80,8 +83,7 @@ class TlsConnection implements Connection {
       this.#wakeRead?.();
     });
     socket.on("error", (error) => this.#fail(error));
-    // A reset shows as `close` without `error`.
-    socket.on("close", () => this.#fail(reset()));
+    socket.on("close", () => this.#stop());
   }
 
   async read(into: Uint8Array): Promise<number | null> {
@@ -90,7 +92,7 @@ class TlsConnection implements Connection {
       const chunk = this.#chunks[0];
       if (chunk !== undefined) return this.#copy(chunk, into);
       if (this.#ended) return null;
-      if (this.#failure !== null) throw this.#failure;
+      if (this.#over) throw this.#reason();
       await new Promise<void>((resolve) => {
         this.#wakeRead = resolve;
         this.#carrier.demand = true;
@@ -113,11 +115,9 @@ class TlsConnection implements Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#chunks.length = 0;
-    this.#failure = new SystemError("ECANCELED", "woken by close");
     this.#plain.close();
     this.#socket.destroy();
-    this.#wakeRead?.();
-    this.#failWrite?.();
+    this.#stop();
   }
 
   startTlsServer(): Promise<Connection> {
@@ -143,12 +143,12 @@ class TlsConnection implements Connection {
   /** One call of the socket with a callback; rejects, too, when the socket ends without calling. */
   #whileOpen(call: (done: (error?: Error | null) => void) => void): Promise<void> {
     if (this.#closed) return Promise.reject(badDescriptor());
-    if (this.#failure !== null) return Promise.reject(this.#failure);
+    if (this.#over) return Promise.reject(this.#reason());
     return new Promise((resolve, reject) => {
-      this.#failWrite = () => reject(this.#failure ?? reset());
+      this.#failWrite = () => reject(this.#reason());
       call((error) => {
         this.#failWrite = null;
-        if (error) reject(this.#failure ?? this.#carrier.errored ?? reset());
+        if (error) reject(this.#reason());
         else resolve();
       });
     });
@@ -156,8 +156,20 @@ class TlsConnection implements Connection {
 
   #fail(error: unknown): void {
     this.#failure ??= errorOfStream(this.#carrier.errored ?? error);
+    this.#stop();
+  }
+
+  #stop(): void {
+    this.#over = true;
     this.#wakeRead?.();
     this.#failWrite?.();
+  }
+
+  /** Why it is over. Made when somebody asks: most ends are of no interest, and an error's stack is costly. */
+  #reason(): unknown {
+    if (this.#closed) return new SystemError("ECANCELED", "woken by close");
+    // A reset shows as `close` without `error`.
+    return this.#failure ?? errorOfStream(this.#carrier.errored ?? reset());
   }
 }
 
