@@ -155,19 +155,19 @@ async function measureWork(work: Work, cleanUp: CleanUp): Promise<Cost[]> {
     ...(values.tree === "" ? {} : { tree: await Deno.realPath(values.tree) }),
     ...(values.workers === "" ? {} : { workers: Number(values.workers) }),
   }, cleanUp);
-  const messages = flags.quick ? Math.ceil(work.messages / 4) : work.messages;
-  const load: Load = {
-    port,
-    sessions: work.sessions,
-    messages,
-    transaction: transactionOf(work.size, `foo@${DOMAIN}`, false),
-    perSession: work.perSession,
-    rate: 0,
+  const transaction = transactionOf(work.size, `foo@${DOMAIN}`, false);
+  const { sessions, perSession } = work;
+  let delivered = 0;
+  const run = async (messages: number) => {
+    const load: Load = { port, sessions, messages, transaction, perSession, rate: 0 };
+    const cost = await measure(server, work, load, port + 1, delivered, cleanUp);
+    delivered += messages;
+    return cost;
   };
+  await run(work.messages); // warms the compiler up, which takes its time
   const costs: Cost[] = [];
-  for (let run = 0; run < runs + 2; run++) { // the first two warm the compiler up
-    const cost = await measure(server, work, load, port + 1, run * messages, cleanUp);
-    if (run >= 2) costs.push(cost);
+  while (costs.length < runs) {
+    costs.push(await run(flags.quick ? Math.ceil(work.messages / 4) : work.messages));
   }
   await server.stop();
   return costs;
