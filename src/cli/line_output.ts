@@ -10,7 +10,7 @@
 
 import { constants, fstatSync, openSync, write, writeSync } from "node:fs";
 import { promisify } from "node:util";
-import { concat } from "../bytes.ts";
+import { encode } from "../bytes.ts";
 import { errorCode } from "../runtime/runtime.ts";
 
 /** What can be written to, such as {@link STANDARD_OUTPUT}. */
@@ -73,23 +73,26 @@ function openAgain(stream: number): number | null {
   }
 }
 
-/** Octets that may wait to be written. */
+/** Characters that may wait to be written. */
 const MAX_WAITING = 4 * 1024 * 1024;
 
-/** Milliseconds between two writes while there is always something to write. */
-const GATHER = 5;
+/** Milliseconds from one write to the next: a line that comes alone is written at once, then lines gather. */
+const GATHER = 20;
 
 /** Writes lines, one write at a time. */
 export class LineOutput {
   readonly #output: Output;
   readonly #describeDropped: (count: number) => string | null;
-  readonly #encoder = new TextEncoder();
-  #waiting: Uint8Array[] = [];
-  #waitingSize = 0;
+  /** Lines with their ends: made octets all at once, when they are written. */
+  #waiting = "";
   #dropped = 0;
   #droppedInAll = 0;
   #gone = false;
   #writing: Promise<void> | null = null;
+  /** How many wait in {@link flush}: then lines do not gather. */
+  #flushing = 0;
+  /** Ends the pause between two writes. */
+  #hurry: (() => void) | null = null;
 
   /** @param output where to. @param describeDropped the line that says how many are missing there. */
   constructor(output: Output, describeDropped: (count: number) => string | null) {
@@ -105,7 +108,7 @@ export class LineOutput {
   /** Takes a line, or several; it is made only where there is room for it. Never waits. */
   offer(make: () => string | null): void {
     if (this.#gone) return;
-    if (this.#waitingSize > MAX_WAITING) {
+    if (this.#waiting.length > MAX_WAITING) {
       this.#dropped++;
       this.#droppedInAll++;
       return;
@@ -121,7 +124,10 @@ export class LineOutput {
   async flush(patience = 2000): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, patience);
+    this.#flushing++;
+    this.#hurry?.();
     await Promise.race([promise, this.#written()]);
+    this.#flushing--;
     clearTimeout(timer);
   }
 
@@ -131,26 +137,23 @@ export class LineOutput {
 
   #append(line: string | null): void {
     if (line === null) return;
-    const bytes = this.#encoder.encode(`${line}\n`);
-    this.#waiting.push(bytes);
-    this.#waitingSize += bytes.length;
+    this.#waiting += `${line}\n`;
     this.#writing ??= this.#writeAll();
   }
 
   async #writeAll(): Promise<void> {
     try {
-      while (this.#waiting.length > 0) {
+      do {
         const lines = this.#waiting;
-        this.#waiting = [];
-        this.#waitingSize = 0;
-        await this.#write(concat(lines));
+        this.#waiting = "";
+        await this.#write(encode(lines));
         this.#tellDropped();
-        // Under load lines come faster than writes are cheap: the next write takes what has come meanwhile.
-        if (this.#waiting.length > 0) await new Promise((resolve) => setTimeout(resolve, GATHER));
-      }
+        // A write costs what many lines do: under load the next one takes all that has come meanwhile.
+        if (this.#flushing === 0) await this.#pause();
+      } while (this.#waiting !== "");
     } catch {
       this.#gone = true;
-      this.#waiting = [];
+      this.#waiting = "";
     } finally {
       this.#writing = null;
     }
@@ -159,6 +162,15 @@ export class LineOutput {
   async #write(bytes: Uint8Array): Promise<void> {
     let rest = bytes;
     while (rest.length > 0) rest = rest.subarray(await this.#output.write(rest));
+  }
+
+  async #pause(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, GATHER);
+    this.#hurry = resolve;
+    await promise;
+    this.#hurry = null;
+    clearTimeout(timer);
   }
 
   #tellDropped(): void {

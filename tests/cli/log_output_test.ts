@@ -92,3 +92,27 @@ Deno.test("EventLog.flush() does not wait for ever for an output that is held", 
   await log.flush();
   assertEquals(output.text, "a\n");
 });
+
+Deno.test("EventLog writes a line that comes alone at once, and those that follow together", async () => {
+  const written: string[] = [];
+  const output: Output = {
+    write: (bytes) => {
+      written.push(new TextDecoder().decode(bytes));
+      return Promise.resolve(bytes.length);
+    },
+  };
+  const log = new EventLog(output, NAME);
+  log.record(event("first"));
+  assertEquals(written, ["first\n"]);
+  for (const name of ["second", "third", "fourth"]) {
+    await Promise.resolve();
+    log.record(event(name));
+  }
+  await log.flush();
+  assertEquals(written, ["first\n", "second\nthird\nfourth\n"]);
+  log.record(event("fifth"));
+  log.record(event("sixth"));
+  while (written.length < 4) await new Promise((resolve) => setTimeout(resolve, 1));
+  assertEquals(written.slice(2), ["fifth\n", "sixth\n"]);
+  await log.flush();
+});
