@@ -42,10 +42,12 @@ export function parseIp(text: string): IpAddress | null {
 function parseIpv4(text: string): IpAddress | null {
   if (!/^\d{1,3}(?:\.\d{1,3}){3}$/.test(text)) return null;
   const octets = new Uint8Array(4);
-  for (const [index, part] of text.split(".").entries()) {
+  const parts = text.split(".");
+  for (let i = 0; i < 4; i++) {
+    const part = parts[i]!;
     const value = Number(part);
     if (value > 255 || (part.length > 1 && part.startsWith("0"))) return null;
-    octets[index] = value;
+    octets[i] = value;
   }
   return octets;
 }
@@ -91,8 +93,8 @@ function parseGroups(text: string, last: boolean): number[] | null {
  * zero groups shortened, IPv4-mapped ones as `::ffff:192.0.2.1`.
  */
 export function formatIp(address: IpAddress): string {
-  if (address.length === 4) return address.join(".");
-  if (isMapped(address)) return `::ffff:${address.subarray(12).join(".")}`;
+  if (address.length === 4) return formatIpv4(address);
+  if (isMapped(address)) return `::ffff:${formatIpv4(address.subarray(12))}`;
   const groups = Array.from(
     { length: 8 },
     (_, i) => ((address[2 * i] ?? 0) << 8) | (address[2 * i + 1] ?? 0),
@@ -101,6 +103,10 @@ export function formatIp(address: IpAddress): string {
   const hex = groups.map((group) => group.toString(16));
   if (length < 2) return hex.join(":"); // one group alone is not shortened (RFC 5952 §4.2.2)
   return `${hex.slice(0, start).join(":")}::${hex.slice(start + length).join(":")}`;
+}
+
+function formatIpv4([a, b, c, d]: IpAddress): string {
+  return `${a}.${b}.${c}.${d}`;
 }
 
 function longestZeroRun(groups: readonly number[]): { start: number; length: number } {
@@ -118,8 +124,25 @@ function isMapped(address: IpAddress): boolean {
   return address.length === 16 && MAPPED.every((octet, index) => address[index] === octet);
 }
 
+/** Addresses of clients last read. A session asks of its own again and again, but always of the same. */
+const CLIENTS = new Map<string, IpAddress | null>();
+/** How many are remembered at most: anybody may be a client. */
+const MAX_CLIENTS = 1000;
+/** Longest text that is remembered: of an address with its zone. */
+const LONGEST_CLIENT = 64;
+
 /** A client's address as rules mean it: without a zone, and IPv4 also where it came as `::ffff:`. */
 function parseClient(text: string): IpAddress | null {
+  const known = CLIENTS.get(text);
+  if (known !== undefined) return known;
+  const address = readClient(text);
+  if (text.length > LONGEST_CLIENT) return address;
+  if (CLIENTS.size === MAX_CLIENTS) CLIENTS.clear();
+  CLIENTS.set(text, address);
+  return address;
+}
+
+function readClient(text: string): IpAddress | null {
   const zone = text.indexOf("%");
   const address = parseIp(zone === -1 ? text : text.slice(0, zone));
   if (address === null || (zone !== -1 && address.length === 4)) return null;
@@ -261,7 +284,10 @@ function mask(address: IpAddress, prefix: number): IpAddress {
 }
 
 function samePrefix(a: IpAddress, b: IpAddress, prefix: number): boolean {
-  return a.every((octet, i) => ((octet ^ (b[i] ?? 0)) & octetMask(prefix - 8 * i)) === 0);
+  for (let i = 0; i * 8 < prefix; i++) {
+    if (((a[i]! ^ b[i]!) & octetMask(prefix - 8 * i)) !== 0) return false;
+  }
+  return true;
 }
 
 /** The mask of an octet of which the first `bits` count. */

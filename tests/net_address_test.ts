@@ -178,3 +178,17 @@ Deno.test("classifyIp() knows what is no other machine's address", () => {
     assertEquals(classifyIp(text), null);
   }
 });
+
+Deno.test("canonicalIp() and clientKey() give the same however many others came between", () => {
+  const sure = () => {
+    assertEquals(canonicalIp("::ffff:192.0.2.1"), "192.0.2.1");
+    assertEquals(clientKey("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+    assertEquals(clientKey("no address"), "no address");
+  };
+  sure();
+  for (let i = 0; i < 3000; i++) {
+    const address = `10.0.${i >> 8}.${i & 255}`;
+    assertEquals(canonicalIp(`::ffff:${address}`), address);
+  }
+  sure();
+});
