@@ -19,7 +19,7 @@ import { type Figure, moreIsBetter, nameOf } from "./support/figure.ts";
 import { formatMachine, git, thisMachine } from "./support/machine.ts";
 import { type Program, runProgram } from "./support/program.ts";
 import { HERE } from "./support/server.ts";
-import { type Change, compareRounds, summarise } from "./support/statistics.ts";
+import { type Change, compareRounds, ENOUGH, summarise } from "./support/statistics.ts";
 import { formatChange, formatNumber, formatTable } from "./support/table.ts";
 
 const PROGRAMS: readonly Program[] = [
@@ -107,7 +107,7 @@ async function measure(program: Program, trees: readonly [string, string], clean
 }
 
 function verdict(figure: Figure, { median, clear }: Change): string {
-  if (!clear) return "within the noise";
+  if (!clear) return rounds < ENOUGH ? "too few rounds" : "within the noise";
   return moreIsBetter(figure) === median > 0 ? "better" : "worse";
 }
 

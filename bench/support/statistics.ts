@@ -61,7 +61,7 @@ export interface Change {
 }
 
 /** Rounds that agree by chance alone once in 16 times; of six it would be once in 32. */
-const ENOUGH = 5;
+export const ENOUGH = 5;
 
 /**
  * Compares round by round, so that what else the machine did in a round hits both sides.
