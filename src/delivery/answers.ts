@@ -17,7 +17,7 @@ import type { RecipientOutcome } from "../smtp/client_event.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { UNASKED } from "../smtp/unsendable.ts";
 import { failureOf, STOPPED } from "./outcomes.ts";
-import type { Sent } from "./smtp_exchange.ts";
+import type { Sent } from "./message_carrier.ts";
 
 /** Why a host did not do. */
 export interface HostTrouble {

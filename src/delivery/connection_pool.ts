@@ -64,7 +64,9 @@ export class ConnectionPool {
     const offered = this.#offered.get(key);
     for (let exchange; (exchange = offered?.pop()) !== undefined;) {
       if (offered!.length === 0) this.#offered.delete(key);
-      if (exchange.usable) return exchange;
+      if (!exchange.usable) continue;
+      exchange.users++;
+      return exchange;
     }
     return null;
   }
@@ -74,6 +76,7 @@ export class ConnectionPool {
     for (let exchange; (exchange = exchanges?.pop()) !== undefined;) {
       this.#size--;
       if (exchanges!.length === 0) this.#resting.delete(key);
+      exchange.users = 1;
       if (exchange.wake()) return exchange;
       this.leave(exchange);
     }
@@ -81,12 +84,12 @@ export class ConnectionPool {
   }
 
   /**
-   * Keeps a connection, or ends it when it is of no more use or there are enough. One over which another message
-   * goes already is for the sender of that to give.
+   * Keeps a connection, or ends it when it is of no more use or there are enough. One that somebody else has taken
+   * meanwhile is for that one to give.
    */
   give(key: string, exchange: SmtpExchange): void {
     this.#withdraw(key, exchange);
-    if (exchange.busy) return;
+    if (--exchange.users > 0) return;
     if (!exchange.usable || this.#stopped || this.#size >= this.#most) return this.leave(exchange);
     const exchanges = this.#resting.get(key) ?? [];
     this.#resting.set(key, exchanges);

@@ -25,7 +25,8 @@ import {
 } from "./answers.ts";
 import { putOff, UNREADABLE } from "./outcomes.ts";
 import { type FittedMessage, type OutgoingMessage, wireAddress } from "./outgoing_message.ts";
-import type { Sent, SmtpExchange } from "./smtp_exchange.ts";
+import type { Sent } from "./message_carrier.ts";
+import type { SmtpExchange } from "./smtp_exchange.ts";
 import type { DeliveryJob } from "./transport.ts";
 
 /** What is handed over. */

@@ -18,6 +18,7 @@ import type { QueueEntry } from "../queue/entry.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import type { RelaySettings } from "../routing/route.ts";
 import type { Reply } from "../smtp/reply.ts";
+import { has8bit } from "../smtp/simd_text.ts";
 import { NO_BINARY, NO_EIGHT_BIT, NO_UTF8_HEAD } from "../smtp/unsendable.ts";
 
 /** What of a station's offers decides the form of a message. */
@@ -101,32 +102,21 @@ export class OutgoingMessage {
   }
 
   #is8bit(): boolean | Promise<boolean> {
-    return this.#isHead8bit() || (this.#bodyIs8bit ??= has8bit(this.#source));
+    return this.#isHead8bit() || (this.#bodyIs8bit ??= isBody8bit(this.#source));
   }
 
   #isHead8bit(): boolean {
-    return this.#headIs8bit ??= is8bit(this.#source.head);
+    return this.#headIs8bit ??= has8bit(this.#source.head);
   }
 }
 
-function has8bit(source: MessageSource): boolean | Promise<boolean> {
+function isBody8bit(source: MessageSource): boolean | Promise<boolean> {
   const parts = source.bodyParts?.() ?? null;
-  return parts === null ? streams8bit(source) : parts.some(is8bit);
+  return parts === null ? streams8bit(source) : parts.some(has8bit);
 }
 
 async function streams8bit(source: MessageSource): Promise<boolean> {
-  for await (const chunk of source.openBody()) if (is8bit(chunk)) return true;
-  return false;
-}
-
-/** Four octets at a time: every message without a mark is looked through. */
-function is8bit(octets: Uint8Array): boolean {
-  const view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
-  const whole = octets.length & ~3;
-  for (let at = 0; at < whole; at += 4) {
-    if ((view.getUint32(at) & 0x80808080) !== 0) return true;
-  }
-  for (let at = whole; at < octets.length; at++) if (octets[at]! > 127) return true;
+  for await (const chunk of source.openBody()) if (has8bit(chunk)) return true;
   return false;
 }
 

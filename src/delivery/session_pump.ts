@@ -47,6 +47,8 @@ const hashing = new Gate(1);
 export class SessionPump implements DeadlineMember {
   /** When {@link expire} is due: epoch milliseconds. */
   deadline = Infinity;
+  /** What is written while a reply is awaited. */
+  aside: Promise<void> | null = null;
 
   readonly #services: PumpServices;
   readonly #session: ClientSession;
@@ -308,6 +310,22 @@ export class SessionPump implements DeadlineMember {
     } catch {
       this.#broken = !this.#timedOut;
     }
+    this.deadline = Infinity;
+  }
+
+  /** Writes while a reply is awaited, whose time goes on: {@link settle} is to follow. */
+  writeAside(): void {
+    const done = () => void (this.aside = null);
+    this.aside = this.#connection.write(this.#session.take()).then(done, () => {
+      this.#broken = !this.#timedOut;
+      done();
+    });
+  }
+
+  /** Waits until what was written aside has gone. */
+  async settle(): Promise<void> {
+    this.#expectWithin(this.#session.waiting === "reply" ? this.#session.timeout : LAST_WORDS);
+    await this.aside;
     this.deadline = Infinity;
   }
 

@@ -1,7 +1,7 @@
 /**
  * One connection to another station, from its first octet to QUIT: greeting, TLS, login, messages. The client's
  * counterpart of `server/smtp_connection.ts`. What is left to others: connecting (`open_exchange.ts`), what the
- * protocol says (`smtp/`), the socket (`session_pump.ts`), which station to talk to and what an answer means for
+ * protocol says (`smtp/`), the socket (`session_pump.ts`), the messages (`message_carrier.ts`), which station to talk to and what an answer means for
  * a recipient (`attempt.ts`, `answers.ts`).
  *
  * What fails: opening gives a failure as a value, sending gives outcomes for all recipients whatever
@@ -11,10 +11,8 @@
  */
 
 import type { Conversation, Tracer } from "../observe/trace.ts";
-import type { MessageSource } from "../queue/local_delivery.ts";
 import type { Credentials } from "../routing/route.ts";
 import type { Connection, Network, SocketAddress } from "../runtime/runtime.ts";
-import type { ClientEvent, RecipientOutcome, Transaction } from "../smtp/client_event.ts";
 import { ClientSession } from "../smtp/client_session.ts";
 import {
   type ClientOptions,
@@ -23,9 +21,9 @@ import {
 } from "../smtp/client_settings.ts";
 import type { PeerExtensions } from "../smtp/peer_extensions.ts";
 import { reply } from "../smtp/reply.ts";
-import { UNASKED } from "../smtp/unsendable.ts";
 import { type LoopSigns, ownName } from "./loop_check.ts";
 import { about, itself, type OpeningFailure, ours } from "./opening_failure.ts";
+import { type Failed, MessageCarrier, type Sending, type Sent } from "./message_carrier.ts";
 import { LAST_WORDS, type PumpServices, SessionPump } from "./session_pump.ts";
 import { afterTlsTrouble, type TlsPlan, type TlsTrouble } from "./tls_policy.ts";
 
@@ -62,61 +60,18 @@ export interface ExchangeTarget {
   readonly loop?: LoopSigns;
 }
 
-/** One message to be sent. */
-export interface Sending {
-  readonly transaction: Transaction;
-  readonly source: MessageSource;
-  /** Aborted: the connection is closed, unless another message still goes over it. */
-  readonly signal: AbortSignal;
-  /** Its id, for whoever listens. */
-  readonly message?: string;
-  /**
-   * Told when the message is about to go out whole: who calls {@link SmtpExchange.send} before this returns has the
-   * commands for the next message go out with it.
-   */
-  readonly onRoom?: () => void;
-}
-
-/** What became of one message. */
-export interface Sent {
-  /** One for each recipient of the transaction. */
-  readonly outcomes: readonly RecipientOutcome[];
-  /** How the session ended, where it did. */
-  readonly failure: Failed | null;
-  /** Why the message could not be read to its end, where that was so: no fault of the peer's. */
-  readonly unread: string | null;
-}
-
-/** A failed session, as told by it. */
-type Failed = Extract<ClientEvent, { type: "failed" }>;
-
-/** A message on its way, and who waits for it. */
-interface Underway extends Sending {
-  readonly resolve: (sent: Sent) => void;
-  readonly reject: (error: unknown) => void;
-  readonly onAbort: () => void;
-  outcomes: readonly RecipientOutcome[];
-  unread: string | null;
-}
-
 /** One connection and its session. */
 export class SmtpExchange {
   /** Messages sent over it so far. */
   messages = 0;
-
-  /** The message that goes over it. */
-  #current: Underway | null = null;
-  /** The one behind it, and whether its commands are on their way. */
-  #next: Underway | null = null;
-  #nextSaid = false;
-  /** Messages that are over, whose senders are to be told. */
-  readonly #over: Underway[] = [];
+  /** Those who have it, for the pool: two while the message of one is answered, and the other is to follow. */
+  users = 1;
 
   readonly #target: ExchangeTarget;
   readonly #settings: ClientSettings;
   readonly #session: ClientSession;
   readonly #pump: SessionPump;
-  readonly #trace: Conversation | null;
+  readonly #carrier: MessageCarrier;
 
   /** Takes a fresh connection over, and the conversation that may be listened to. */
   constructor(
@@ -130,12 +85,12 @@ export class SmtpExchange {
     const timeouts = { quit: LAST_WORDS, ...options?.timeouts };
     this.#target = target;
     this.#settings = clientSettings(hostname, { ...options, timeouts, protocol });
-    this.#trace = trace;
     this.#session = new ClientSession(this.#settings, {
       ...{ secure: tls.start === "implicit", nonce },
       ...(trace && { tap: trace }),
     });
     this.#pump = new SessionPump(services, this.#session, connection, label, trace);
+    this.#carrier = new MessageCarrier(this.#session, this.#pump, trace);
   }
 
   /** Who is at the other end, for people. */
@@ -160,14 +115,7 @@ export class SmtpExchange {
 
   /** Whether another message can be sent over it: at once, or behind the one that is about to go out whole. */
   get usable(): boolean {
-    if (this.#pump.closed || this.#next !== null) return false;
-    if (this.#current !== null) return this.#session.mayFollow;
-    return this.#session.waiting === "intent" && this.#session.messagesLeft > 0;
-  }
-
-  /** Whether a message goes over it. */
-  get busy(): boolean {
-    return this.#current !== null;
+    return this.#carrier.usable;
   }
 
   /** From the first octet to the first intent; `null` when all went well. To be called once. */
@@ -187,111 +135,8 @@ export class SmtpExchange {
    * @throws what is a bug of ours.
    */
   send(sending: Sending): Promise<Sent> {
-    return new Promise((resolve, reject) => {
-      const onAbort = () => this.#onAbort(underway);
-      const outcomes: readonly RecipientOutcome[] = [];
-      const underway = { ...sending, resolve, reject, onAbort, outcomes, unread: null };
-      sending.signal.addEventListener("abort", onAbort);
-      this.messages++;
-      if (this.#current !== null) {
-        this.#next = underway;
-      } else {
-        this.#current = underway;
-        this.#carry();
-      }
-    });
-  }
-
-  /** Carries messages until none is left. Never throws. */
-  async #carry(): Promise<void> {
-    try {
-      this.#say(this.#current!);
-      for (;;) {
-        const failure = this.#hear();
-        if (failure !== null) {
-          await this.#pump.flush(); // the session's own last words
-          this.#pump.close();
-        }
-        for (const { resolve, outcomes, unread } of this.#over.splice(0)) {
-          resolve({ outcomes, failure, unread });
-        }
-        const current = this.#current;
-        if (current === null) return;
-        switch (this.#session.waiting) {
-          case "intent":
-            this.#say(current);
-            break;
-          case "body": {
-            const unread = this.#pump.writeMessage(current.source);
-            current.unread = unread instanceof Promise ? await unread : unread;
-            this.#sayNext(current);
-            break;
-          }
-          case "reply":
-            await this.#pump.flush();
-            if (this.#session.waiting === "reply") await this.#pump.read();
-            break;
-          default:
-            throw new Error(`the session waits for "${this.#session.waiting}" within a message`);
-        }
-      }
-    } catch (error) {
-      this.#pump.close();
-      for (const underway of [...this.#over.splice(0), this.#current, this.#next]) {
-        underway?.reject(error);
-      }
-      this.#current = this.#next = null;
-    }
-  }
-
-  #say({ transaction, signal, message = "" }: Underway): void {
-    this.#trace?.carry(message);
-    this.#session.send(transaction);
-    if (signal.aborted) this.#pump.interrupt();
-  }
-
-  /** The message is whole: the commands for the next one go along, where there is one. */
-  #sayNext({ onRoom }: Underway): void {
-    if (!this.#session.mayFollow) return;
-    onRoom?.();
-    // Who listens shall hear of one message after the other.
-    if (this.#next === null || this.#trace?.attended) return;
-    this.#nextSaid = true;
-    this.#trace?.carry(this.#next.message ?? "");
-    this.#session.send(this.#next.transaction);
-  }
-
-  /** Hears all that the session has to tell now; gives how it failed, where it did. */
-  #hear(): Failed | null {
-    let failure: Failed | null = null;
-    for (let event; (event = this.#pump.poll()) !== null;) {
-      if (event.type === "outcomes") this.#advance(event.outcomes);
-      else if (event.type === "failed") failure = event;
-    }
-    if (failure !== null && this.#current !== null) { // it was next, and nothing of it was said
-      this.#advance(this.#current.transaction.recipients.map((_, recipient) => ({
-        ...{ recipient, accepted: false, reply: UNASKED, remote: false, stage: "mail" },
-        ...{ dsnHandedOn: false, maybeDelivered: false },
-      })));
-    }
-    return failure;
-  }
-
-  /** The message is over, and the next one takes its place. */
-  #advance(outcomes: readonly RecipientOutcome[]): void {
-    const over = this.#current!;
-    over.signal.removeEventListener("abort", over.onAbort);
-    over.outcomes = outcomes;
-    this.#over.push(over);
-    this.#current = this.#next;
-    this.#next = null;
-    if (this.#nextSaid && this.#current!.signal.aborted) this.#pump.interrupt();
-    this.#nextSaid = false;
-  }
-
-  #onAbort(underway: Underway): void {
-    // What goes over the connection before it is not broken off for it.
-    if (underway === this.#current) this.#pump.interrupt();
+    this.messages++;
+    return this.#carrier.send(sending);
   }
 
   /**

@@ -10,6 +10,7 @@
  */
 
 import type { Cursor } from "./cursor.ts";
+import { skipPlain } from "./simd_text.ts";
 import { CR, DOT, LF, skipText, viewOf } from "./text_scan.ts";
 
 /** What the encoder gives. */
@@ -31,6 +32,10 @@ export interface DataEncoderOptions {
 const DIRECT = 1024;
 /** The size of that buffer, in octets; it is made when first needed. */
 const BUFFER = 16384;
+/** Octets looked at one by one before, and after, a stretch is passed over in blocks. */
+const BY_HAND = 128;
+/** Octets that are passed over at most at first; twice as many as were passed over already later. */
+const WINDOW = 16_384;
 /** CR and LF as one number. */
 const CRLF = 0x0d0a;
 /** `#insert` when nothing is to be inserted. */
@@ -125,7 +130,16 @@ export class DataEncoder {
     const view = viewOf(bytes);
     let state = this.#state;
     let at = from;
+    // A long stretch in which there is nothing to do is passed over faster.
+    let simd = from + BY_HAND;
     for (; at < end; at++) {
+      if (at >= simd && state !== "cr") {
+        const most = Math.min(end, at + Math.max(WINDOW, at - from));
+        const passed = skipPlain(bytes, at, most, state === "line start");
+        if (passed > at) state = stateBefore(bytes, at = passed);
+        simd = passed > most - 16 ? at : at + BY_HAND;
+        if (at === end) break;
+      }
       if (state === "text") {
         at = skipText(bytes, view, at, end);
         if (at === end) break;
@@ -164,6 +178,12 @@ export class DataEncoder {
     else this.#insert = missing;
     return then;
   }
+}
+
+/** What the last octet before `at` leaves one in, where no LF stands alone. */
+function stateBefore(bytes: Uint8Array, at: number): "text" | "cr" | "line start" {
+  const last = bytes[at - 1];
+  return last === CR ? "cr" : last === LF ? "line start" : "text";
 }
 
 /** Copies octets; a short stretch by hand, since a view for each would cost more than the copying. */

@@ -244,6 +244,47 @@ Deno.test("withdraw() takes out what was not started", () => {
   assertEquals([bench.scheduler.size, bench.scheduler.running], [6, 6]);
 });
 
+Deno.test("succeed() starts the next job of a destination in the place of one that is about to be over", () => {
+  const bench = new Bench({ concurrency: 3 });
+  bench.fill(4, "a", { limit: 2 });
+  const [a0, a1] = bench.start();
+  const a2 = bench.scheduler.succeed(a0!, bench.now)!;
+  assertEquals([a2.job, bench.scheduler.running, bench.scheduler.size], ["a2", 2, 4]);
+  assertEquals(bench.scheduler.succeed(a0!, bench.now), null, "the place is gone");
+  bench.finish([a0!], REACHED);
+  assertEquals([bench.start().length, bench.scheduler.running], [0, 2]);
+  const a3 = bench.scheduler.succeed(a2, bench.now)!;
+  assertEquals(a3.job, "a3");
+  // One that is over before the one whose place it took gives it back.
+  bench.finish([a3], REACHED);
+  assertEquals([bench.scheduler.running, bench.scheduler.size], [2, 2]);
+  bench.finish([a2, a1!], REACHED);
+  assertEquals([bench.scheduler.running, bench.scheduler.size], [0, 0]);
+});
+
+Deno.test("succeed() gives nothing where others may have a better right to the place", () => {
+  const full = new Bench({ concurrency: 2 });
+  full.fill(3, "a");
+  full.fill(1, "b");
+  const [first] = full.start();
+  assertEquals(full.scheduler.succeed(first!, full.now), null, "another destination waits");
+
+  const mixed = new Bench();
+  mixed.fill(2, "a", { limit: 1 });
+  mixed.enter("a-retry", "a", { limit: 1, fresh: false });
+  assertEquals(mixed.scheduler.succeed(mixed.start()[0]!, mixed.now), null, "a retry waits");
+
+  const alone = new Bench();
+  alone.fill(1, "a");
+  assertEquals(alone.scheduler.succeed(alone.start()[0]!, alone.now), null, "nobody waits");
+
+  const narrow = new Bench();
+  narrow.fill(6, "a");
+  const started = narrow.start();
+  narrow.enter("a-last", "a", { limit: 2 });
+  assertEquals(narrow.scheduler.succeed(started[0]!, narrow.now), null, "it has become narrower");
+});
+
 Deno.test("whatever comes, limits hold, nothing is lost, and all is done in the end", () => {
   fc.assert(fc.property(
     fc.array(
@@ -254,6 +295,8 @@ Deno.test("whatever comes, limits hold, nothing is lost, and all is done in the 
         limit: fc.integer({ min: 1, max: 9 }),
         feedback: fc.constantFrom<Feedback>(REACHED, REACHED, UNREACHABLE, { kind: "unknown" }),
         finish: fc.nat(20),
+        succeed: fc.nat(5),
+        newestFirst: fc.boolean(),
         pause: fc.nat(5 * MINUTE),
       }),
       { maxLength: 30 },
@@ -271,12 +314,20 @@ Deno.test("whatever comes, limits hold, nothing is lost, and all is done in the 
       };
       const startAll = () => {
         running.push(...bench.start());
-        assert(running.length <= 7);
-        assert(running.filter(({ fresh }) => !fresh).length <= 6);
-        assertEquals(bench.scheduler.running, running.length);
+        const places = running.filter(({ holds }) => holds);
+        assert(places.length <= 7);
+        assert(places.filter(({ fresh }) => !fresh).length <= 6);
+        assertEquals(bench.scheduler.running, places.length);
         assertEquals(bench.scheduler.size, inside.size);
       };
-      for (const { destination, count, fresh, limit, feedback, finish: ends, pause } of steps) {
+      const succeedSome = (count: number) => {
+        for (const started of running.slice(0, count)) {
+          const successor = bench.scheduler.succeed(started, bench.now);
+          if (successor !== null) running.push(successor);
+        }
+      };
+      for (const step of steps) {
+        const { destination, count, fresh, limit, feedback, finish: ends, pause } = step;
         bench.now += pause;
         for (let i = 0; i < count; i++) {
           const job = `${destination}${serial++}`;
@@ -285,7 +336,11 @@ Deno.test("whatever comes, limits hold, nothing is lost, and all is done in the 
           else assert(refusal.until > bench.now);
         }
         startAll();
-        for (const started of running.splice(0, ends)) finish(started, feedback);
+        succeedSome(step.succeed);
+        const over = step.newestFirst
+          ? running.splice(Math.max(0, running.length - ends)).reverse()
+          : running.splice(0, ends);
+        for (const started of over) finish(started, feedback);
         startAll();
       }
       while (running.length > 0) {
