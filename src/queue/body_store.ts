@@ -45,7 +45,7 @@ export interface BodyStoreOptions {
   readonly directory: string;
   /** Octets of all bodies in memory together; default 64 MiB. */
   readonly memory?: number;
-  /** Octets of one body in memory; default 256 KiB. */
+  /** Octets of one body in memory; default 2 MiB. */
   readonly bodyMemory?: number;
   /** Bodies in files at once; default 4,096. */
   readonly openFiles?: number;
@@ -54,6 +54,11 @@ export interface BodyStoreOptions {
 const KIB = 1024;
 /** Octets of a block: most mail fits one. All are of one size, so that any can be used again. */
 const BLOCK = 16 * KIB;
+
+/** Octets of one body in memory, where nothing is said: what the spool takes into its log. */
+const BODY_MEMORY = 2048 * KIB;
+/** From here on a body takes memory only as long as an eighth of it is left: large ones shall not leave small ones none. */
+const LARGE_BODY = 256 * KIB;
 
 /** Octets of all bodies in memory, where nothing is said. */
 export const DEFAULT_BODY_MEMORY: number = 64 * KIB * KIB;
@@ -78,7 +83,7 @@ export class BodyStore {
     this.#files = options.files;
     this.#directory = options.directory;
     this.#memory = options.memory ?? DEFAULT_BODY_MEMORY;
-    this.#bodyMemory = options.bodyMemory ?? 256 * KIB;
+    this.#bodyMemory = options.bodyMemory ?? BODY_MEMORY;
     this.#openFiles = options.openFiles ?? 4096;
     this.#mark = options.random.bytes(6).toHex();
     this.#blocks = new BufferPool(BLOCK, this.#memory / BLOCK);
@@ -113,7 +118,9 @@ export class BodyStore {
 
   /** A block of the memory budget for a body that holds `held` octets; `null` when it must do without. */
   takeBlock(held: number): Uint8Array | null {
-    if (held + BLOCK > this.#bodyMemory || this.#used + BLOCK > this.#memory) return null;
+    if (held + BLOCK > this.#bodyMemory) return null;
+    const most = held < LARGE_BODY ? this.#memory : this.#memory * 7 / 8;
+    if (this.#used + BLOCK > most) return null;
     this.#used += BLOCK;
     return this.#blocks.take();
   }

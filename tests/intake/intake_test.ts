@@ -394,7 +394,7 @@ Deno.test("a policy that hangs in the body of a large message holds no file open
     }],
   });
   const peer = await station.greeted();
-  await peer.mail({ text: "Subject: big\r\n\r\n" + "x".repeat(400_000) + "\r\n" });
+  await peer.mail({ text: "Subject: big\r\n\r\n" + "x".repeat(2_400_000) + "\r\n" });
   assertEquals(await station.tree("/mail/.incoming"), []);
 });
 

@@ -19,7 +19,7 @@ const KIB = 1024;
 /** Goes to a segment. */
 const SMALL = 30 * KIB;
 /** Gets files of its own. */
-const LARGE = 400 * KIB;
+const LARGE = 2400 * KIB;
 
 /** Mounting takes CAP_SYS_ADMIN, which root may lack in a container. */
 function mayMount(): boolean {

@@ -25,7 +25,7 @@ const KINDS = {
     size: 2000,
     holders: [/\/alice\/new\//, /\/bob\/new\//],
   },
-  largeMailbox: { to: ["bob@example.test"], size: 400_000, holders: [/\/bob\/new\//] },
+  largeMailbox: { to: ["bob@example.test"], size: 2_400_000, holders: [/\/bob\/new\//] },
   queue: { to: ["far@remote.test"], size: 2000, holders: [/\/queue\/segments\/\d+\.log$/] },
   both: {
     to: ["alice@example.test", "far@remote.test"],
@@ -34,7 +34,7 @@ const KINDS = {
   },
   largeQueue: {
     to: ["far@remote.test"],
-    size: 400_000,
+    size: 2_400_000,
     holders: [/\/queue\/bodies\/\w\/[^/]+\.msg$/, /\/queue\/deferred\/\w+\/[^/]+\.json$/],
   },
 };

@@ -39,7 +39,7 @@ async function read(body: Body): Promise<Uint8Array> {
 
 Deno.test("a body comes back as it went in, from memory or file, more than once", async () => {
   const { store } = await newStore();
-  for (const length of [0, 1, 16 * KIB, 16 * KIB + 1, 256 * KIB, 256 * KIB + 1, 1000 * KIB]) {
+  for (const length of [0, 1, 16 * KIB, 16 * KIB + 1, 1000 * KIB, 2048 * KIB, 2048 * KIB + 1]) {
     for (const step of [777, 64 * KIB]) {
       const body = store.create()!;
       const bytes = octets(length);
@@ -53,10 +53,12 @@ Deno.test("a body comes back as it went in, from memory or file, more than once"
   assertEquals(store.memoryUsed, 0);
 });
 
-Deno.test("a body over 256 KiB goes to a file and frees its memory", async () => {
+Deno.test("a body over 2 MiB goes to a file and frees its memory", async () => {
   const { store, names } = await newStore();
   const body = store.create()!;
-  await write(body, octets(256 * KIB + 1), 4096);
+  await write(body, octets(2048 * KIB), 4096);
+  assertEquals([store.memoryUsed, await names()], [2048 * KIB, []]);
+  await body.write(octets(1));
   assertEquals(store.memoryUsed, 0);
   assertEquals((await names()).length, 1);
   await body.dispose();
@@ -81,6 +83,18 @@ Deno.test("all bodies in memory share one budget; the others go to files", async
   for (const body of bodies) await body.dispose();
   assertEquals(store.memoryUsed, 0);
   assertEquals(await names(), []);
+});
+
+Deno.test("a body over 256 KiB leaves an eighth of the memory to small ones", async () => {
+  const { store, names } = await newStore({ memory: 1024 * KIB });
+  const large = store.create()!;
+  await write(large, octets(896 * KIB), 16 * KIB);
+  assertEquals([store.memoryUsed, await names()], [896 * KIB, []]);
+  const small = [store.create()!, store.create()!];
+  for (const body of small) await write(body, octets(48 * KIB), 16 * KIB);
+  assertEquals([store.memoryUsed, await names()], [992 * KIB, []]);
+  await large.write(octets(1));
+  assertEquals([store.memoryUsed, (await names()).length], [96 * KIB, 1]);
 });
 
 Deno.test("resize() changes the budget of bodies to come, and of those on their way", async () => {

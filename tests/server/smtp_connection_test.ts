@@ -82,8 +82,8 @@ Deno.test("a station keeps nothing of a mail whose sender vanishes within DATA",
   await using station = await MemoryStation.start();
   const peer = await station.greeted();
   await peer.begin();
-  await peer.send("Subject: big\r\n\r\n" + "x".repeat(400_000));
-  assertEquals((await station.tree("/mail/.incoming")).length, 1); // over 256 KiB: in a file
+  await peer.send("Subject: big\r\n\r\n" + "x".repeat(2_400_000));
+  assertEquals((await station.tree("/mail/.incoming")).length, 1); // over 2 MiB: in a file
   peer.close();
   await station.runtime.clock.settle();
   assertEquals(await station.tree("/mail"), []);
@@ -220,7 +220,7 @@ Deno.test("a station answers 452 4.3.1 when the disk fills up within a message",
   const peer = await station.greeted();
   await peer.begin();
   station.runtime.files.fail({ operation: "write", path: /\.body$/, code: "ENOSPC" });
-  await peer.send("Subject: big\r\n\r\n" + "x".repeat(400_000));
+  await peer.send("Subject: big\r\n\r\n" + "x".repeat(2_400_000));
   await peer.say("\r\n.", 452, "4.3.1");
   await peer.mail({});
   assertEquals((await station.mailbox("alice")).length, 1);

@@ -30,6 +30,9 @@ import { formatEntry } from "./entry_text.ts";
 /** Octets of head and body together up to which a message is small, and goes to a segment. */
 export const SMALL_MESSAGE: number = 256 * 1024;
 
+/** The same where its body is in memory: written once, it costs a sync that is shared; in files two, and four of folders. */
+export const SMALL_IN_MEMORY: number = 2 * 1024 * 1024;
+
 /** Octets of an entry line up to which an entry goes to a segment or journal. */
 export const SMALL_ENTRY: number = 64 * 1024;
 
@@ -112,7 +115,8 @@ export function draftRecord(messages: readonly NewMessage[]): RecordDraft | null
   let payload = 0;
   for (const { entry, source } of messages) {
     const { head: { length: head }, bodySize: body } = source;
-    if (head + body > SMALL_MESSAGE) return null;
+    if (head + body > SMALL_IN_MEMORY) return null;
+    if (head + body > SMALL_MESSAGE && !isInMemory(source)) return null;
     const line = formatEntry(entry);
     const { read, written } = encoder.encodeInto(line, scratch);
     if (read < line.length) return null; // longer than a small entry

@@ -1,6 +1,7 @@
 /**
  * Writes segments. Records that come while a group is being synced are the next group: gathered into large
- * writes, one sync for all. A segment is full at a size and at an age; then the next one begins.
+ * writes, one sync for all; it is written when the one before is, and need not wait until that is synced: each has a
+ * handle of its own, which tells it of all that failed. A segment is full at a size and at an age; then the next one begins.
  *
  * After a write or sync that failed, or was short, nothing more goes to that segment: nobody knows what its
  * end looks like. All whose records were in the group are told; and since their records may be on the disk
@@ -15,8 +16,9 @@
 
 import type { Clock, FileHandle, Files, Random } from "../../runtime/runtime.ts";
 import { encode } from "../../bytes.ts";
+import { AppendFile } from "./append_file.ts";
 import type { Folders } from "./folders.ts";
-import { GroupCommit } from "./group_commit.ts";
+import { GroupCommit, type WrittenGroup } from "./group_commit.ts";
 import {
   formatSegmentHeader,
   formatSegmentNumber,
@@ -66,10 +68,22 @@ export interface Placing {
   keptAt: number;
 }
 
+/** A group that is in its segment, or on its way there. */
+interface Written {
+  readonly current: Current;
+  /** By which it is written, and synced. */
+  readonly handle: FileHandle;
+  readonly group: readonly Placing[];
+  /** Those that cannot be written for what they are themselves. */
+  readonly failed: Map<Placing, unknown>;
+  /** What it was written from, where that is kept. */
+  readonly kept: Set<KeptOctets>;
+}
+
 /** The segment that is written, and how long it is. */
 interface Current {
   readonly segment: Segment;
-  readonly file: FileHandle;
+  readonly file: AppendFile;
   /** Its first line, until that is written: in one write with the first records, so that a crash leaves both or neither. */
   header: Uint8Array;
   /** Octets, the first line included. */
@@ -82,6 +96,9 @@ const GATHER = 256 * 1024;
 /** Octets written at once: what is written into the page cache at a time without waiting. */
 const SLICE = 64 * 1024;
 
+/** Groups that are synced at once at most. */
+const SYNCS = 3;
+
 /** Octets of the first line of a segment at most. */
 const LONGEST_HEADER = 256;
 
@@ -92,7 +109,7 @@ export class SegmentWriter {
   readonly #options: SegmentWriterOptions;
   readonly #group: GroupCommit<Placing>;
   /** Where records are gathered that are not kept. */
-  readonly #buffer = new Uint8Array(GATHER);
+  #buffer = new Uint8Array(GATHER);
   #number: number;
   #current: Current | null = null;
 
@@ -100,7 +117,7 @@ export class SegmentWriter {
   constructor(options: SegmentWriterOptions) {
     this.#options = options;
     this.#number = options.number;
-    this.#group = new GroupCommit((group) => this.#commit(group));
+    this.#group = new GroupCommit((group) => this.#write(group), SYNCS);
   }
 
   /** Resolves when the record is durable and was given to `placed`. Its bodies are in memory. */
@@ -119,49 +136,66 @@ export class SegmentWriter {
     this.#end();
   }
 
-  /** Gives those that cannot be written for what they are themselves. */
-  async #commit(group: readonly Placing[]): Promise<ReadonlyMap<Placing, unknown>> {
+  async #write(group: readonly Placing[]): Promise<WrittenGroup<Placing>> {
     if (this.#isFull()) this.#end();
     const current = this.#current ??= await this.#open();
     const { segment, file } = current;
-    const failed = new Map<Placing, unknown>();
-    const kept = new Set<KeptOctets>();
+    const handle = await file.take();
+    const written: Written = { current, handle, group, failed: new Map(), kept: new Set() };
     // It must not be taken for done before those in the group are in it.
     segment.pending++;
     try {
       for (let done = 0; done < group.length;) {
         const batch = takeBatch(group, done);
         done += batch.length;
-        await writeSlices(file, this.#gather(current, batch, kept, failed));
+        await writeSlices(handle, this.#gather(written, batch));
       }
-      await file.sync();
     } catch (error) {
-      this.#end();
-      await this.#refuse(segment, group);
-      segment.pending--;
-      kept.forEach(this.#options.release);
-      this.#options.ended(segment);
+      await this.#fail(written);
+      throw error;
+    }
+    return { failed: written.failed, sync: () => this.#sync(written) };
+  }
+
+  async #sync(written: Written): Promise<void> {
+    const { current: { segment }, handle, group, failed } = written;
+    try {
+      await handle.sync();
+    } catch (error) {
+      await this.#fail(written);
       throw error;
     }
     for (const record of group) if (!failed.has(record)) record.placed(record, segment);
+    this.#release(written);
+  }
+
+  async #fail(written: Written): Promise<void> {
+    const { current: { segment }, current, group } = written;
+    if (this.#current === current) this.#end();
+    await this.#refuse(segment, group);
+    this.#release(written);
+    this.#options.ended(segment);
+  }
+
+  #release({ current: { segment, file }, handle, kept }: Written): void {
     segment.pending--;
+    file.give(handle);
     kept.forEach(this.#options.release);
-    return failed;
   }
 
   /** Puts records into memory as they are to be written, one after the other. */
   #gather(
-    current: Current,
+    { current, kept: keeping, failed }: Written,
     batch: readonly Placing[],
-    keeping: Set<KeptOctets>,
-    failed: Map<Placing, unknown>,
   ): Uint8Array {
     const { segment, header } = current;
     let room = header.length;
     for (const { draft } of batch) room += draft.room;
-    const kept = this.#options.keep(room);
+    // What is large would push much that is small out of memory, and is cheaper to read again.
+    const kept = room > GATHER ? null : this.#options.keep(room);
     if (kept !== null) keeping.add(kept);
-    const octets = kept?.octets ?? (room > GATHER ? new Uint8Array(room) : this.#buffer);
+    if (room > this.#buffer.length) this.#buffer = new Uint8Array(room); // the longest record at most
+    const octets = kept?.octets ?? this.#buffer;
     octets.set(header);
     let filled = header.length;
     current.header = NOTHING;
@@ -206,7 +240,7 @@ export class SegmentWriter {
     const opened = clock.now();
     const header = encode(formatSegmentHeader(nonce, opened));
     const journal = new SegmentJournal({ files, folders, folder, number, nonce }, 0);
-    const file = await files.open(path, { append: true, createNew: true });
+    const file = await AppendFile.create(files, path);
     try {
       await journal.create();
       await folders.sync(folder);
@@ -263,6 +297,7 @@ function takeBatch(group: readonly Placing[], start: number): readonly Placing[]
 }
 
 async function writeSlices(file: FileHandle, octets: Uint8Array): Promise<void> {
+  if (octets.length > GATHER) return await file.write(octets); // in a thread of its own
   for (let at = 0; at < octets.length; at += SLICE) {
     await file.write(octets.subarray(at, at + SLICE));
   }

@@ -11,6 +11,7 @@ import {
   parseMarker,
   partLength,
   readBodies,
+  SMALL_IN_MEMORY,
   SMALL_MESSAGE,
   writeRecord,
 } from "../../../src/queue/spool/segment_record.ts";
@@ -200,6 +201,15 @@ Deno.test("draftRecord() leaves what is large to others", () => {
   const large = messageOf("m1", new Uint8Array(11), new Uint8Array(SMALL_MESSAGE - 10));
   assertEquals(draftRecord([large]), null);
   assertEquals(draftRecord(new Array(LONGEST_RECORD / SMALL_MESSAGE).fill(fits)), null);
+  const inMemory = ({ entry, source }: NewMessage) => ({
+    entry,
+    source: { ...source, bodyParts: () => [new Uint8Array(source.bodySize)] },
+  });
+  assert(draftRecord([inMemory(large)]) !== null);
+  const most = messageOf("m1", new Uint8Array(10), new Uint8Array(SMALL_IN_MEMORY - 10));
+  assert(draftRecord([inMemory(most)]) !== null);
+  const more = messageOf("m1", new Uint8Array(11), new Uint8Array(SMALL_IN_MEMORY - 10));
+  assertEquals(draftRecord([inMemory(more)]), null);
   const many = new Array(10_000).fill(messageOf("m1", new Uint8Array(0), new Uint8Array(0)));
   assertEquals(draftRecord(many), null);
 });

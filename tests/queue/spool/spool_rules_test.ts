@@ -77,6 +77,33 @@ Deno.test("a small message is one record of a segment, a large one two files, a 
   assertEquals(await ids(store), ["held", "large", "small"]);
 });
 
+Deno.test("a message whose body is in memory is a record up to 2 MiB, and is read from the segment", async () => {
+  const runtime = memoryRuntime();
+  const store = await open(runtime);
+  const { entry, source } = message("large", 1_500_000);
+  const body = new Uint8Array(1_500_000).map((_, index) => index * 7);
+  const parts = [body.subarray(0, 700_000), body.subarray(700_000)];
+  const inMemory = { ...source, bodyParts: () => parts };
+  await Promise.all([
+    store.add({ entry, source: inMemory }),
+    store.add(message("small", 100)),
+    store.add({ entry: { ...entry, id: "other" }, source: inMemory }),
+  ]);
+  const others = (await tree(runtime)).filter((path) => !path.startsWith("segments/"));
+  assertEquals(others, ["version"]);
+  const check = async (store: QueueStore) => {
+    assertEquals(await ids(store), ["large", "other", "small"]);
+    for (const id of ["large", "other"]) {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of (await store.open(id)).openBody()) chunks.push(chunk.slice());
+      assert(concat(chunks).every((octet, index) => octet === body[index]));
+    }
+  };
+  await check(store);
+  await store.close();
+  await check(await open(runtime));
+});
+
 Deno.test("a segment and its journal are text that a person can read", async () => {
   const runtime = memoryRuntime();
   const store = await open(runtime);
