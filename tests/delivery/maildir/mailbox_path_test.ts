@@ -106,6 +106,25 @@ Deno.test("encodeFolderName() cuts long names apart at their hash", () => {
   assert(new TextEncoder().encode(encodeFolderName("字".repeat(200))).length <= 255);
 });
 
+Deno.test("mailboxPath() gives the same the second time, and when many came in between", () => {
+  const mailboxes = Array.from(
+    { length: 3000 },
+    (_, i) => ({ domain: `d${i % 7}`, user: `u${i}` }),
+  );
+  const paths = mailboxes.map(mailboxPath);
+  assertEquals(new Set(paths).size, mailboxes.length);
+  for (const [i, mailbox] of mailboxes.entries()) assertEquals(mailboxPath(mailbox), paths[i]);
+});
+
+Deno.test("mailboxPath() does not take one mailbox for another whose names join to the same", () => {
+  for (const mark of [" ", "/", "1 ", "", "\0", "2 a"]) {
+    const one = mailboxPath({ domain: `a${mark}b`, user: "c" });
+    const other = mailboxPath({ domain: "a", user: `b${mark}c` });
+    assertNotEquals(one, other);
+    assertEquals(other, `a/${encodeFolderName(`b${mark}c`)}`);
+  }
+});
+
 Deno.test("mailboxPath() stays within the root whatever the names hold", () => {
   fc.assert(fc.property(nasty, nasty, (domain, user) => {
     const path = mailboxPath({ domain, user });

@@ -95,6 +95,34 @@ Deno.test("prepare() refuses a body of another length than told, and leaves noth
   }
 });
 
+Deno.test("prepare() takes a body in memory part by part, however long they are", async () => {
+  const openBody = () => {
+    throw new Error("nobody should ask");
+  };
+  const line = "0123456789".repeat(7).concat("\r\n");
+  for (const lengths of [[], [1], [1, 1, 70_000, 3], [16_384, 16_384, 500], [200_000]]) {
+    const runtime = memoryRuntime();
+    const octets = encode(line.repeat(3000)).subarray(0, lengths.reduce((sum, n) => sum + n, 0));
+    let at = 0;
+    const parts = lengths.map((length) => octets.subarray(at, at += length));
+    const bodySize = octets.length;
+    const message = { ...source(""), bodySize, openBody, bodyParts: () => parts };
+    await deliver(agent(runtime), recipient(), message);
+    const found = Object.values(await tree(runtime.files, `${ALICE}/new`));
+    assertEquals(found, [stored(new TextDecoder().decode(octets))]);
+    // One that is not as long as it says is none.
+    const wrong = { ...message, bodySize: bodySize + 1 };
+    await assertRejects(() => agent(runtime).prepare(wrong, recipient("m2")), DeliveryError);
+    assertEquals(await names(runtime.files, `${ALICE}/tmp`), []);
+  }
+});
+
+Deno.test("prepare() reads a body as a stream where its source has no parts of it", async () => {
+  const runtime = memoryRuntime();
+  await deliver(agent(runtime), recipient(), { ...source(), bodyParts: () => null });
+  assertEquals(Object.values(await tree(runtime.files, `${ALICE}/new`)), [stored()]);
+});
+
 Deno.test("prepare() does not follow a body that never ends", async () => {
   const openBody = async function* () {
     for (;;) yield encode("more\r\n");
