@@ -30,7 +30,8 @@ const HANDSHAKE_FAILURE = Uint8Array.of(0x15, 3, 3, 0, 2, 2, 40);
 /** Milliseconds a dying stream waits for the write in flight: it may be the alert that tells why. */
 const LAST_WRITE = 1000;
 
-type Done = (error?: Error | null) => void;
+/** Is told how a call of a stream ended. */
+export type Done = (error?: Error | null) => void;
 
 /** Encrypted octets, between TLS and the socket. */
 export class TlsCarrier extends EventEmitter {
