@@ -68,7 +68,6 @@ export class MessageReport {
     const size = source.head.length + 2 + source.bodySize;
     const refusal = replies.every(({ code }) => code >= 400) ? replies[0] : undefined;
     if (refusal !== undefined) return this.refused(refusal, size);
-    // Of every message, so in the order of the log's line: see `event_json.ts`.
     this.#services.emit({
       type: "message.accepted",
       session: this.#client.id,
