@@ -38,7 +38,7 @@ function formatUsual(event: MtaEvent): string | null {
         `,"message":"${text(event.message)}","client":"${text(event.client)}"` +
         `,"identity":${textOrNull(identity)}` +
         `,"sender":"${text(event.sender)}","duration":${event.duration},"queued":${event.queued}` +
-        `,"recipients":[${recipients.map(textOrNull).join()}],"size":${event.size}` +
+        `,"recipients":[${texts(recipients)}],"size":${event.size}` +
         `,"subject":"${text(event.subject)}","tls":${textOrNull(tls)}}`;
     }
     case "message.done":
@@ -68,6 +68,12 @@ function text(given: string): string {
 
 function textOrNull(given: string | null): string {
   return given === null ? "null" : `"${text(given)}"`;
+}
+
+function texts(given: readonly string[]): string {
+  let listed = "";
+  for (const one of given) listed += listed === "" ? `"${text(one)}"` : `,"${text(one)}"`;
+  return listed;
 }
 
 /** What stands in JSON as it is. */
