@@ -172,7 +172,8 @@ export class CommandServer {
     } catch (error) {
       if (running.gone.aborted) return;
       const code = error instanceof ControlError ? error.code : "failed";
-      this.#send({ type: "failed", id, code, message: describeError(error) });
+      const message = error instanceof ControlError ? error.message : describeError(error);
+      this.#send({ type: "failed", id, code, message });
     }
   }
 }

@@ -8,7 +8,7 @@
 import type { MtaStatus } from "../mta_status.ts";
 import type { MetricFamily, MetricSample } from "../observe/open_metrics.ts";
 import type { Files } from "../runtime/runtime.ts";
-import type { StationStatus } from "./station_requests.ts";
+import type { StationStatus, WorkerStatus } from "./station_requests.ts";
 
 /** What a process knows of itself. */
 export interface ProcessFacts {
@@ -64,7 +64,8 @@ export function processFamilies(facts: ProcessFacts): MetricFamily[] {
 
 /** The numbers of a station; certificates by their files. */
 export function stationFamilies(status: StationStatus): MetricFamily[] {
-  const { version, runtime, queue, certificates } = status;
+  const { version, runtime, queue, certificates, workers = [] } = status;
+  const restarting = workers.filter(({ state }) => state === "restarting").length;
   return [
     {
       name: "yizhan_build",
@@ -83,6 +84,13 @@ export function stationFamilies(status: StationStatus): MetricFamily[] {
       status.reloadFailed === undefined ? 1 : 0,
     ),
     gauge("yizhan_stopping", "1 while the station stops.", status.stopping ? 1 : 0),
+    {
+      ...gauge("yizhan_workers", "Threads that serve, the first among them.", 0),
+      samples: [
+        { labels: { state: "running" }, value: 1 + countRunning(workers) },
+        { labels: { state: "restarting" }, value: restarting },
+      ],
+    },
     gauge("yizhan_listeners", "Listeners that take connections.", listening(status)),
     gauge(
       "yizhan_body_memory_bytes",
@@ -163,6 +171,10 @@ export async function obstaclesOf(
     }
   }
   return reasons;
+}
+
+function countRunning(workers: readonly WorkerStatus[]): number {
+  return workers.filter(({ state }) => state === "running").length;
 }
 
 function listening({ listeners }: Pick<MtaStatus, "listeners">): number {

@@ -24,6 +24,8 @@ export interface Needs {
   readonly env?: readonly string[];
   /** `statfs`: to see that the disk does not fill up; `uid`: whose folders are ours. */
   readonly sys: readonly ("statfs" | "uid")[];
+  /** Whether it starts itself again in threads, which read its own files, and share ports. */
+  readonly threads?: boolean;
 }
 
 /**
@@ -55,6 +57,7 @@ export type Permission =
   | { readonly name: "net"; readonly host?: string }
   | { readonly name: "run"; readonly command: string }
   | { readonly name: "env"; readonly variable?: string }
+  | { readonly name: "import"; readonly host: string }
   | { readonly name: "sys"; readonly kind?: "statfs" | "hostname" | "uid" };
 
 /** Whether all of this may be done without asking anybody. */
@@ -83,7 +86,9 @@ export function formatDenoCommand(needs: Needs, words: readonly string[]): strin
     // Deno has no way to write a comma that belongs to a path.
     return least.some((one) => one.includes(",")) ? `--allow-${name}` : `--allow-${name}=${least}`;
   });
-  return ["deno", "run", ...allow, thisProgram(), ...words].map(quote).join(" ");
+  // The configuration of a program that lies elsewhere says what is unstable in vain.
+  const unstable = needs.threads ? ["--unstable-net"] : [];
+  return ["deno", "run", ...unstable, ...allow, thisProgram(), ...words].map(quote).join(" ");
 }
 
 /** Whether a path lies in a folder, as far as can be seen without looking. */
@@ -114,7 +119,16 @@ function listPermissions(needs: Needs): Permission[] {
     ...(needs.run ?? []).map((command) => ({ name: "run" as const, command })),
     ...(needs.env ?? []).map((variable) => ({ name: "env" as const, variable })),
     ...needs.sys.map((kind) => ({ name: "sys" as const, kind })),
+    ...(needs.threads ? sources() : []),
   ];
+}
+
+/** What a thread has to read of the program: the first module of a process needs no permission, that of a thread does. */
+function sources(): Permission[] {
+  const root = new URL("../../", import.meta.url);
+  if (root.protocol !== "file:") return [{ name: "import", host: root.host }];
+  const folder = decodeURIComponent(root.pathname);
+  return [`${folder}src`, `${folder}deno.json`].map((path) => ({ name: "read", path }));
 }
 
 function absolute(path: string): string {
@@ -131,6 +145,8 @@ function subjectOf(needed: Permission): string {
       return needed.variable ?? "";
     case "sys":
       return needed.kind ?? "";
+    case "import":
+      return needed.host;
     case "read":
     case "write":
       return needed.path;

@@ -15,6 +15,7 @@ import { CommandError, EXIT } from "./exit.ts";
 import { thisRuntime } from "./machine.ts";
 import { isBelow, mayRead, type Needs, requirePermissions } from "./permissions.ts";
 import { describeFileError } from "./trouble.ts";
+import { countWorkers } from "./workers/worker_plans.ts";
 
 /** All that may say something; those that do shall go on doing so. */
 const VARIABLES = ["YIZHAN_CONFIG", ...ENVIRONMENT_KEYS.map(({ name }) => name)];
@@ -46,6 +47,7 @@ export function serveNeeds(loaded: LoadedConfig): Needs {
     run: ways.flatMap((via) => via.kind === "pipe" ? [via.program] : []),
     env: VARIABLES.filter((name) => CONFIG_MACHINE.environment(name) !== undefined),
     sys: config.drop.enabled ? ["statfs", "uid"] : ["statfs"],
+    threads: countWorkers(config, thisRuntime().network, () => {}) > 1,
   };
 }
 

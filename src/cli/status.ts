@@ -114,6 +114,7 @@ export function formatStatus(status: StationStatus, { now, mail, changed }: Stat
     ...formatListeners([...status.listeners.map(describeListener), ...describeMonitor(status)]),
     "",
     ...describeQueue(status, mail, now),
+    ...describeWorkers(status),
     ...status.certificates.map(({ file, expires }) => {
       const day = new Date(expires).toISOString().slice(0, 10);
       const left = expires < now ? "expired" : `for ${formatSpan(expires - now)}`;
@@ -171,6 +172,17 @@ function describeQueue({ queue }: StationStatus, mail: MailCount | null, now: nu
       formatVisible(`${reply.code} ${reply.lines.join(" ")}`, 200)
     ),
   ];
+}
+
+/** Who serves beside the first, where anybody does: what is said above is of all. */
+function describeWorkers({ workers }: StationStatus): string[] {
+  if (workers === undefined) return [];
+  const threads = workers.filter(({ state }) => state !== "leftover");
+  const restarting = threads.filter(({ state }) => state === "restarting").map(({ name }) => name);
+  const leftovers = workers.filter(({ state }) => state === "leftover").map(({ name }) => name);
+  const ill = restarting.length === 0 ? "" : `; ${restarting.join(", ")} being started again`;
+  const old = leftovers.length === 0 ? "" : `; delivering what was ${leftovers.join(", ")}`;
+  return [`Workers: ${threads.length + 1}${ill}${old}.`];
 }
 
 /** `3 days`, `2 hours`, `5 min`, `10 s`: the largest unit, rounded down. */

@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { ControlLine, JsonObject } from "../../admin/control_protocol.ts";
+import { ControlError, type ControlLine, type JsonObject } from "../../admin/control_protocol.ts";
 import type { ControlCommand } from "../../admin/control_server.ts";
 import { queueCommands } from "../../admin/queue_requests.ts";
 import { traceCommands } from "../../admin/trace_requests.ts";
@@ -17,6 +17,7 @@ import type { EventSink } from "../../events.ts";
 import { type Mta, type PreparedReload, startMta } from "../../mta.ts";
 import type { MtaOptions } from "../../mta_options.ts";
 import type { Runtime, TlsCertificate } from "../../runtime/runtime.ts";
+import { describeError, explainFailure } from "../trouble.ts";
 import type { MemberPlan } from "./messages.ts";
 
 /** What it is made of, beside a plan. */
@@ -89,11 +90,16 @@ export class MemberStation {
   }
 }
 
-/** A command that says nothing but that it is done. */
-function doing(act: (request: JsonObject) => void | Promise<void>): ControlCommand {
+/** A command that says nothing but that it is done, or in words why not. */
+export function doing(act: (request: JsonObject) => void | Promise<void>): ControlCommand {
   // deno-lint-ignore require-yield
   return async function* (request) {
-    await act(request);
+    try {
+      await act(request);
+    } catch (error) {
+      const message = explainFailure("cannot serve", error)?.message ?? describeError(error);
+      throw new ControlError("failed", message, { cause: error });
+    }
     return {};
   };
 }
@@ -107,7 +113,7 @@ async function optionsOf(
     path: users,
     domains,
     onChange: () => say("users reloaded", false),
-    onTrouble: (error) => say(`the users stay as they were: ${error}`, true),
+    onTrouble: (error) => say(`the users stay as they were: ${describeError(error)}`, true),
   });
   return { ...options, runtime, directory, onEvent, onTurn };
 }

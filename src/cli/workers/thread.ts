@@ -65,7 +65,7 @@ export const startThread: ThreadStarter = (name, { onMessage, onEnd }) => {
   worker.onerror = (event) => {
     // Else it would be the end of the process.
     event.preventDefault();
-    end(event.message);
+    end(inOneLine(event.message));
   };
   // Bun tells of an end without an error too.
   worker.addEventListener("close", () => end("it has ended"));
@@ -77,6 +77,12 @@ export const startThread: ThreadStarter = (name, { onMessage, onEnd }) => {
     },
   };
 };
+
+/** Bun shows the source too, above a line of what happened. */
+function inOneLine(message: string): string {
+  const lines = message.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  return lines.find((line) => line.startsWith("error:")) ?? lines[0] ?? "nobody knows why";
+}
 
 /** The other end, in the thread itself. @param onMessage is given what is sent to it. */
 export function joinStarter(onMessage: (message: unknown) => void): (message: unknown) => void {

@@ -113,9 +113,9 @@ export function countWorkers(
     return 1;
   }
   if (canShare) return workers;
-  const remedy = typeof Deno === "undefined"
-    ? "this system cannot share a port among threads"
-    : "several need deno run --unstable-net, to share a port";
-  warn(`workers: ${workers}: ${remedy}; one works`);
+  const reason = typeof Deno === "undefined"
+    ? "threads cannot share a port on this system"
+    : "Deno lets threads share a port with --unstable-net only (deno run --unstable-net …)";
+  warn(`workers: ${workers}: ${reason}; one works`);
   return 1;
 }

@@ -15,6 +15,7 @@ import type { WorkerStatus } from "../../admin/station_requests.ts";
 import type { EventSink } from "../../events.ts";
 import type { MtaStatus } from "../../mta_status.ts";
 import type { Runtime, TlsCertificate } from "../../runtime/runtime.ts";
+import { CommandError, EXIT } from "../exit.ts";
 import type { Output } from "../line_output.ts";
 import { describeError } from "../trouble.ts";
 import { MemberStation } from "./member_station.ts";
@@ -65,7 +66,7 @@ export interface Prepared {
 const PATIENCE = 2000;
 
 /** Milliseconds between two looks whether what was left over is delivered. */
-const LOOK = 5000;
+const LOOK = 2000;
 
 /** What is common to a thread and a leftover. */
 interface Member {
@@ -210,7 +211,11 @@ export class WorkerPool {
       restart: (why) => worker.restart(why),
       stop: (grace) => worker.stop(grace),
     });
-    await worker.start();
+    await worker.start().catch((error) => {
+      throw new CommandError(EXIT.unavailable, `${name}: ${describeError(error)}`, {
+        cause: error,
+      });
+    });
   }
 
   async #leftover(index: number): Promise<void> {

@@ -18,7 +18,7 @@ import type { Output } from "../line_output.ts";
 import { EventLog, formatterOf } from "../log_output.ts";
 import { serverRuntime } from "../machine.ts";
 import { startTelemetry, type Telemetry } from "../telemetry.ts";
-import { MemberStation } from "./member_station.ts";
+import { doing, MemberStation } from "./member_station.ts";
 import type { FromThread, MemberMetrics, MemberStart, ToThread } from "./messages.ts";
 import { joinStarter } from "./thread.ts";
 
@@ -59,14 +59,8 @@ class ThreadedStation {
 
   constructor(ends: WorkerEnds) {
     this.#ends = ends;
-    // deno-lint-ignore no-this-alias
-    const worker = this;
     this.commands = {
-      // deno-lint-ignore require-yield
-      async *start(request) {
-        await worker.#start(request as unknown as MemberStart);
-        return {};
-      },
+      start: doing((request) => this.#start(request as unknown as MemberStart)),
     };
   }
 
