@@ -142,7 +142,8 @@ export class SegmentJournal {
   constructor(place: JournalPlace, count: number) {
     this.#place = place;
     this.#count = count;
-    this.#group = new GroupCommit((lines) => this.#commit(lines));
+    // Written when it is synced: after one that failed the next is to go to another file.
+    this.#group = new GroupCommit((lines) => Promise.resolve({ sync: () => this.#commit(lines) }));
   }
 
   /** Octets written since the start. */

@@ -14,11 +14,11 @@
  * @module
  */
 
-import type { Clock, FileHandle, Files, Random } from "../../runtime/runtime.ts";
+import { type Clock, errorCode, type Files, type Random } from "../../runtime/runtime.ts";
 import { encode } from "../../bytes.ts";
-import { AppendFile } from "./append_file.ts";
 import type { Folders } from "./folders.ts";
 import { GroupCommit, type WrittenGroup } from "./group_commit.ts";
+import { LogFile, type LogHandle } from "./log_file.ts";
 import {
   formatSegmentHeader,
   formatSegmentNumber,
@@ -72,7 +72,7 @@ export interface Placing {
 interface Written {
   readonly current: Current;
   /** By which it is written, and synced. */
-  readonly handle: FileHandle;
+  readonly handle: LogHandle;
   readonly group: readonly Placing[];
   /** Those that cannot be written for what they are themselves. */
   readonly failed: Map<Placing, unknown>;
@@ -83,7 +83,7 @@ interface Written {
 /** The segment that is written, and how long it is. */
 interface Current {
   readonly segment: Segment;
-  readonly file: AppendFile;
+  readonly file: LogFile;
   /** Its first line, until that is written: in one write with the first records, so that a crash leaves both or neither. */
   header: Uint8Array;
   /** Octets, the first line included. */
@@ -93,11 +93,8 @@ interface Current {
 /** Octets gathered at most before they are written. */
 const GATHER = 256 * 1024;
 
-/** Octets written at once: what is written into the page cache at a time without waiting. */
-const SLICE = 64 * 1024;
-
 /** Groups that are synced at once at most. */
-const SYNCS = 3;
+const SYNCS = 2;
 
 /** Octets of the first line of a segment at most. */
 const LONGEST_HEADER = 256;
@@ -140,15 +137,18 @@ export class SegmentWriter {
     if (this.#isFull()) this.#end();
     const current = this.#current ??= await this.#open();
     const { segment, file } = current;
-    const handle = await file.take();
+    const handle = file.take();
     const written: Written = { current, handle, group, failed: new Map(), kept: new Set() };
     // It must not be taken for done before those in the group are in it.
     segment.pending++;
     try {
+      let room = current.header.length;
+      for (const { draft } of group) room += draft.room;
+      await file.prepare(handle, room);
       for (let done = 0; done < group.length;) {
         const batch = takeBatch(group, done);
         done += batch.length;
-        await writeSlices(handle, this.#gather(written, batch));
+        await file.write(handle, this.#gather(written, batch));
       }
     } catch (error) {
       await this.#fail(written);
@@ -160,7 +160,7 @@ export class SegmentWriter {
   async #sync(written: Written): Promise<void> {
     const { current: { segment }, handle, group, failed } = written;
     try {
-      await handle.sync();
+      await handle.file.sync();
     } catch (error) {
       await this.#fail(written);
       throw error;
@@ -240,14 +240,17 @@ export class SegmentWriter {
     const opened = clock.now();
     const header = encode(formatSegmentHeader(nonce, opened));
     const journal = new SegmentJournal({ files, folders, folder, number, nonce }, 0);
-    const file = await AppendFile.create(files, path);
+    let file: LogFile | null = null;
     try {
+      file = await LogFile.create(files, path, SYNCS);
       await journal.create();
       await folders.sync(folder);
     } catch (error) {
-      file.close();
+      file?.close();
       await journal.close();
-      for (const left of [path, ...journal.paths]) await files.remove(left).catch(() => {});
+      // What is there already is not ours.
+      const made = errorCode(error) === "EEXIST" && file === null ? [] : [path, ...journal.paths];
+      for (const left of made) await files.remove(left).catch(() => {});
       throw error;
     }
     const segment: Segment = {
@@ -294,11 +297,4 @@ function takeBatch(group: readonly Placing[], start: number): readonly Placing[]
     if (octets > GATHER && end > start) return group.slice(start, end);
   }
   return start === 0 ? group : group.slice(start);
-}
-
-async function writeSlices(file: FileHandle, octets: Uint8Array): Promise<void> {
-  if (octets.length > GATHER) return await file.write(octets); // in a thread of its own
-  for (let at = 0; at < octets.length; at += SLICE) {
-    await file.write(octets.subarray(at, at + SLICE));
-  }
 }
