@@ -164,6 +164,7 @@ class MaildirDelivery implements LocalDelivery {
         folder: `${folder}/new`,
         name: this.#name(path, file, source, recipient),
         size: file.size,
+        repeatable: source.received !== undefined,
         reservation,
       });
     } catch (error) {

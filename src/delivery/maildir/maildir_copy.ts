@@ -21,6 +21,8 @@ export interface MaildirCopyParts {
   readonly name: string;
   /** Octets of the file. */
   readonly size: number;
+  /** Whether the delivery may have been made before, under the same name. */
+  readonly repeatable: boolean;
   /** Where the mailbox has a quota. */
   readonly reservation: Reservation | null;
 }
@@ -72,7 +74,8 @@ export class MaildirCopy implements PreparedDelivery {
 
   /** Whether it is one message more now, and not the twin of one that lies there. */
   async #showAndTell(): Promise<boolean> {
-    const twin = await this.#parts.disk.exists(this.#published);
+    const { disk, repeatable } = this.#parts;
+    const twin = repeatable && await disk.exists(this.#published);
     await this.#show();
     return !twin;
   }

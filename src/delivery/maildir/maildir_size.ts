@@ -54,21 +54,83 @@ export function exceeds(usage: Usage, more: Usage, quota: Quota): boolean {
 
 /** Reads a `maildirsize` file; `null` when it is none, torn or empty. */
 export function parseMaildirSize(text: string): MaildirSize | null {
-  const lines = text.split("\n");
-  // The part after the last line end: an entry being written, or nothing.
-  if (lines.pop() !== "" || lines.length < 2) return null;
-  const [quota = "", ...rest] = lines;
+  const end = text.indexOf("\n");
+  const lines = new NumberReader(text, end + 1);
   let bytes = 0;
   let messages = 0;
-  for (const line of rest) {
-    const entry = /^\s*(-?\d{1,15})\s+(-?\d{1,15})\s*$/.exec(line);
-    if (entry === null) return null;
-    bytes += Number(entry[1]);
-    messages += Number(entry[2]);
+  let entries = 0;
+  // It is read for each delivery and may have hundreds of lines: a regular expression for each would cost more than
+  // the delivery. What is after the last line end is an entry being written, or nothing.
+  for (; !lines.ended; entries++) {
+    bytes += lines.number();
+    if (!lines.blanks()) return null;
+    messages += lines.number();
+    if (!lines.lineEnd()) return null;
   }
-  if (bytes < 0 || messages < 0) return null;
-  return { quota: quota.trim(), bytes, messages, entries: rest.length };
+  // What is no number has made the sums none.
+  if (entries === 0 || !(bytes >= 0 && messages >= 0)) return null;
+  return { quota: text.slice(0, end).trim(), bytes, messages, entries };
 }
+
+/** Most digits of a number: more are no count of anything. */
+const MAX_DIGITS = 15;
+
+/** Whole numbers in a text, with blanks around them. */
+class NumberReader {
+  readonly #text: string;
+  #at: number;
+
+  constructor(text: string, at: number) {
+    this.#text = text;
+    this.#at = at;
+  }
+
+  get ended(): boolean {
+    return this.#at === this.#text.length;
+  }
+
+  /** The next number; NaN when something else is there. */
+  number(): number {
+    this.blanks();
+    const negative = this.#code() === MINUS;
+    if (negative) this.#at++;
+    const start = this.#at;
+    let value = 0;
+    for (let digit; (digit = this.#code() - ZERO) >= 0 && digit <= 9; this.#at++) {
+      value = value * 10 + digit;
+    }
+    const digits = this.#at - start;
+    if (digits === 0 || digits > MAX_DIGITS) return NaN;
+    return negative ? -value : value;
+  }
+
+  /** Passes over a line end; `false` when something else is there. */
+  lineEnd(): boolean {
+    this.blanks();
+    if (this.#code() !== LF) return false;
+    this.#at++;
+    return true;
+  }
+
+  /** Passes over blanks; whether there were any. */
+  blanks(): boolean {
+    const start = this.#at;
+    for (let code; (code = this.#code()) === SPACE || code === TAB || code === CR;) this.#at++;
+    return this.#at > start;
+  }
+
+  /** NaN behind the end. */
+  #code(): number {
+    return this.#text.charCodeAt(this.#at);
+  }
+}
+
+const TAB = 0x09;
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const MINUS = 0x2d;
+const ZERO = 0x30;
 
 /** The `maildirsize` of one mailbox. */
 export class MaildirSizeFile {

@@ -61,6 +61,13 @@ Deno.test("parseMaildirSize() gives null for what cannot be believed", () => {
       "1000S\n1e3 1\n",
       "1000S\n\n",
       `1000S\n${"9".repeat(30)} 1\n`,
+      "1000S\n1 1\nx 1\n2 1\n",
+      "1000S\n1 1 1\n",
+      "1000S\n5 5\n1-1\n",
+      "1000S\n- 1\n",
+      "1000S\n1\n1\n",
+      "1000S\n1 1\n2 2",
+      "1000S",
     ]
   ) assertEquals(parseMaildirSize(text), null, JSON.stringify(text));
 });
