@@ -12,7 +12,7 @@
  * @module
  */
 
-import { decode, encode, isAscii, utf8Fits } from "./bytes.ts";
+import { isAscii, solid, utf8Fits } from "./bytes.ts";
 import { formatIp, parseIp } from "./net_address.ts";
 
 /** A mailbox. */
@@ -140,7 +140,7 @@ function parsePlainDomain(text: string): string | null {
   if (known !== undefined) return known;
   if (!isAscii(text) || !hasSoundLabels(text)) return null;
   if (DOMAINS.size === MAX_DOMAINS) DOMAINS.clear();
-  const written = decode(encode(text));
+  const written = solid(text);
   const domain = written.toLowerCase();
   DOMAINS.set(written, domain);
   return domain;

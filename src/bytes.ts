@@ -86,6 +86,14 @@ export function decodeStrict(bytes: Uint8Array): string | null {
   }
 }
 
+/**
+ * The same text in one piece. What was put together of pieces, or cut out of a longer text, the runtime keeps
+ * as a note on how; who keeps it for long, or makes octets of it often, had better have the text itself.
+ */
+export function solid(text: string): string {
+  return decode(encode(text));
+}
+
 /** One array holding all the parts, in order. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   return fill(new Uint8Array(lengthOf(parts)), parts);

@@ -442,9 +442,9 @@ function formatPath(address: Address | null): string {
   return address === null ? "<>" : formatAddress(address);
 }
 
-const SENDER_OK = reply(250, "2.1.0", "sender OK");
-const RECIPIENT_OK = reply(250, "2.1.5", "recipient OK");
-const GO_AHEAD = reply(354, undefined, "go ahead; end with a dot on a line of its own");
+const SENDER_OK = fixedReply(250, "2.1.0", "sender OK");
+const RECIPIENT_OK = fixedReply(250, "2.1.5", "recipient OK");
+const GO_AHEAD = fixedReply(354, undefined, "go ahead; end with a dot on a line of its own");
 const TOO_MANY_LARGE = reply(451, "4.3.2", "too many large messages at once: try again later");
 /** Mailboxes that one message may go to. */
 const MAX_COPIES = 10_000;

@@ -15,7 +15,7 @@ import {
   parseDomain,
   toAsciiDomain,
 } from "../address.ts";
-import { encodeBrief, isPrintable } from "../bytes.ts";
+import { encodeBrief, isPrintable, solid } from "../bytes.ts";
 
 import { canonicalIp, parseIp } from "../net_address.ts";
 import type { TlsInfo } from "../runtime/runtime.ts";
@@ -125,7 +125,8 @@ export class ReceivedStamp {
     this.#last = trace;
     this.#lines = lines;
     this.#by = `by ${word(trace.by)} with ${word(trace.protocol)} id `;
-    this.#begun = `${formatField("Received", lines.join("\n\t"))}\r\n\t${this.#by}`;
+    const top = formatField("Received", lines.join("\n\t"));
+    this.#begun = solid(`${top}\r\n\t${this.#by}`);
   }
 
   /** The field, of lines that need no folding. */

@@ -10,8 +10,7 @@
  */
 
 import type { Command } from "./command.ts";
-import { type Reply, reply } from "./reply.ts";
-import { answer } from "./server_state.ts";
+import { fixedReply, type Reply, reply } from "./reply.ts";
 import type { SessionCore } from "./session_core.ts";
 import { data } from "./verbs/body.ts";
 import { hello } from "./verbs/hello.ts";
@@ -52,7 +51,7 @@ export function dispatchCommand(
     case "ETRN":
       return core.idleResult(etrn(command.domain, state));
     case "QUIT":
-      return core.close(reply(221, "2.0.0", "bye"), true);
+      return core.close(BYE, true);
     case "not-smtp":
       core.fault("not-smtp", command.protocol);
       return core.close(reply(521, "5.5.1", "this is an SMTP server"));
@@ -104,4 +103,5 @@ function invalidCommand(core: SessionCore, refusal: Reply, name: string): void {
   core.say(refusal);
 }
 
-const OK = answer(250, "2.0.0", "OK");
+const OK = { reply: fixedReply(250, "2.0.0", "OK") };
+const BYE = fixedReply(221, "2.0.0", "bye");
