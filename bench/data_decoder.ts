@@ -1,9 +1,10 @@
 /**
  * How fast DATA is decoded, beside the decoder of npm's smtp-server in the same run.
  *
- * Ours checks for bare CR and LF, which the peer does not. Both get the same message in chunks of
+ * Ours checks for bare CR and LF, which the peer does not. It is shown with the scanner in WebAssembly SIMD that it takes
+ * where it can, in both modes, and with the one in TypeScript that it falls back to. All get the same message in chunks of
  * 64 KiB, a fresh copy for each run made outside the timed part (ours moves octets in place), and take
- * turns run by run, so that what else the machine does hits both alike. Each must give the content
+ * turns run by run, so that what else the machine does hits all alike. Each must give the content
  * that went in, or the program fails.
  *
  *     deno run --no-prompt bench/data_decoder.ts [--quick] [--json]
@@ -14,13 +15,20 @@
 // deno-lint-ignore no-import-prefix -- the peer is of no use to anything but this file
 import { SMTPStream } from "npm:smtp-server@3.21.6/lib/smtp-stream.js";
 import { encode } from "../src/bytes.ts";
-import { DataDecoder } from "../src/smtp/data_decoder.ts";
+import { DataDecoder, type DataDecoderOptions } from "../src/smtp/data_decoder.ts";
+import { scanData } from "../src/smtp/data_scan.ts";
 
 const CHUNK = 64 * 1024;
+
+/** Times the peer's speed that we want to reach; on messages full of dots, where it is slow, the second. */
+const GOAL = 4;
+const DOTS_GOAL = 100;
 
 /** A message as it goes over the wire, and the octets of content in it. */
 interface Corpus {
   readonly name: string;
+  /** Times the peer's speed. */
+  readonly goal: number;
   readonly wire: Uint8Array;
   readonly content: number;
 }
@@ -35,8 +43,8 @@ interface Rates {
   readonly highest: number;
 }
 
-const ours = (newlines: "strict" | "normalize"): Decoder => (chunks) => {
-  const decoder = new DataDecoder({ newlines });
+const ours = (options: DataDecoderOptions): Decoder => (chunks) => {
+  const decoder = new DataDecoder(options);
   let content = 0;
   for (const bytes of chunks) {
     const cursor = { bytes, at: 0, end: bytes.length };
@@ -65,8 +73,9 @@ const peer: Decoder = (chunks) =>
   });
 
 const decoders: readonly [name: string, decoder: Decoder][] = [
-  ["strict", ours("strict")],
-  ["normalize", ours("normalize")],
+  ["strict", ours({ newlines: "strict" })],
+  ["normalize", ours({ newlines: "normalize" })],
+  ["without SIMD", ours({ newlines: "strict", scanner: scanData })],
   ["smtp-server", peer],
 ];
 
@@ -92,7 +101,8 @@ function corpus(name: string, size: number, line: (random: () => number) => stri
   }
   parts.push(name === "endless line" ? "\r\n.\r\n" : ".\r\n");
   const wire = encode(parts.join(""));
-  return { name, wire, content: wire.length - stuffed - 3 };
+  const goal = stuffed > 0 ? DOTS_GOAL : GOAL;
+  return { name, goal, wire, content: wire.length - stuffed - 3 };
 }
 
 function corpora(size: number): Corpus[] {
@@ -159,7 +169,9 @@ if (!json) {
   );
   console.log(`Deno ${Deno.version.deno}; ratio: strict to smtp-server 3.21.6\n`);
   console.log(
-    ["", ...decoders.map(([name]) => name), "ratio"].map((cell) => cell.padEnd(22)).join(""),
+    ["", ...decoders.map(([name]) => name), "ratio", "goal"].map((cell) => cell.padEnd(22)).join(
+      "",
+    ),
   );
 }
 for (const subject of corpora(size)) {
@@ -167,10 +179,21 @@ for (const subject of corpora(size)) {
   const ratio = Number((rates["strict"]!.median / rates["smtp-server"]!.median).toFixed(1));
   if (json) {
     console.log(
-      JSON.stringify({ bench: "data_decoder", corpus: subject.name, unit: "MB/s", rates, ratio }),
+      JSON.stringify({
+        bench: "data_decoder",
+        corpus: subject.name,
+        unit: "MB/s",
+        rates,
+        ratio,
+        goal: subject.goal,
+      }),
     );
   } else {
     const cells = Object.values(rates).map((r) => `${r.median} (${r.lowest}-${r.highest})`);
-    console.log([subject.name, ...cells, `${ratio}`].map((cell) => cell.padEnd(22)).join(""));
+    console.log(
+      [subject.name, ...cells, `${ratio}`, `${subject.goal}`].map((cell) => cell.padEnd(22)).join(
+        "",
+      ),
+    );
   }
 }
