@@ -18,7 +18,7 @@ import type { Destinations } from "../routing/expand.ts";
 import type { Resolution } from "../routing/router.ts";
 import type { TlsInfo } from "../runtime/runtime.ts";
 import type { MailParameters, RcptParameters } from "../smtp/parameters.ts";
-import { describeReply, type Reply, reply } from "../smtp/reply.ts";
+import { describeReply, fixedReply, type Reply, reply } from "../smtp/reply.ts";
 import type { ServerAnswer } from "../smtp/server_event.ts";
 import { isPending, type Soon, whenKnown } from "../soon.ts";
 import { ReceivedStamp } from "../message/received.ts";
