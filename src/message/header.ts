@@ -81,19 +81,6 @@ function endOfName(head: Uint8Array, start: number, end: number): number {
   return colon < end && head[colon] === COLON ? at : start;
 }
 
-/** How many fields a head has, without taking it apart. */
-export function countFields(head: Uint8Array): number {
-  let count = 0;
-  for (let at = 0; at < head.length;) {
-    const first = head[at];
-    if (first !== 0x20 && first !== 0x09) count++;
-    const end = head.indexOf(0x0a, at);
-    if (end === -1) break;
-    at = end + 1;
-  }
-  return count;
-}
-
 /** The octets of the fields, one after another. The empty line that ends them is the caller's. */
 export function formatFields(fields: readonly RawField[]): Uint8Array {
   return concat(fields.map((field) => field.raw));
