@@ -141,6 +141,36 @@ Deno.test("workers: after kill -9 all that was accepted is there, and fewer work
   assertEquals(new Set(done.map(({ message }) => message)).size, ids.length);
 });
 
+permissionTest(
+  "workers: one that dies is told of, started again, and finds what it had",
+  async () => {
+    await using site = await Site.make();
+    const death = `${site.path}/death`;
+    const { program, ports: [port = 0] } = await site.start(KEEPING, {
+      script: new URL("./workers/mortal_entry.ts", import.meta.url).pathname,
+      env: { TEST_DEATH: death },
+    });
+    await using _ = program;
+    await sendMany(port, "x@elsewhere.test");
+    const before = (await list(site)).map(({ id }) => id);
+    assert(ofSecond(before).length > 0);
+    await Deno.writeTextFile(death, "");
+    assertMatch(
+      await program.stdoutLine(/"type":"internal\.error"/),
+      /"it has ended \(.*the thread has had enough\), and is started again".*"where":"worker 1"/,
+    );
+    await program.stdoutLine(/"type":"queue\.opened".*\/w1"/);
+    // It is asked as soon as it serves.
+    let after: typeof before | null = null;
+    while (after === null) {
+      after = await list(site).then((all) => all.map(({ id }) => id), () => null);
+    }
+    assertEquals(after.sort(), before.sort());
+    await sendMany(port, "x@elsewhere.test");
+    assertEquals((await list(site)).length, 2 * CONNECTIONS);
+  },
+);
+
 Deno.test("workers: a reload is for all of them, or for none", async () => {
   await using site = await Site.make();
   const { program, ports: [port = 0] } = await site.start({ workers: 2 });
