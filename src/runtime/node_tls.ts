@@ -72,10 +72,10 @@ class TlsConnection implements Connection {
     this.#plain = plain;
     this.#carrier = carrier;
     this.#socket = socket;
-    carrier.demand = false;
+    carrier.want(0);
     socket.on("data", (chunk: Uint8Array) => {
       this.#chunks.push(chunk);
-      carrier.demand = false;
+      carrier.want(0);
       this.#wakeRead?.();
     });
     socket.on("end", () => {
@@ -95,7 +95,7 @@ class TlsConnection implements Connection {
       if (this.#over) throw this.#reason();
       await new Promise<void>((resolve) => {
         this.#wakeRead = resolve;
-        this.#carrier.demand = true;
+        this.#carrier.want(into.length);
       });
       this.#wakeRead = null;
     }

@@ -7,7 +7,7 @@
  *
  * Deno's TLS swallows whatever its stream offers, however much its own reader lags behind. So the
  * back-pressure is made here: after the handshake the socket is read only while somebody waits for
- * plaintext (`demand`), by small reads while little comes and large ones while much does.
+ * plaintext ({@link TlsCarrier.want}), at once as much as there is room for.
  *
  * @module
  */
@@ -20,6 +20,10 @@ import type { Connection } from "./runtime.ts";
 
 const SMALL_READ = 4 * 1024;
 const LARGE_READ = 64 * 1024;
+
+/** Large buffers nobody reads into. To make one anew costs more than to read into it. */
+const spare: Uint8Array[] = [];
+const MOST_SPARE = 16;
 
 /**
  * A fatal handshake_failure alert (RFC 8446 §6): Deno's TLS gives up on a client's first flight
@@ -47,10 +51,9 @@ export class TlsCarrier extends EventEmitter {
   errored: Error | null = null;
   readonly #plain: Connection;
   #received: Uint8Array | null;
-  /** One for all reads: TLS has copied what it was given when it is asked for more. */
-  #buffer: Uint8Array = new Uint8Array(SMALL_READ);
+  readonly #small: Uint8Array = new Uint8Array(SMALL_READ);
   #flowing = false;
-  #demand = true;
+  #wanted = SMALL_READ;
   #reading = false;
   #ended = false;
   #wrote = false;
@@ -70,9 +73,9 @@ export class TlsCarrier extends EventEmitter {
     return this as unknown as Duplex;
   }
 
-  /** Whether plaintext is waited for. Set while the handshake lasts. */
-  set demand(demand: boolean) {
-    this.#demand = demand;
+  /** How many octets of plaintext somebody waits for; 0: nobody does. The handshake waits for some. */
+  want(octets: number): void {
+    this.#wanted = octets;
     this.#pull();
   }
 
@@ -152,37 +155,35 @@ export class TlsCarrier extends EventEmitter {
   }
 
   #pull(): void {
-    if (!this.#flowing || !this.#demand) return;
+    if (!this.#flowing || this.#wanted === 0) return;
     if (this.#reading || this.#ended || this.destroyed) return;
     this.#reading = true;
     const received = this.#received;
     if (received !== null) {
       this.#received = null;
       // TLS may still be making itself.
-      return nextTick(() => this.#give(received));
+      return nextTick(() => {
+        this.#give(received);
+        this.#pull();
+      });
     }
-    const buffer = this.#buffer;
+    const buffer = this.#wanted <= SMALL_READ
+      ? this.#small
+      : spare.pop() ?? new Uint8Array(LARGE_READ);
     this.#plain.read(buffer).then((length) => {
       this.#give(length === null ? null : buffer.subarray(0, length));
+      if (buffer !== this.#small && spare.length < MOST_SPARE) spare.push(buffer);
+      this.#pull();
     }, (error) => this.destroy(error));
   }
 
+  /** What TLS is given it has copied before it returns. */
   #give(octets: Uint8Array | null): void {
-    this.#reading = false;
-    if (this.destroyed) return;
-    if (octets === null) {
-      this.#ended = true;
-      this.emit("end");
-      return;
+    if (!this.destroyed) {
+      this.#ended = octets === null;
+      if (octets === null) this.emit("end");
+      else this.emit("data", octets);
     }
-    this.emit("data", octets);
-    this.#fitBuffer(octets.length);
-    this.#pull();
-  }
-
-  #fitBuffer(length: number): void {
-    const size = this.#buffer.length;
-    if (length === size && size < LARGE_READ) this.#buffer = new Uint8Array(LARGE_READ);
-    else if (length < SMALL_READ && size > SMALL_READ) this.#buffer = new Uint8Array(SMALL_READ);
+    this.#reading = false;
   }
 }

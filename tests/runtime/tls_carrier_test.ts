@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { nextTick } from "node:process";
 import { type Connection, SystemError } from "../../src/runtime/runtime.ts";
 import { TlsCarrier } from "../../src/runtime/tls_carrier.ts";
@@ -6,9 +6,12 @@ import { TlsCarrier } from "../../src/runtime/tls_carrier.ts";
 /** A socket whose every call waits until the test has it settled, and is noted. */
 class SlowSocket {
   readonly calls: string[] = [];
+  /** Where the last read goes. */
+  into: Uint8Array = new Uint8Array(0);
   readonly #pending: PromiseWithResolvers<number | null>[] = [];
 
   read(into: Uint8Array): Promise<number | null> {
+    this.into = into;
     return this.#call(`read ${into.length}`).then((length) => {
       if (length !== null) into.fill(7, 0, length);
       return length;
@@ -73,11 +76,11 @@ Deno.test("TlsCarrier reads while TLS takes it and somebody waits for it, not el
   const { socket, carrier, events } = make();
   assertEquals(socket.calls, []);
   carrier.resume();
-  carrier.demand = false;
+  carrier.want(0);
   await socket.settle(9);
   assertEquals([socket.calls, events], [["read 4096"], [9]]);
   carrier.pause();
-  carrier.demand = true;
+  carrier.want(1);
   assertEquals(socket.calls.length, 1);
   carrier.resume();
   assertEquals(socket.calls.length, 2);
@@ -88,11 +91,32 @@ Deno.test("TlsCarrier reads while TLS takes it and somebody waits for it, not el
   assertEquals([socket.calls.length, events], [2, [9, "end"]]);
 });
 
-Deno.test("TlsCarrier reads much at once while much comes", async () => {
+Deno.test("TlsCarrier reads much at once where much is waited for", async () => {
   const { socket, carrier } = make();
   carrier.resume();
-  for (const length of [4096, 65536, 4096, 4095]) await socket.settle(length);
-  assertEquals(socket.calls, [4096, 65536, 65536, 65536, 4096].map((size) => `read ${size}`));
+  for (const wanted of [4097, 65536, 1, 4096]) {
+    carrier.want(wanted);
+    await socket.settle(1);
+  }
+  assertEquals(socket.calls, [4096, 65536, 65536, 4096, 4096].map((size) => `read ${size}`));
+});
+
+Deno.test("TlsCarrier reads into no buffer that another reads into", async () => {
+  const [first, second] = [make(), make()];
+  const used: ArrayBufferLike[] = [];
+  for (const { carrier, socket } of [first, second]) {
+    carrier.resume();
+    carrier.want(65536);
+    await socket.settle(1);
+    used.push(socket.into.buffer);
+  }
+  assertEquals(new Set(used).size, 2);
+  // It is free once it has been read.
+  first.carrier.want(0);
+  await first.socket.settle(1);
+  second.carrier.want(65536);
+  await second.socket.settle(1);
+  assert(used.includes(second.socket.into.buffer));
 });
 
 Deno.test("TlsCarrier gives what was received before what the socket gives, and not at once", async () => {
