@@ -1,0 +1,42 @@
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { concat, decode, encode } from "../../src/bytes.ts";
+import { Head } from "../../src/message/head.ts";
+import { findField, makeField, parseFields } from "../../src/message/header.ts";
+import { countReceived } from "../../src/message/received.ts";
+
+/** Heads near to sound ones: names in any case, folded values, line ends that are none. */
+const octets = fc.array(
+  fc.oneof(
+    fc.constantFrom("Received: a\r\n", "RECEIVED : b\r\n\tc\r\n", "X-Received: d\r\n", "To: e\r\n"),
+    fc.constantFrom("Subject: one\r\n two\r\n", "subject\t:three\r\n", "Subjects: four\r\n"),
+    fc.constantFrom(" ", "\t", ":", "\r\n", "\n", "\r", "é", "Received", "Subject: ", "Received:x"),
+  ),
+  { maxLength: 12 },
+).map((parts) => encode(parts.join("")));
+
+Deno.test("Head finds in one pass what its fields say", () => {
+  fc.assert(
+    fc.property(octets, (bytes) => {
+      const head = new Head(bytes);
+      const fields = parseFields(bytes);
+      assertEquals(head.received, countReceived(fields));
+      assertEquals(head.subject?.raw, findField(fields, "Subject")?.raw);
+      assertEquals(head.count >= fields.filter(({ name }) => name !== "").length, true);
+      assertEquals(head.fields.map(({ raw }) => decode(raw)), fields.map(({ raw }) => decode(raw)));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+Deno.test("Head.below() puts one field on top and leaves the rest as it came", () => {
+  fc.assert(fc.property(octets, fc.boolean(), (bytes, asked) => {
+    const head = new Head(bytes);
+    if (asked) head.fields;
+    const field = makeField("X-Top", "yes");
+    const topped = head.below(field);
+    assertEquals(topped.octets, concat([field.raw, bytes]));
+    assertEquals(topped.fields[0]?.name, "X-Top");
+    assertEquals(topped.received, head.received);
+  }));
+});
