@@ -15,8 +15,13 @@ export const SMALL = 1024;
 /** Octets of a borrowed buffer. */
 export const LARGE = 64 * 1024;
 
-/** Large buffers, shared by the connections of a station. */
+/** Small buffers that are kept for connections to come. */
+const SMALL_KEPT = 256;
+
+/** Buffers shared by the connections of a station. */
 export class ReadBuffers {
+  /** Small ones that nobody has. */
+  readonly small: BufferPool = new BufferPool(SMALL, SMALL_KEPT);
   readonly #most: number;
   readonly #pool: BufferPool;
   #lent = 0;
@@ -49,7 +54,7 @@ export class ReadBuffers {
 /** The buffers of one connection. */
 export class ConnectionBuffers {
   /** The one it always has. */
-  readonly small: Uint8Array = new Uint8Array(SMALL);
+  readonly small: Uint8Array;
   readonly #shared: ReadBuffers;
   #large: Uint8Array | null = null;
   /** The last read could have brought more. */
@@ -58,6 +63,7 @@ export class ConnectionBuffers {
   /** @param shared where large ones are borrowed. */
   constructor(shared: ReadBuffers) {
     this.#shared = shared;
+    this.small = shared.small.take();
   }
 
   /** The one to read into. */
@@ -84,5 +90,11 @@ export class ConnectionBuffers {
     if (this.#large === null) return;
     this.#shared.giveBack(this.#large, lookedAt);
     this.#large = null;
+  }
+
+  /** The connection is over. @param inUse somebody may still look at what is in them, or read into them. */
+  end(inUse: boolean): void {
+    this.giveBack(inUse);
+    if (!inUse) this.#shared.small.give(this.small);
   }
 }

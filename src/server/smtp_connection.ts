@@ -131,7 +131,7 @@ export class SmtpConnection {
     } finally {
       deadlines.delete(this);
       this.#connection.close();
-      this.#buffers.giveBack(this.#intake.viewsHeld);
+      this.#buffers.end(this.#intake.viewsHeld || this.#reading !== null);
       this.#traceEnd();
       await this.#intake.abort();
       emit({
