@@ -46,8 +46,8 @@ export class DenoFiles implements Files {
     return attempt(() => Deno.renameSync(from, to));
   }
 
-  remove(path: string): Promise<void> {
-    return attempt(() => Deno.removeSync(path));
+  remove(path: string, { large = false }: { readonly large?: boolean } = {}): Promise<void> {
+    return large ? Deno.remove(path).catch(rethrow) : attempt(() => Deno.removeSync(path));
   }
 
   copyAccess(from: string, to: string): Promise<void> {

@@ -22,7 +22,7 @@ import {
   statSync,
   unlinkSync,
 } from "node:fs";
-import { opendir, statfs } from "node:fs/promises";
+import { opendir, statfs, unlink } from "node:fs/promises";
 import process from "node:process";
 import { promisify } from "node:util";
 import { openNodeFile } from "./node_file.ts";
@@ -57,7 +57,8 @@ export class NodeFiles implements Files {
     return attempt(() => renameSync(from, to));
   }
 
-  remove(path: string): Promise<void> {
+  remove(path: string, { large = false }: { readonly large?: boolean } = {}): Promise<void> {
+    if (large) return unlink(path);
     return attempt(() => {
       if (lstatSync(path).isDirectory()) rmdirSync(path);
       else unlinkSync(path);

@@ -271,8 +271,11 @@ export interface Files {
   readFile(path: string, limit?: number): Promise<Uint8Array>;
   /** Renames, replacing what is at the new path. */
   rename(from: string, to: string): Promise<void>;
-  /** Removes one file or one empty folder. */
-  remove(path: string): Promise<void>;
+  /**
+   * Removes one file or one empty folder. With `large` others are not held up meanwhile: to give back the blocks of a
+   * large file takes a disk tens of milliseconds.
+   */
+  remove(path: string, options?: { readonly large?: boolean }): Promise<void>;
   /**
    * Gives a file of ours the owner, group and mode of another file, where the system has such.
    *

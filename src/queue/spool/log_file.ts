@@ -1,7 +1,7 @@
 /**
- * The file of a segment while it is written: only added to, through several handles. A handle is told of every write
- * that failed since its own last sync, whoever wrote, so with one for each sync under way no failure can be told to
- * one and missed by another.
+ * The file of a segment or journal while it is written: only added to, through several handles. A handle is told of
+ * every write that failed since its own last sync, whoever wrote, so with one for each sync under way no failure can be
+ * told to one and missed by another.
  *
  * While groups are small, and come one after the other, the file is filled with line ends ahead of them: a sync that
  * makes the file longer has to change the file system's own records too, which takes it twice as long as one of octets

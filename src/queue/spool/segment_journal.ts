@@ -21,10 +21,11 @@
  */
 
 import { decodeStrict, encode } from "../../bytes.ts";
-import type { FileHandle, Files } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/runtime.ts";
 import type { Folders } from "./folders.ts";
 import { checksumOf, NO_CHECKSUM, writeChecksum } from "./checksum.ts";
 import { GroupCommit } from "./group_commit.ts";
+import { LogFile } from "./log_file.ts";
 
 /** What can become of a message in a segment. */
 export type JournalVerb = "done" | "moved" | "entry" | "refused";
@@ -130,7 +131,7 @@ export function journalName(number: string, count: number): string {
 export class SegmentJournal {
   readonly #place: JournalPlace;
   readonly #group: GroupCommit<JournalLine>;
-  #file: FileHandle | null = null;
+  #file: LogFile | null = null;
   /** How many files there are. */
   #count: number;
   #size = 0;
@@ -161,11 +162,11 @@ export class SegmentJournal {
   async create(): Promise<void> {
     const { files, nonce, folder, number } = this.#place;
     const path = `${folder}/${journalName(number, this.#count + 1)}`;
-    this.#file = await files.open(path, { append: true, createNew: true });
+    this.#file = await LogFile.create(files, path, 1);
     this.#count++;
     this.#counts = false;
     try {
-      await this.#file.write(encode(`yizhan-journal 1 ${nonce}\n`));
+      await this.#write(this.#file, encode(`yizhan-journal 1 ${nonce}\n`));
     } catch (error) {
       await this.#abandon();
       throw error;
@@ -198,14 +199,24 @@ export class SegmentJournal {
     }
     const octets = formatJournalLines(this.#place.nonce, lines);
     try {
-      await this.#file!.write(octets);
-      await this.#file!.sync();
+      await this.#write(this.#file!, octets, true);
     } catch (error) {
       await this.#abandon();
       throw error;
     }
     this.#counts = true;
     this.#size += octets.length;
+  }
+
+  async #write(file: LogFile, octets: Uint8Array, sync = false): Promise<void> {
+    const handle = file.take();
+    try {
+      await file.prepare(handle, octets.length);
+      await file.write(handle, octets);
+      if (sync) await handle.file.sync();
+    } finally {
+      file.give(handle);
+    }
   }
 
   async #abandon(): Promise<void> {

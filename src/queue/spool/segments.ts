@@ -307,7 +307,7 @@ export class Segments {
   async #remove({ path, journal }: Segment): Promise<void> {
     const { files, folders, directory } = this.#options;
     const folder = `${directory}/segments`;
-    if (await files.stat(path) !== null) await files.remove(path);
+    if (await files.stat(path) !== null) await files.remove(path, { large: true });
     // A journal that went first would give all its messages out again.
     await folders.sync(folder);
     await journal.close();

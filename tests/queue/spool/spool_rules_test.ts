@@ -12,7 +12,7 @@ import type { QueueStore } from "../../../src/queue/store.ts";
 import { denoRuntime } from "../../../src/runtime/deno.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
 import type { FileCall } from "../../../src/runtime/memory_files.ts";
-import { errorCode } from "../../../src/runtime/runtime.ts";
+import { errorCode, type FileHandle, SystemError } from "../../../src/runtime/runtime.ts";
 import { recipient } from "./entries.ts";
 import { DIRECTORY, message, open } from "./journey.ts";
 
@@ -228,6 +228,119 @@ Deno.test("after a write or sync that failed nothing more goes to that segment",
     const store2 = await open(runtime.reboot("kept"));
     assertEquals(await ids(store2), ["after", "before"], operation);
   }
+});
+
+/** A spool whose syncs of the first segment end when the test says so: in turn, each with its outcome. */
+async function openWithSyncs(runtime: MemoryRuntime) {
+  const { files } = runtime;
+  const syncs: PromiseWithResolvers<void>[] = [];
+  const openFile = files.open.bind(files);
+  files.open = async (path, options) => {
+    const file = await openFile(path, options);
+    if (path !== FIRST || options.read) return file;
+    const sync = async () => {
+      const turn = Promise.withResolvers<void>();
+      syncs.push(turn);
+      await turn.promise;
+      await file.sync();
+    };
+    return { ...bound(file), sync };
+  };
+  const store = await open(runtime, [], { segmentSize: 1_000_000 });
+  return { store, syncs };
+}
+
+function bound(file: FileHandle): FileHandle {
+  return {
+    identify: () => file.identify(),
+    read: (into) => file.read(into),
+    write: (octets) => file.write(octets),
+    seek: (offset) => file.seek(offset),
+    sync: () => file.sync(),
+    close: () => file.close(),
+  };
+}
+
+/** Enough turns for all that waits for nothing. */
+async function turns(): Promise<void> {
+  for (let i = 0; i < 500; i++) await Promise.resolve();
+}
+
+Deno.test("of two groups that are synced at once one may fail, and the other counts", async () => {
+  for (const failing of [0, 1]) {
+    const runtime = memoryRuntime();
+    const { store, syncs } = await openWithSyncs(runtime);
+    const groups = [[store.add(message("m0", 100))]];
+    await turns();
+    groups.push(Array.from({ length: 9 }, (_, i) => store.add(message(`m${i + 1}`, 100))));
+    const outcomes = groups.map((group) => Promise.allSettled(group));
+    await turns();
+    assertEquals(syncs.length, 2);
+    syncs[failing]!.reject(new SystemError("EIO", "no"));
+    await turns();
+    syncs[1 - failing]!.resolve();
+    const told = (await Promise.all(outcomes)).flat().map(({ status }) => status === "fulfilled");
+    const expected = Array.from({ length: 10 }, (_, i) => i === 0 ? failing !== 0 : failing !== 1);
+    assertEquals(told, expected);
+    const kept = expected.flatMap((is, i) => is ? [`m${i}`] : []);
+    assertEquals(await ids(store), kept);
+    await store.add(message("later", 10)); // goes to another segment
+    assertMatch(
+      decode(await runtime.files.readFile(`${SEGMENTS}/00000002.log`)),
+      /"id":"later"/,
+    );
+    assertEquals(await ids(await open(runtime.reboot("kept"))), ["later", ...kept]);
+  }
+});
+
+Deno.test("a segment and a journal that were filled ahead are read as if they were not", async () => {
+  for (const unsynced of ["kept", "torn"] as const) {
+    const runtime = memoryRuntime();
+    const store = await open(runtime, [], { segmentSize: 1_000_000 });
+    for (let i = 0; i < 60; i++) await store.add(message(`m${10 + i}`, 100));
+    for (let i = 0; i < 30; i++) {
+      await store.settle(await take(store, runtime, `m${10 + i}`), null);
+    }
+    for (const path of [FIRST, `${SEGMENTS}/00000001.done`]) {
+      assert(decode(await runtime.files.readFile(path)).endsWith("\n".repeat(100_000)), path);
+    }
+    const events: MtaEvent[] = [];
+    const after = await open(runtime.reboot(unsynced), events);
+    assertEquals(events.map(({ type }) => type), ["queue.opened"]);
+    assertEquals(await ids(after), Array.from({ length: 30 }, (_, i) => `m${40 + i}`));
+  }
+});
+
+Deno.test("a body that is gone when its record is written fails alone", async () => {
+  const runtime = memoryRuntime();
+  const store = await open(runtime);
+  const gone = message("gone", 10);
+  let asked = 0;
+  const bodyParts = () => {
+    if (asked++ > 0) throw new Error("the message is gone");
+    return [new Uint8Array(10)];
+  };
+  const adding = [
+    store.add(message("m1", 10)),
+    store.add({ ...gone, source: { ...gone.source, bodyParts } }),
+    store.add(message("m2", 10)),
+  ];
+  await assertRejects(() => adding[1]!, Error, "the message is gone");
+  await Promise.all(adding.filter((_, index) => index !== 1));
+  assertEquals(await ids(store), ["m1", "m2"]);
+  assertEquals(await ids(await open(runtime.reboot("lost"))), ["m1", "m2"]);
+});
+
+Deno.test("what was opened stays as it is when its message is done and others came", async () => {
+  const runtime = memoryRuntime();
+  const store = await open(runtime);
+  await store.add(message("m1", 2000));
+  const source = await store.open("m1");
+  const parts = source.bodyParts!()!;
+  const before = [decode(source.head), decode(concat([...parts]))];
+  await store.settle(await take(store, runtime, "m1"), null);
+  for (let i = 0; i < 50; i++) await store.add(message(`other${i}`, 2000));
+  assertEquals([decode(source.head), decode(concat([...parts]))], before);
 });
 
 Deno.test("a message that is in its segment and in its files is given out once", async () => {
