@@ -11,13 +11,15 @@ import type { Reservation } from "./quota_ledger.ts";
 
 /** What a copy is made of. */
 export interface MaildirCopyParts {
+  /** Where it lies. */
   readonly disk: MaildirDisk;
   /** The mailbox, `domain/user`. */
   readonly mailbox: string;
   /** The file in `tmp/`. */
   readonly temporary: string;
-  /** The folder `new/`, and the name in it. */
+  /** The folder `new/`. */
   readonly folder: string;
+  /** The name it gets there. */
   readonly name: string;
   /** Octets of the file. */
   readonly size: number;
