@@ -22,7 +22,7 @@ export class UnixLineEncoder {
   #before = 0;
   #virtualSize = 0;
 
-  /** @param lines the fast loop; `null` for octet by octet. Both do the same. */
+  /** Of one message. @param lines the fast loop; `null` for octet by octet. Both do the same. */
   constructor(lines: UnixLines | null = unixLines()) {
     this.#lines = lines;
   }
