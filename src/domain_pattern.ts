@@ -47,8 +47,13 @@ export function patternsOf(domain: string): string[] {
 
 /** What a table has for a domain: under the domain itself, or else the nearest pattern above. */
 export function findByDomain<T>(table: ReadonlyMap<string, T>, domain: string): T | undefined {
-  for (const pattern of patternsOf(domain)) {
-    const found = table.get(pattern);
+  if (table.size === 0) return undefined;
+  const key = domainKey(domain);
+  let found = table.get(key) ?? table.get(`@${key}`);
+  if (found !== undefined || isAddressLiteral(key)) return found;
+  for (let dot = key.indexOf("."); dot !== -1; dot = key.indexOf(".", dot + 1)) {
+    const above = key.slice(dot + 1);
+    found = table.get(`.${above}`) ?? table.get(`@${above}`);
     if (found !== undefined) return found;
   }
   return undefined;

@@ -36,7 +36,7 @@ export interface AnswerContext {
   /** The station, for people. */
   readonly label: string;
   /** What TLS was used. */
-  readonly tls?: string;
+  readonly tls?: string | undefined;
   /** The station is the operator's choice, not that of DNS. */
   readonly chosen: boolean;
   /** What a recipient is when the station has taken the message. */
@@ -61,22 +61,27 @@ export function settleAnswers(
   context: AnswerContext,
 ): Settled {
   const settled: Outcome[] = [];
-  const troubles = new Map<number, HostTrouble>();
-  const again: number[] = [];
+  let troubles: Map<number, HostTrouble> | undefined;
+  let again: number[] | undefined;
   // Said again only where somebody was brought forward: else it would never end.
   const progress = failure === null && !outcomes.every(isTooMany);
   for (const outcome of outcomes) {
     const recipient = group[outcome.recipient]!;
     if (progress && isTooMany(outcome)) {
-      again.push(recipient);
+      (again ??= []).push(recipient);
       continue;
     }
     const decided = decideRecipient(recipient, outcome, context);
     if ("status" in decided) settled.push(decided);
-    else troubles.set(recipient, decided);
+    else (troubles ??= new Map()).set(recipient, decided);
   }
-  return { outcomes: settled, troubles, again };
+  return { outcomes: settled, troubles: troubles ?? NO_TROUBLES, again: again ?? NOBODY };
 }
+
+/** No recipient met a trouble. */
+export const NO_TROUBLES: ReadonlyMap<number, HostTrouble> = new Map();
+/** No recipients. */
+export const NOBODY: readonly number[] = [];
 
 /** Reads the answer that decided a recipient: an outcome, or a trouble of this host. */
 export function decideRecipient(
@@ -85,13 +90,14 @@ export function decideRecipient(
   context: AnswerContext,
 ): Outcome | HostTrouble {
   const { accepted, remote, reply: given, stage, dsnHandedOn } = answer;
-  const { label, taken, aborted } = context;
-  const where = { host: label, ...tlsOf(context) };
+  const { label, taken, aborted, tls } = context;
   if (accepted) {
+    const outcome: Outcome = { recipient, status: taken, reply: given, host: label };
     const handedOn = taken === "relayed" && dsnHandedOn;
-    const more = { ...where, ...(handedOn && { dsnHandedOn }) };
-    return { recipient, status: taken, reply: given, ...more };
+    if (tls === undefined && !handedOn) return outcome;
+    return { ...outcome, ...tlsOf(context), ...(handedOn && { dsnHandedOn }) };
   }
+  const where = { host: label, ...tlsOf(context) };
   if (answer.maybeDelivered) return maybeDelivered(recipient, given, context);
   if (!remote) {
     if (aborted) return { recipient, status: "deferred", reply: STOPPED };

@@ -66,9 +66,10 @@ class Attempt {
   readonly #services: AttemptServices;
   readonly #plan: AttemptPlan;
   readonly #signal: AbortSignal;
-  readonly #outcomes: Outcome[] = [];
-  /** Undecided recipients, and what stations said of each. */
-  readonly #troubles: Map<number, HostTrouble[]>;
+  #outcomes: readonly Outcome[] = [];
+  #undecided: readonly number[];
+  /** What stations said of each recipient that they did not decide. */
+  readonly #troubles = new Map<number, HostTrouble[]>();
   /** A host was this station: those behind it are not asked. */
   #loop = false;
   /** Why not all hosts were asked. */
@@ -79,64 +80,81 @@ class Attempt {
     this.#plan = plan;
     this.#signal = signal;
     this.#missing = plan.missing;
-    this.#troubles = new Map(plan.job.recipients.map((recipient) => [recipient, []]));
+    this.#undecided = plan.job.recipients;
   }
 
   async run(): Promise<readonly Outcome[]> {
     const { emit, clock } = this.#services;
-    const enough = clock.now() + ENOUGH;
-    const { job, targets, taken, chosen, eightBit } = this.#plan;
-    const { entry, sender } = job;
+    const { job, targets, eightBit } = this.#plan;
+    const { entry } = job;
     try {
       const opened = job.open();
       const source = opened instanceof Promise ? await opened : opened;
       const message = new OutgoingMessage(entry, source, eightBit);
-      const order: HandOverJob = { entry, sender, message, taken, chosen, emit };
+      let enough = 0;
       for (const target of targets) {
-        if (this.#signal.aborted || this.#loop || this.#troubles.size === 0) break;
-        if (clock.now() >= enough) {
+        if (this.#signal.aborted || this.#loop || this.#undecided.length === 0) break;
+        if (enough === 0) {
+          enough = clock.now() + ENOUGH;
+        } else if (clock.now() >= enough) {
           this.#missing = NO_TIME;
           break;
         }
-        await this.#try(target, order);
+        await this.#try(target, message);
       }
     } catch (error) {
       const { id: message } = entry;
       emit({ type: "queue.trouble", where: "relay", error: describeError(error), message });
-      return [...this.#outcomes, ...putOff([...this.#troubles.keys()], UNREADABLE)];
+      return [...this.#outcomes, ...putOff(this.#undecided, UNREADABLE)];
     }
-    return [...this.#outcomes, ...this.#undecided()];
+    if (this.#undecided.length === 0) return this.#outcomes;
+    return [...this.#outcomes, ...this.#undecided.map((recipient) => this.#putOff(recipient))];
   }
 
   /** One address, over as many connections as its limits ask for. */
-  async #try(target: ExchangeTarget, order: HandOverJob): Promise<void> {
-    const key = targetKey(this.#services.hostname, target);
-    let pending: readonly number[] = [...this.#troubles.keys()];
+  async #try(target: ExchangeTarget, message: OutgoingMessage): Promise<void> {
+    const { hostname, pool, emit } = this.#services;
+    const { job, job: { entry, sender }, taken, chosen } = this.#plan;
+    const key = targetKey(hostname, target);
+    let pending = this.#undecided;
     while (pending.length > 0 && !this.#signal.aborted) {
-      const kept = this.#services.pool.take(key);
-      const opened = kept ?? await this.#open(target);
-      if (!(opened instanceof SmtpExchange)) return this.#failed(opened, target, pending);
+      const kept = pool.take(key);
+      const exchange = kept ?? await this.#open(target);
+      if (!(exchange instanceof SmtpExchange)) return this.#failed(exchange, target, pending);
+      const onRoom = () => {
+        pool.offer(key, exchange);
+        job.onRoom?.();
+      };
+      const order: HandOverJob = { entry, sender, message, taken, chosen, onRoom, emit };
       let handed: HandedOver;
       try {
-        const onRoom = () => {
-          this.#services.pool.offer(key, opened);
-          this.#plan.job.onRoom?.();
-        };
-        handed = await handOver(opened, { ...order, onRoom }, pending, this.#signal);
+        handed = await handOver(exchange, order, pending, this.#signal);
       } finally {
-        this.#services.pool.give(key, opened);
+        pool.give(key, exchange);
       }
-      for (const outcome of handed.outcomes) {
-        this.#outcomes.push(outcome);
-        this.#troubles.delete(outcome.recipient);
-      }
-      for (const [recipient, trouble] of handed.troubles) {
-        this.#troubles.get(recipient)!.push(trouble);
-      }
+      this.#note(handed);
       // A fresh connection that brought nobody forward would not do so again.
       if (kept === null && handed.unasked.length === pending.length) return;
       pending = handed.unasked;
     }
+  }
+
+  #note({ outcomes, troubles }: HandedOver): void {
+    for (const [recipient, trouble] of troubles) this.#noteTrouble(recipient, trouble);
+    if (outcomes.length === 0) return;
+    if (outcomes.length === this.#undecided.length) {
+      this.#undecided = [];
+    } else {
+      const decided = new Set(outcomes.map(({ recipient }) => recipient));
+      this.#undecided = this.#undecided.filter((recipient) => !decided.has(recipient));
+    }
+    this.#outcomes = this.#outcomes.length === 0 ? outcomes : [...this.#outcomes, ...outcomes];
+  }
+
+  #noteTrouble(recipient: number, trouble: HostTrouble): void {
+    const troubles = this.#troubles.get(recipient);
+    if (troubles === undefined) this.#troubles.set(recipient, [trouble]);
+    else troubles.push(trouble);
   }
 
   /** Opens a connection; after TLS that failed and need not be, a fresh one in clear. */
@@ -168,34 +186,33 @@ class Attempt {
       ...(remote && { host: label }),
       ...(tls !== undefined && { tls }),
     };
-    for (const recipient of pending) this.#troubles.get(recipient)!.push(trouble);
+    for (const recipient of pending) this.#noteTrouble(recipient, trouble);
   }
 
-  /** Of the recipients that no host decided. */
-  #undecided(): Outcome[] {
-    return [...this.#troubles].map(([recipient, troubles]): Outcome => {
-      if (this.#signal.aborted) return { recipient, status: "deferred", reply: STOPPED };
-      const hopeful = troubles.filter(({ permanent }) => !permanent);
-      // The words of a station say more than ours about one that was not there.
-      const told = hopeful.findLast(({ host }) => host !== undefined) ?? hopeful.at(-1) ??
-        troubles.at(-1);
-      const missing = this.#missing;
-      if (told === undefined) return { recipient, status: "deferred", reply: missing ?? NO_HOST };
-      const { reply: given, host, tls } = told;
-      const unreachable = troubles.every((trouble) => trouble.unreachable);
-      const failed = hopeful.length === 0;
-      if (failed && missing !== undefined) {
-        return { recipient, status: "deferred", reply: both(missing, told) };
-      }
-      return {
-        recipient,
-        status: failed ? "failed" : "deferred",
-        reply: given,
-        ...(host !== undefined && { host }),
-        ...(tls !== undefined && { tls }),
-        ...(unreachable && { unreachable }),
-      };
-    });
+  /** What becomes of a recipient that no host decided. */
+  #putOff(recipient: number): Outcome {
+    if (this.#signal.aborted) return { recipient, status: "deferred", reply: STOPPED };
+    const troubles = this.#troubles.get(recipient) ?? [];
+    const hopeful = troubles.filter(({ permanent }) => !permanent);
+    // The words of a station say more than ours about one that was not there.
+    const told = hopeful.findLast(({ host }) => host !== undefined) ?? hopeful.at(-1) ??
+      troubles.at(-1);
+    const missing = this.#missing;
+    if (told === undefined) return { recipient, status: "deferred", reply: missing ?? NO_HOST };
+    const { reply: given, host, tls } = told;
+    const unreachable = troubles.every((trouble) => trouble.unreachable);
+    const failed = hopeful.length === 0;
+    if (failed && missing !== undefined) {
+      return { recipient, status: "deferred", reply: both(missing, told) };
+    }
+    return {
+      recipient,
+      status: failed ? "failed" : "deferred",
+      reply: given,
+      ...(host !== undefined && { host }),
+      ...(tls !== undefined && { tls }),
+      ...(unreachable && { unreachable }),
+    };
   }
 }
 

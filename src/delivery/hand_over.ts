@@ -11,15 +11,16 @@
 import type { MtaFact } from "../events.ts";
 import type { QueueEntry } from "../queue/entry.ts";
 import type { Outcome } from "../queue/outcome.ts";
-import type { Transaction } from "../smtp/client_event.ts";
+import type { Transaction, TransactionRecipient } from "../smtp/client_event.ts";
 import type { DsnNotify } from "../smtp/parameters.ts";
-import type { PeerExtensions } from "../smtp/peer_extensions.ts";
 import type { Reply } from "../smtp/reply.ts";
 import { NO_UTF8_ADDRESS } from "../smtp/unsendable.ts";
 import {
   type AnswerContext,
   type HostTrouble,
   isStale,
+  NO_TROUBLES,
+  NOBODY,
   ownTrouble,
   settleAnswers,
 } from "./answers.ts";
@@ -59,48 +60,53 @@ export function handOver(
   recipients: readonly number[],
   signal: AbortSignal,
 ): Promise<HandedOver> {
-  return new HandOver(exchange, job).run(recipients, signal);
+  return new HandOver(exchange, job, signal).run(recipients);
 }
 
 class HandOver {
   readonly #exchange: SmtpExchange;
   readonly #job: HandOverJob;
+  readonly #signal: AbortSignal;
   /** Messages that went over the connection before. */
   readonly #before: number;
-  readonly #outcomes: Outcome[] = [];
-  readonly #troubles = new Map<number, HostTrouble>();
-  #pending: number[] = [];
+  #outcomes: readonly Outcome[] = [];
+  #troubles: ReadonlyMap<number, HostTrouble> = NO_TROUBLES;
+  #pending: readonly number[] = NOBODY;
 
-  constructor(exchange: SmtpExchange, job: HandOverJob) {
+  constructor(exchange: SmtpExchange, job: HandOverJob, signal: AbortSignal) {
     this.#exchange = exchange;
     this.#job = job;
+    this.#signal = signal;
     this.#before = exchange.messages;
   }
 
-  async run(recipients: readonly number[], signal: AbortSignal): Promise<HandedOver> {
+  async run(recipients: readonly number[]): Promise<HandedOver> {
     const given = this.#job.message.fit(this.#exchange.peer);
     const fitted = this.#withUtf8(given instanceof Promise ? await given : given, recipients);
     if ("code" in fitted) {
-      for (const recipient of recipients) this.#troubles.set(recipient, this.#unfit(fitted));
+      this.#refuse(recipients, fitted);
     } else {
       this.#pending = this.#sayable(recipients, fitted);
-    }
-    while (!("code" in fitted) && this.#pending.length > 0 && this.#exchange.usable) {
-      const group = this.#nextGroup();
-      const { peer } = this.#exchange;
-      const transaction = this.#transaction(group, fitted, peer);
-      const { entry: { id: message }, onRoom } = this.#job;
-      const sending = { transaction, source: fitted.source, signal, message };
-      const last = this.#pending.length === 0 && onRoom !== undefined;
-      const sent = await this.#exchange.send(last ? { ...sending, onRoom } : sending);
-      if (isStale(sent, this.#before > 0 && this.#exchange.messages === this.#before + 1)) {
-        this.#pending.unshift(...group);
-        break;
+      while (this.#pending.length > 0 && this.#exchange.usable) {
+        const group = this.#nextGroup();
+        const sent = await this.#send(group, fitted);
+        if (isStale(sent, this.#before > 0 && this.#exchange.messages === this.#before + 1)) {
+          this.#pending = [...group, ...this.#pending];
+          break;
+        }
+        this.#settle(group, sent);
+        if (sent.unread !== null) this.#unreadable(sent.unread);
       }
-      this.#settle(group, sent, signal.aborted);
-      if (sent.unread !== null) this.#unreadable(sent.unread);
     }
     return { outcomes: this.#outcomes, troubles: this.#troubles, unasked: this.#pending };
+  }
+
+  #send(group: readonly number[], fitted: FittedMessage): Promise<Sent> {
+    const { entry: { id: message }, onRoom } = this.#job;
+    const transaction = this.#transaction(group, fitted);
+    const sending = { transaction, source: fitted.source, signal: this.#signal, message };
+    const last = this.#pending.length === 0 && onRoom !== undefined;
+    return this.#exchange.send(last ? { ...sending, onRoom } : sending);
   }
 
   /** An alias may lead from an ASCII address to one that is not: then we ask for SMTPUTF8 ourselves. */
@@ -116,26 +122,31 @@ class HandOver {
   }
 
   /** Those whose address the station can be told. */
-  #sayable(recipients: readonly number[], { smtputf8 }: FittedMessage): number[] {
-    return recipients.filter((index) => {
-      if (wireAddress(this.#addressOf(index), smtputf8) !== null) return true;
-      this.#troubles.set(index, this.#unfit(NO_UTF8_ADDRESS));
-      return false;
-    });
+  #sayable(recipients: readonly number[], { smtputf8 }: FittedMessage): readonly number[] {
+    const isSayable = (index: number) => wireAddress(this.#addressOf(index), smtputf8) !== null;
+    if (recipients.every(isSayable)) return recipients;
+    this.#refuse(recipients.filter((index) => !isSayable(index)), NO_UTF8_ADDRESS);
+    return recipients.filter(isSayable);
   }
 
-  #unfit(given: Reply): HostTrouble {
-    return ownTrouble(given, this.#station);
+  #refuse(recipients: readonly number[], given: Reply): void {
+    const trouble = ownTrouble(given, this.#station);
+    this.#troubles = new Map(recipients.map((recipient) => [recipient, trouble]));
   }
 
   /** As many as one transaction takes, and of as many domains (RFC 9422 §4). */
-  #nextGroup(): number[] {
+  #nextGroup(): readonly number[] {
+    const pending = this.#pending;
     const { peer, recipientLimit } = this.#exchange;
-    const { rcptDomainMax = Infinity } = peer.limits;
+    const { rcptDomainMax } = peer.limits;
+    if (rcptDomainMax === undefined) {
+      this.#pending = pending.length <= recipientLimit ? NOBODY : pending.slice(recipientLimit);
+      return pending.length <= recipientLimit ? pending : pending.slice(0, recipientLimit);
+    }
     const domains = new Set<string>();
     const group: number[] = [];
     const rest: number[] = [];
-    for (const index of this.#pending) {
+    for (const index of pending) {
       const { domain } = this.#addressOf(index);
       const fits = group.length < recipientLimit &&
         (domains.has(domain) || domains.size < rcptDomainMax);
@@ -146,29 +157,36 @@ class HandOver {
     return group;
   }
 
-  #transaction(
-    group: readonly number[],
-    { source, body, smtputf8 }: FittedMessage,
-    peer: PeerExtensions,
-  ): Transaction {
+  #transaction(group: readonly number[], fitted: FittedMessage): Transaction {
     const { entry, sender, taken } = this.#job;
-    return {
+    const { source, body, smtputf8 } = fitted;
+    const transaction: Transaction = {
       sender: sender && wireAddress(sender, smtputf8),
-      recipients: group.map((index) => {
-        const { notify, originalRecipient } = entry.recipients[index]!;
-        return {
-          address: wireAddress(this.#addressOf(index), smtputf8)!,
-          ...(notify !== undefined && { notify: this.#notifyOf(notify) }),
-          ...(originalRecipient !== undefined && { originalRecipient }),
-        };
-      }),
+      recipients: group.map((index) => this.#recipient(index, smtputf8)),
       size: source.head.length + 2 + source.bodySize,
       body,
       smtputf8,
       // At the end of the road there is no way left to protect.
-      requireTls: entry.requireTls && (taken === "relayed" || peer.requireTls),
-      ...(entry.dsnReturn !== undefined && { dsnReturn: entry.dsnReturn }),
-      ...(entry.dsnEnvelopeId !== undefined && { dsnEnvelopeId: entry.dsnEnvelopeId }),
+      requireTls: entry.requireTls && (taken === "relayed" || this.#exchange.peer.requireTls),
+    };
+    const { dsnReturn, dsnEnvelopeId } = entry;
+    if (dsnReturn === undefined && dsnEnvelopeId === undefined) return transaction;
+    return {
+      ...transaction,
+      ...(dsnReturn !== undefined && { dsnReturn }),
+      ...(dsnEnvelopeId !== undefined && { dsnEnvelopeId }),
+    };
+  }
+
+  #recipient(index: number, smtputf8: boolean): TransactionRecipient {
+    const recipient = this.#job.entry.recipients[index]!;
+    const address = wireAddress(recipient.address, smtputf8)!;
+    const { notify } = recipient;
+    if (address === recipient.address && notify === undefined) return recipient;
+    return {
+      ...recipient,
+      address,
+      ...(notify !== undefined && { notify: this.#notifyOf(notify) }),
     };
   }
 
@@ -183,21 +201,21 @@ class HandOver {
   #unreadable(error: string): void {
     const { entry: { id: message }, emit } = this.#job;
     emit({ type: "queue.trouble", where: "relay", error, message });
-    this.#outcomes.push(...putOff([...this.#pending, ...this.#troubles.keys()], UNREADABLE));
-    this.#pending = [];
-    this.#troubles.clear();
+    const undecided = [...this.#pending, ...this.#troubles.keys()];
+    this.#outcomes = [...this.#outcomes, ...putOff(undecided, UNREADABLE)];
+    this.#pending = NOBODY;
+    this.#troubles = NO_TROUBLES;
   }
 
-  #settle(group: readonly number[], sent: Sent, aborted: boolean): void {
+  #settle(group: readonly number[], sent: Sent): void {
     const { chosen, taken } = this.#job;
-    const context = { ...this.#station, chosen, taken, aborted };
-    const settled = settleAnswers(group, sent, context);
-    this.#outcomes.push(...settled.outcomes);
-    for (const [recipient, trouble] of settled.troubles) this.#troubles.set(recipient, trouble);
-    this.#pending.push(...settled.again);
-    if (settled.outcomes.some(({ maybeDelivered }) => maybeDelivered)) {
-      this.#tellTrouble(sent.failure);
-    }
+    const { label, tls } = this.#exchange;
+    const context = { label, tls, chosen, taken, aborted: this.#signal.aborted };
+    const { outcomes, troubles, again } = settleAnswers(group, sent, context);
+    this.#outcomes = this.#outcomes.length === 0 ? outcomes : [...this.#outcomes, ...outcomes];
+    if (troubles.size > 0) this.#troubles = new Map([...this.#troubles, ...troubles]);
+    if (again.length > 0) this.#pending = [...this.#pending, ...again];
+    if (outcomes.some(({ maybeDelivered }) => maybeDelivered)) this.#tellTrouble(sent.failure);
   }
 
   #tellTrouble(failure: Sent["failure"]): void {
@@ -219,6 +237,6 @@ class HandOver {
   /** Whose answers they are. */
   get #station(): Pick<AnswerContext, "label" | "tls"> {
     const { label, tls } = this.#exchange;
-    return { label, ...(tls !== undefined && { tls }) };
+    return { label, tls };
   }
 }

@@ -144,13 +144,15 @@ export class MessageCarrier {
           this.#sayNext(current);
           break;
         }
-        case "reply":
-          await pump.flush();
-          if (session.waiting !== "reply") break;
+        case "reply": {
+          const written = pump.flush();
+          if (written !== null) await written;
           this.#waits = true;
-          await pump.read();
+          await pump.arrival();
           this.#waits = false;
+          pump.receive();
           break;
+        }
         default:
           throw new Error(`the session waits for "${session.waiting}" within a message`);
       }

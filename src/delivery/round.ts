@@ -64,7 +64,6 @@ export class Round {
   /** Whether it goes though its domain is held, and whether its destinations were down: by order. */
   readonly forced: boolean;
   readonly #services: RoundServices;
-  readonly #context: { readonly random: () => number; readonly scheduleFor: ScheduleFor };
   #claim: Claim;
   #entry: QueueEntry;
   #lost = false;
@@ -81,9 +80,6 @@ export class Round {
     this.#claim = claim;
     this.#entry = claim.entry;
     this.forced = forced;
-    const { random, scheduleFor } = services;
-    // One draw for all: recipients of a message that are put off together come back together.
-    this.#context = { random: () => this.#draw ??= random.float(), scheduleFor };
   }
 
   /** The message with all that has become of it. */
@@ -163,13 +159,37 @@ export class Round {
   }
 
   #now(): SettleContext {
-    return { now: this.#services.clock.now(), ...this.#context };
+    const { clock, random, scheduleFor } = this.#services;
+    // One draw for all: recipients of a message that are put off together come back together.
+    return { now: clock.now(), random: () => this.#draw ??= random.float(), scheduleFor };
   }
 
   /** Writes what is to be written; when nothing is under way any more, to the end. Never throws. */
-  async #write(): Promise<void> {
-    if (this.#writing) return;
+  #write(): void {
+    if (this.#writing || (this.#open > 0 && (!this.#unwritten || this.#lost))) return;
     this.#writing = true;
+    if (this.#open > 0 || this.#lost || !this.#concludeSimply()) this.#writeAll();
+  }
+
+  /** Most rounds end with nothing left to do and nobody to be told; `false`: this one does not. */
+  #concludeSimply(): boolean {
+    const { store, clock, scheduleFor } = this.#services;
+    const { next, notices } = conclude(this.#entry, { now: clock.now(), scheduleFor });
+    if (next !== null || notices.length > 0) return false;
+    const settle = () => store.settle(this.#claim, null);
+    const onSettled = (): void => {
+      this.#tellOver();
+      this.#services.onEnd(this);
+    };
+    const first = attempt(settle);
+    first.then(onSettled, async () => {
+      if (await this.#persist(settle, first)) onSettled();
+      else this.#services.onEnd(this);
+    });
+    return true;
+  }
+
+  async #writeAll(): Promise<void> {
     while (this.#open > 0 && this.#unwritten && !this.#lost) await this.#update();
     if (this.#open === 0) {
       if (!this.#lost) {
@@ -226,18 +246,19 @@ export class Round {
 
   /**
    * Writes until it is written: `true`; `false` when it is not, because the lease or the process
-   * ends.
+   * ends. `first` is what came of a first try.
    */
-  async #persist(write: () => Promise<void>): Promise<boolean> {
+  async #persist(write: () => Promise<void>, first?: Promise<void>): Promise<boolean> {
     const { clock, onTrouble, giveUp } = this.#services;
     let troubled = false;
     try {
       for (let pause = FIRST_PAUSE;; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
         if (this.#lost) return false;
         try {
-          await write();
+          await (first ?? write());
           return true;
         } catch (error) {
+          first = undefined;
           if (error instanceof LeaseLostError) {
             this.#lose();
             return false;
@@ -279,16 +300,16 @@ export class Round {
     took: number | undefined,
   ): void {
     const { tls, reply } = outcome;
-    this.#services.emit({
+    const facts = {
       type: "delivery.done",
       message: this.#entry.id,
       recipient: formatAddress(recipient.address),
       destination,
       reply: describeReply(reply),
-      ...(tls !== undefined && { tls }),
       duration: this.#services.clock.now() - this.#entry.received,
-      ...(took !== undefined && { took }),
-    });
+    } as const;
+    const more = took === undefined ? facts : { ...facts, took };
+    this.#services.emit(tls === undefined ? more : { ...more, tls });
   }
 
   /** Tells that a recipient failed, or waits. */
@@ -329,7 +350,8 @@ export class Round {
 
   #tellOver(): void {
     const { id, recipients, received } = this.#entry;
-    const failed = recipients.filter(({ status }) => status === "failed").length;
+    let failed = 0;
+    for (const { status } of recipients) if (status === "failed") failed++;
     this.#services.emit({
       type: "message.done",
       message: id,
@@ -337,5 +359,14 @@ export class Round {
       failed,
       duration: this.#services.clock.now() - received,
     });
+  }
+}
+
+/** What a store throws before it gives a promise is a failure like any other. */
+function attempt(write: () => Promise<void>): Promise<void> {
+  try {
+    return write();
+  } catch (error) {
+    return Promise.reject(error);
   }
 }

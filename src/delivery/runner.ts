@@ -18,6 +18,7 @@
  */
 
 import { describeError, type MtaFact } from "../events.ts";
+import type { QueuedRecipient } from "../queue/entry.ts";
 import { isUntold } from "../queue/notice.ts";
 import type { Outcome } from "../queue/outcome.ts";
 import type { Claim, QueueStore } from "../queue/store.ts";
@@ -30,7 +31,7 @@ import { ReleasedDomains } from "./released_domains.ts";
 import { Round, type RoundServices } from "./round.ts";
 import { checkRunnerLimits, type OwnLimits, ownLimits, type RunnerRules } from "./runner_rules.ts";
 import { Scheduler, type Started } from "./scheduler.ts";
-import { findWays, nameTaker, type WayServices } from "./ways.ts";
+import { findWays, nameTaker, type Ways, type WayServices } from "./ways.ts";
 
 /** What a runner is made of: what stays, and the first rules. */
 export interface RunnerOptions extends RunnerRules {
@@ -97,14 +98,14 @@ export class Runner {
     this.#claims = new ClaimLoop({
       ...{ store, clock, emit },
       room: () => this.#claimRoom(),
-      begin: (claim) => void this.#begin(claim, false),
+      begin: (claim) => this.#begin(claim, false),
       signal: this.#stopping.signal,
     });
     this.orders = new Orders({
       ...{ store, clock, emit, released: this.#released },
       route: (entry, recipient) => this.#rules.route(entry, recipient),
       forget: (destination) => this.forget(destination),
-      begin: (claim) => void this.#begin(claim, true),
+      begin: (claim) => this.#begin(claim, true),
       signal: this.#stopping.signal,
     });
   }
@@ -293,7 +294,7 @@ export class Runner {
 
   // One message: its ways, its jobs.
 
-  async #begin(claim: Claim, forced: boolean): Promise<void> {
+  #begin(claim: Claim, forced: boolean): void {
     const round = new Round(this.#services, claim, forced);
     this.#rounds.add(round);
     this.#active.set(claim.entry.id, round);
@@ -301,51 +302,63 @@ export class Runner {
       this.#renewing = true;
       this.#renewLeases(claim.expires - this.#options.clock.now());
     }
+    this.#attend(() => this.#plan(round), () => round.close());
+  }
+
+  /** Does what may take a while, then something that must be done whatever comes of it. Never throws. */
+  #attend(work: () => void | Promise<void>, then: () => void): void {
     try {
-      await this.#plan(round);
+      const under = work();
+      if (under instanceof Promise) {
+        under.catch((error) => this.#tellFault("runner", error)).then(then);
+        return;
+      }
     } catch (error) {
       this.#tellFault("runner", error);
     }
-    round.close();
+    then();
   }
 
-  async #plan(round: Round): Promise<void> {
+  #plan(round: Round): void | Promise<void> {
     const { entry, forced } = round;
     // What a crash kept from being told is told first.
     if (isUntold(entry)) return;
-    const now = this.#options.clock.now();
-    const latest = forced ? Infinity : now + this.#limits.slack;
+    const latest = forced ? Infinity : this.#options.clock.now() + this.#limits.slack;
     const due: number[] = [];
-    entry.recipients.forEach(({ status, next }, index) => {
+    const { recipients } = entry;
+    for (let index = 0; index < recipients.length; index++) {
+      const { status, next } = recipients[index]!;
       if (status === "waiting" && next <= latest) due.push(index);
-    });
-    await this.#sendOff(round, due);
+    }
+    return this.#sendOff(round, due);
   }
 
   /** Jobs that had not begun when the rules changed, all of one message. Never throws. */
-  async #planAgain(round: Round, jobs: readonly Job[]): Promise<void> {
-    try {
-      await this.#sendOff(round, jobs.flatMap(({ plan }) => plan.recipients));
-    } catch (error) {
-      this.#tellFault("runner", error);
-    }
-    for (const _ of jobs) round.close();
+  #planAgain(round: Round, jobs: readonly Job[]): void {
+    const recipients = jobs.flatMap(({ plan }) => plan.recipients);
+    this.#attend(() => this.#sendOff(round, recipients), () => {
+      for (const _ of jobs) round.close();
+    });
   }
 
   /** Finds the ways of some recipients, by the rules in force at its end, and lines up their jobs. */
-  async #sendOff(round: Round, recipients: readonly number[]): Promise<void> {
+  #sendOff(round: Round, recipients: readonly number[]): void | Promise<void> {
     const { entry, forced } = round;
-    const now = this.#options.clock.now();
-    const mayPass = (domain: string) => forced || this.#released.pass(domain, now);
-    for (;;) {
-      const rules = this.#rules;
-      if (rules.paused && !forced) return;
-      const { ways, outcomes } = await findWays(rules, entry, recipients, mayPass);
-      if (rules !== this.#rules) continue;
-      round.settle(outcomes, () => "");
-      for (const plan of planJobs(ways, this.#limits.jobRecipients)) this.#enter({ round, plan });
-      return this.#pump();
-    }
+    const rules = this.#rules;
+    if (rules.paused && !forced) return;
+    const mayPass = (domain: string) =>
+      forced || this.#released.pass(domain, this.#options.clock.now());
+    const found = findWays(rules, entry, recipients, mayPass);
+    if (!(found instanceof Promise)) return this.#lineUp(round, found);
+    return found.then((ways) =>
+      rules === this.#rules ? this.#lineUp(round, ways) : this.#sendOff(round, recipients)
+    );
+  }
+
+  #lineUp(round: Round, { ways, outcomes }: Ways): void {
+    round.settle(outcomes, () => "");
+    for (const plan of planJobs(ways, this.#limits.jobRecipients)) this.#enter({ round, plan });
+    this.#pump();
   }
 
   #enter(job: Job): void {
@@ -379,9 +392,42 @@ export class Runner {
 
   /** Never throws: a transport that does is deferred. */
   async #deliver(started: Started<Job>): Promise<void> {
-    const { round, plan } = started.job;
+    const { round, plan: { recipients, route } } = started.job;
+    const { clock } = this.#options;
+    let feedback: Feedback = UNKNOWN;
+    if (!round.lost) {
+      const { signal } = round;
+      const begun = clock.now();
+      let outcomes: readonly Outcome[];
+      try {
+        outcomes = completeOutcomes(recipients, await this.#hand(started, signal));
+        if (!signal.aborted) feedback = feedbackOf(outcomes);
+      } catch (error) {
+        this.#tellFault(`transport ${route.kind}`, error);
+        outcomes = recipients.map((recipient) =>
+          deferred(recipient, "a local fault: to be repeated")
+        );
+      }
+      const now = clock.now();
+      const way = (outcome: Outcome, recipient: QueuedRecipient) =>
+        nameTaker(route, outcome, recipient);
+      round.settle(outcomes, way, now - begun);
+      // Broken off by us: nobody has said that it should wait.
+      if (signal.aborted) round.postpone(recipients, { until: now + BROKEN_OFF });
+    }
+    this.#finish(started, feedback);
+  }
+
+  #hand(started: Started<Job>, signal: AbortSignal): Promise<readonly Outcome[]> {
+    const { round: { entry }, plan: { route, sender, recipients } } = started.job;
+    const transport = this.#rules.transports[route.kind];
+    if (transport === undefined) throw new Error(`no transport for ${route.kind}`);
+    const open = () => this.#options.store.open(entry.id);
     const onRoom = () => this.#succeed(started);
-    const feedback = round.lost ? UNKNOWN : await this.#attempt(round, plan, onRoom);
+    return transport.deliver({ entry, sender, recipients, route, open, onRoom }, signal);
+  }
+
+  #finish(started: Started<Job>, feedback: Feedback): void {
     const { clock } = this.#options;
     const dropped = this.#scheduler.finish(started, feedback, clock.now());
     for (const { round, plan: { recipients, destination } } of dropped) {
@@ -389,7 +435,7 @@ export class Runner {
       if (downtime !== null) round.postpone(recipients, downtime);
       round.close();
     }
-    round.close();
+    started.job.round.close();
     this.#pump();
   }
 
@@ -398,40 +444,6 @@ export class Runner {
     if (this.#troubles > 0 || this.#stopping.signal.aborted) return;
     const successor = this.#scheduler.succeed(started, this.#options.clock.now());
     if (successor !== null) this.#deliver(successor);
-  }
-
-  async #attempt(
-    round: Round,
-    { route, sender, recipients }: JobPlan,
-    onRoom: () => void,
-  ): Promise<Feedback> {
-    const { store, clock } = this.#options;
-    const { entry, signal } = round;
-    const transport = this.#rules.transports[route.kind];
-    const started = clock.now();
-    let outcomes: readonly Outcome[];
-    let feedback: Feedback = UNKNOWN;
-    try {
-      if (transport === undefined) throw new Error(`no transport for ${route.kind}`);
-      const open = () => store.open(entry.id);
-      const job = { entry, sender, recipients, route, open, onRoom };
-      const given = await transport.deliver(job, signal);
-      outcomes = completeOutcomes(recipients, given);
-      if (!signal.aborted) feedback = feedbackOf(outcomes);
-    } catch (error) {
-      this.#tellFault(`transport ${route.kind}`, error);
-      outcomes = recipients.map((recipient) =>
-        deferred(recipient, "a local fault: to be repeated")
-      );
-    }
-    round.settle(
-      outcomes,
-      (outcome, recipient) => nameTaker(route, outcome, recipient),
-      clock.now() - started,
-    );
-    // Broken off by us: nobody has said that it should wait.
-    if (signal.aborted) round.postpone(recipients, { until: clock.now() + BROKEN_OFF });
-    return feedback;
   }
 
   #tellFault(where: string, error: unknown): void {

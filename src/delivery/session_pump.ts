@@ -57,7 +57,9 @@ export class SessionPump implements DeadlineMember {
   readonly #trace: Conversation | null;
   #connection: Connection;
   readonly #buffer = new Uint8Array(READ_SIZE);
-  #reading: Promise<number | null> | null = null;
+  #reading: Promise<void> | null = null;
+  /** What the read brought: how many octets, or the end. */
+  #length: number | null = null;
   /** Something has come since the read began: octets, or the end. */
   #arrived = false;
   /** Told by the session while a message was being written. */
@@ -257,17 +259,27 @@ export class SessionPump implements DeadlineMember {
     }
   }
 
-  /** Hands what comes to the session: octets, the end, or that nothing came in time. */
-  async read(): Promise<void> {
+  /** Resolves when something has come, in time or not: {@link receive} is to follow. */
+  arrival(): Promise<void> {
     this.#expectReply();
-    this.#beginRead();
-    const length = await this.#reading!;
+    return this.#beginRead();
+  }
+
+  /** Hands what has come to the session: octets, the end, or that nothing came in time. */
+  receive(): void {
+    const length = this.#length;
     this.#reading = null;
     this.#arrived = false;
     this.deadline = Infinity;
     if (length !== null) this.#session.receive(this.#buffer.subarray(0, length));
     else if (this.#timedOut && !this.#broken) this.#session.receiveTimeout();
     else this.#session.receiveEnd();
+  }
+
+  /** Waits for what comes, and hands it to the session. */
+  async read(): Promise<void> {
+    await this.arrival();
+    this.receive();
   }
 
   /** A reply that comes octet by octet has no more time than one that comes whole. */
@@ -283,35 +295,36 @@ export class SessionPump implements DeadlineMember {
     this.deadline = this.#awaitedUntil;
   }
 
-  /** Begins to read where no read is pending. */
-  #beginRead(): void {
-    this.#reading ??= this.#connection.read(this.#buffer).then(this.#onRead, this.#onEnd);
+  /** Begins to read where no read is pending; resolves when something has come. */
+  #beginRead(): Promise<void> {
+    return this.#reading ??= this.#connection.read(this.#buffer).then(this.#onRead, this.#onEnd);
   }
 
-  readonly #onRead = (length: number | null): number | null => {
+  readonly #onRead = (length: number | null): void => {
+    this.#length = length;
     this.#arrived = true;
     this.#gone();
-    return length;
   };
 
-  readonly #onEnd = (): null => {
-    this.#onRead(null);
-    return null;
-  };
+  readonly #onEnd = (): void => this.#onRead(null);
 
-  /** Writes what the session has to say. That the socket is broken shows at the next read. */
-  async flush(): Promise<void> {
+  /** Writes what the session has to say; `null` when that is nothing. That the socket is broken shows at the next read. */
+  flush(): Promise<void> | null {
     const octets = this.#session.take();
-    if (octets.length === 0) return;
+    if (octets.length === 0) return null;
     const over = this.#session.waiting === "closed";
     this.#expectWithin(over ? LAST_WORDS : this.#session.timeout);
-    try {
-      await this.#connection.write(octets);
-    } catch {
-      this.#broken = !this.#timedOut;
-    }
-    this.deadline = Infinity;
+    return this.#connection.write(octets).then(this.#onWritten, this.#onUnwritten);
   }
+
+  readonly #onWritten = (): void => {
+    this.deadline = Infinity;
+  };
+
+  readonly #onUnwritten = (): void => {
+    this.#broken = !this.#timedOut;
+    this.deadline = Infinity;
+  };
 
   /** Writes while a reply is awaited, whose time goes on: {@link settle} is to follow. */
   writeAside(): void {

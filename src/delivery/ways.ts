@@ -42,44 +42,73 @@ export interface Ways {
   readonly outcomes: readonly Outcome[];
 }
 
-/** Finds ways. `mayPass` says whether mail that is held for a domain may go. */
-export async function findWays(
+/**
+ * Finds ways, at once where the router answers at once. `mayPass` says whether mail that is held for a domain may
+ * go.
+ */
+export function findWays(
   services: WayServices,
   entry: QueueEntry,
   recipients: readonly number[],
   mayPass: (domain: string) => boolean,
-): Promise<Ways> {
+): Ways | Promise<Ways> {
+  const found: (Way | Outcome | Promise<Way | Outcome>)[] = [];
+  let atOnce = true;
+  for (const index of recipients) {
+    const way = findWay(services, entry, index, mayPass);
+    if (way instanceof Promise) atOnce = false;
+    found.push(way);
+  }
+  return atOnce ? sortOut(found as (Way | Outcome)[]) : Promise.all(found).then(sortOut);
+}
+
+function sortOut(found: readonly (Way | Outcome)[]): Ways {
   const ways: Way[] = [];
   const outcomes: Outcome[] = [];
-  for (const index of recipients) {
-    const found = await findWay(services, entry, index, mayPass);
-    if ("route" in found) ways.push(found);
-    else outcomes.push(found);
+  for (const one of found) {
+    if ("route" in one) ways.push(one);
+    else outcomes.push(one);
   }
   return { ways, outcomes };
 }
 
-async function findWay(
-  { route, senderFor, emit }: WayServices,
+function findWay(
+  services: WayServices,
   entry: QueueEntry,
   index: number,
   mayPass: (domain: string) => boolean,
-): Promise<Way | Outcome> {
-  const recipient = entry.recipients[index]!;
+): Way | Outcome | Promise<Way | Outcome> {
   try {
-    const answer = await route(entry, index);
-    if ("reply" in answer) return { recipient: index, ...failureOf(answer.reply) };
-    const open = answer.kind !== "hold"
-      ? answer
-      : mayPass(recipient.address.domain)
-      ? answer.then
-      : null;
-    if (open === null) return { recipient: index, status: "held", reply: KEPT };
-    return { recipient: index, route: open, sender: senderFor(entry, recipient) };
+    const answer = services.route(entry, index);
+    if (!(answer instanceof Promise)) return wayOf(services, entry, index, answer, mayPass);
+    return answer.then((given) => wayOf(services, entry, index, given, mayPass))
+      .catch((error) => noWay(services, index, error));
   } catch (error) {
-    emit({ type: "internal.error", where: "routing", error: describeError(error) });
-    return deferred(index, "no way could be found because of a local fault");
+    return noWay(services, index, error);
   }
+}
+
+function wayOf(
+  { senderFor }: WayServices,
+  entry: QueueEntry,
+  index: number,
+  answer: RouteAnswer,
+  mayPass: (domain: string) => boolean,
+): Way | Outcome {
+  const recipient = entry.recipients[index]!;
+  if ("reply" in answer) return { recipient: index, ...failureOf(answer.reply) };
+  const open = answer.kind !== "hold"
+    ? answer
+    : mayPass(recipient.address.domain)
+    ? answer.then
+    : null;
+  if (open === null) return { recipient: index, status: "held", reply: KEPT };
+  return { recipient: index, route: open, sender: senderFor(entry, recipient) };
+}
+
+function noWay({ emit }: WayServices, index: number, error: unknown): Outcome {
+  emit({ type: "internal.error", where: "routing", error: describeError(error) });
+  return deferred(index, "no way could be found because of a local fault");
 }
 
 /**

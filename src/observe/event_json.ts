@@ -44,6 +44,17 @@ function formatUsual(event: MtaEvent): string | null {
     case "message.done":
       return `${begin(event)},"message":"${text(event.message)}","delivered":${event.delivered}` +
         `,"duration":${event.duration},"failed":${event.failed}}`;
+    case "delivery.done": {
+      const { session, reply, tls } = event;
+      let line = begin(event);
+      if (session !== undefined) line += `,"session":"${text(session)}"`;
+      line += `,"message":"${text(event.message)}","destination":"${text(event.destination)}"`;
+      if (event.duration !== undefined) line += `,"duration":${event.duration}`;
+      line += `,"recipient":"${text(event.recipient)}"`;
+      if (reply !== undefined) line += `,"reply":"${text(reply)}"`;
+      if (tls !== undefined) line += `,"tls":"${text(tls)}"`;
+      return event.took === undefined ? `${line}}` : `${line},"took":${event.took}}`;
+    }
     case "session.opened":
       return `${begin(event)},"session":"${text(event.session)}"` +
         `,"listener":"${text(event.listener)}","client":"${text(event.client)}"}`;

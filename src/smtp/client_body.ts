@@ -9,7 +9,7 @@
 
 import { decode } from "../bytes.ts";
 import { ChunkEncoder } from "./chunk_encoder.ts";
-import type { ClientCore } from "./client_core.ts";
+import type { ClientCore, ReplyTaker } from "./client_core.ts";
 import type { Transaction } from "./client_event.ts";
 import type { RecipientFates } from "./client_fates.ts";
 import { cursorOver } from "./cursor.ts";
@@ -43,6 +43,8 @@ export class ClientBody {
   #endedAt = 0;
   /** Replies that are awaited. */
   #outstanding = 0;
+  /** Replies to the end: in LMTP one a recipient. */
+  #answered = 0;
   /** Octets of the message so far. */
   #size = 0;
 
@@ -161,16 +163,19 @@ export class ClientBody {
     this.#tell(octets);
     this.#core.write(octets);
     const { block } = this.#core.settings.timeouts;
-    this.#expect("BDAT", block, (given) => this.#onChunk(given));
+    this.#expect("BDAT", block);
   }
 
-  #expect(command: string, timeout: number, onReply: (given: Reply) => void): void {
+  #expect(command: string, timeout: number): void {
     this.#outstanding++;
-    this.#core.expect(command, timeout, (given) => {
-      this.#outstanding--;
-      onReply(given);
-    });
+    this.#core.expect(command, timeout, this.#onReply);
   }
+
+  readonly #onReply: ReplyTaker = (given, command) => {
+    this.#outstanding--;
+    if (command === "BDAT") this.#onChunk(given);
+    else this.#onEnd(given);
+  };
 
   #onChunk(given: Reply): void {
     if (given.code >= 300 && given.code < 400) return this.#core.outOfPlace(given, "BDAT");
@@ -197,9 +202,7 @@ export class ClientBody {
     const { taken } = this.#fates;
     const { end } = this.#core.settings.timeouts;
     // RFC 2033 §4.2: a reply for each recipient that was taken, in order.
-    for (const recipients of this.#lmtp ? taken.map((index) => [index]) : [taken]) {
-      this.#expect("end", end, (given) => this.#onEnd(given, recipients));
-    }
+    for (let left = this.#lmtp ? taken.length : 1; left > 0; left--) this.#expect("end", end);
   }
 
   /** Tells who listens: of a chunk its first line and its size, of DATA the size of it all. */
@@ -212,7 +215,9 @@ export class ClientBody {
     tap.message(octets.length - head - 2);
   }
 
-  #onEnd(given: Reply, recipients: readonly number[]): void {
+  #onEnd(given: Reply): void {
+    const { taken } = this.#fates;
+    const recipients = this.#lmtp ? [taken[this.#answered++]!] : taken;
     if (this.#phase === "end") {
       if (given.code >= 300 && given.code < 400) return this.#core.outOfPlace(given, "the message");
       const why = boundReply(given);

@@ -15,14 +15,17 @@ import { boundReply } from "./reply_decoder.ts";
 import { HIDDEN, type SessionTap, showReply } from "./session_tap.ts";
 import { UNASKED } from "./unsendable.ts";
 
+/** Takes a reply to a command. */
+export type ReplyTaker = (given: Reply, command: string) => void;
+
 /** A reply that is awaited. */
 export interface Awaited {
   /** What it answers: `greeting`, a verb, or `end` for the end of a message. */
   readonly command: string;
   /** How long it may take, in milliseconds. */
   readonly timeout: number;
-  /** Takes it; never 1xx, never 421. */
-  onReply(given: Reply): void;
+  /** Takes it, and is told what it answers; never 1xx, never 421. */
+  readonly onReply: ReplyTaker;
 }
 
 /** What the session needs of a transaction that goes on. */
@@ -107,7 +110,7 @@ export class ClientCore {
   }
 
   /** A command, without its CRLF, and who takes the reply. */
-  say(line: string, command: string, timeout: number, onReply: (given: Reply) => void): void {
+  say(line: string, command: string, timeout: number, onReply: ReplyTaker): void {
     if (this.tap?.heard) this.tap.command(line);
     this.#say(line, command, timeout, onReply);
   }
@@ -118,13 +121,13 @@ export class ClientCore {
     shown: string,
     command: string,
     timeout: number,
-    onReply: (given: Reply) => void,
+    onReply: ReplyTaker,
   ): void {
     if (this.tap?.heard) this.tap.command(shown);
     this.#say(line, command, timeout, onReply);
   }
 
-  #say(line: string, command: string, timeout: number, onReply: (given: Reply) => void): void {
+  #say(line: string, command: string, timeout: number, onReply: ReplyTaker): void {
     this.#out.line(line);
     this.expect(command, timeout, onReply);
   }
@@ -136,7 +139,7 @@ export class ClientCore {
   }
 
   /** One more reply is awaited. */
-  expect(command: string, timeout: number, onReply: (given: Reply) => void): void {
+  expect(command: string, timeout: number, onReply: ReplyTaker): void {
     this.#awaited.push({ command, timeout, onReply });
   }
 
@@ -176,7 +179,7 @@ export class ClientCore {
     const awaited = this.#awaited.shift();
     if (awaited !== undefined) {
       this.#answering = awaited.command;
-      awaited.onReply(given);
+      awaited.onReply(given, awaited.command);
       this.#answering = null;
       return;
     }

@@ -12,7 +12,7 @@
  */
 
 import { mailCommand, rcptCommand, refuseRecipient, refuseTransaction } from "./client_commands.ts";
-import type { ClientCore } from "./client_core.ts";
+import type { ClientCore, ReplyTaker } from "./client_core.ts";
 import type { Transaction } from "./client_event.ts";
 import type { RecipientFates } from "./client_fates.ts";
 import type { PeerExtensions } from "./peer_extensions.ts";
@@ -42,6 +42,8 @@ export class ClientEnvelope {
   #reset: boolean;
   /** Replies that are awaited. */
   #outstanding = 0;
+  /** How many recipients were answered: that is in the order in which they were said. */
+  #answered = 0;
   #said = { mail: false, data: false };
   #open = false;
   #mailRefused = false;
@@ -99,31 +101,42 @@ export class ClientEnvelope {
     if (this.#mailRefused) return false;
     if (this.#reset) {
       this.#reset = false;
-      this.#say("RSET", "RSET", timeouts.command, (given) => this.#onReset(given));
+      this.#say("RSET", "RSET", timeouts.command);
     } else if (!this.#said.mail) {
       this.#said.mail = true;
       const line = mailCommand(this.#transaction, this.#peer);
-      this.#say(line, "MAIL", timeouts.mail, (given) => this.#onMail(given));
+      this.#say(line, "MAIL", timeouts.mail);
     } else if (this.#next < this.#sayable.length) {
       const index = this.#sayable[this.#next++]!;
       const line = rcptCommand(this.#transaction.recipients[index]!, this.#peer);
-      this.#say(line, "RCPT", timeouts.rcpt, (given) => this.#onRcpt(given, index));
+      this.#say(line, "RCPT", timeouts.rcpt);
     } else if (!this.#said.data && !this.#peer.chunking && this.#mayData) {
       this.#said.data = true;
-      this.#say("DATA", "DATA", timeouts.data, (given) => this.#onData(given));
+      this.#say("DATA", "DATA", timeouts.data);
     } else {
       return false;
     }
     return true;
   }
 
-  #say(line: string, command: string, timeout: number, onReply: (given: Reply) => void): void {
+  #say(line: string, command: string, timeout: number): void {
     this.#outstanding++;
-    this.#core.say(line, command, timeout, (given) => {
-      this.#outstanding--;
-      onReply(given);
-    });
+    this.#core.say(line, command, timeout, this.#onReply);
   }
+
+  readonly #onReply: ReplyTaker = (given, command) => {
+    this.#outstanding--;
+    switch (command) {
+      case "RSET":
+        return this.#onReset(given);
+      case "MAIL":
+        return this.#onMail(given);
+      case "RCPT":
+        return this.#onRcpt(given, this.#sayable[this.#answered++]!);
+      default:
+        return this.#onData(given);
+    }
+  };
 
   /** DATA is for somebody, or perhaps for somebody. */
   get #mayData(): boolean {

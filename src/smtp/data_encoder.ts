@@ -20,6 +20,13 @@ export type EncodeResult =
   /** The message has a bare CR or LF and is refused: break off, do not end it. Said again and again. */
   | { readonly type: "bare-newline" };
 
+/** What ends a message, by what its last octet was. */
+const ENDS: Readonly<Record<"text" | "cr" | "line start", EncodeResult>> = {
+  "line start": { type: "bytes", bytes: Uint8Array.of(DOT, CR, LF) },
+  "text": { type: "bytes", bytes: Uint8Array.of(CR, LF, DOT, CR, LF) },
+  "cr": { type: "bytes", bytes: Uint8Array.of(LF, DOT, CR, LF) },
+};
+
 const BARE_NEWLINE: EncodeResult = { type: "bare-newline" };
 
 /** How an encoder is to work. */
@@ -107,10 +114,7 @@ export class DataEncoder {
       this.#refused = true;
       return BARE_NEWLINE;
     }
-    const end = [DOT, CR, LF];
-    if (this.#state === "cr") end.unshift(LF);
-    if (this.#state === "text") end.unshift(CR, LF);
-    return { type: "bytes", bytes: Uint8Array.from(end) };
+    return ENDS[this.#state];
   }
 
   #goesDirect(cursor: Cursor): boolean {
