@@ -185,6 +185,7 @@ Deno.test("examples/monitoring/dashboard.json shows every number there is", asyn
   // Of use to rules only.
   const rest = [
     "listeners",
+    "workers",
     "stopping",
     "queue_troubled",
     "configuration_loaded_timestamp_seconds",

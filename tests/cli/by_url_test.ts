@@ -7,6 +7,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import manifest from "../../deno.json" with { type: "json" };
+import { writeConfig } from "../support/config.ts";
 import { Client, Folder, Program, run, type RunOptions } from "./program.ts";
 
 const ROOT = new URL("../..", import.meta.url);
@@ -87,4 +88,27 @@ Deno.test("yizhan by URL takes mail, with the permissions its own advice names",
   await client.say("QUIT", 221);
   const accepted = JSON.parse(await program.stdoutLine(/message\.accepted/));
   assertEquals(accepted.subject, "by URL");
+});
+
+Deno.test("yizhan by URL serves in threads, with what its own advice names", async () => {
+  await using place = await Place.make();
+  await Deno.writeTextFile(`${place.folder.path}/users`, "# yizhan users 1\n");
+  await writeConfig(place.folder.path, {
+    hostname: "mx.example.test",
+    workers: 2,
+    listeners: [{ role: "mx", address: "127.0.0.1:0" }],
+  });
+  const words = ["serve", "--config", "yizhan.yaml"];
+  const refused = await run(words, place.options("--unstable-net", "--allow-read=."));
+  assertEquals(refused.code, 77, refused.stderr);
+  const advice = /run: deno run (.*)\n$/.exec(refused.stderr)?.[1];
+  assert(advice !== undefined, refused.stderr);
+  const flags = advice.split(" ").filter((word) => /^--(allow|unstable)-/.test(word));
+  const program = await Program.spawn(words, place.options(...flags));
+  await using _ = program;
+  await program.stderrLine(/^ {2}mx on 127\.0\.0\.1:\d+$/);
+  await program.stdoutLine(/"type":"queue\.opened".*\/w1"/);
+  program.signal("SIGTERM");
+  const { code, stderr } = await program.ended();
+  assertEquals([code, /warning/.test(stderr)], [0, false], stderr);
 });

@@ -20,6 +20,12 @@ export function permissionTest(name: string, body: () => Promise<void>): void {
   else Deno.test({ name: `${name} (not run: about Deno's permissions)`, ignore: true, fn: body });
 }
 
+/** Registers a test that replaces a part of the program, which only its sources let it do. */
+export function sourceTest(name: string, body: () => Promise<void>): void {
+  if (BUILD.length === 0) Deno.test(name, body);
+  else Deno.test({ name: `${name} (not run: of the sources only)`, ignore: true, fn: body });
+}
+
 /** What a process that has ended left behind. */
 export interface Ended {
   readonly code: number;

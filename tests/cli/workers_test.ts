@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { ConfigInput } from "../../src/config/schema.ts";
-import { Client, permissionTest, Program } from "./program.ts";
+import { Client, permissionTest, Program, sourceTest } from "./program.ts";
 import { ANY_PORT, Site } from "./site.ts";
 
 const MAIL = "From: a@a.test\r\nSubject: Hello\r\n\r\nHello.";
@@ -141,7 +141,7 @@ Deno.test("workers: after kill -9 all that was accepted is there, and fewer work
   assertEquals(new Set(done.map(({ message }) => message)).size, ids.length);
 });
 
-permissionTest(
+sourceTest(
   "workers: one that dies is told of, started again, and finds what it had",
   async () => {
     await using site = await Site.make();
