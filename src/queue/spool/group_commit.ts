@@ -60,7 +60,12 @@ export class GroupCommit<T> {
   /** Goes on when there is something to write, and it may be. */
   #goOn: (() => void) | null = null;
 
-  /** @param write puts a group where it is to be, or throws for all in it. @param most syncs at once. */
+  /**
+   * A log.
+   *
+   * @param write puts a group where it is to be, or throws for all in it.
+   * @param most syncs at once.
+   */
   constructor(write: (group: readonly T[]) => Promise<WrittenGroup<T>>, most = 1) {
     this.#write = write;
     this.#most = most;

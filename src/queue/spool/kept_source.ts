@@ -9,12 +9,15 @@ import type { PartLengths } from "./segment_record.ts";
 
 /** A message in octets that hold its part of a record. */
 export class KeptSource implements MessageSource {
+  /** The header section. */
   readonly head: Uint8Array;
+  /** Octets of the body. */
   readonly bodySize: number;
+  /** When it was accepted, in milliseconds since the epoch. */
   readonly received: number;
   readonly #body: Uint8Array;
 
-  /** @param at where its entry line begins. */
+  /** Makes no copy. @param at where its entry line begins. */
   constructor(
     octets: Uint8Array,
     at: number,
@@ -28,10 +31,12 @@ export class KeptSource implements MessageSource {
     this.received = received;
   }
 
+  /** The body at once. */
   bodyParts(): readonly Uint8Array[] {
     return this.bodySize === 0 ? [] : [this.#body];
   }
 
+  /** The body, as often as asked. */
   async *openBody(): AsyncGenerator<Uint8Array> {
     yield* this.bodyParts();
   }

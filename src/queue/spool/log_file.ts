@@ -16,7 +16,9 @@ import type { FileHandle, Files } from "../../runtime/runtime.ts";
 
 /** A handle, and where it would write. */
 export interface LogHandle {
+  /** To be synced by; to write use {@link LogFile.write}. */
   readonly file: FileHandle;
+  /** Its position. */
   at: number;
 }
 
