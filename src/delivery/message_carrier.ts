@@ -11,10 +11,14 @@
 
 import type { Conversation } from "../observe/trace.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
+import type { Clock } from "../runtime/runtime.ts";
 import type { ClientEvent, RecipientOutcome, Transaction } from "../smtp/client_event.ts";
 import type { ClientSession } from "../smtp/client_session.ts";
 import { UNASKED } from "../smtp/unsendable.ts";
 import type { SessionPump } from "./session_pump.ts";
+
+/** Milliseconds to an answer from which on a peer is slow: then nobody is made to wait behind a message. */
+const SLOW = 1000;
 
 /** One message to be sent. */
 export interface Sending {
@@ -25,7 +29,7 @@ export interface Sending {
   /** Its id, for whoever listens. */
   readonly message?: string;
   /**
-   * Told when the message is about to go out whole: who calls {@link MessageCarrier.send} before this returns has the
+   * Told when the message is about to go out whole, unless the peer was slow before: who calls {@link MessageCarrier.send} before this returns has the
    * commands for the next message go out with it.
    */
   readonly onRoom?: () => void;
@@ -57,6 +61,7 @@ interface Underway extends Sending {
 export class MessageCarrier {
   readonly #session: ClientSession;
   readonly #pump: SessionPump;
+  readonly #clock: Clock;
   readonly #trace: Conversation | null;
   /** The message that goes over it. */
   #current: Underway | null = null;
@@ -65,11 +70,20 @@ export class MessageCarrier {
   #nextSaid = false;
   /** Whether a reply is awaited, so that something may be said meanwhile. */
   #waits = false;
+  /** When the end of the last message was given to the socket, in epoch milliseconds, and whether its answer was slow. */
+  #ended = 0;
+  #slow = false;
   /** Messages that are over, whose senders are to be told. */
   readonly #over: Underway[] = [];
 
   /** Carries nothing yet. */
-  constructor(session: ClientSession, pump: SessionPump, trace: Conversation | null) {
+  constructor(
+    session: ClientSession,
+    pump: SessionPump,
+    clock: Clock,
+    trace: Conversation | null,
+  ) {
+    this.#clock = clock;
     this.#session = session;
     this.#pump = pump;
     this.#trace = trace;
@@ -168,7 +182,8 @@ export class MessageCarrier {
   /** The message is whole: the commands for the next one go along, where there is one. */
   #sayNext({ onRoom }: Underway): void {
     if (!this.#session.mayFollow) return;
-    onRoom?.();
+    this.#ended = this.#clock.now();
+    if (!this.#slow) onRoom?.();
     if (this.#next !== null) this.#sayAhead(this.#next);
   }
 
@@ -208,6 +223,7 @@ export class MessageCarrier {
     over.signal.removeEventListener("abort", over.onAbort);
     over.outcomes = outcomes;
     this.#over.push(over);
+    this.#slow = this.#ended > 0 && this.#clock.now() - this.#ended > SLOW;
     this.#current = this.#next;
     this.#next = null;
     if (this.#nextSaid && this.#current!.signal.aborted) this.#pump.interrupt();

@@ -90,7 +90,7 @@ export class SmtpExchange {
       ...(trace && { tap: trace }),
     });
     this.#pump = new SessionPump(services, this.#session, connection, label, trace);
-    this.#carrier = new MessageCarrier(this.#session, this.#pump, trace);
+    this.#carrier = new MessageCarrier(this.#session, this.#pump, services.clock, trace);
   }
 
   /** Who is at the other end, for people. */

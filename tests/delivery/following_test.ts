@@ -164,3 +164,22 @@ Deno.test("remoteTransport(): ends a connection after its hundred messages, also
   assertEquals(await deliverAll(world, names), names.map(() => RELAYED));
   assertEquals([peer.connections, peer.messages.length], [2, 101]);
 });
+
+Deno.test("remoteTransport(): no message is made to wait behind another where the peer was slow", async () => {
+  await using world = new RelayWorld();
+  const peer = await world.peer();
+  let delay = 5;
+  world.own.network.wires.conditions = () => ({ delay: () => delay });
+  assertEquals(await deliverAll(world, ["a", "b"]), [RELAYED, RELAYED]);
+  delay = 800;
+  let room = 0;
+  const counting = (name: string) => world.deliver(job(name, { onRoom: () => void room++ }));
+  await counting("c"); // that the peer is slow is learnt by this one
+  assertEquals(room, 1);
+  await counting("d");
+  assertEquals([room, peer.connections], [1, 1]);
+  delay = 5;
+  await counting("e"); // and by this one that it is so no more
+  await counting("f");
+  assertEquals([room, peer.connections, peer.messages.length], [2, 1, 6]);
+});
