@@ -83,10 +83,12 @@ export class MemberStation {
   }
 
   #adopt(): void {
-    const { plan, reload } = this.#prepared ?? {};
+    // One that was started anew meanwhile knows nothing of it.
+    if (this.#prepared === null) throw new Error("nothing was prepared");
+    const { plan, reload } = this.#prepared;
     this.#prepared = null;
-    reload?.adopt();
-    if (plan !== undefined) this.#services.onReload?.(plan);
+    reload.adopt();
+    this.#services.onReload?.(plan);
   }
 }
 

@@ -25,6 +25,8 @@ export interface WorkerOptions {
   readonly clock: Clock;
   /** What a thread that starts now begins with. */
   readonly begin: () => Promise<MemberStart>;
+  /** Whether what was begun with last is still what one should begin with. */
+  readonly isCurrent: () => boolean;
   /** Takes lines of the log in whole pieces. */
   readonly output: Output;
   readonly onTurn: (domain: string) => void;
@@ -93,7 +95,7 @@ export class SupervisedWorker {
   }
 
   async #launch(): Promise<void> {
-    const { name, starter, begin, clock } = this.#options;
+    const { name, starter, begin, isCurrent, clock } = this.#options;
     const start = await begin();
     this.#stopping.signal.throwIfAborted();
     const ready = Promise.withResolvers<void>();
@@ -115,6 +117,10 @@ export class SupervisedWorker {
     } catch (error) {
       thread.end();
       throw error;
+    }
+    if (!isCurrent()) {
+      thread.end();
+      return await this.#launch();
     }
     this.#serving = { thread, client };
     this.#since = clock.now();

@@ -196,9 +196,11 @@ export class WorkerPool {
     const { starter, runtime: { clock }, network, output, onEvent, onTurn, onSaid } = this.#options;
     const place = { index, listens: true };
     const name = `worker ${index}`;
+    let begun: PlanMaker | null = null;
     const worker = new SupervisedWorker({
       ...{ name, starter, clock, output, onTurn },
-      begin: async () => ({ ...network, plan: await this.#plan(place) }),
+      begin: async () => ({ ...network, plan: await (begun = this.#plan)(place) }),
+      isCurrent: () => begun === this.#plan,
       onSaid: (text, warning) => onSaid(`${name}: ${text}`, warning),
       onTrouble: (error) =>
         onEvent({ time: clock.now(), type: "internal.error", where: name, error }),

@@ -17,6 +17,8 @@ class Threads {
   /** What keeps the next from starting. */
   fault: string | null = null;
   readonly told: string[] = [];
+  /** Whether what the next ones begin with is current when they have started. */
+  readonly current: boolean[] = [];
 
   readonly start = (_: string, ears: ThreadEars): Thread => {
     const index = this.ears.push(ears) - 1;
@@ -54,6 +56,7 @@ function supervised(threads: Threads) {
     starter: threads.start,
     clock: runtime.clock,
     begin: () => Promise.resolve(START),
+    isCurrent: () => threads.current.shift() ?? true,
     output: {
       write: (octets) => {
         const text = new TextDecoder().decode(octets);
@@ -128,6 +131,15 @@ Deno.test("a first start that fails is thrown, a later one is told and tried aga
   await clock.runUntil((async () => {
     while (!worker.running) await clock.sleep(100);
   })());
+});
+
+Deno.test("a thread that began with what has changed meanwhile is started anew at once", async () => {
+  const threads = new Threads();
+  threads.current.push(false, false);
+  const { worker, troubles } = supervised(threads);
+  await worker.start();
+  assertEquals(await nameOf(worker), { name: "thread 2" });
+  assertEquals([threads.ended, troubles], [[0, 1], []]);
 });
 
 Deno.test("stop() lets the thread stop, ends it, and starts none again", async () => {

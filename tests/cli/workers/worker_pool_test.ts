@@ -1,0 +1,163 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { CommandServer } from "../../../src/admin/command_port.ts";
+import { ControlError } from "../../../src/admin/control_protocol.ts";
+import type { ControlCommand } from "../../../src/admin/control_server.ts";
+import { WorkerPool } from "../../../src/cli/workers/worker_pool.ts";
+import type { MemberPlan, MemberStart, ToThread } from "../../../src/cli/workers/messages.ts";
+import type { Thread, ThreadEars } from "../../../src/cli/workers/thread.ts";
+import { memoryRuntime } from "../../../src/runtime/memory.ts";
+
+/** A plan that is only its name. */
+const planNamed = (name: string) => name as unknown as MemberPlan;
+
+/** A thread that is none: goes by the plan it was told, and notes what it was asked. */
+class FakeThread implements Thread {
+  readonly asked: string[] = [];
+  readonly ears: ThreadEars;
+  plan: unknown;
+  /** The commands that fail. */
+  readonly #refuses: readonly string[];
+  readonly #server: CommandServer;
+  #prepared: unknown;
+
+  constructor(ears: ThreadEars, refuses: readonly string[]) {
+    this.ears = ears;
+    this.#refuses = refuses;
+    const names = ["start", "prepare", "adopt", "discard", "turn", "status", "stop"];
+    const commands = Object.fromEntries(names.map((name) => [name, this.#command(name)]));
+    this.#server = new CommandServer(() => commands, (answer) => ears.onMessage(answer));
+    queueMicrotask(() => ears.onMessage({ type: "ready" }));
+  }
+
+  send(message: unknown): void {
+    const to = message as ToThread;
+    if (to.type !== "written") this.#server.receive(to);
+  }
+
+  end(): void {
+    this.asked.push("end");
+  }
+
+  #command(name: string): ControlCommand {
+    // deno-lint-ignore no-this-alias
+    const thread = this;
+    return async function* (request) {
+      thread.asked.push(name);
+      if (thread.#refuses.includes(name)) throw new ControlError("failed", `${name} fails`);
+      if (name === "start") thread.plan = (request as unknown as MemberStart).plan;
+      if (name === "prepare") thread.#prepared = request.plan;
+      if (name === "adopt") thread.plan = thread.#prepared;
+      if (name === "status") yield { type: "status", listeners: [{ connections: 3 }], queue: null };
+      return {};
+    };
+  }
+}
+
+/** Three threads. @param refuses what each of them fails to do, by its place. */
+async function pool(...refuses: readonly (readonly string[])[]) {
+  const runtime = memoryRuntime();
+  const threads: FakeThread[] = [];
+  const started = WorkerPool.start({
+    ...{ threads: 3, leftovers: [], runtime },
+    plan: () => Promise.resolve(planNamed("first")),
+    starter: (_, ears) => {
+      const thread = new FakeThread(ears, refuses[threads.length] ?? []);
+      threads.push(thread);
+      return thread;
+    },
+    network: { outward: false, nameServers: [] },
+    onEvent: () => {},
+    output: { write: (octets) => Promise.resolve(octets.length) },
+    onTurn: () => {},
+    onSaid: () => {},
+  });
+  return { pool: await started, threads, clock: runtime.clock };
+}
+
+const plansOf = (threads: readonly FakeThread[]) => threads.map(({ plan }) => plan);
+
+Deno.test("prepare() and adopt() give all of them another plan", async () => {
+  const { pool: workers, threads } = await pool();
+  assertEquals(plansOf(threads), ["first", "first", "first"]);
+  const prepared = await workers.prepare(() => Promise.resolve(planNamed("second")));
+  assertEquals(plansOf(threads), ["first", "first", "first"]);
+  await prepared.adopt();
+  assertEquals(plansOf(threads), ["second", "second", "second"]);
+});
+
+Deno.test("prepare() that one refuses leaves all as they were", async () => {
+  const { pool: workers, threads } = await pool([], ["prepare"], []);
+  await assertRejects(
+    () => workers.prepare(() => Promise.resolve(planNamed("second"))),
+    ControlError,
+    "prepare fails",
+  );
+  assertEquals(plansOf(threads), ["first", "first", "first"]);
+  assertEquals(threads.map(({ asked }) => asked.slice(1)), [
+    ["prepare", "discard"],
+    ["prepare"],
+    ["prepare", "discard"],
+  ]);
+});
+
+Deno.test("adopt() starts anew who cannot, and who was started meanwhile begins with what is in force", async () => {
+  const { pool: workers, threads, clock } = await pool([], ["adopt"]);
+  const prepared = await workers.prepare(() => Promise.resolve(planNamed("second")));
+  threads[2]!.ears.onEnd("boom");
+  await prepared.adopt();
+  await clock.runUntil((async () => {
+    while (threads.length < 5) await clock.sleep(100);
+    await clock.sleep(100);
+  })());
+  const [first, , , ...again] = threads;
+  assertEquals(plansOf([first!, ...again]), ["second", "second", "second"]);
+  const { workers: states } = await workers.status();
+  assertEquals(states.map(({ name, state }) => [name, state]), [
+    ["worker 1", "running"],
+    ["worker 2", "running"],
+    ["worker 3", "running"],
+  ]);
+});
+
+Deno.test("status() tells of those that run and of those that do not", async () => {
+  const { pool: workers, threads } = await pool();
+  threads[1]!.ears.onEnd("boom");
+  const { known, workers: states } = await workers.status();
+  assertEquals(known.length, 2);
+  assertEquals(states.map(({ state, connections }) => [state, connections]), [
+    ["running", 3],
+    ["restarting", 0],
+    ["running", 3],
+  ]);
+});
+
+Deno.test("start() of which one fails ends all", async () => {
+  const ended: string[] = [];
+  const runtime = memoryRuntime();
+  let count = 0;
+  await assertRejects(
+    () =>
+      WorkerPool.start({
+        ...{ threads: 2, leftovers: [], runtime },
+        plan: () => Promise.resolve(planNamed("first")),
+        starter: (name, ears) => {
+          const thread = new FakeThread(ears, count++ === 1 ? ["start"] : []);
+          return { send: (message) => thread.send(message), end: () => ended.push(name) };
+        },
+        network: { outward: false, nameServers: [] },
+        onEvent: () => {},
+        output: { write: (octets) => Promise.resolve(octets.length) },
+        onTurn: () => {},
+        onSaid: () => {},
+      }),
+    Error,
+    "worker 2: start fails",
+  );
+  assertEquals(ended.sort(), ["worker 1", "worker 2"]);
+});
+
+Deno.test("turn() is told to all", async () => {
+  const { pool: workers, threads } = await pool();
+  await workers.turn("a.test");
+  assertEquals(threads.map(({ asked }) => asked.at(-1)), ["turn", "turn", "turn"]);
+});
