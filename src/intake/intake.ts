@@ -9,7 +9,7 @@
  * @module
  */
 
-import { type Address, formatAddress, parseAddress, parseDomain } from "../address.ts";
+import { type Address, formatAddress } from "../address.ts";
 import { describeError } from "../events.ts";
 import type { Decision, Stage } from "../policy/chain.ts";
 import type { Policy, PolicyAnswer, SessionView } from "../policy/policy.ts";
@@ -26,6 +26,7 @@ import type { IntakeClient, IntakeOrigin } from "./client.ts";
 import { MessageContent } from "./content.ts";
 import { finishMessage } from "./finish.ts";
 import { Login, type LoginEvent } from "./login.ts";
+import { expandAddress, startQueue, verifyAddress } from "./queries.ts";
 import { MessageReport } from "./report.ts";
 import type { IntakeServices } from "./services.ts";
 import { type AcceptedRecipient, envelopeOf, type Transaction } from "./transaction.ts";
@@ -238,44 +239,23 @@ export class IntakeSession implements IntakeClient {
   }
 
   /** VRFY (RFC 5321 §3.5). */
-  async verify(argument: string): Promise<Reply> {
-    const address = parseAddress(argument.replace(/^<(.*)>$/, "$1"), { smtputf8: true });
-    if (address === null) return reply(252, "2.5.0", "cannot verify that; send the mail and see");
-    const resolution = await this.#resolve(address);
-    if ("code" in resolution) return resolution;
-    if (resolution.remote.length > 0 && !resolution.forwarded) return WILL_TRY;
-    const shown = formatAddress(address);
-    // deno-lint-ignore no-control-regex
-    return /[^\x00-\x7f]/.test(shown) ? CANNOT_SHOW : reply(250, "2.1.5", `<${shown}>`);
+  verify(argument: string): Promise<Reply> {
+    return verifyAddress(argument, (address) => this.#resolve(address));
   }
 
-  /** EXPN (RFC 5321 §3.5): the mailboxes behind an alias. */
-  async expand(argument: string): Promise<Reply> {
-    const address = parseAddress(argument.replace(/^<(.*)>$/, "$1"), { smtputf8: true });
-    if (address === null) return reply(550, "5.1.3", "expected an address");
-    const resolution = await this.#resolve(address);
-    if ("code" in resolution) return resolution;
-    const addresses = [...resolution.mailboxes.map((each) => each.address), ...resolution.remote];
-    const lines = addresses.map((each) => `<${formatAddress(each)}>`);
-    // RFC 6531 §3.7.4.2: UTF-8 goes only to those who said that they take it.
-    // deno-lint-ignore no-control-regex
-    if (lines.some((line) => /[^\x00-\x7f]/.test(line))) return CANNOT_SHOW;
-    return { code: 250, enhanced: "2.1.5", lines };
+  /** EXPN (RFC 5321 §3.5). */
+  expand(argument: string): Promise<Reply> {
+    return expandAddress(argument, (address) => this.#resolve(address));
   }
 
   /** ETRN (RFC 1985): somebody wants the mail that waits for a domain sent now. */
   etrn(argument: string): Reply {
-    const { queue } = this.#services;
-    const domain = parseDomain(argument.replace(/^@/, ""), { smtputf8: true });
-    // RFC 1985 §5.2: `#` names a queue, and we have none but those of domains.
-    if (domain === null) return reply(501, "5.5.4", "expected a domain");
-    if (queue?.routes.find(domain).kind !== "hold") {
-      return reply(459, "4.7.0", "nothing is kept for that domain here");
-    }
-    queue.start(argument.startsWith("@") ? `@${domain}` : domain);
     const { id: session, client } = this;
-    this.#services.emit({ type: "queue.started", session, client, domain });
-    return reply(250, "2.0.0", `OK, queuing for ${domain} started`);
+    return startQueue(
+      argument,
+      this.#services.queue,
+      (domain) => this.#services.emit({ type: "queue.started", session, client, domain }),
+    );
   }
 
   /** The session is over: tells the policies, and waits for none of them. */
@@ -450,9 +430,6 @@ const TOO_MANY_LARGE = reply(451, "4.3.2", "too many large messages at once: try
 const MAX_COPIES = 10_000;
 const TOO_MANY_COPIES = reply(452, "4.5.3", "too many mailboxes: send the rest in another message");
 const SOME_FULL = reply(452, "4.2.2", "a mailbox behind this address is full");
-/** RFC 5321 §3.5.3: we would take it, but cannot say whether it exists. */
-const WILL_TRY = reply(252, "2.1.5", "mail for it is sent on; whether it exists is not known here");
-const CANNOT_SHOW = reply(252, "2.5.0", "there is such an address, but it takes UTF-8 to show it");
 const NO_SPACE = reply(452, "4.3.1", "no room on the disk now: try again later");
 const DIRECTORY_DOWN = reply(451, "4.3.0", "cannot look up addresses now: try again later");
 const NO_SUCH_USER = reply(550, "5.1.1", "no such user here");
