@@ -118,7 +118,7 @@ class Attempt {
     const key = targetKey(hostname, target);
     let pending = this.#undecided;
     while (pending.length > 0 && !this.#signal.aborted) {
-      const kept = pool.take(key);
+      const kept = pool.take(key, job.follows);
       const exchange = kept ?? await this.#open(target);
       if (!(exchange instanceof SmtpExchange)) return this.#failed(exchange, target, pending);
       const onRoom = () => {

@@ -55,9 +55,13 @@ export class ConnectionPool {
     else offered.push(exchange);
   }
 
-  /** A connection that was offered or given under this key and is still good, as far as can be known. */
-  take(key: string): SmtpExchange | null {
-    return this.#takeOffered(key) ?? this.#takeResting(key);
+  /**
+   * A connection that was given under this key and is still good, as far as can be known.
+   *
+   * @param follows whether it may be one that was offered, to go behind the message that is under way there.
+   */
+  take(key: string, follows = false): SmtpExchange | null {
+    return (follows ? this.#takeOffered(key) : null) ?? this.#takeResting(key);
   }
 
   #takeOffered(key: string): SmtpExchange | null {

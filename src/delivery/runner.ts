@@ -424,7 +424,8 @@ export class Runner {
     if (transport === undefined) throw new Error(`no transport for ${route.kind}`);
     const open = () => this.#options.store.open(entry.id);
     const onRoom = () => this.#succeed(started);
-    return transport.deliver({ entry, sender, recipients, route, open, onRoom }, signal);
+    const follows = started.before !== null;
+    return transport.deliver({ entry, sender, recipients, route, open, onRoom, follows }, signal);
   }
 
   #finish(started: Started<Job>, feedback: Feedback): void {

@@ -28,6 +28,11 @@ export interface DeliveryJob {
    * goes over the same.
    */
   onRoom?(): void;
+  /**
+   * It has the place of another one whose message is going out, and may go behind it. Who has a place of its own is
+   * not made to wait for the answer to somebody else's message.
+   */
+  readonly follows?: boolean;
 }
 
 /** A way out. */

@@ -32,7 +32,7 @@ async function deliverAll(
     const { length } = deliveries;
     if (length === names.length) return;
     const signal = signals[length] ?? new AbortController().signal;
-    const one = job(names[length]!, { ...more, onRoom: next });
+    const one = job(names[length]!, { ...more, onRoom: next, follows: length > 0 });
     deliveries.push(world.remote.deliver(one, signal));
   };
   next();
@@ -182,4 +182,18 @@ Deno.test("remoteTransport(): no message is made to wait behind another where th
   await counting("e"); // and by this one that it is so no more
   await counting("f");
   assertEquals([room, peer.connections, peer.messages.length], [2, 1, 6]);
+});
+
+Deno.test("remoteTransport(): a message with a place of its own does not wait for the answer to another's", async () => {
+  for (const follows of [false, true]) {
+    await using world = new RelayWorld();
+    const peer = await world.peer();
+    const second: Promise<readonly Outcome[]>[] = [];
+    const onRoom = () => void second.push(world.remote.deliver(job("b", { follows }), signal));
+    const { signal } = new AbortController();
+    const first = world.remote.deliver(job("a", { onRoom }), signal);
+    assertEquals(told(await world.own.clock.runUntil(first)), RELAYED);
+    assertEquals(told(await world.own.clock.runUntil(second[0]!)), RELAYED);
+    assertEquals(peer.connections, follows ? 1 : 2);
+  }
 });
