@@ -133,6 +133,7 @@ export {
   type MapDirectoryOptions,
 } from "./src/directory/map_directory.ts";
 
+export type { Soon } from "./src/soon.ts";
 export { maildirDelivery, type MaildirOptions } from "./src/delivery/maildir/maildir.ts";
 export {
   DeliveryError,

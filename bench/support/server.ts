@@ -39,17 +39,14 @@ export interface ServerOptions {
   readonly certificate?: { readonly certificate: string; readonly key: string };
 }
 
-/**
- * What a configuration of ours says. A session of a load brings more messages than that of any client, so their
- * number has no limit here; the other servers' is raised likewise.
- */
+/** What a configuration of ours says: what has a default is left at it, but for as many connections as are measured. */
 export function configFor(options: ServerOptions): ConfigInput {
   const { role, port, sink, workers, certificate } = options;
   const config: ConfigInput = {
     hostname: "mx.bench.test",
     data: ".",
     listeners: [{ role: "mx", address: `127.0.0.1:${port}` }],
-    limits: { messages: 10_000_000, connections: 12_000 },
+    limits: { connections: 12_000 },
     ...(certificate === undefined ? {} : { tls: { certificates: [certificate] } }),
     ...(workers === undefined ? {} : { workers }),
   };
