@@ -126,6 +126,15 @@ Deno.test("property: what is printed of a configuration reads as the same config
   );
 });
 
+Deno.test("a name that objects have by themselves is read and printed like any other", async () => {
+  for (const name of ["constructor", "toString"]) {
+    const { written } = await load(`${SMALLEST}drop: { senders: { ${name}: [a.example] } }\n`);
+    const again = await load(formatConfig(written));
+    assertEquals(Object.entries(again.written.drop.senders), [[name, ["a.example"]]]);
+    assertEquals(again.written, written);
+  }
+});
+
 Deno.test("property: no text makes loadConfig() throw anything but ConfigError", async () => {
   const sign = fc.constantFrom(
     ..."[]{}:,-?&*!|>%@`\"'#\n\t ",

@@ -94,6 +94,7 @@ const SAME: [string, unknown, unknown][] = [
   ["no prototype and a plain object", withoutPrototype({ a: 1 }), { a: 1 }],
   ["errors", new TypeError("a"), new TypeError("a")],
   ["instances", new Point(1), new Point(1)],
+  ["a property called constructor", { constructor: [1] }, { constructor: [1] }],
 ];
 
 const DIFFERENT: [string, unknown, unknown][] = [
@@ -127,6 +128,7 @@ const DIFFERENT: [string, unknown, unknown][] = [
   ["error messages", new Error("a"), new Error("b")],
   ["error classes", new Error("a"), new TypeError("a")],
   ["classes", new Point(1), new OtherPoint(1)],
+  ["properties called constructor", { constructor: [1] }, { constructor: [2] }],
 ];
 
 for (const [name, a, b] of SAME) {

@@ -40,7 +40,12 @@ function compare(a: unknown, b: unknown, seen: Map<object, object>): boolean {
 
 /** Whether both were made by the same class; no prototype is as good as a plain object's. */
 export function sameConstructor(a: object, b: object): boolean {
-  return (a.constructor ?? Object) === (b.constructor ?? Object);
+  return constructorOf(a) === constructorOf(b);
+}
+
+/** That of its prototype: a property of its own may be called so too. */
+function constructorOf(value: object): unknown {
+  return Object.getPrototypeOf(value)?.constructor ?? Object;
 }
 
 function isBuffer(value: object): value is ArrayBuffer | SharedArrayBuffer {
