@@ -92,8 +92,7 @@ async function* change(
     const isLast = index === asks.length - 1;
     const missing: unknown[] = [];
     const lines = ask({ ...request, ...(ids !== undefined && { ids }) }, signal);
-    for (let next = await lines.next(); !next.done; next = await lines.next()) {
-      const line = next.value;
+    for await (const line of lines) {
       if (line.type === "missing" && !isLast) missing.push(line.id);
       else {
         counts[line.type] = (counts[line.type] ?? 0) + 1;

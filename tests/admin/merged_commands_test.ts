@@ -93,6 +93,23 @@ Deno.test("a change by a filter is made everywhere", async () => {
   assertEquals((await ask(commands, { do: "list" })).lines, []);
 });
 
+Deno.test("a change that nobody waits for any more is ended wherever it is under way", async () => {
+  const ended: string[] = [];
+  const changing = (name: string): ControlCommand =>
+    async function* () {
+      try {
+        for (;;) yield { type: "changed", id: name };
+      } finally {
+        ended.push(name);
+      }
+    };
+  const commands = mergedCommands({ hold: changing("first") }, () => [changing("second")]);
+  const answer = answerBy(commands, { do: "hold", filter: {} }, forever());
+  await answer.next();
+  await answer.return({});
+  assertEquals(ended, ["first"]);
+});
+
 /** Follows conversations: says these lines, and then waits to be ended, or ends. */
 function tracing(lines: readonly string[], ends = false): ControlCommand {
   return async function* (_, signal) {
