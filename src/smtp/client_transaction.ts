@@ -24,6 +24,8 @@ export class ClientTransaction implements Ongoing {
   /** From when the peer awaits the message. */
   #body: ClientBody | null = null;
   #over = false;
+  /** Whether the peer may still hold a transaction, now that it is over. */
+  #open = false;
   #told = false;
 
   /**
@@ -111,12 +113,13 @@ export class ClientTransaction implements Ongoing {
 
   /** The transaction before it is over. */
   promote(): void {
-    if (this.#over) this.#finish(false);
+    if (this.#over) this.#finish(this.#open);
   }
 
   /** @param open whether the peer may still hold a transaction. */
   #finish(open: boolean): void {
     this.#over = true;
+    this.#open = open;
     // One of which nothing could be said is told of in its turn.
     if (this.#core.following === this) return;
     this.#tellOutcomes();

@@ -183,6 +183,33 @@ Deno.test("a message that follows and cannot be said is told of in its turn", ()
   }
 });
 
+Deno.test("what a refused chunk leaves is reset, though what followed could not be said", () => {
+  playClient([
+    ...greeted("PIPELINING", "CHUNKING"),
+    sends(transactionTo(1)),
+    MAIL,
+    RCPT,
+    "S: 250 ok",
+    "S: 250 ok",
+    "E: body",
+    (session) => {
+      session.writeBody(encode("x\r\n"));
+      session.endBody();
+      session.send(transactionTo(1, { requireTls: true }));
+    },
+    "C: BDAT 3 LAST",
+    "C: x",
+    "S: 554 5.6.0 no",
+    "E: outcomes 0-end 554 5.6.0 no",
+    "E: outcomes 0-mail own 550 5.7.30 *",
+    "W: intent",
+    sends(transactionTo(1)),
+    "C: RSET",
+    MAIL,
+    RCPT,
+  ]);
+});
+
 Deno.test("mayFollow is false before the end, without PIPELINING, and in LMTP", () => {
   const mayNot: ClientStep = (session) => {
     assertEquals(session.mayFollow, false);
