@@ -329,7 +329,8 @@ export class SessionPump implements DeadlineMember {
   /** Writes while a reply is awaited, whose time goes on: {@link settle} is to follow. */
   writeAside(): void {
     const done = () => void (this.aside = null);
-    this.aside = this.#connection.write(this.#session.take()).then(done, () => {
+    // Copied: a reply that comes before all of it has gone may have the session say more, in the same buffer.
+    this.aside = this.#connection.write(this.#session.take().slice()).then(done, () => {
       this.#broken = !this.#timedOut;
       done();
     });
