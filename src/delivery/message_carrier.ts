@@ -70,8 +70,9 @@ export class MessageCarrier {
   #nextSaid = false;
   /** Whether a reply is awaited, so that something may be said meanwhile. */
   #waits = false;
-  /** When the end of the last message was given to the socket, in epoch milliseconds, and whether its answer was slow. */
+  /** When the end of the message was given to the socket, in epoch milliseconds; 0: it was not. */
   #ended = 0;
+  /** Whether the last answer to a message was slow. */
   #slow = false;
   /** Messages that are over, whose senders are to be told. */
   readonly #over: Underway[] = [];
@@ -223,7 +224,8 @@ export class MessageCarrier {
     over.signal.removeEventListener("abort", over.onAbort);
     over.outcomes = outcomes;
     this.#over.push(over);
-    this.#slow = this.#ended > 0 && this.#clock.now() - this.#ended > SLOW;
+    if (this.#ended > 0) this.#slow = this.#clock.now() - this.#ended > SLOW;
+    this.#ended = 0;
     this.#current = this.#next;
     this.#next = null;
     if (this.#nextSaid && this.#current!.signal.aborted) this.#pump.interrupt();

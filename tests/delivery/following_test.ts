@@ -197,3 +197,15 @@ Deno.test("remoteTransport(): a message with a place of its own does not wait fo
     assertEquals(peer.connections, follows ? 1 : 2);
   }
 });
+
+Deno.test("remoteTransport(): a message refused before its end says nothing of how slow the peer is", async () => {
+  await using world = new RelayWorld();
+  await world.peer({ on: nth(2, "RCPT", "550 5.1.1 who?") });
+  let room = 0;
+  const counting = (name: string) => world.deliver(job(name, { onRoom: () => void room++ }));
+  await counting("a");
+  await world.own.clock.runUntil(world.own.clock.sleep(3000));
+  assertEquals(told(await counting("b")), ["0 failed 550 5.1.1 who?"]);
+  await counting("c");
+  assertEquals(room, 2);
+});
