@@ -41,6 +41,9 @@ const PAUSE = { first: 1000, longest: 60_000 };
 /** Milliseconds of work after which it counts as well again. */
 const WELL = 600_000;
 
+/** Milliseconds beside its grace after which one that was told to stop hangs. */
+const HANGING = 20_000;
+
 /** A thread and its successors. */
 export class SupervisedWorker {
   readonly #options: WorkerOptions;
@@ -78,12 +81,23 @@ export class SupervisedWorker {
     return await lastLine(this.ask(request, signal ?? new AbortController().signal));
   }
 
-  /** Lets it stop, for so many milliseconds, and ends it. Never rejects. */
+  /** Lets it stop, for so many milliseconds, and ends it, also where it hangs. Never rejects. */
   async stop(grace: number): Promise<void> {
     this.#stopping.abort();
-    if (this.#serving !== null) await this.do({ do: "stop", grace }).catch(() => {});
+    if (this.#serving !== null) await this.#askToStop(grace);
     this.#serving?.thread.end();
     this.#serving = null;
+  }
+
+  async #askToStop(grace: number): Promise<void> {
+    const { clock, onTrouble } = this.#options;
+    const stopped = new AbortController();
+    const hangs = clock.sleep(grace + HANGING, stopped.signal).then(
+      () => onTrouble("it did not stop, and is ended"),
+      () => {},
+    );
+    await Promise.race([hangs, this.do({ do: "stop", grace }).catch(() => {})]);
+    stopped.abort();
   }
 
   /** Ends it now, to be started again. */

@@ -65,6 +65,9 @@ export interface Prepared {
 /** Milliseconds that one has to say how it is. */
 const PATIENCE = 2000;
 
+/** Milliseconds after which one that does not do what it is told hangs, and is started again. */
+const HANGING = 60_000;
+
 /** Milliseconds between two looks whether what was left over is delivered. */
 const LOOK = 2000;
 
@@ -141,11 +144,13 @@ export class WorkerPool {
   async prepare(plan: PlanMaker): Promise<Prepared> {
     const prepared: Member[] = [];
     const prepareOne = async (member: Member) => {
-      await tell(member, { do: "prepare", plan: await plan(member.place) });
+      await this.#tell(member, { do: "prepare", plan: await plan(member.place) });
       prepared.push(member);
     };
     const discard = async () => {
-      await Promise.all(prepared.map((member) => tell(member, { do: "discard" }).catch(() => {})));
+      await Promise.all(
+        prepared.map((member) => this.#tell(member, { do: "discard" }).catch(() => {})),
+      );
     };
     try {
       // One that does not run will begin with what is in force then.
@@ -162,7 +167,7 @@ export class WorkerPool {
           this.#members.filter(({ running }) => running).map(async (member) => {
             try {
               if (!prepared.includes(member)) await prepareOne(member);
-              await tell(member, { do: "adopt" });
+              await this.#tell(member, { do: "adopt" });
             } catch (error) {
               member.restart(describeError(error));
             }
@@ -189,7 +194,21 @@ export class WorkerPool {
   }
 
   async #tellAll(request: JsonObject): Promise<void> {
-    await Promise.all(this.#members.map((member) => tell(member, request).catch(() => {})));
+    await Promise.all(this.#members.map((member) => this.#tell(member, request).catch(() => {})));
+  }
+
+  /** Asks for something without an answer. */
+  async #tell(member: Member, request: JsonObject): Promise<void> {
+    const done = new AbortController();
+    this.#options.runtime.clock.sleep(HANGING, done.signal).then(
+      () => member.restart(`it has not answered for ${HANGING / 1000} seconds`),
+      () => {},
+    );
+    try {
+      await lastLine(member.ask(request, new AbortController().signal));
+    } finally {
+      done.abort();
+    }
   }
 
   async #thread(index: number): Promise<void> {
@@ -268,11 +287,6 @@ async function isEmpty(member: Member, signal: AbortSignal): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-/** Asks for something without an answer. */
-async function tell(member: Member, request: JsonObject): Promise<void> {
-  await lastLine(member.ask(request, new AbortController().signal));
 }
 
 /** The line that answers; `null` where none comes in time. */

@@ -10,12 +10,20 @@ import { memoryRuntime } from "../../../src/runtime/memory.ts";
 /** Something to begin with. */
 const START = { outward: false, nameServers: [] } as unknown as MemberStart;
 
+// deno-lint-ignore require-yield
+const forever: ControlCommand = async function* () {
+  await new Promise(() => {});
+  return {};
+};
+
 /** Threads that are none: what was begun, and what became of it. */
 class Threads {
   readonly ears: ThreadEars[] = [];
   readonly ended: number[] = [];
   /** What keeps the next from starting. */
   fault: string | null = null;
+  /** Whether the next ones do not stop. */
+  hanging = false;
   readonly told: string[] = [];
   /** Whether what the next ones begin with is current when they have started. */
   readonly current: boolean[] = [];
@@ -32,7 +40,7 @@ class Threads {
     const commands = {
       start: say("started"),
       status: say(`thread ${index}`),
-      stop: say("stopped"),
+      stop: this.hanging ? forever : say("stopped"),
     };
     const server = new CommandServer(() => commands, (answer) => ears.onMessage(answer));
     queueMicrotask(() => ears.onMessage({ type: "ready" }));
@@ -151,6 +159,17 @@ Deno.test("stop() lets the thread stop, ends it, and starts none again", async (
   threads.ears[0]!.onEnd("it has ended");
   await clock.runUntil(clock.sleep(100_000));
   assertEquals([threads.ears.length, troubles], [1, []]);
+});
+
+Deno.test("stop() ends a thread that hangs, some time after its grace", async () => {
+  const threads = new Threads();
+  threads.hanging = true;
+  const { worker, troubles, clock } = supervised(threads);
+  await worker.start();
+  const begun = clock.now();
+  await clock.runUntil(worker.stop(5000));
+  assertEquals(clock.now() - begun, 25_000);
+  assertEquals([threads.ended, troubles], [[0], ["it did not stop, and is ended"]]);
 });
 
 Deno.test("lines of the log are written and acknowledged; what else it says is handed on", async () => {

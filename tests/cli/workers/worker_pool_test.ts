@@ -15,6 +15,8 @@ class FakeThread implements Thread {
   readonly asked: string[] = [];
   readonly ears: ThreadEars;
   plan: unknown;
+  /** Whether what it is told from here on is never done. */
+  hanging = false;
   /** The commands that fail. */
   readonly #refuses: readonly string[];
   readonly #server: CommandServer;
@@ -43,6 +45,7 @@ class FakeThread implements Thread {
     const thread = this;
     return async function* (request) {
       thread.asked.push(name);
+      if (thread.hanging) await new Promise(() => {});
       if (thread.#refuses.includes(name)) throw new ControlError("failed", `${name} fails`);
       if (name === "start") thread.plan = (request as unknown as MemberStart).plan;
       if (name === "prepare") thread.#prepared = request.plan;
@@ -98,6 +101,21 @@ Deno.test("prepare() that one refuses leaves all as they were", async () => {
     ["prepare"],
     ["prepare", "discard"],
   ]);
+});
+
+Deno.test("prepare() fails where one hangs, and that one is started anew", async () => {
+  const { pool: workers, threads, clock } = await pool();
+  threads[1]!.hanging = true;
+  await assertRejects(
+    () => clock.runUntil(workers.prepare(() => Promise.resolve(planNamed("second")))),
+    ControlError,
+    "worker 2 has ended (it has not answered for 60 seconds)",
+  );
+  assertEquals(threads[1]!.asked.at(-1), "end");
+  await clock.runUntil(clock.sleep(2000));
+  const { workers: states } = await workers.status();
+  assertEquals(states.map(({ state }) => state), ["running", "running", "running"]);
+  assertEquals(plansOf([threads[0]!, threads[2]!, threads[3]!]), ["first", "first", "first"]);
 });
 
 Deno.test("adopt() starts anew who cannot, and who was started meanwhile begins with what is in force", async () => {
