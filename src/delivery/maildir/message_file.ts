@@ -38,10 +38,16 @@ export async function writeMessage(
     const writer = new MessageWriter(file, buffer);
     await writer.add(head);
     let left = source.bodySize;
-    for await (const chunk of source.bodyParts?.() ?? source.openBody()) {
-      left -= chunk.length;
-      if (left < 0) break;
-      await writer.add(chunk);
+    // In one go, or as a reader: parts that are looked at after a wait may hold another message by then.
+    const parts = writer.fits(left) ? source.bodyParts?.() ?? null : null;
+    if (parts !== null) {
+      for (const part of parts) if ((left -= part.length) >= 0) writer.take(part);
+    } else {
+      for await (const chunk of source.openBody()) {
+        left -= chunk.length;
+        if (left < 0) break;
+        await writer.add(chunk);
+      }
     }
     if (left !== 0) throw new Error(`the body is not the ${source.bodySize} octets it should be`);
     return await writer.end();
@@ -63,11 +69,21 @@ class MessageWriter {
     this.#buffer = buffer;
   }
 
+  /** Whether so many octets can be taken without a write. */
+  fits(octets: number): boolean {
+    // The encoder may give one octet more than it takes, and another at the end.
+    return octets + 2 <= BUFFER_SIZE - this.#filled;
+  }
+
+  /** Takes octets that fit. */
+  take(octets: Uint8Array): void {
+    this.#filled += this.#encoder.encodeInto(octets, this.#buffer, this.#filled);
+  }
+
   /** Takes octets; the view is free again when this settles, or at once when nothing is returned. */
   add(octets: Uint8Array): void | Promise<void> {
-    // The encoder may give one octet more than it takes, and another at the end.
-    if (octets.length + 2 > BUFFER_SIZE - this.#filled) return this.#addInParts(octets);
-    this.#filled += this.#encoder.encodeInto(octets, this.#buffer, this.#filled);
+    if (!this.fits(octets.length)) return this.#addInParts(octets);
+    this.take(octets);
   }
 
   async end(): Promise<WrittenMessage> {

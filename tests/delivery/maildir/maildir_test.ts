@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { encode } from "../../../src/bytes.ts";
+import { BodyStore } from "../../../src/queue/body_store.ts";
 import { DeliveryError } from "../../../src/queue/local_delivery.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
 import type { FileCall } from "../../../src/runtime/memory_files.ts";
@@ -70,6 +71,30 @@ Deno.test("prepare() streams a large body through a bounded buffer", async () =>
   assertEquals(largest, 64 * 1024);
 });
 
+Deno.test("prepare() writes nothing of another message where the body is given up meanwhile", async () => {
+  const { files, random, ...runtime } = memoryRuntime();
+  const store = new BodyStore({ files, random, directory: "/incoming" });
+  await store.prepare();
+  const [body, other] = [store.create()!, store.create()!];
+  await body.write(new Uint8Array(200_000).fill(0x61));
+  body.finish();
+  files.onCall = ({ operation, path }) => {
+    if (operation !== "write" || !path.includes("/tmp/")) return;
+    files.onCall = () => {};
+    body.dispose();
+    other.write(new Uint8Array(200_000).fill(0x62));
+  };
+  const given = {
+    head: encode("Subject: test\r\n"),
+    bodySize: body.size,
+    openBody: () => body.open(),
+    bodyParts: () => body.parts(),
+  };
+  const delivery = agent({ files, random, ...runtime });
+  await assertRejects(() => delivery.prepare(given, recipient()), DeliveryError);
+  assertEquals(await tree(files, ROOT), {});
+});
+
 Deno.test("prepare() keeps a body of any octets at any chunk size", async () => {
   const body = "a\rb\r\r\nc\nd\r\n\r\n\r";
   for (let chunk = 1; chunk <= body.length; chunk++) {
@@ -95,25 +120,35 @@ Deno.test("prepare() refuses a body of another length than told, and leaves noth
   }
 });
 
-Deno.test("prepare() takes a body in memory part by part, however long they are", async () => {
-  const openBody = () => {
+Deno.test("prepare() takes a body in memory part by part where all of it goes in one write, else as a stream", async () => {
+  const nobody = () => {
     throw new Error("nobody should ask");
   };
   const line = "0123456789".repeat(7).concat("\r\n");
-  for (const lengths of [[], [1], [1, 1, 70_000, 3], [16_384, 16_384, 500], [200_000]]) {
+  for (
+    const lengths of [[], [1], [16_384, 16_384, 500], [1, 1, 60_000, 3], [70_000, 3], [200_000]]
+  ) {
     const runtime = memoryRuntime();
     const octets = encode(line.repeat(3000)).subarray(0, lengths.reduce((sum, n) => sum + n, 0));
     let at = 0;
     const parts = lengths.map((length) => octets.subarray(at, at += length));
     const bodySize = octets.length;
-    const message = { ...source(""), bodySize, openBody, bodyParts: () => parts };
+    const openBody = async function* () {
+      yield* parts;
+    };
+    const read = bodySize < 65_000
+      ? { openBody: nobody, bodyParts: () => parts }
+      : { openBody, bodyParts: nobody };
+    const message = { ...source(""), bodySize, ...read };
     await deliver(agent(runtime), recipient(), message);
     const found = Object.values(await tree(runtime.files, `${ALICE}/new`));
     assertEquals(found, [stored(new TextDecoder().decode(octets))]);
     // One that is not as long as it says is none.
-    const wrong = { ...message, bodySize: bodySize + 1 };
-    await assertRejects(() => agent(runtime).prepare(wrong, recipient("m2")), DeliveryError);
-    assertEquals(await names(runtime.files, `${ALICE}/tmp`), []);
+    for (const wrong of [bodySize + 1, bodySize - 1].filter((size) => size >= 0)) {
+      const other = { ...message, bodySize: wrong };
+      await assertRejects(() => agent(runtime).prepare(other, recipient("m2")), DeliveryError);
+      assertEquals(await names(runtime.files, `${ALICE}/tmp`), []);
+    }
   }
 });
 
