@@ -20,7 +20,7 @@ import type { TlsInfo } from "../runtime/runtime.ts";
 import type { MailParameters, RcptParameters } from "../smtp/parameters.ts";
 import { describeReply, fixedReply, type Reply, reply } from "../smtp/reply.ts";
 import type { ServerAnswer } from "../smtp/server_event.ts";
-import { isPending, type Soon, whenKnown } from "../soon.ts";
+import { type Soon, whenKnown } from "../soon.ts";
 import { ReceivedStamp } from "../message/received.ts";
 import type { IntakeClient, IntakeOrigin } from "./client.ts";
 import { MessageContent } from "./content.ts";
@@ -28,6 +28,7 @@ import { finishMessage } from "./finish.ts";
 import { Login, type LoginEvent } from "./login.ts";
 import { expandAddress, startQueue, verifyAddress } from "./queries.ts";
 import { MessageReport } from "./report.ts";
+import { checkRoom } from "./room.ts";
 import type { IntakeServices } from "./services.ts";
 import { type AcceptedRecipient, envelopeOf, type Transaction } from "./transaction.ts";
 
@@ -325,25 +326,17 @@ export class IntakeSession implements IntakeClient {
     return relayGround(asker, address, accepts) !== null;
   }
 
-  #room({ mailboxes, remote }: Destinations, size: number): Soon<Reply | null> {
-    const { delivery } = this.#services;
-    const count = mailboxes.length + remote.length;
+  #room(destinations: Destinations, size: number): Soon<Reply | null> {
+    const isUnknown = (error: unknown) => {
+      this.#internalError("delivery", error);
+      return UNKNOWN_ROOM;
+    };
     try {
-      const answers = mailboxes.map(({ mailbox }) => delivery.checkRoom(mailbox, size));
-      // Usually there is no quota to look up.
-      if (!answers.some(isPending)) return roomFor(answers as (Reply | null)[], count);
-      return Promise.all(answers).then(
-        (answers) => roomFor(answers, count),
-        (error) => this.#unknownRoom(error),
-      );
+      const room = checkRoom(this.#services.delivery, destinations, size);
+      return room instanceof Promise ? room.catch(isUnknown) : room;
     } catch (error) {
-      return this.#unknownRoom(error);
+      return isUnknown(error);
     }
-  }
-
-  #unknownRoom(error: unknown): Reply {
-    this.#internalError("delivery", error);
-    return reply(451, "4.3.0", "cannot look into the mailbox now: try again later");
   }
 
   #decide(stage: Stage, hook: (policy: Policy) => PolicyAnswer): Soon<Decision> {
@@ -412,12 +405,6 @@ export class IntakeSession implements IntakeClient {
   }
 }
 
-/** What is said of some of `count` destinations: while others have room, a full one is no reason to give up for good. */
-function roomFor(answers: readonly (Reply | null)[], count: number): Reply | null {
-  const full = answers.filter((answer) => answer !== null);
-  return full.length > 0 && full.length < count ? SOME_FULL : full[0] ?? null;
-}
-
 function formatPath(address: Address | null): string {
   return address === null ? "<>" : formatAddress(address);
 }
@@ -429,7 +416,7 @@ const TOO_MANY_LARGE = reply(451, "4.3.2", "too many large messages at once: try
 /** Mailboxes that one message may go to. */
 const MAX_COPIES = 10_000;
 const TOO_MANY_COPIES = reply(452, "4.5.3", "too many mailboxes: send the rest in another message");
-const SOME_FULL = reply(452, "4.2.2", "a mailbox behind this address is full");
+const UNKNOWN_ROOM = reply(451, "4.3.0", "cannot look into the mailbox now: try again later");
 const NO_SPACE = reply(452, "4.3.1", "no room on the disk now: try again later");
 const DIRECTORY_DOWN = reply(451, "4.3.0", "cannot look up addresses now: try again later");
 const NO_SUCH_USER = reply(550, "5.1.1", "no such user here");
