@@ -87,6 +87,11 @@ export function parseJournal(file: Uint8Array, nonce: string | null): ParsedJour
   for (let at = 0; at < file.length;) {
     const end = file.indexOf(LF, at);
     if (end === -1) break;
+    if (end === at) { // what was filled ahead, and many of them
+      if (bad === -1) bad = at;
+      while (file[at] === LF) at++;
+      continue;
+    }
     const text = decodeStrict(file.subarray(at, end)) ?? "";
     const header = at === 0 ? HEADER.exec(text)?.[1] : undefined;
     if (header !== undefined) named = header;

@@ -76,3 +76,19 @@ Deno.test("parseJournal() takes no line of another segment's journal", () => {
   assertEquals(parseJournal(journalOf(LINES), other).lines, []);
   assertEquals(parseJournal(journalOf(LINES), null).lines, LINES);
 });
+
+Deno.test("parseJournal() passes over line ends alone at the end, and tells of those before a line", () => {
+  const filling = encode("\n".repeat(1000));
+  const [first, ...rest] = LINES.map(lineOf);
+  const at = HEADER.length + first!.length;
+  assertEquals(parseJournal(concat([HEADER, first!, filling]), NONCE), {
+    nonce: NONCE,
+    lines: LINES.slice(0, 1),
+    damaged: [],
+  });
+  assertEquals(parseJournal(concat([HEADER, first!, filling, ...rest, filling]), NONCE), {
+    nonce: NONCE,
+    lines: LINES,
+    damaged: [{ from: at, to: at + 1000 }],
+  });
+});
