@@ -9,7 +9,7 @@
  */
 
 import { concat } from "../bytes.ts";
-import { formatFields, parseFields, type RawField } from "./header.ts";
+import { endOfField, formatFields, parseFields, type RawField } from "./header.ts";
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -82,8 +82,8 @@ export class Head {
   get subject(): RawField | null {
     const { subject } = this.#found();
     if (subject === -1) return null;
-    const rest = this.octets.subarray(subject);
-    return { name: "Subject", raw: rest.subarray(0, endOfField(rest)) };
+    const raw = this.octets.subarray(subject, endOfField(this.octets, subject));
+    return { name: "Subject", raw };
   }
 
   /** The same with a field on top. */
@@ -124,15 +124,4 @@ function isNamed(head: Uint8Array, start: number, name: string): boolean {
   let at = start + name.length;
   while (head[at] === SP || head[at] === HT) at++; // RFC 5322 §4.5
   return head[at] === COLON;
-}
-
-/** One past the CRLF that no white space follows. */
-function endOfField(octets: Uint8Array): number {
-  for (let at = 0;;) {
-    const lf = octets.indexOf(LF, at);
-    if (lf === -1) return octets.length;
-    at = lf + 1;
-    const folded = octets[at] === SP || octets[at] === HT;
-    if (lf > 0 && octets[lf - 1] === CR && !folded) return at;
-  }
 }

@@ -61,8 +61,8 @@ export function parseFields(head: Uint8Array): RawField[] {
   return fields;
 }
 
-/** One past the CRLF that no white space follows. */
-function endOfField(head: Uint8Array, start: number): number {
+/** Where the field ends that begins there: one past the CRLF that no white space follows. */
+export function endOfField(head: Uint8Array, start: number): number {
   for (let at = start;;) {
     const lf = head.indexOf(LF, at);
     if (lf === -1) return head.length;

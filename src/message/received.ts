@@ -16,11 +16,10 @@ import {
   toAsciiDomain,
 } from "../address.ts";
 import { encodeBrief, isPrintable, solid } from "../bytes.ts";
-
 import { canonicalIp, parseIp } from "../net_address.ts";
 import type { TlsInfo } from "../runtime/runtime.ts";
 import { formatDate } from "./date.ts";
-import { formatField, isField, makeField, type RawField } from "./header.ts";
+import { formatField, makeField, type RawField } from "./header.ts";
 
 /** A user of this machine. */
 export interface LocalUser {
@@ -243,9 +242,4 @@ export function withProtocol(arrival: Arrival): string {
   if (smtputf8) return `UTF8SMTP${kind}`;
   // After HELO nothing more has a registered name.
   return extended ? `ESMTP${kind}` : "SMTP";
-}
-
-/** How many stations a message has passed: the loop counter of RFC 5321 §6.3. */
-export function countReceived(fields: readonly RawField[]): number {
-  return fields.filter((field) => isField(field, "Received")).length;
 }

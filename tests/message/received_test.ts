@@ -3,7 +3,6 @@ import { decode, encode } from "../../src/bytes.ts";
 import { parseDate } from "../../src/message/date.ts";
 import { fieldValue, parseFields } from "../../src/message/header.ts";
 import {
-  countReceived,
   formatReceived,
   ReceivedStamp,
   type Trace,
@@ -144,10 +143,4 @@ Deno.test("withProtocol() gives the names of RFC 3848 and RFC 6531 §4.3", () =>
   for (const [arrival, expected] of cases) {
     assertEquals(withProtocol({ ...none, ...arrival }), expected);
   }
-});
-
-Deno.test("countReceived() counts stations", () => {
-  const head = "Received: a\r\nX-Received: b\r\nRECEIVED : c\r\n d\r\nTo: Received: e\r\n";
-  assertEquals(countReceived(parseFields(encode(head))), 2);
-  assertEquals(countReceived([]), 0);
 });
