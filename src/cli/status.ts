@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { JsonObject } from "../admin/control_protocol.ts";
+import { ControlError, type JsonObject } from "../admin/control_protocol.ts";
 import { isOutdated, type StationStatus } from "../admin/station_requests.ts";
 import { formatVisible } from "../observe/visible_text.ts";
 import { formatSocketAddress } from "../runtime/runtime.ts";
@@ -78,9 +78,15 @@ export interface MailCount {
   readonly more: boolean;
 }
 
-async function countMail(server: RunningServer): Promise<MailCount> {
-  const { shown, limited } = await server.ask({ do: "list", limit: COUNTED }, () => {});
-  return { messages: Number(shown), more: limited === true };
+/** `null` while one of several that serve cannot be asked: that it is being started again is what is to be told. */
+async function countMail(server: RunningServer): Promise<MailCount | null> {
+  try {
+    const { shown, limited } = await server.ask({ do: "list", limit: COUNTED }, () => {});
+    return { messages: Number(shown), more: limited === true };
+  } catch (error) {
+    if (error instanceof ControlError && error.code === "busy") return null;
+    throw error;
+  }
 }
 
 /** When the file of the configuration was changed, epoch milliseconds; `null` where that cannot be known. */

@@ -1,6 +1,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { ControlError } from "../../src/admin/control_protocol.ts";
+import { ControlServer } from "../../src/admin/control_server.ts";
 import type { StationStatus } from "../../src/admin/station_requests.ts";
 import { formatStatus } from "../../src/cli/status.ts";
+import { denoRuntime } from "../../src/runtime/deno.ts";
+import { run } from "./program.ts";
 import { Site } from "./site.ts";
 
 const NOW = Date.UTC(2026, 10, 23);
@@ -80,4 +84,29 @@ Deno.test("yizhan status and check tell of mail in the queue and of a file that 
   const { mail, started } = JSON.parse((await site.run(["status", "--json"])).stdout);
   assertEquals(mail, { messages: 0, more: false });
   assertMatch(started, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+});
+
+Deno.test("yizhan status tells of a worker that is being started again, whose mail cannot be counted", async () => {
+  const folder = await Deno.makeTempDir();
+  const { network, files, clock } = denoRuntime();
+  const workers = [{ name: "worker 1", state: "restarting", connections: 0, messages: 0 }] as const;
+  const server = await ControlServer.start({
+    ...{ network, files, clock, path: `${folder}/control.sock` },
+    commands: {
+      async *status() {
+        yield { type: "status", ...STATUS, workers };
+        return {};
+      },
+      // deno-lint-ignore require-yield
+      async *list() {
+        throw new ControlError("busy", "worker 1 is being started again");
+      },
+    },
+  });
+  const { code, stdout, stderr } = await run(["status", "--socket", `${folder}/control.sock`]);
+  await server.stop();
+  await Deno.remove(folder, { recursive: true });
+  assertEquals([code, stderr], [0, ""]);
+  assertMatch(stdout, /\nQueue: 1 delivery under way, 0 waiting/);
+  assertMatch(stdout, /\nWorkers: 2; worker 1 being started again\.\n/);
 });
