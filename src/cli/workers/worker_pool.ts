@@ -68,6 +68,9 @@ const PATIENCE = 2000;
 /** Milliseconds after which one that does not do what it is told hangs, and is started again. */
 const HANGING = 60_000;
 
+/** Milliseconds between two looks whether threads answer. */
+const HEARTBEAT = 10_000;
+
 /** Milliseconds between two looks whether what was left over is delivered. */
 const LOOK = 2000;
 
@@ -108,6 +111,7 @@ export class WorkerPool {
       throw error;
     }
     pool.#watchLeftovers();
+    pool.#watchThreads();
     return pool;
   }
 
@@ -256,6 +260,24 @@ export class WorkerPool {
       },
     };
     this.#members.push(member);
+  }
+
+  /** Who hangs would keep its part of the connections waiting for ever. Never rejects. */
+  async #watchThreads(): Promise<void> {
+    const { clock } = this.#options.runtime;
+    const asked = new Set<Member>();
+    try {
+      for (;;) {
+        await clock.sleep(HEARTBEAT, this.#stopping.signal);
+        for (const member of this.#members) {
+          if (!member.place.listens || !member.running || asked.has(member)) continue;
+          asked.add(member);
+          this.#tell(member, { do: "status" }).catch(() => {}).finally(() => asked.delete(member));
+        }
+      }
+    } catch {
+      // Only the sleep throws, and only at the end.
+    }
   }
 
   /** Ends those that have nothing any more. Never rejects. */

@@ -118,6 +118,19 @@ Deno.test("prepare() fails where one hangs, and that one is started anew", async
   assertEquals(plansOf([threads[0]!, threads[2]!, threads[3]!]), ["first", "first", "first"]);
 });
 
+Deno.test("one that hangs is started anew, though nobody asks it for anything", async () => {
+  const { pool: workers, threads, clock } = await pool();
+  await clock.runUntil(clock.sleep(600_000));
+  assertEquals(threads.length, 3);
+  threads[1]!.hanging = true;
+  await clock.runUntil(clock.sleep(75_000));
+  assertEquals(threads[1]!.asked.at(-1), "end");
+  assertEquals(threads.length, 4);
+  const { workers: states } = await workers.status();
+  assertEquals(states.map(({ state }) => state), ["running", "running", "running"]);
+  await workers.stop(0);
+});
+
 Deno.test("adopt() starts anew who cannot, and who was started meanwhile begins with what is in force", async () => {
   const { pool: workers, threads, clock } = await pool([], ["adopt"]);
   const prepared = await workers.prepare(() => Promise.resolve(planNamed("second")));
