@@ -354,7 +354,8 @@ export class SmtpConnection {
   async #takeEarlyTalk(): Promise<void> {
     const { refuseEarlyTalk, greetingDelay } = this.#settings.session;
     if (!refuseEarlyTalk) return;
-    if (greetingDelay > 0) {
+    // A stranger's first words may be there already, and show when the loop has gone round: worth a timer, also of 0.
+    if (greetingDelay > 0 || !this.#intake.near) {
       this.deadline = Infinity;
       await this.#services.clock.sleep(greetingDelay);
     }

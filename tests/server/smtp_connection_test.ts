@@ -134,6 +134,14 @@ Deno.test("a station cuts off a client that talks before a slow greeting", async
   assertEquals(station.of("session.fault").map(({ kind }) => kind), ["early-talk"]);
 });
 
+Deno.test("a station cuts off a stranger whose first words are there before a greeting that is not delayed", async () => {
+  await using station = await MemoryStation.start();
+  const peer = await station.connect();
+  await peer.send("EHLO early.example\r\n");
+  await peer.expect(503, "5.5.0");
+  assertEquals(await peer.reply(), null);
+});
+
 Deno.test("a station sends the replies it has when a policy takes longer than 50 ms", async () => {
   await using station = await MemoryStation.start({
     policies: [{
