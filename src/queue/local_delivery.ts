@@ -24,8 +24,8 @@ export interface MessageSource {
   /** The body, from its start, as often as asked. A chunk is valid until the next is asked for. */
   openBody(): AsyncIterable<Uint8Array>;
   /**
-   * The body at once, where all of it is in memory; `null` where it is in a file. Views, valid until the source is
-   * given up: whoever keeps octets copies them.
+   * The body at once, where all of it is in memory; `null` where it is in a file. Views to be used before anything is
+   * waited for: whoever brought the message may give it up meanwhile, and they hold another one then.
    */
   bodyParts?(): readonly Uint8Array[] | null;
   /**

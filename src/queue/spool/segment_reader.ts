@@ -2,8 +2,9 @@
  * Reads a segment from its beginning, as a start does after a crash: the records in it, and what is none.
  *
  * An invalid record is a torn tail, of which nobody was told that it is safe, when no valid one follows. Else
- * it was damaged later: its range is reported, and reading goes on at the next record. The next record is
- * found by its marker, which nothing but a record of this segment can hold, and only at its own place.
+ * it may have been damaged later (or what came behind it reached the disk before a crash, and it did not: nobody can
+ * tell): its range is reported, and reading goes on at the next record. The next record is found by its marker, which
+ * nothing but a record of this segment can hold, and only at its own place.
  *
  * What fails: what the disk says.
  *
