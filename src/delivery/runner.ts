@@ -29,6 +29,7 @@ import { completeOutcomes, deferred, feedbackOf, type JobPlan, limitOf, planJobs
 import { Orders } from "./orders.ts";
 import { ReleasedDomains } from "./released_domains.ts";
 import { Round, type RoundServices } from "./round.ts";
+import { RunnerEnd } from "./runner_end.ts";
 import { checkRunnerLimits, type OwnLimits, ownLimits, type RunnerRules } from "./runner_rules.ts";
 import { Scheduler, type Started } from "./scheduler.ts";
 import { findWays, nameTaker, type Ways, type WayServices } from "./ways.ts";
@@ -51,11 +52,6 @@ interface Job {
 const BROKEN_OFF = 60_000;
 /** Milliseconds after which what was given back is taken up again. */
 const GIVEN_BACK = 5000;
-/**
- * Milliseconds that transports have to end after their signal was aborted, and records to be
- * written.
- */
-const LAST_WORDS = 5000;
 /** Leases are looked at once an hour at least, and not more often than ten times a second. */
 const LONGEST_LEASE_SLEEP = 3_600_000;
 const SHORTEST_LEASE_SLEEP = 100;
@@ -74,17 +70,11 @@ export class Runner {
   readonly #active = new Map<string, Round>();
   #services: RoundServices;
   readonly #released = new ReleasedDomains();
-  readonly #stopping = new AbortController();
-  /** Aborted when those under way have had their time. */
-  readonly #breakOff = new AbortController();
-  readonly #giveUp = new AbortController();
+  readonly #end: RunnerEnd;
   /** Rounds whose record cannot be written. */
   #troubles = 0;
-  /** Wakes the end where it waits for the last round. */
-  #emptied: (() => void) | null = null;
   #pumping = false;
   #renewing = false;
-  #stopped: Promise<void> | null = null;
 
   /** Nothing runs before {@link run}. @throws {RangeError} for limits by which nothing ever would. */
   constructor(options: RunnerOptions) {
@@ -93,20 +83,25 @@ export class Runner {
     this.#options = { store, clock, random, emit };
     this.#rules = options;
     this.#limits = ownLimits(options.limits);
+    this.#end = new RunnerEnd(clock, {
+      begin: () => this.#beginNothing(),
+      isEmpty: () => this.#rounds.size === 0,
+      breakOff: () => this.#rounds.forEach((round) => round.abort()),
+    });
     this.#services = this.#roundServices();
     this.#scheduler = new Scheduler(options.limits);
     this.#claims = new ClaimLoop({
       ...{ store, clock, emit },
       room: () => this.#claimRoom(),
       begin: (claim) => this.#begin(claim, false),
-      signal: this.#stopping.signal,
+      signal: this.#end.begun,
     });
     this.orders = new Orders({
       ...{ store, clock, emit, released: this.#released },
       route: (entry, recipient) => this.#rules.route(entry, recipient),
       forget: (destination) => this.forget(destination),
       begin: (claim) => this.#begin(claim, true),
-      signal: this.#stopping.signal,
+      signal: this.#end.begun,
     });
   }
 
@@ -135,7 +130,7 @@ export class Runner {
       ...{ store, clock, random, scheduleFor, notices, emit },
       onTrouble: (begins) => this.#onTrouble(begins),
       onEnd: (round) => this.#onEnd(round),
-      giveUp: this.#giveUp.signal,
+      giveUp: this.#end.over,
     };
   }
 
@@ -183,7 +178,7 @@ export class Runner {
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
       await this.#claims.run();
-      await this.#stopped;
+      await this.#end.wait();
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
@@ -196,37 +191,13 @@ export class Runner {
    * cannot be done. Asked again, the earlier end counts.
    */
   stop({ grace = 10_000 }: { readonly grace?: number } = {}): Promise<void> {
-    this.#later(grace, this.#breakOff);
-    return this.#stopped ??= this.#stop();
+    return this.#end.begin(grace);
   }
 
-  async #stop(): Promise<void> {
-    this.#stopping.abort();
+  #beginNothing(): void {
     this.#claims.wake();
     // Their recipients are as they were: nothing of these is recorded, the claims are given back.
     for (const { round } of this.#scheduler.withdraw()) round.close();
-    await this.#emptiedOr(this.#breakOff.signal);
-    if (this.#rounds.size > 0) {
-      for (const round of this.#rounds) round.abort();
-      const lastWords = new AbortController();
-      this.#later(LAST_WORDS, lastWords);
-      await this.#emptiedOr(lastWords.signal);
-    }
-    this.#giveUp.abort();
-  }
-
-  /** Aborts it after so many milliseconds, unless all has ended before. */
-  #later(ms: number, controller: AbortController): void {
-    this.#options.clock.sleep(ms, this.#giveUp.signal).then(() => controller.abort(), () => {});
-  }
-
-  /** Resolves when no round is left, or the signal is aborted. */
-  async #emptiedOr(signal: AbortSignal): Promise<void> {
-    if (this.#rounds.size === 0 || signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      this.#emptied = resolve;
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
   }
 
   /**
@@ -267,7 +238,7 @@ export class Runner {
     this.#rounds.delete(round);
     this.#active.delete(round.entry.id);
     this.#claims.wake();
-    if (this.#rounds.size === 0) this.#emptied?.();
+    if (this.#rounds.size === 0) this.#end.emptied();
   }
 
   #onTrouble(begins: boolean): void {
@@ -283,7 +254,7 @@ export class Runner {
     const pause = Math.max(SHORTEST_LEASE_SLEEP, Math.min(lease / 3, LONGEST_LEASE_SLEEP));
     try {
       for (;;) {
-        await clock.sleep(pause, this.#giveUp.signal);
+        await clock.sleep(pause, this.#end.over);
         const now = clock.now();
         for (const round of this.#rounds) round.renew(now);
       }
@@ -362,7 +333,7 @@ export class Runner {
   }
 
   #enter(job: Job): void {
-    if (this.#stopping.signal.aborted) return;
+    if (this.#end.begun.aborted) return;
     const { round, plan: { destination, recipients, route } } = job;
     if (round.forced) this.#scheduler.forget(destination);
     const limit = limitOf(route, this.#limits.localJobs);
@@ -382,7 +353,7 @@ export class Runner {
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    while (this.#troubles === 0 && !this.#stopping.signal.aborted) {
+    while (this.#troubles === 0 && !this.#end.begun.aborted) {
       const started = this.#scheduler.next(this.#options.clock.now());
       if (started === null) break;
       this.#deliver(started);
@@ -442,7 +413,7 @@ export class Runner {
 
   /** Starts the job that takes the place of one that is about to be over. */
   #succeed(started: Started<Job>): void {
-    if (this.#troubles > 0 || this.#stopping.signal.aborted) return;
+    if (this.#troubles > 0 || this.#end.begun.aborted) return;
     const successor = this.#scheduler.succeed(started, this.#options.clock.now());
     if (successor !== null) this.#deliver(successor);
   }
