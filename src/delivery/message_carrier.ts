@@ -29,8 +29,8 @@ export interface Sending {
   /** Its id, for whoever listens. */
   readonly message?: string;
   /**
-   * Told when the message is about to go out whole, unless the peer was slow before: who calls {@link MessageCarrier.send} before this returns has the
-   * commands for the next message go out with it.
+   * Told when the message is about to go out whole, unless the peer was slow before: who calls
+   * {@link MessageCarrier.send} before this returns has the commands for the next message go out with it.
    */
   readonly onRoom?: () => void;
 }

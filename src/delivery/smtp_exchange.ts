@@ -1,8 +1,8 @@
 /**
  * One connection to another station, from its first octet to QUIT: greeting, TLS, login, messages. The client's
  * counterpart of `server/smtp_connection.ts`. What is left to others: connecting (`open_exchange.ts`), what the
- * protocol says (`smtp/`), the socket (`session_pump.ts`), the messages (`message_carrier.ts`), which station to talk to and what an answer means for
- * a recipient (`attempt.ts`, `answers.ts`).
+ * protocol says (`smtp/`), the socket (`session_pump.ts`), the messages (`message_carrier.ts`), which station to
+ * talk to and what an answer means for a recipient (`attempt.ts`, `answers.ts`).
  *
  * What fails: opening gives a failure as a value, sending gives outcomes for all recipients whatever
  * happens. Every wait ends: by the session's time-outs, or by an aborted signal, which closes the socket.
