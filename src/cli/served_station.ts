@@ -209,12 +209,7 @@ export class ServedStation implements SurroundedStation {
   /** Swaps what is in force for what the file says now. @throws then nothing has changed. */
   async #replace() {
     const old = this.#generation.loaded;
-    const { next, surroundings } = await this.#prepare(old).catch((error) => {
-      // What fails later the station tells by itself.
-      const time = this.#options.runtime.clock.now();
-      this.#options.onEvent({ time, type: "station.reload-failed", error: explain(error) });
-      throw error;
-    });
+    const { next, surroundings } = await this.#prepare(old).catch((error) => this.#fail(error));
     const { loaded } = next;
     try {
       await this.#reloadAll(next);
@@ -230,6 +225,13 @@ export class ServedStation implements SurroundedStation {
     };
   }
 
+  /** Tells why a reload fails; what fails in the first station that one tells by itself. */
+  #fail(error: unknown): never {
+    const time = this.#options.runtime.clock.now();
+    this.#options.onEvent({ time, type: "station.reload-failed", error: explain(error) });
+    throw error;
+  }
+
   /** All that serve go by it, or none does. */
   async #reloadAll(next: Generation): Promise<void> {
     const first = await this.mta.prepareReload(next.options);
@@ -238,7 +240,7 @@ export class ServedStation implements SurroundedStation {
       others = await this.#workers?.prepare(this.#planMaker(next, first.addresses));
     } catch (error) {
       await first.discard();
-      throw error;
+      this.#fail(error);
     }
     try {
       first.adopt();
