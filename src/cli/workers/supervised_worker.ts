@@ -47,6 +47,8 @@ const HANGING = 20_000;
 /** A thread and its successors. */
 export class SupervisedWorker {
   readonly #options: WorkerOptions;
+  /** How many threads have served. */
+  threads = 0;
   readonly #stopping = new AbortController();
   #serving: { readonly thread: Thread; readonly client: CommandClient } | null = null;
   #pause = PAUSE.first;
@@ -137,6 +139,7 @@ export class SupervisedWorker {
       return await this.#launch();
     }
     this.#serving = { thread, client };
+    this.threads++;
     this.#since = clock.now();
   }
 

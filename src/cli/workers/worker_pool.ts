@@ -18,6 +18,7 @@ import type { Runtime, TlsCertificate } from "../../runtime/runtime.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import type { Output } from "../line_output.ts";
 import { describeError } from "../trouble.ts";
+import { KeptCounts } from "./kept_counts.ts";
 import { MemberStation } from "./member_station.ts";
 import type { MemberMetrics, MemberPlan, MemberStart } from "./messages.ts";
 import { lastLine, SupervisedWorker } from "./supervised_worker.ts";
@@ -80,6 +81,9 @@ interface Member {
   readonly place: MemberPlace;
   readonly ask: ControlCommand;
   readonly running: boolean;
+  /** How many threads have served; 0: it is none. */
+  readonly threads: number;
+  readonly counts: KeptCounts;
   /** Why it cannot go on; it is started anew where it can. */
   restart(why: string): void;
   stop(grace: number): Promise<void>;
@@ -139,9 +143,13 @@ export class WorkerPool {
 
   /** What the threads have counted. (Events of leftovers are told here.) */
   async metrics(): Promise<MemberMetrics[]> {
-    const threads = this.#members.filter(({ place }) => place.listens);
-    const answers = await Promise.all(threads.map((member) => inTime(member, { do: "metrics" })));
-    return answers.filter((answer) => answer !== null) as unknown as MemberMetrics[];
+    const members = this.#members.filter(({ place }) => place.listens);
+    const counted = await Promise.all(members.map(async (member) => {
+      const { threads, counts } = member;
+      const answer = await inTime(member, { do: "metrics" });
+      return counts.take(threads, answer as unknown as MemberMetrics | null);
+    }));
+    return counted.filter((counts) => counts !== null);
   }
 
   /** Checks and readies another configuration in all of them. @throws the first's reason; nothing has changed then. */
@@ -229,9 +237,12 @@ export class WorkerPool {
         onEvent({ time: clock.now(), type: "internal.error", where: name, error }),
     });
     this.#members.push({
-      ...{ name, place, ask: worker.ask },
+      ...{ name, place, ask: worker.ask, counts: new KeptCounts() },
       get running() {
         return worker.running;
+      },
+      get threads() {
+        return worker.threads;
       },
       restart: (why) => worker.restart(why),
       stop: (grace) => worker.stop(grace),
@@ -254,6 +265,7 @@ export class WorkerPool {
     const ask: ControlCommand = (request, signal) => answerBy(commands, request, signal);
     const member: Member = {
       ...{ name: `left over by worker ${index}`, place, ask, running: true },
+      ...{ threads: 0, counts: new KeptCounts() },
       restart: () => {},
       stop: async (grace) => {
         await lastLine(ask({ do: "stop", grace }, new AbortController().signal)).catch(() => {});

@@ -3,12 +3,27 @@ import { CommandServer } from "../../../src/admin/command_port.ts";
 import { ControlError } from "../../../src/admin/control_protocol.ts";
 import type { ControlCommand } from "../../../src/admin/control_server.ts";
 import { WorkerPool } from "../../../src/cli/workers/worker_pool.ts";
-import type { MemberPlan, MemberStart, ToThread } from "../../../src/cli/workers/messages.ts";
+import type {
+  MemberMetrics,
+  MemberPlan,
+  MemberStart,
+  ToThread,
+} from "../../../src/cli/workers/messages.ts";
 import type { Thread, ThreadEars } from "../../../src/cli/workers/thread.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
 
 /** A plan that is only its name. */
 const planNamed = (name: string) => name as unknown as MemberPlan;
+
+/** So many mails. */
+function counted(value: number): MemberMetrics {
+  const mails = { name: "mails", type: "counter", help: "Mails." } as const;
+  return {
+    families: [{ ...mails, samples: [{ labels: {}, value }] }],
+    heap: 1,
+    droppedLogLines: value,
+  };
+}
 
 /** A thread that is none: goes by the plan it was told, and notes what it was asked. */
 class FakeThread implements Thread {
@@ -21,11 +36,13 @@ class FakeThread implements Thread {
   readonly #refuses: readonly string[];
   readonly #server: CommandServer;
   #prepared: unknown;
+  /** Grows each time it is asked. */
+  #counts = 0;
 
   constructor(ears: ThreadEars, refuses: readonly string[]) {
     this.ears = ears;
     this.#refuses = refuses;
-    const names = ["start", "prepare", "adopt", "discard", "turn", "status", "stop"];
+    const names = ["start", "prepare", "adopt", "discard", "turn", "status", "metrics", "stop"];
     const commands = Object.fromEntries(names.map((name) => [name, this.#command(name)]));
     this.#server = new CommandServer(() => commands, (answer) => ears.onMessage(answer));
     queueMicrotask(() => ears.onMessage({ type: "ready" }));
@@ -50,6 +67,7 @@ class FakeThread implements Thread {
       if (name === "start") thread.plan = (request as unknown as MemberStart).plan;
       if (name === "prepare") thread.#prepared = request.plan;
       if (name === "adopt") thread.plan = thread.#prepared;
+      if (name === "metrics") yield { type: "metrics", ...counted(++thread.#counts) };
       if (name === "status") yield { type: "status", listeners: [{ connections: 3 }], queue: null };
       return {};
     };
@@ -160,6 +178,21 @@ Deno.test("status() tells of those that run and of those that do not", async () 
     ["restarting", 0],
     ["running", 3],
   ]);
+});
+
+Deno.test("metrics() never count back, though a thread ends and the next begins anew", async () => {
+  const { pool: workers, threads, clock } = await pool();
+  const count = async () => {
+    const { families, heap, droppedLogLines } = (await workers.metrics())[1]!;
+    return { families, heap, droppedLogLines };
+  };
+  assertEquals(await count(), counted(1));
+  assertEquals(await count(), counted(2));
+  threads[1]!.ears.onEnd("boom");
+  assertEquals(await count(), counted(2));
+  await clock.runUntil(clock.sleep(2000));
+  assertEquals(await count(), counted(2 + 1));
+  assertEquals(await count(), counted(2 + 2));
 });
 
 Deno.test("start() of which one fails ends all", async () => {
