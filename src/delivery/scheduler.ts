@@ -186,14 +186,16 @@ export class Scheduler<T> {
     return dropped;
   }
 
-  /** A job gives its place up, or back to the one it had it from. */
+  /** A job gives its place up, or back to the one it had it from, or whom that one had it from, that goes on. */
   #leave(started: Started<T>): void {
-    const { holds, before, destination, fresh } = started;
+    const { holds, destination, fresh } = started;
+    let { before } = started;
+    while (before?.over) before = before.before;
     started.holds = false;
-    started.before = null;
+    started.before = before;
     started.over = true;
     if (!holds) return;
-    if (before !== null && !before.over) {
+    if (before !== null) {
       before.holds = true;
       return;
     }

@@ -262,6 +262,22 @@ Deno.test("succeed() starts the next job of a destination in the place of one th
   assertEquals([bench.scheduler.running, bench.scheduler.size], [0, 0]);
 });
 
+Deno.test("succeed(): a place is free when the last of those who had it is over, in whatever order", () => {
+  for (const order of [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]) {
+    const bench = new Bench();
+    bench.fill(4, "a", { limit: 1 });
+    const [first] = bench.start();
+    const second = bench.scheduler.succeed(first!, bench.now)!;
+    const third = bench.scheduler.succeed(second, bench.now)!;
+    const all = [first!, second, third];
+    for (const [over, index] of order.entries()) {
+      bench.finish([all[index]!], REACHED);
+      const started = bench.start().map(({ job }) => job);
+      assertEquals(started, over < 2 ? [] : ["a3"], `${order}`);
+    }
+  }
+});
+
 Deno.test("succeed() gives nothing where others may have a better right to the place", () => {
   const full = new Bench({ concurrency: 2 });
   full.fill(3, "a");
