@@ -66,6 +66,8 @@ class Attempt {
   readonly #services: AttemptServices;
   readonly #plan: AttemptPlan;
   readonly #signal: AbortSignal;
+  /** Whether it may go behind another's message. */
+  #follows: boolean;
   #outcomes: readonly Outcome[] = [];
   #undecided: readonly number[];
   /** What stations said of each recipient that they did not decide. */
@@ -79,6 +81,7 @@ class Attempt {
     this.#services = services;
     this.#plan = plan;
     this.#signal = signal;
+    this.#follows = plan.job.follows === true;
     this.#missing = plan.missing;
     this.#undecided = plan.job.recipients;
   }
@@ -118,7 +121,8 @@ class Attempt {
     const key = targetKey(hostname, target);
     let pending = this.#undecided;
     while (pending.length > 0 && !this.#signal.aborted) {
-      const kept = pool.take(key, job.follows);
+      const kept = pool.take(key, this.#follows);
+      this.#follows = false; // once: behind another message it may be the same again
       const exchange = kept ?? await this.#open(target);
       if (!(exchange instanceof SmtpExchange)) return this.#failed(exchange, target, pending);
       const onRoom = () => {
