@@ -97,8 +97,13 @@ if (import.meta.main) {
     },
     flags: { pipelined: "MAIL, RCPT and DATA in one group" },
   });
+  const port = Number(words[0]);
+  if (!(port > 0 && port < 65536)) {
+    console.error("bench/load.ts: expected the port of a server on 127.0.0.1; see --help");
+    Deno.exit(64);
+  }
   const result = await send({
-    port: Number(words[0]),
+    port,
     sessions: Number(values.sessions),
     messages: Number(values.messages),
     transaction: transactionOf(Number(values.size), values.to, flags.pipelined),
