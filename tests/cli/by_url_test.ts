@@ -21,7 +21,9 @@ class Place implements AsyncDisposable {
   private constructor(folder: Folder) {
     this.folder = folder;
     this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, give);
-    this.main = `http://127.0.0.1:${this.#server.addr.port}/src/cli/main.ts`;
+    // A port comes again, and Deno keeps what it has read from a URL: so no two places have one URL.
+    const { port } = this.#server.addr;
+    this.main = `http://127.0.0.1:${port}/${crypto.randomUUID()}/src/cli/main.ts`;
   }
 
   static async make(): Promise<Place> {
@@ -44,7 +46,7 @@ class Place implements AsyncDisposable {
 }
 
 async function give(request: Request): Promise<Response> {
-  const { pathname } = new URL(request.url);
+  const pathname = new URL(request.url).pathname.replace(/^\/[^/]*/, "");
   try {
     const source = await Deno.readFile(new URL(`.${pathname}`, ROOT));
     const type = pathname.endsWith(".json") ? "application/json" : "application/typescript";
