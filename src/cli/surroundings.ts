@@ -8,11 +8,12 @@
 import process from "node:process";
 import { ControlError } from "../admin/control_protocol.ts";
 import { type ControlCommand, ControlServer } from "../admin/control_server.ts";
-import { queueCommands } from "../admin/queue_requests.ts";
+import { mailCommands } from "../admin/mail_commands.ts";
+
 import { mergedCommands } from "../admin/merged_commands.ts";
 import { StationMonitor } from "../admin/station_monitor.ts";
 import { stationCommands, type StationControl } from "../admin/station_requests.ts";
-import { traceCommands } from "../admin/trace_requests.ts";
+
 import type { LoadedConfig } from "../config/load.ts";
 import { nudgePath } from "../config/paths.ts";
 import type { EventSink } from "../events.ts";
@@ -126,16 +127,10 @@ function startControl(
   stopping: AbortSignal,
 ): Promise<ControlServer> {
   const { mta, workers } = station;
-  const { network, files, clock, resolver } = runtime;
+  const { network, files, clock } = runtime;
   const own = {
     ...stationCommands(station),
-    ...traceCommands({
-      ...{ clock, resolver },
-      tracer: mta.tracer,
-      queue: () => mta.queue,
-      listeners: () => mta.status().listeners.map(({ name }) => name),
-    }),
-    ...(mta.queue && queueCommands(mta.queue)),
+    ...mailCommands(mta, runtime),
   };
   return ControlServer.start({
     ...{ network, files, clock },

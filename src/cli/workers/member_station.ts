@@ -10,8 +10,8 @@
 
 import { ControlError, type ControlLine, type JsonObject } from "../../admin/control_protocol.ts";
 import type { ControlCommand } from "../../admin/control_server.ts";
-import { queueCommands } from "../../admin/queue_requests.ts";
-import { traceCommands } from "../../admin/trace_requests.ts";
+import { mailCommands } from "../../admin/mail_commands.ts";
+
 import { openFileDirectory } from "../../directory/file_directory.ts";
 import type { EventSink } from "../../events.ts";
 import { type Mta, type PreparedReload, startMta } from "../../mta.ts";
@@ -51,15 +51,9 @@ export class MemberStation {
   /** What it can be asked: see `messages.ts`. */
   commands(): Readonly<Record<string, ControlCommand>> {
     const mta = this.#mta;
-    const { runtime: { clock, resolver } } = this.#services;
+
     return {
-      ...traceCommands({
-        ...{ clock, resolver },
-        tracer: mta.tracer,
-        queue: () => mta.queue,
-        listeners: () => mta.status().listeners.map(({ name }) => name),
-      }),
-      ...(mta.queue && queueCommands(mta.queue)),
+      ...mailCommands(mta, this.#services.runtime),
       async *status(): AsyncGenerator<ControlLine, JsonObject> {
         yield { type: "status", ...mta.status() };
         return {};
