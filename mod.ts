@@ -195,12 +195,16 @@ export type {
 export { senderIdentity, type SenderIdentityOptions } from "./src/policy/sender_identity.ts";
 export { mayRelay } from "./src/policy/relay.ts";
 export { type IpAddress, type Network as IpNetwork, parseNetwork } from "./src/net_address.ts";
+export type { Ledger, Note, Rate } from "./src/policy/ledger/ledger.ts";
+export { MemoryLedger } from "./src/policy/ledger/memory_ledger.ts";
 export type {
   BodyObserver,
   Change,
+  HeadChange,
   MessageView,
   Policy,
   PolicyAnswer,
+  Refusal,
   SessionView,
   Verdict,
 } from "./src/policy/policy.ts";

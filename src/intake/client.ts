@@ -4,9 +4,12 @@
  * @module
  */
 
+import type { Address } from "../address.ts";
 import type { PolicyWatcher } from "../policy/chain.ts";
 import type { LocalUser, ReceivedStamp } from "../message/received.ts";
 import type { SessionView } from "../policy/policy.ts";
+import type { Destinations } from "../routing/expand.ts";
+import type { Soon } from "../soon.ts";
 
 /** What is known of a session from its start. */
 export interface IntakeOrigin {
@@ -42,4 +45,6 @@ export interface IntakeClient extends SessionView, PolicyWatcher {
   readonly verb: "HELO" | "EHLO" | "LHLO";
   /** Writes the trace fields of its messages. */
   readonly stamp: ReceivedStamp;
+  /** Where mail goes for an address that a policy added; `null`: nowhere, and that was told. */
+  destinationsOf(address: Address): Soon<Destinations | null>;
 }

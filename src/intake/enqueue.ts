@@ -29,6 +29,8 @@ export interface Queueing {
   readonly transaction: Transaction;
   readonly source: MessageSource;
   readonly recipients: readonly AcceptedRecipient[];
+  /** Why nobody is to get it before an operator has looked at it; `null`: nothing holds it. */
+  readonly held: string | null;
   /** Unique for all time. */
   readonly id: string;
 }
@@ -63,7 +65,7 @@ export async function enqueue(
 
 function entryOf(
   client: IntakeClient,
-  { transaction, source, recipients, id }: Queueing,
+  { transaction, source, recipients, held, id }: Queueing,
   now: number,
 ): QueueEntry {
   const queued = recipients.flatMap((recipient) =>
@@ -83,6 +85,7 @@ function entryOf(
       client: client.client,
       ...(identity !== null && { identity }),
     },
+    ...(held !== null && { held: { since: now, reason: held } }),
   };
 }
 

@@ -46,21 +46,22 @@ export async function finishMessage(
     report.discarded(judged.discard);
     return forAll(taken(transaction));
   }
-  const { body } = content;
+  const { head, body, held } = judged.taken;
   const source: MessageSource = {
-    head: judged.head.octets,
+    head: head.octets,
     bodySize: body.size,
     ...(client.origin.handedIn !== undefined && { received: client.origin.handedIn }),
     openBody: () => body.open(),
     bodyParts: () => body.parts(),
     moveBody: (path) => body.move(path),
   };
-  const message = { services, client, transaction, source, report };
-  const replies = client.origin.lmtp && transaction.recipients.length > 1
-    ? await acceptEach(message, transaction.recipients)
-    : [await accept({ ...message, made: null, id: transaction.id }, transaction.recipients)];
-  report.finished(judged.head, source, replies);
-  return replies;
+  const { recipients } = judged.taken.transaction;
+  const message = { services, client, transaction: judged.taken.transaction, source, report, held };
+  const replies = client.origin.lmtp && recipients.length > 1
+    ? await acceptEach(message, recipients)
+    : [await accept({ ...message, made: null, id: transaction.id }, recipients)];
+  report.finished(judged.taken, source, replies);
+  return client.origin.lmtp ? replies.slice(0, transaction.recipients.length) : replies;
 }
 
 /** Takes a message for each recipient by itself (RFC 2033 §4.2). */
@@ -84,6 +85,8 @@ interface Message {
   readonly transaction: Transaction;
   readonly source: MessageSource;
   readonly report: MessageReport;
+  /** Why it is to be held in the queue; `null`: it is not. */
+  readonly held: string | null;
   /**
    * Where recipients are taken one by one: mailboxes that have their copy already, and all places that the queue
    * will see to.
@@ -95,10 +98,11 @@ interface Message {
 
 /** Takes a message for some recipients, all or none: into their mailboxes at once, or into the queue. */
 async function accept(message: Message, recipients: readonly AcceptedRecipient[]): Promise<Reply> {
-  const { services: { queue }, client, transaction, report } = message;
+  const { services: { queue }, client, transaction, report, held } = message;
   const wanted = recipients.filter(({ discard }) => discard === null);
   let failure: Reply | null = null;
-  if (queue !== null && (wanted.some(needsQueue) || isBinary(transaction))) {
+  if (held !== null && queue === null) failure = CANNOT_HOLD;
+  else if (queue !== null && (held !== null || wanted.some(needsQueue) || isBinary(transaction))) {
     failure = await putInQueue(message, queue, wanted);
   } else {
     const undelivered = await deliver(message, wanted);
@@ -120,14 +124,14 @@ async function accept(message: Message, recipients: readonly AcceptedRecipient[]
 
 /** What is made already, or queued for another recipient (RFC 2033: each has its own reply), is not queued again. */
 async function putInQueue(
-  { services, client, transaction, source, report, made, id }: Message,
+  { services, client, transaction, source, report, held, made, id }: Message,
   queue: QueueServices,
   recipients: readonly AcceptedRecipient[],
 ): Promise<Reply | null> {
   const left = made === null ? recipients : notYetMade(recipients, made);
   if (left.length === 0) return null;
   const failure = await enqueue(services, queue, client, {
-    ...{ transaction, source, id },
+    ...{ transaction, source, held, id },
     recipients: left,
   });
   if (failure !== null) return failure;
@@ -197,3 +201,6 @@ function copiesFor(
 function taken({ id }: Transaction): Reply {
   return reply(250, "2.0.0", `taken as ${id}`);
 }
+
+/** What a policy wants looked at by an operator needs a place to wait. */
+const CANNOT_HOLD = reply(451, "4.7.1", "this message needs a closer look: try again later");

@@ -6,8 +6,14 @@
  */
 
 import { formatDate } from "../message/date.ts";
-import { findField, makeField, type RawField, removeFields } from "../message/header.ts";
-import type { Change } from "../policy/policy.ts";
+import {
+  findField,
+  findFields,
+  makeField,
+  type RawField,
+  removeFields,
+} from "../message/header.ts";
+import type { HeadChange } from "../policy/policy.ts";
 
 /** A mail that has been through so many stations is going round (RFC 5321 §6.3). */
 export const MAX_HOPS = 100;
@@ -26,12 +32,38 @@ export function fixSubmission(
 }
 
 /** Carries out what policies asked for; added fields go on top, the last one uppermost. */
-export function applyChanges(fields: readonly RawField[], changes: readonly Change[]): RawField[] {
+export function applyChanges(
+  fields: readonly RawField[],
+  changes: readonly HeadChange[],
+): RawField[] {
   let edited = [...fields];
-  for (const change of changes) {
-    edited = change.change === "add-field"
-      ? [makeField(change.name, change.value), ...edited]
-      : removeFields(edited, change.name);
-  }
+  for (const change of changes) edited = applyChange(edited, change);
   return edited;
+}
+
+function applyChange(fields: RawField[], change: HeadChange): RawField[] {
+  switch (change.change) {
+    case "add-field":
+      return [makeField(change.name, change.value), ...fields];
+    case "insert-field":
+      return fields.toSpliced(change.index, 0, makeField(change.name, change.value));
+    case "replace-field":
+      return replaceField(fields, change.name, change.occurrence, change.value);
+    case "remove-field":
+      return removeFields(fields, change.name);
+  }
+}
+
+/** What is not there is not replaced. */
+function replaceField(
+  fields: RawField[],
+  name: string,
+  occurrence: number,
+  value: string | null,
+): RawField[] {
+  const found = findFields(fields, name)[occurrence - 1];
+  if (found === undefined) return fields;
+  return fields.flatMap((field) =>
+    field !== found ? [field] : value === null ? [] : [makeField(name, value)]
+  );
 }

@@ -11,8 +11,8 @@
 
 import { type Address, formatAddress } from "../address.ts";
 import { describeError } from "../events.ts";
-import type { Decision, Stage } from "../policy/chain.ts";
-import type { Policy, PolicyAnswer, SessionView } from "../policy/policy.ts";
+import type { Decision, Notice, Stage } from "../policy/chain.ts";
+import type { Policy, PolicyAnswer, Refusal, SessionView } from "../policy/policy.ts";
 import { mayRelay, RELAY_DENIED, relayGround } from "../policy/relay.ts";
 import type { Destinations } from "../routing/expand.ts";
 import type { Resolution } from "../routing/router.ts";
@@ -53,7 +53,7 @@ export class IntakeSession implements IntakeClient {
   #count = 0;
   #view: SessionView | null = null;
   /** Whether the client may relay without logging in; not looked up yet while `null`. */
-  #isNear: boolean | null = null;
+  #isTrusted: boolean | null = null;
 
   constructor(services: IntakeServices, origin: IntakeOrigin) {
     this.#services = services;
@@ -98,20 +98,26 @@ export class IntakeSession implements IntakeClient {
 
   /** Credentials, a name that needs a verifier, or a proof. */
   async login(event: LoginEvent): Promise<ServerAnswer> {
+    if (event.type !== "authenticated") {
+      const { view } = this;
+      const decided = await this.#decide(
+        "credentials",
+        (policy) => policy.credentials?.(view, event.name),
+      );
+      // Nothing was checked: whoever is turned away here learns nothing about the password.
+      if (decided.action !== "accept") return await this.#loginTurnedAway(event, decided);
+    }
     this.#login ??= new Login(this.#services, this.role === "catcher");
     const outcome = await this.#login.check(event);
     if (event.type === "scram" || !("account" in outcome)) {
-      if ("reply" in outcome) this.#loginFailed(event, describeReply(outcome.reply));
+      if ("reply" in outcome) return await this.#loginRefused(event, outcome.reply);
       return outcome as ServerAnswer;
     }
     this.#login = null;
     const identity = outcome.account.name;
     const view = { ...this.view, identity };
-    const refusal = await this.#stage("auth", (policy) => policy.auth?.(view));
-    if (refusal !== null) {
-      this.#loginFailed(event, describeReply(refusal));
-      return { reply: refusal };
-    }
+    const decision = await this.#decide("auth", (policy) => policy.auth?.(view));
+    if (decision.action !== "accept") return await this.#loginTurnedAway(event, decision);
     this.#view = null;
     this.identity = identity;
     const { mechanism } = event;
@@ -121,11 +127,24 @@ export class IntakeSession implements IntakeClient {
   }
 
   /** A SASL exchange failed before anything was asked. */
-  loginFailed(mechanism: string, name: string | null, reason: string): void {
+  loginFailed(
+    mechanism: string,
+    name: string | null,
+    reason: string,
+    reply: Reply = EXCHANGE_FAILED,
+  ): Soon<void> {
     this.#login = null;
     const { id: session, client } = this;
     const identity = name ?? "";
     this.#services.emit({ type: "auth.failed", session, client, identity, mechanism, reason });
+    return this.#tellRefusal({ stage: "auth", reply, ...(name !== null && { name }) });
+  }
+
+  /** The client did something wrong that nobody was asked about. */
+  fault(kind: string, detail: string): void {
+    const { id: session, client, view } = this;
+    this.#services.emit({ type: "session.fault", session, client, kind, detail });
+    this.#services.policies.tell("fault", (policy) => policy.fault?.(view, kind, detail), this);
   }
 
   /** MAIL. */
@@ -137,7 +156,11 @@ export class IntakeSession implements IntakeClient {
     });
   }
 
-  #senderDecided(sender: Address | null, parameters: MailParameters, decision: Decision): Reply {
+  #senderDecided(
+    sender: Address | null,
+    parameters: MailParameters,
+    decision: Decision,
+  ): Soon<Reply> {
     if (decision.action === "refuse") {
       return this.#refused("sender", decision.reply, sender, decision.policy);
     }
@@ -220,7 +243,9 @@ export class IntakeSession implements IntakeClient {
   async end(): Promise<Reply[]> {
     const transaction = this.#open();
     try {
-      return await finishMessage(this.#services, this, transaction, this.#content!);
+      const replies = await finishMessage(this.#services, this, transaction, this.#content!);
+      await this.#tellRefusedMessage(replies);
+      return replies;
     } catch (error) {
       this.#internalError("intake", error);
       const count = this.origin.lmtp ? transaction.recipients.length : 1;
@@ -228,6 +253,11 @@ export class IntakeSession implements IntakeClient {
     } finally {
       await this.#end();
     }
+  }
+
+  #tellRefusedMessage(replies: readonly Reply[]): Soon<void> {
+    const refusal = replies.every(({ code }) => code >= 400) ? replies[0] : undefined;
+    return refusal && this.#tellRefusal({ stage: "message", reply: refusal });
   }
 
   /** The transaction is gone; where its message was refused as it came, `refusal` says why. */
@@ -261,39 +291,41 @@ export class IntakeSession implements IntakeClient {
 
   /** The session is over: tells the policies, and waits for none of them. */
   close(): void {
-    const { policies } = this.#services;
     const { view } = this;
-    for (const policy of policies.policies) {
-      if (policy.close === undefined) continue;
-      // The hook says void, but a promise of it that fails must not end the process.
-      policies.inTime(policy, askClose(policy, view)).catch((error) =>
-        this.policyFailed(policy.name, "close", error)
-      );
-    }
+    this.#services.policies.tell("close", (policy) => policy.close?.(view), this);
   }
 
   /** A policy failed: those who watch hear of it. */
-  policyFailed(policy: string, stage: Stage | "close", error: unknown): void {
+  policyFailed(policy: string, stage: Stage | Notice, error: unknown): void {
     const facts = { session: this.id, policy, stage, error: describeError(error) };
     this.#services.emit({ type: "policy.failed", ...facts });
   }
 
   /** Where mail for an address goes, or why it cannot. */
-  #resolve(address: Address): Soon<Destinations | Reply> {
+  #resolve(
+    address: Address,
+    mayRelay = (address: Address) => this.#mayRelay(address),
+  ): Soon<Destinations | Reply> {
     const isDown = (error: unknown) => {
       this.#internalError("directory", error);
       return DIRECTORY_DOWN;
     };
     try {
       const resolution = this.#services.router.resolve(address);
-      if (!(resolution instanceof Promise)) return this.#destinations(address, resolution);
-      return resolution.then((found) => this.#destinations(address, found), isDown);
+      if (!(resolution instanceof Promise)) {
+        return this.#destinations(address, resolution, mayRelay);
+      }
+      return resolution.then((found) => this.#destinations(address, found, mayRelay), isDown);
     } catch (error) {
       return isDown(error);
     }
   }
 
-  #destinations(address: Address, resolution: Resolution): Destinations | Reply {
+  #destinations(
+    address: Address,
+    resolution: Resolution,
+    mayRelay: (address: Address) => boolean,
+  ): Destinations | Reply {
     switch (resolution.kind) {
       case "local": {
         const { mailboxes, remote } = resolution;
@@ -306,22 +338,32 @@ export class IntakeSession implements IntakeClient {
         if (this.#services.queue === null) return NO_QUEUE;
         return { mailboxes: [], remote: [resolution.address], forwarded: false };
       case "relay":
-        if (!this.#mayRelay(address)) return RELAY_DENIED;
+        if (!mayRelay(address)) return RELAY_DENIED;
         if (this.#services.queue === null) return NO_QUEUE;
         return { mailboxes: [], remote: [address], forwarded: false };
     }
   }
 
+  /** Where mail goes for an address that a policy added: it may be anybody's. */
+  destinationsOf(address: Address): Soon<Destinations | null> {
+    return whenKnown(this.#resolve(address, () => true), (found) => {
+      if (!("code" in found)) return found;
+      const error = `no recipient: <${formatAddress(address)}>: ${describeReply(found)}`;
+      this.#internalError("policy", error);
+      return null;
+    });
+  }
+
   /** Whether the client may relay without logging in. */
-  get near(): boolean {
+  get trusted(): boolean {
     // Where it connects from does not change: it is looked up once.
-    return this.#isNear ??= this.origin.trusted === true ||
+    return this.#isTrusted ??= this.origin.trusted === true ||
       mayRelay({ client: this.client, identity: null }, this.#services.relayFrom);
   }
 
   #mayRelay(address: Address): boolean {
     const { queue } = this.#services;
-    const asker = { near: this.near, identity: this.identity };
+    const asker = { near: this.trusted, identity: this.identity };
     const accepts = (domain: string) => queue?.routes.accepts(domain) === true;
     return relayGround(asker, address, accepts) !== null;
   }
@@ -344,7 +386,7 @@ export class IntakeSession implements IntakeClient {
   }
 
   /** A stage without a message: there is nothing to discard or annotate, so discard turns away. */
-  #stage(stage: Stage, hook: (policy: Policy) => PolicyAnswer): Soon<Reply | null> {
+  #stage(stage: "connect" | "hello", hook: (policy: Policy) => PolicyAnswer): Soon<Reply | null> {
     return whenKnown(this.#decide(stage, hook), (decision) => {
       if (decision.action === "accept") return null;
       const given = decision.action === "refuse"
@@ -354,7 +396,13 @@ export class IntakeSession implements IntakeClient {
     });
   }
 
-  #refused(stage: Stage, given: Reply, address?: Address | null, policy?: string): Reply {
+  /** Tells of a refusal; gives the reply when the client may have it. */
+  #refused(
+    stage: Refusal["stage"],
+    given: Reply,
+    address?: Address | null,
+    policy?: string,
+  ): Soon<Reply> {
     this.#services.emit({
       type: "command.refused",
       session: this.id,
@@ -366,15 +414,36 @@ export class IntakeSession implements IntakeClient {
       reply: describeReply(given),
       ...(policy !== undefined && { policy }),
     });
-    return given;
+    const told = this.#tellRefusal({
+      ...{ stage, reply: given },
+      ...(address !== undefined && { address }),
+      ...(policy !== undefined && { policy }),
+    });
+    return told === undefined ? given : whenKnown(told, () => given);
   }
 
-  #loginFailed(event: LoginEvent, reason: string): void {
-    this.loginFailed(
-      event.type === "scram" ? "SCRAM-SHA-256" : event.mechanism,
-      event.name,
-      reason,
+  /** Policies hear of a refusal before the client does. */
+  #tellRefusal(refusal: Refusal): Soon<void> {
+    const { view } = this;
+    return this.#services.policies.tell(
+      "refused",
+      (policy) => policy.refused?.(view, refusal),
+      this,
     );
+  }
+
+  async #loginRefused(event: LoginEvent, given: Reply): Promise<ServerAnswer> {
+    const mechanism = event.type === "scram" ? "SCRAM-SHA-256" : event.mechanism;
+    await this.loginFailed(mechanism, event.name, describeReply(given), given);
+    return { reply: given };
+  }
+
+  #loginTurnedAway(
+    event: LoginEvent,
+    decision: Exclude<Decision, { action: "accept" }>,
+  ): Promise<ServerAnswer> {
+    const given = decision.action === "refuse" ? decision.reply : LOGIN_NOT_ACCEPTED;
+    return this.#loginRefused(event, given);
   }
 
   #internalError(where: string, error: unknown): void {
@@ -384,8 +453,8 @@ export class IntakeSession implements IntakeClient {
 
   /** What policies are shown: a value that changes no more. */
   get view(): SessionView {
-    const { id, role, client, hello, tls, identity } = this;
-    return this.#view ??= Object.freeze({ id, role, client, hello, tls, identity });
+    const { id, role, client, hello, tls, identity, trusted } = this;
+    return this.#view ??= Object.freeze({ id, role, client, hello, tls, identity, trusted });
   }
 
   #open(): Transaction {
@@ -419,10 +488,8 @@ const TOO_MANY_COPIES = reply(452, "4.5.3", "too many mailboxes: send the rest i
 const UNKNOWN_ROOM = reply(451, "4.3.0", "cannot look into the mailbox now: try again later");
 const NO_SPACE = reply(452, "4.3.1", "no room on the disk now: try again later");
 const DIRECTORY_DOWN = reply(451, "4.3.0", "cannot look up addresses now: try again later");
+const EXCHANGE_FAILED = reply(535, "5.7.8", "authentication failed");
+const LOGIN_NOT_ACCEPTED = reply(535, "5.7.8", "login not accepted");
 const NO_SUCH_USER = reply(550, "5.1.1", "no such user here");
 const NO_QUEUE = reply(554, "5.3.3", "this station does not send mail on");
 const BROKEN = reply(451, "4.3.0", "cannot take the message now: try again later");
-
-async function askClose(policy: Policy, view: SessionView): Promise<void> {
-  await policy.close?.(view);
-}

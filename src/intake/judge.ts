@@ -12,20 +12,21 @@ import { Head } from "../message/head.ts";
 import type { RawField } from "../message/header.ts";
 import { withProtocol } from "../message/received.ts";
 import type { Decision } from "../policy/chain.ts";
-import type { Change, MessageView } from "../policy/policy.ts";
+import type { MessageView } from "../policy/policy.ts";
 import type { Envelope } from "../queue/entry.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { type Soon, whenKnown } from "../soon.ts";
 import type { IntakeClient } from "./client.ts";
 import type { MessageContent } from "./content.ts";
-import { applyChanges, fixSubmission, MAX_HOPS } from "./head_edits.ts";
+import { fixSubmission, MAX_HOPS } from "./head_edits.ts";
+import { rewrite, type Rewritten } from "./rewrite.ts";
 import type { IntakeServices } from "./services.ts";
 import { envelopeOf, type Transaction } from "./transaction.ts";
 
 /** What the checks and policies came to. */
 export type Judgement =
-  /** Taken, with this head. */
-  | { readonly head: Head }
+  /** Taken, as it is now. */
+  | { readonly taken: Rewritten }
   /** Refused; `policy` says by whom, where it was one. */
   | { readonly reply: Reply; readonly policy?: string }
   /** Dropped, as if it had been taken. */
@@ -55,13 +56,13 @@ export function judge(
     return whenKnown(whole, (whole) => {
       if (whole.action !== "accept") return ending(whole);
       if (transaction.discard !== null) return { discard: transaction.discard };
-      return { head: edited(head, [...transaction.changes, ...watched.changes, ...whole.changes]) };
+      const changes = [...transaction.changes, ...watched.changes, ...whole.changes];
+      const message = { head, transaction, body: content.body, held: null };
+      if (changes.length === 0) return { taken: message };
+      const rewritten = rewrite(message, changes, (address) => client.destinationsOf(address));
+      return whenKnown(rewritten, (taken) => ({ taken }));
     });
   });
-}
-
-function edited(head: Head, changes: readonly Change[]): Head {
-  return changes.length === 0 ? head : Head.of(applyChanges(head.fields, changes));
 }
 
 function ending(decision: Exclude<Decision, { action: "accept" }>): Judgement {

@@ -7,13 +7,13 @@
 import { type Address, formatAddress } from "../address.ts";
 import { describeError } from "../events.ts";
 import { decodeEncodedWords } from "../message/encoded_word.ts";
-import type { Head } from "../message/head.ts";
 import { fieldValue } from "../message/header.ts";
 import type { LocalRecipient, MessageSource, PreparedDelivery } from "../queue/local_delivery.ts";
 import { describeReply, type Reply } from "../smtp/reply.ts";
 import type { IntakeClient } from "./client.ts";
 import type { CopiesFailure } from "./local_copies.ts";
 import type { IntakeServices } from "./services.ts";
+import type { Rewritten } from "./rewrite.ts";
 import type { AcceptedRecipient, DiscardOrder, Transaction } from "./transaction.ts";
 
 /** Characters of the subject that go into the log. */
@@ -23,7 +23,7 @@ const SUBJECT = 200;
 export class MessageReport {
   readonly #services: IntakeServices;
   readonly #client: IntakeClient;
-  readonly #transaction: Transaction;
+  #transaction: Transaction;
   #queued = 0;
 
   constructor(services: IntakeServices, client: IntakeClient, transaction: Transaction) {
@@ -64,7 +64,12 @@ export class MessageReport {
   }
 
   /** The message is answered for. */
-  finished({ subject }: Head, source: MessageSource, replies: readonly Reply[]): void {
+  finished(
+    { head: { subject }, transaction }: Rewritten,
+    source: MessageSource,
+    replies: readonly Reply[],
+  ): void {
+    this.#transaction = transaction;
     const size = source.head.length + 2 + source.bodySize;
     const refusal = replies.every(({ code }) => code >= 400) ? replies[0] : undefined;
     if (refusal !== undefined) return this.refused(refusal, size);

@@ -17,6 +17,8 @@ export interface AcceptedRecipient extends Destinations {
   readonly parameters: RcptParameters;
   /** A policy wants this copy dropped. */
   readonly discard: DiscardOrder | null;
+  /** A policy added it when the message was whole: no client waits for an answer about it. Absent: no. */
+  readonly added?: true;
 }
 
 /** A message that a policy wants dropped, as if it had been taken. */

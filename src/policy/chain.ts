@@ -13,7 +13,18 @@ import type { Change, Policy, PolicyAnswer, Verdict } from "./policy.ts";
 import { checkVerdict } from "./verdict.ts";
 
 /** The stages of a session, as hooks are called. */
-export type Stage = "connect" | "hello" | "auth" | "sender" | "recipient" | "body" | "message";
+export type Stage =
+  | "connect"
+  | "hello"
+  | "credentials"
+  | "auth"
+  | "sender"
+  | "recipient"
+  | "body"
+  | "message";
+
+/** What policies are told, and not asked. */
+export type Notice = "refused" | "fault" | "close";
 
 /** What a stage came to. */
 export type Decision =
@@ -23,7 +34,7 @@ export type Decision =
 
 /** Whoever is told when a policy fails. */
 export interface PolicyWatcher {
-  policyFailed(policy: string, stage: Stage | "close", error: unknown): void;
+  policyFailed(policy: string, stage: Stage | Notice, error: unknown): void;
 }
 
 /** Milliseconds a hook may take where its policy does not say. */
@@ -85,6 +96,28 @@ export class PolicyChain {
       if (++index === this.policies.length) return accepted(changes);
       answer = ask(this.policies[index]!);
     }
+  }
+
+  /**
+   * Tells every policy something by calling `hook` with it; resolves when all have taken note, or had their time. No
+   * promise where none of them makes one.
+   */
+  tell(
+    notice: Notice,
+    hook: (policy: Policy) => void | Promise<void>,
+    watcher: PolicyWatcher,
+  ): Soon<void> {
+    let pending: Promise<void>[] | undefined;
+    for (const policy of this.policies) {
+      const failed = (error: unknown) => watcher.policyFailed(policy.name, notice, error);
+      try {
+        const told = hook(policy);
+        if (isPending(told)) (pending ??= []).push(this.inTime(policy, told).catch(failed));
+      } catch (error) {
+        failed(error);
+      }
+    }
+    return pending && Promise.all(pending).then(() => {});
   }
 
   #ask(

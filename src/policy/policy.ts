@@ -25,12 +25,54 @@ export type Verdict =
   /** Goes on, with changes to the message (stages `sender`, `recipient` and `message`). */
   | { readonly action: "annotate"; readonly changes: readonly Change[] };
 
-/** A change to a message's head. */
-export type Change =
+/** A change to a message's head, which any of the three stages may want. */
+export type HeadChange =
   /** A field put at the top of the head. */
   | { readonly change: "add-field"; readonly name: string; readonly value: string }
+  /** A field put before the one that stands at `index` (0: on top); past the last: at the end. */
+  | {
+    readonly change: "insert-field";
+    readonly index: number;
+    readonly name: string;
+    readonly value: string;
+  }
+  /** The field of this name that is the `occurrence`th (1: the uppermost) gets another value; `null`: is taken out. */
+  | {
+    readonly change: "replace-field";
+    readonly name: string;
+    readonly occurrence: number;
+    readonly value: string | null;
+  }
   /** All fields of this name taken out. */
   | { readonly change: "remove-field"; readonly name: string };
+
+/** A change to a whole message; only the stage `message` can want those that are not of the head. */
+export type Change =
+  | HeadChange
+  /** Another reverse-path; `null` for none. */
+  | { readonly change: "replace-sender"; readonly sender: Address | null }
+  /** Somebody else gets it too; where that leads is found as for RCPT, and an address that leads nowhere fails. */
+  | { readonly change: "add-recipient"; readonly recipient: Address }
+  /** Does not get it after all. The client is not told. */
+  | { readonly change: "remove-recipient"; readonly recipient: Address }
+  /** Another body: its octets in lines that end in CRLF. It must not need more memory than a body may. */
+  | { readonly change: "replace-body"; readonly body: Uint8Array }
+  /** It is taken, and held in the queue until an operator lets it go; without a queue it is put off. */
+  | { readonly change: "quarantine"; readonly reason: string };
+
+/** What a client was refused. */
+export interface Refusal {
+  /** What it wanted; `auth` for a login that failed, whoever said so. */
+  readonly stage: "connect" | "hello" | "auth" | "sender" | "recipient" | "message";
+  /** What it is told. */
+  readonly reply: Reply;
+  /** The address it was about: of MAIL (`null` for `<>`) or RCPT. */
+  readonly address?: Address | null;
+  /** The name it wanted to log in with; a stranger's word. */
+  readonly name?: string;
+  /** The policy that refused, where it was one. */
+  readonly policy?: string;
+}
 
 /** What is known of the session when a policy is asked. It grows from stage to stage. */
 export interface SessionView {
@@ -46,6 +88,8 @@ export interface SessionView {
   readonly tls: TlsInfo | null;
   /** The authenticated account, or `null`. */
   readonly identity: string | null;
+  /** In a network that may relay without logging in, or the program itself. */
+  readonly trusted: boolean;
 }
 
 /** A whole message, not yet accepted. */
@@ -85,6 +129,8 @@ export interface Policy {
   connect?(session: SessionView): PolicyAnswer;
   /** EHLO, HELO or LHLO. */
   hello?(session: SessionView): PolicyAnswer;
+  /** A client wants to log in with this name, a stranger's word; nothing was checked yet. */
+  credentials?(session: SessionView, name: string): PolicyAnswer;
   /** A client logged in as `session.identity`. */
   auth?(session: SessionView): PolicyAnswer;
   /** MAIL. */
@@ -99,6 +145,16 @@ export interface Policy {
   ): BodyObserver | undefined;
   /** The message is complete. */
   message?(message: MessageView): PolicyAnswer;
+  /**
+   * The client is about to be refused something, by whomever. It is awaited before the reply goes out, so a promise
+   * slows the client; it cannot change the reply.
+   */
+  refused?(session: SessionView, refusal: Refusal): void | Promise<void>;
+  /**
+   * The client did something wrong that nobody is asked about: `kind` and `detail` as in the event `session.fault`,
+   * such as `early-talk`.
+   */
+  fault?(session: SessionView, kind: string, detail: string): void;
   /** The session is over. */
   close?(session: SessionView): void;
 }

@@ -60,6 +60,7 @@ const NAMING: readonly { readonly name: string; readonly repeats: boolean }[] = 
  *   hello: "laptop",
  *   tls: null,
  *   identity: "alice@example.org",
+ *   trusted: false,
  * };
  * const verdict = await policy.sender?.(session, { local: "bob", domain: "example.org" });
  * assertEquals(verdict?.action, "reject");

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { type Address, formatAddress, parseAddress } from "../address.ts";
 import { makeField } from "../message/header.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { Change, Verdict } from "./policy.ts";
@@ -54,7 +55,43 @@ function checkReply({ action, reply }: Extract<Verdict, { action: "reject" | "de
 /** RFC 3463 §2. */
 const ENHANCED = /^[245]\.\d{1,3}\.\d{1,3}$/;
 
+/** Throws where it must not be: whatever is made of it later cannot fail. */
 function checkChange(change: Change): void {
-  if (change.change === "add-field") makeField(change.name, change.value); // throws where it must not be
-  else if (change.change !== "remove-field") throw new TypeError("no change to a message");
+  switch (change.change) {
+    case "add-field":
+      makeField(change.name, change.value);
+      return;
+    case "insert-field":
+      demandCount(change.index, 0);
+      makeField(change.name, change.value);
+      return;
+    case "replace-field":
+      demandCount(change.occurrence, 1);
+      makeField(change.name, change.value ?? "");
+      return;
+    case "remove-field":
+    case "quarantine":
+      return;
+    case "replace-sender":
+      if (change.sender !== null) checkAddress(change.sender);
+      return;
+    case "add-recipient":
+    case "remove-recipient":
+      return checkAddress(change.recipient);
+    case "replace-body":
+      if (!(change.body instanceof Uint8Array)) throw new TypeError("replace-body without octets");
+      return;
+    default:
+      throw new TypeError("no change to a message");
+  }
+}
+
+function demandCount(value: number, least: number): void {
+  if (Number.isInteger(value) && value >= least) return;
+  throw new TypeError(`wanted a whole number, ${least} or more`);
+}
+
+function checkAddress(address: Address): void {
+  if (parseAddress(formatAddress(address), { smtputf8: true }) !== null) return;
+  throw new TypeError(`no address: ${JSON.stringify(address)}`);
 }

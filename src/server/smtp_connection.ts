@@ -110,7 +110,7 @@ export class SmtpConnection {
     });
     this.#session = new ServerSession(settings.session, {
       secure: settings.implicitTls,
-      trusted: this.#intake.near,
+      trusted: this.#intake.trusted,
       nonce: services.nonce,
       ...(this.#trace && { tap: this.#trace }),
     });
@@ -334,7 +334,7 @@ export class SmtpConnection {
       case "etrn":
         return this.#answer(this.#intake.etrn(event.domain));
       case "fault":
-        return this.#fault(event.kind, event.detail);
+        return this.#intake.fault(event.kind, event.detail);
       case "quit":
         if (this.#reason === PEER_CLOSED) this.#reason = event.clean ? QUIT : "cut off";
         return;
@@ -355,7 +355,7 @@ export class SmtpConnection {
     const { refuseEarlyTalk, greetingDelay } = this.#settings.session;
     if (!refuseEarlyTalk) return;
     // A stranger's first words may be there already, and show when the loop has gone round: worth a timer, also of 0.
-    if (greetingDelay > 0 || !this.#intake.near) {
+    if (greetingDelay > 0 || !this.#intake.trusted) {
       this.deadline = Infinity;
       await this.#services.clock.sleep(greetingDelay);
     }
@@ -430,11 +430,6 @@ export class SmtpConnection {
       .then(() => this.#connection.closeWrite())
       .catch(() => {})
       .finally(() => this.#connection.close());
-  }
-
-  #fault(kind: string, detail: string): void {
-    const { id: session, client } = this.#intake;
-    this.#services.emit({ type: "session.fault", session, client, kind, detail });
   }
 
   #traceEnd(): void {

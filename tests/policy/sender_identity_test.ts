@@ -14,7 +14,7 @@ const DIRECTORY = mapDirectory({
 });
 
 function session(identity: string | null, role = "submission"): SessionView {
-  return { id: "1", role, client: "192.0.2.7", hello: "laptop", tls: null, identity };
+  return { id: "1", role, client: "192.0.2.7", hello: "laptop", tls: null, identity, trusted: false };
 }
 
 const ALICE = session("alice@example.org");
