@@ -8,6 +8,7 @@
 import { formatAddress, parseAddress, parseDomain } from "../address.ts";
 import { parseDomainPattern } from "../domain_pattern.ts";
 import { classifyIp, parseIp, parseNetwork } from "../net_address.ts";
+import type { Rate } from "../policy/ledger/ledger.ts";
 import { formatSocketAddress, type SocketAddress } from "../runtime/runtime.ts";
 import { parseSocketAddress } from "../socket_address.ts";
 import { z } from "./packages.ts";
@@ -35,6 +36,8 @@ function text(
 
 const DURATION = /^(?:\d{1,15}(?:ms|[smhd])){1,5}$/;
 
+const RATE = /^([1-9]\d{0,8})\/(\d[\ddhms]{0,40}|[dhms])$/;
+
 /** Milliseconds, written `500ms`, `30s`, `6m`, `4h`, `5d`, or several (`1h30m`); ten years at most. */
 export const duration = z.codec(
   text(
@@ -49,6 +52,18 @@ export const duration = z.codec(
 
 /** A {@link duration} of a second or more: what must not be over at once. */
 export const wait = duration.refine((milliseconds) => milliseconds >= 1000, "wanted 1s or more");
+
+/** How often, at most: `60/1m`, `1000/1d`, `60/m`. */
+export const rate = z.codec(
+  text(
+    "rate",
+    "wanted how many in how long, such as 60/1m or 1000/1d (1s to 365d)",
+    (text) => parseRate(text) !== null,
+    ...["60/1m", "20/10m", "1000/1d"],
+  ).meta({ title: "rate", pattern: RATE.source, examples: ["60/1m", "20/10m", "1000/1d"] }),
+  z.custom<Rate>(),
+  { decode: (text) => parseRate(text)!, encode: formatRate },
+).meta({ title: "rate" });
 
 const SIZE = "wanted a size, such as 500K or 50M";
 
@@ -219,6 +234,20 @@ export function formatDuration(milliseconds: number): string {
     if (amount > 0) text += `${amount}${unit}`;
   }
   return text || "0s";
+}
+
+/** Reads a rate: how many, a slash, and in how long (`60/1m`, or `60/m`); `null` where it is none. */
+export function parseRate(text: string): Rate | null {
+  const [, count, written = ""] = RATE.exec(text) ?? [];
+  const time = /^\d/.test(written) ? written : `1${written}`;
+  if (count === undefined || !DURATION.test(time)) return null;
+  const per = parseDuration(time);
+  return per < UNITS.s || per > 365 * UNITS.d ? null : { count: Number(count), per };
+}
+
+/** The text that {@link parseRate} reads as this rate, such as `60/1m`. */
+export function formatRate({ count, per }: Rate): string {
+  return `${count}/${formatDuration(per)}`;
 }
 
 const PREFIXES = ["", "K", "M", "G", "T"];
