@@ -29,6 +29,23 @@ import {
 /** TLS 1.0 and 1.1 are dead (RFC 8996). */
 const MIN_VERSION = "TLSv1.2";
 
+/**
+ * The ciphers of TLS 1.2, best first: forward secrecy and AEAD only, as RFC 9325 §4.2 wants it. Bun would offer
+ * those with CBC too, of which Lucky 13 and its kin make use, and let the client choose. Deno's TLS has only
+ * these, and takes the client's order whatever is said here. Those of TLS 1.3 are all good.
+ */
+const CIPHERS = {
+  ciphers: [
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+  ].join(":"),
+  honorCipherOrder: true,
+};
+
 /** Certificates, and the `tls.Server`s that are made of them. */
 export class NodeTlsServer implements TlsServer {
   #generation: Generation;
@@ -73,7 +90,7 @@ class Generation {
       ? null
       : new CertificateChoice(certificates.map(({ names, chain, key }) => ({
         names,
-        value: createSecureContext({ cert: chain, key, minVersion: MIN_VERSION }),
+        value: createSecureContext({ cert: chain, key, minVersion: MIN_VERSION, ...CIPHERS }),
       })));
     // The first use of node:tls costs 80 ms: at start, not in the first client's handshake.
     this.idle.push(new Acceptor(this));
@@ -91,6 +108,7 @@ class Acceptor {
       cert: first.chain,
       key: first.key,
       minVersion: MIN_VERSION,
+      ...CIPHERS,
       // A client may end its direction and still wait for the reply to what it said.
       allowHalfOpen: true,
       // Must answer at once: a handshake whose callback answers later hangs in Deno.
