@@ -13,6 +13,7 @@ import { assert, assertEquals } from "@std/assert";
 import { MemoryStation } from "./support/memory_station.ts";
 import {
   dataEnds,
+  FALSE_ENDS,
   hasBareNewline,
   mended,
   play,
@@ -131,18 +132,10 @@ Deno.test("smuggling: CR before the true end is part of the message, which ends 
   assertEquals(play(wire, { newlines: "normalize" }).messages, ["one\r\n\r\n"]);
 });
 
-/** Ends that some server once took for one, and their kin. */
-const ENDS = [
-  ...["\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\n.\r", "\r.\n"],
-  ...["\r\r.\r\r", "\n\r.\r\n", "\r\n.\r\r\n", "\r\n\0.\r\n", "\r\n.\0\r\n", "\r\n.\r\0\n"],
-  ...["\r\0\n.\r\n", "\0\r\n..\r\n", "\r\n .\r\n", "\r\n. \r\n", "\r\n.\t\r\n", "\r\n.\v\r\n"],
-  ...["\r\n.\f\r\n", "\x85.\x85", "\u2028.\u2028", "\x8d\x8a.\x8d\x8a", "\r\n.=\r\n"],
-];
-
 for (const newlines of ["strict", "normalize"] as const) {
   Deno.test(`smuggling: a whole station, ${newlines}: no end but the true one brings a second mail`, async () => {
     await using station = await MemoryStation.start({ listener: { newlines } });
-    for (const end of ENDS) {
+    for (const end of FALSE_ENDS) {
       const peer = await station.greeted();
       const evil = "MAIL FROM:<alice@example.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n" +
         "Subject: evil\r\n\r\nPay at once.\r\n.\r\n";
@@ -157,8 +150,8 @@ for (const newlines of ["strict", "normalize"] as const) {
     assertEquals(await station.mailbox("bob"), []);
     const taken = await station.mailbox("alice");
     const expected = newlines === "normalize"
-      ? ENDS.length
-      : ENDS.filter((end) => !hasBareNewline(end)).length;
+      ? FALSE_ENDS.length
+      : FALSE_ENDS.filter((end) => !hasBareNewline(end)).length;
     assertEquals(taken.length, expected);
     for (const mail of taken) assert(mail.includes("\r\nSubject: outer\r\n"));
   });

