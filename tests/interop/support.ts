@@ -20,6 +20,7 @@ const PACKAGES: Record<string, string> = {
   smtpd: "opensmtpd",
   "smtp-sink": "postfix",
   "smtp-source": "postfix",
+  clamd: "clamav-daemon",
   knotd: "knot",
   promtool: "prometheus",
   "systemd-analyze": "systemd",
