@@ -17,6 +17,8 @@ export interface IntakeOrigin {
   readonly role: string;
   /** The client's IP address, or `"unix"`. */
   readonly client: string;
+  /** The client's TCP port, where it has one. */
+  readonly port?: number;
   /** RFC 2033: each recipient is answered for itself. */
   readonly lmtp: boolean;
   /** What comes in is a submission: it is completed (RFC 6409 §8). */

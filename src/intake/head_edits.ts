@@ -12,6 +12,7 @@ import {
   makeField,
   type RawField,
   removeFields,
+  verbatimField,
 } from "../message/header.ts";
 import type { HeadChange } from "../policy/policy.ts";
 
@@ -44,11 +45,11 @@ export function applyChanges(
 function applyChange(fields: RawField[], change: HeadChange): RawField[] {
   switch (change.change) {
     case "add-field":
-      return [makeField(change.name, change.value), ...fields];
+      return [fieldOf(change, change.value), ...fields];
     case "insert-field":
-      return fields.toSpliced(change.index, 0, makeField(change.name, change.value));
+      return fields.toSpliced(change.index, 0, fieldOf(change, change.value));
     case "replace-field":
-      return replaceField(fields, change.name, change.occurrence, change.value);
+      return replaceField(fields, change);
     case "remove-field":
       return removeFields(fields, change.name);
   }
@@ -57,13 +58,20 @@ function applyChange(fields: RawField[], change: HeadChange): RawField[] {
 /** What is not there is not replaced. */
 function replaceField(
   fields: RawField[],
-  name: string,
-  occurrence: number,
-  value: string | null,
+  change: Extract<HeadChange, { change: "replace-field" }>,
 ): RawField[] {
+  const { name, occurrence, value } = change;
   const found = findFields(fields, name)[occurrence - 1];
   if (found === undefined) return fields;
   return fields.flatMap((field) =>
-    field !== found ? [field] : value === null ? [] : [makeField(name, value)]
+    field !== found ? [field] : value === null ? [] : [fieldOf(change, value)]
   );
+}
+
+/** The field that a change wants. */
+function fieldOf(
+  { name, verbatim = false }: { readonly name: string; readonly verbatim?: boolean },
+  value: string,
+): RawField {
+  return (verbatim ? verbatimField(name, value) : null) ?? makeField(name, value);
 }

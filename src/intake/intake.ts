@@ -43,6 +43,7 @@ export class IntakeSession implements IntakeClient {
   verb: "HELO" | "EHLO" | "LHLO" = "HELO";
   tls: TlsInfo | null = null;
   identity: string | null = null;
+  mechanism: string | undefined;
   viewsHeld = false;
   readonly stamp: ReceivedStamp = new ReceivedStamp();
 
@@ -94,6 +95,7 @@ export class IntakeSession implements IntakeClient {
     this.tls = tls;
     this.hello = null;
     this.identity = null;
+    this.mechanism = undefined;
   }
 
   /** Credentials, a name that needs a verifier, or a proof. */
@@ -115,12 +117,13 @@ export class IntakeSession implements IntakeClient {
     }
     this.#login = null;
     const identity = outcome.account.name;
-    const view = { ...this.view, identity };
+    const { mechanism } = event;
+    const view = { ...this.view, identity, mechanism };
     const decision = await this.#decide("auth", (policy) => policy.auth?.(view));
     if (decision.action !== "accept") return await this.#loginTurnedAway(event, decision);
     this.#view = null;
     this.identity = identity;
-    const { mechanism } = event;
+    this.mechanism = mechanism;
     const { id: session, client } = this;
     this.#services.emit({ type: "auth.succeeded", session, client, identity, mechanism });
     return { identity };
@@ -453,8 +456,17 @@ export class IntakeSession implements IntakeClient {
 
   /** What policies are shown: a value that changes no more. */
   get view(): SessionView {
-    const { id, role, client, hello, tls, identity, trusted } = this;
-    return this.#view ??= Object.freeze({ id, role, client, hello, tls, identity, trusted });
+    return this.#view ??= this.#viewNow();
+  }
+
+  #viewNow(): SessionView {
+    const { id, role, client, hello, tls, identity, mechanism, trusted } = this;
+    const { port } = this.origin;
+    return Object.freeze({
+      ...{ id, role, client, hello, tls, identity, trusted },
+      ...(port !== undefined && { port }),
+      ...(mechanism !== undefined && { mechanism }),
+    });
   }
 
   #open(): Transaction {

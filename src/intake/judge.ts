@@ -12,8 +12,6 @@ import { Head } from "../message/head.ts";
 import type { RawField } from "../message/header.ts";
 import { withProtocol } from "../message/received.ts";
 import type { Decision } from "../policy/chain.ts";
-import type { MessageView } from "../policy/policy.ts";
-import type { Envelope } from "../queue/entry.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { type Soon, whenKnown } from "../soon.ts";
 import type { IntakeClient } from "./client.ts";
@@ -21,7 +19,8 @@ import type { MessageContent } from "./content.ts";
 import { fixSubmission, MAX_HOPS } from "./head_edits.ts";
 import { rewrite, type Rewritten } from "./rewrite.ts";
 import type { IntakeServices } from "./services.ts";
-import { envelopeOf, type Transaction } from "./transaction.ts";
+import type { Transaction } from "./transaction.ts";
+import { WholeMessage } from "./whole_message.ts";
 
 /** What the checks and policies came to. */
 export type Judgement =
@@ -51,12 +50,17 @@ export function judge(
   const watched = policies.decide("body", (policy) => content.verdictOf(policy), client);
   return whenKnown(watched, (watched) => {
     if (watched.action !== "accept") return ending(watched);
-    const view = new WholeMessage(client, transaction, head, content);
-    const whole = policies.decide("message", (policy) => policy.message?.(view), client);
+    const before = [...transaction.changes, ...watched.changes];
+    const view = new WholeMessage({ client, transaction, head, body: content.body }, before);
+    const whole = policies.decide(
+      "message",
+      (policy, changes) => policy.message?.(view.after(changes)),
+      client,
+    );
     return whenKnown(whole, (whole) => {
       if (whole.action !== "accept") return ending(whole);
       if (transaction.discard !== null) return { discard: transaction.discard };
-      const changes = [...transaction.changes, ...watched.changes, ...whole.changes];
+      const changes = [...before, ...whole.changes];
       const message = { head, transaction, body: content.body, held: null };
       if (changes.length === 0) return { taken: message };
       const rewritten = rewrite(message, changes, (address) => client.destinationsOf(address));
@@ -67,40 +71,6 @@ export function judge(
 
 function ending(decision: Exclude<Decision, { action: "accept" }>): Judgement {
   return decision.action === "discard" ? { discard: decision } : decision;
-}
-
-/** A message as policies see it; what is not looked at is not made. */
-class WholeMessage implements MessageView {
-  readonly session: MessageView["session"];
-  readonly bodySize: number;
-  readonly #transaction: Transaction;
-  readonly #head: Head;
-  readonly #content: MessageContent;
-  #envelope: Envelope | null = null;
-
-  constructor(
-    client: IntakeClient,
-    transaction: Transaction,
-    head: Head,
-    content: MessageContent,
-  ) {
-    this.session = client.view;
-    this.bodySize = content.body.size;
-    this.#transaction = transaction;
-    this.#head = head;
-    this.#content = content;
-  }
-
-  get envelope(): Envelope {
-    return this.#envelope ??= envelopeOf(this.#transaction);
-  }
-
-  get fields(): readonly RawField[] {
-    return this.#head.fields;
-  }
-
-  /** Not a method: policies take a message apart as they like. */
-  readonly openBody = (): AsyncIterable<Uint8Array> => this.#content.body.open();
 }
 
 /** The Received field of this station (RFC 5321 §4.4). */

@@ -100,7 +100,7 @@ function withoutRecipient(transaction: Transaction, address: Address): Transacti
 const TAKEN_OUT = { policy: "message policies", reason: "taken out of the recipients" };
 
 /** A body in memory. */
-function bodyOf(octets: Uint8Array): BodySource {
+export function bodyOf(octets: Uint8Array): BodySource {
   return {
     size: octets.length,
     async *open() {

@@ -26,6 +26,13 @@ const COLON = 0x3a;
 const FOLD_AT = 78;
 /** Octets no line may pass are 998 (RFC 5322 §2.1.1); a word longer than this is broken. */
 const LONGEST_WORD = 900;
+/** The same, for lines. */
+const LONGEST_LINE = 998;
+
+/** What may name a field here: RFC 5322 §2.2, and short enough to leave room for a value. */
+const FIELD_NAME = /^[!-9;-~]{1,76}$/;
+// deno-lint-ignore no-control-regex
+const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
 
 /**
  * Splits a header section into its fields. The views share `head`'s octets. Lines that are no field
@@ -146,12 +153,38 @@ export function makeField(name: string, value: string): RawField {
 }
 
 /**
+ * A field whose value is folded already: what stands behind the colon is the value, octet for octet, and behind it
+ * a CRLF. `null` where that would not be one field: a line break that no white space follows, a line without
+ * anything on it, a control character, more than 998 octets in a line, or a name that is none.
+ *
+ * @example
+ * ```ts
+ * import { verbatimField } from "./header.ts";
+ * import { decode } from "../bytes.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const field = verbatimField("X-Note", "  a\r\n\tb")!;
+ * assertEquals(decode(field.raw), "X-Note:  a\r\n\tb\r\n");
+ * assertEquals(verbatimField("X-Note", " a\r\nBcc: victim@example.org"), null);
+ * ```
+ */
+export function verbatimField(name: string, value: string): RawField | null {
+  if (!FIELD_NAME.test(name)) return null;
+  const text = `${name}:${value}`;
+  const isWhole = text.split("\r\n").every((line, index) =>
+    (index === 0 || /^[ \t]+[^ \t]/.test(line)) && !CONTROL.test(line) &&
+    line.isWellFormed() && utf8Fits(line, LONGEST_LINE)
+  );
+  return isWhole ? { name, raw: encodeBrief(`${text}\r\n`) } : null;
+}
+
+/**
  * The text of {@link makeField}, without its last line end.
  *
  * @throws {TypeError} when the name is no field name.
  */
 export function formatField(name: string, value: string): string {
-  if (!/^[!-9;-~]{1,76}$/.test(name)) throw new TypeError(`not a header field name: "${name}"`);
+  if (!FIELD_NAME.test(name)) throw new TypeError(`not a header field name: "${name}"`);
   const lines = cleanValue(value).split(/[\r\n]+/).map(trimEnd).filter((line) => line !== "");
   let text = `${name}:`;
   let column = text.length;

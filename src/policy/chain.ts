@@ -58,22 +58,28 @@ export class PolicyChain {
   }
 
   /**
-   * Asks each policy by calling `hook` with it; one that has no such hook gives `undefined`. Where all answer at
-   * once, so does this.
+   * Asks each policy by calling `hook` with it, and with what those before have asked for; one that has no such hook
+   * gives `undefined`. Where all answer at once, so does this.
    */
   decide(
     stage: Stage,
-    hook: (policy: Policy) => PolicyAnswer,
+    hook: (policy: Policy, changes: readonly Change[]) => PolicyAnswer,
     watcher: PolicyWatcher,
   ): Soon<Decision> {
     const changes: Change[] = [];
+    const asking = (policy: Policy) => hook(policy, changes);
     const { policies } = this;
     for (let index = 0; index < policies.length; index++) {
       const policy = policies[index]!;
-      const verdict = this.#ask(stage, policy, hook, watcher);
+      const verdict = this.#ask(stage, policy, asking, watcher);
       if (verdict === undefined) continue;
       if (verdict instanceof Promise) {
-        return this.#goOn(verdict, index, changes, (next) => this.#ask(stage, next, hook, watcher));
+        return this.#goOn(
+          verdict,
+          index,
+          changes,
+          (next) => this.#ask(stage, next, asking, watcher),
+        );
       }
       const end = weigh(policy, verdict, changes);
       if (end !== null) return end;

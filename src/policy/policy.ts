@@ -25,16 +25,26 @@ export type Verdict =
   /** Goes on, with changes to the message (stages `sender`, `recipient` and `message`). */
   | { readonly action: "annotate"; readonly changes: readonly Change[] };
 
-/** A change to a message's head, which any of the three stages may want. */
+/**
+ * A change to a message's head, which any of the three stages may want. A value is folded as is usual; where
+ * `verbatim` is set it stands octet for octet behind the colon, white space and folding included, as long as that
+ * makes one field (RFC 6376 §3.4.1: a signature may cover them).
+ */
 export type HeadChange =
   /** A field put at the top of the head. */
-  | { readonly change: "add-field"; readonly name: string; readonly value: string }
+  | {
+    readonly change: "add-field";
+    readonly name: string;
+    readonly value: string;
+    readonly verbatim?: boolean;
+  }
   /** A field put before the one that stands at `index` (0: on top); past the last: at the end. */
   | {
     readonly change: "insert-field";
     readonly index: number;
     readonly name: string;
     readonly value: string;
+    readonly verbatim?: boolean;
   }
   /** The field of this name that is the `occurrence`th (1: the uppermost) gets another value; `null`: is taken out. */
   | {
@@ -42,6 +52,7 @@ export type HeadChange =
     readonly name: string;
     readonly occurrence: number;
     readonly value: string | null;
+    readonly verbatim?: boolean;
   }
   /** All fields of this name taken out. */
   | { readonly change: "remove-field"; readonly name: string };
@@ -82,18 +93,24 @@ export interface SessionView {
   readonly role: string;
   /** The client's address, `"unix"` for a unix socket. */
   readonly client: string;
+  /** The client's TCP port, where it has one. */
+  readonly port?: number;
   /** HELO or EHLO name; `null` before. */
   readonly hello: string | null;
   /** What TLS agreed on, `null` in the clear. */
   readonly tls: TlsInfo | null;
   /** The authenticated account, or `null`. */
   readonly identity: string | null;
+  /** The SASL mechanism by which it logged in. */
+  readonly mechanism?: string;
   /** In a network that may relay without logging in, or the program itself. */
   readonly trusted: boolean;
 }
 
-/** A whole message, not yet accepted. */
+/** A whole message, not yet accepted, with what the policies before have changed. */
 export interface MessageView {
+  /** Its id in the log and, where it is queued, in the queue. */
+  readonly id: string;
   /** The session that brought it. */
   readonly session: SessionView;
   /** From whom, to whom. */

@@ -105,6 +105,7 @@ export class SmtpConnection {
       id,
       role: settings.role,
       client,
+      ...(remote.transport === "tcp" && { port: remote.port }),
       lmtp: settings.session.protocol === "lmtp",
       submission: settings.role === "submission" || settings.role === "submissions",
     });

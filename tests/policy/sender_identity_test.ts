@@ -14,7 +14,15 @@ const DIRECTORY = mapDirectory({
 });
 
 function session(identity: string | null, role = "submission"): SessionView {
-  return { id: "1", role, client: "192.0.2.7", hello: "laptop", tls: null, identity, trusted: false };
+  return {
+    id: "1",
+    role,
+    client: "192.0.2.7",
+    hello: "laptop",
+    tls: null,
+    identity,
+    trusted: false,
+  };
 }
 
 const ALICE = session("alice@example.org");
@@ -37,6 +45,7 @@ async function mail(sender: string, setting: Setting = {}): Promise<string> {
 async function message(head: string, setting: Setting = {}): Promise<string> {
   const policy = senderIdentity(setting.directory ?? DIRECTORY, setting.options);
   const verdict = await policy.message!({
+    id: "1.1",
     session: setting.session ?? ALICE,
     envelope: {
       sender: null,

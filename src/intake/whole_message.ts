@@ -1,0 +1,99 @@
+/**
+ * A message as the policies of stage `message` see it: as it came, with what the policies before have asked for. So
+ * one that signs signs what goes out, and a second filter looks at what the first one left.
+ *
+ * What is not looked at is not made. A recipient that a policy added stands in the envelope, though nobody knows yet
+ * where it leads.
+ *
+ * @module
+ */
+
+import { mailboxKey } from "../address.ts";
+import type { Head } from "../message/head.ts";
+import type { RawField } from "../message/header.ts";
+import type { Change, HeadChange, MessageView } from "../policy/policy.ts";
+import type { Envelope } from "../queue/entry.ts";
+import type { IntakeClient } from "./client.ts";
+import { applyChanges } from "./head_edits.ts";
+import { bodyOf, type BodySource } from "./rewrite.ts";
+import { envelopeOf, type Transaction } from "./transaction.ts";
+
+/** What the view is of. */
+export interface WholeMessageParts {
+  readonly client: IntakeClient;
+  readonly transaction: Transaction;
+  readonly head: Head;
+  readonly body: BodySource;
+}
+
+/** The view. */
+export class WholeMessage implements MessageView {
+  readonly id: string;
+  readonly session: MessageView["session"];
+  readonly #parts: WholeMessageParts;
+  readonly #changes: readonly Change[];
+  readonly #body: BodySource;
+  #fields: readonly RawField[] | null = null;
+  #envelope: Envelope | null = null;
+
+  /** @param changes what was asked for so far, in order. */
+  constructor(parts: WholeMessageParts, changes: readonly Change[] = []) {
+    this.id = parts.transaction.id;
+    this.session = parts.client.view;
+    this.#parts = parts;
+    this.#changes = changes;
+    const replaced = changes.findLast((change) => change.change === "replace-body");
+    this.#body = replaced === undefined ? parts.body : bodyOf(replaced.body);
+  }
+
+  /** The same message, after more changes. */
+  after(changes: readonly Change[]): WholeMessage {
+    return changes.length === 0 ? this : new WholeMessage(this.#parts, [
+      ...this.#changes,
+      ...changes,
+    ]);
+  }
+
+  get bodySize(): number {
+    return this.#body.size;
+  }
+
+  get fields(): readonly RawField[] {
+    return this.#fields ??= changedFields(this.#parts.head, this.#changes);
+  }
+
+  get envelope(): Envelope {
+    return this.#envelope ??= this.#changes.reduce(
+      changeEnvelope,
+      envelopeOf(this.#parts.transaction),
+    );
+  }
+
+  /** Not a method: policies take a message apart as they like. */
+  readonly openBody = (): AsyncIterable<Uint8Array> => this.#body.open();
+}
+
+function changedFields(head: Head, changes: readonly Change[]): readonly RawField[] {
+  const edits = changes.filter(isHeadChange);
+  return edits.length === 0 ? head.fields : Object.freeze(applyChanges(head.fields, edits));
+}
+
+function isHeadChange(change: Change): change is HeadChange {
+  return change.change.endsWith("-field");
+}
+
+function changeEnvelope(envelope: Envelope, change: Change): Envelope {
+  switch (change.change) {
+    case "replace-sender":
+      return { ...envelope, sender: change.sender };
+    case "add-recipient":
+      return { ...envelope, recipients: [...envelope.recipients, { address: change.recipient }] };
+    case "remove-recipient": {
+      const key = mailboxKey(change.recipient);
+      const recipients = envelope.recipients.filter(({ address }) => mailboxKey(address) !== key);
+      return { ...envelope, recipients };
+    }
+    default:
+      return envelope;
+  }
+}
