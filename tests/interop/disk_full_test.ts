@@ -10,67 +10,15 @@ import { KillableStation, listFiles } from "./killable_station.ts";
 import { readMaildir } from "./maildir.ts";
 import { Ledger, type SentMail } from "./numbered_mail.ts";
 import { RecordingSink } from "./recording_sink.ts";
+import { mayMount, SmallDisk } from "./small_disk.ts";
 import { PlainClient } from "./smtp_client.ts";
-import { assertEnded, interopTest, makeTemporaryFolder, run } from "./support.ts";
+import { interopTest, makeTemporaryFolder } from "./support.ts";
 
-/** More than the reserve under which no new mail is begun, which is 256 MiB. */
-const ROOMY = "300m";
 const KIB = 1024;
 /** Goes to a segment. */
 const SMALL = 30 * KIB;
 /** Gets files of its own. */
 const LARGE = 2400 * KIB;
-
-/** Mounting takes CAP_SYS_ADMIN, which root may lack in a container. */
-function mayMount(): boolean {
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status"))
-    ?.[1];
-  return (BigInt(`0x${effective ?? 0}`) >> 21n & 1n) === 1n;
-}
-
-/** A disk of its own. */
-class SmallDisk implements AsyncDisposable {
-  private constructor(readonly path: string) {}
-
-  static async mount(path: string): Promise<SmallDisk> {
-    await Deno.mkdir(path, { mode: 0o700 });
-    const options = `size=${ROOMY},mode=0700`;
-    assertEnded(await run("mount", ["-t", "tmpfs", "-o", options, "yizhan-test", path]));
-    return new SmallDisk(path);
-  }
-
-  /** Leaves room for nothing. */
-  async fill(): Promise<void> {
-    // Never less than what is on it, which changes meanwhile: so a little more, and that is filled.
-    const ran = await run("df", ["--output=used", "--block-size=1", this.path]);
-    const used = Number(ran.text.trim().split("\n").at(-1));
-    await this.#resize(`${used + 64 * KIB}`);
-    using ballast = await Deno.open(this.#ballast, { write: true, create: true });
-    try {
-      for (;;) await ballast.write(new Uint8Array(4 * KIB));
-    } catch (error) {
-      assertMatch(String(error), /No space left/);
-    }
-  }
-
-  /** Gives the room back. */
-  async clear(): Promise<void> {
-    await Deno.remove(this.#ballast);
-    await this.#resize(ROOMY);
-  }
-
-  get #ballast(): string {
-    return `${this.path}/ballast`;
-  }
-
-  async #resize(size: string): Promise<void> {
-    assertEnded(await run("mount", ["-o", `remount,size=${size}`, this.path]));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    assertEnded(await run("umount", [this.path]));
-  }
-}
 
 /** Waits until something holds. */
 async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
