@@ -121,6 +121,16 @@ export type MtaFact =
     readonly reply: string;
     readonly policy?: string;
   }
+  /** A client, or a whole network, is not served for a while. */
+  | {
+    readonly type: "client.banned";
+    /** An IPv4 address, an IPv6 network such as `2001:db8:1:2::/64`, or a larger network. */
+    readonly client: string;
+    /** Such as `too many failed logins`. */
+    readonly reason: string;
+    /** Milliseconds. */
+    readonly duration: number;
+  }
   /** A message is safe, and who brought it was told so: a client, or a program (`client` is `unix` then). */
   | {
     readonly type: "message.accepted";

@@ -271,6 +271,31 @@ export function clientKey(ip: string): string {
 }
 
 /**
+ * The network of so many leading bits that a client's address is in, or the whole address where it has no more bits;
+ * `null` where the text is no address. IPv4 clients of a dual-stack socket count as IPv4.
+ *
+ * @example
+ * ```ts
+ * import { formatNetwork, networkOf } from "./net_address.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const prefixes = { ipv4: 24, ipv6: 64 };
+ * assertEquals(formatNetwork(networkOf("::ffff:192.0.2.1", prefixes)!), "192.0.2.0/24");
+ * assertEquals(formatNetwork(networkOf("2001:db8::1", prefixes)!), "2001:db8::/64");
+ * assertEquals(networkOf("unix", prefixes), null);
+ * ```
+ */
+export function networkOf(
+  ip: string,
+  { ipv4, ipv6 }: { readonly ipv4: number; readonly ipv6: number },
+): Network | null {
+  const address = parseClient(ip);
+  if (address === null) return null;
+  const prefix = Math.min(address.length === 4 ? ipv4 : ipv6, address.length * 8);
+  return { address: mask(address, prefix), prefix };
+}
+
+/**
  * A client's address as the log and trace fields show it: canonical, IPv4 also where the socket said
  * `::ffff:`, without a zone. What is no address is given back as it is.
  */

@@ -130,12 +130,16 @@ export class IntakeSession implements IntakeClient {
   }
 
   /** A SASL exchange failed before anything was asked. */
-  loginFailed(
+  loginFailed(mechanism: string, name: string | null, reason: string): Soon<void> {
+    return whenKnown(this.#loginFailed(mechanism, name, reason, EXCHANGE_FAILED), () => {});
+  }
+
+  #loginFailed(
     mechanism: string,
     name: string | null,
     reason: string,
-    reply: Reply = EXCHANGE_FAILED,
-  ): Soon<void> {
+    reply: Reply,
+  ): Soon<Reply | undefined> {
     this.#login = null;
     const { id: session, client } = this;
     const identity = name ?? "";
@@ -258,7 +262,7 @@ export class IntakeSession implements IntakeClient {
     }
   }
 
-  #tellRefusedMessage(replies: readonly Reply[]): Soon<void> {
+  #tellRefusedMessage(replies: readonly Reply[]): Soon<unknown> {
     const refusal = replies.every(({ code }) => code >= 400) ? replies[0] : undefined;
     return refusal && this.#tellRefusal({ stage: "message", reply: refusal });
   }
@@ -422,23 +426,28 @@ export class IntakeSession implements IntakeClient {
       ...(address !== undefined && { address }),
       ...(policy !== undefined && { policy }),
     });
-    return told === undefined ? given : whenKnown(told, () => given);
+    return whenKnown(told, (last) => last ?? given);
   }
 
-  /** Policies hear of a refusal before the client does. */
-  #tellRefusal(refusal: Refusal): Soon<void> {
+  /** Policies hear of a refusal before the client does; gives what one of them ends the session with. */
+  #tellRefusal(refusal: Refusal): Soon<Reply | undefined> {
     const { view } = this;
-    return this.#services.policies.tell(
+    let last: Reply | undefined;
+    const hear = (said: Reply | void) => {
+      if (said?.code === 421) last ??= said;
+    };
+    const told = this.#services.policies.tell(
       "refused",
-      (policy) => policy.refused?.(view, refusal),
+      (policy) => whenKnown(policy.refused?.(view, refusal), hear),
       this,
     );
+    return whenKnown(told, () => last);
   }
 
   async #loginRefused(event: LoginEvent, given: Reply): Promise<ServerAnswer> {
     const mechanism = event.type === "scram" ? "SCRAM-SHA-256" : event.mechanism;
-    await this.loginFailed(mechanism, event.name, describeReply(given), given);
-    return { reply: given };
+    const last = await this.#loginFailed(mechanism, event.name, describeReply(given), given);
+    return { reply: last ?? given };
   }
 
   #loginTurnedAway(

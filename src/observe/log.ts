@@ -243,6 +243,12 @@ function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): str
       ]);
     case "session.refused":
       return refusal(paint, formatVisible(event.client, TEXT), event.reason, []);
+    case "client.banned":
+      return warning(
+        paint,
+        event.client,
+        `banned for ${formatWait(event.duration).replace(/^in /, "")}: ${event.reason}`,
+      );
     case "session.fault":
       return warning(paint, event.client, `${event.kind}: ${event.detail}`);
     case "tls.failed":

@@ -51,6 +51,11 @@ export class Metrics {
     "What clients did wrong: commands that are none (refused), smuggling, talking too early.",
     ["kind"],
   );
+  readonly #banned = counter(
+    "clients_banned",
+    "Bans of clients and networks, by reason.",
+    ["reason"],
+  );
   readonly #handshakes = counter(
     "tls_handshakes",
     "TLS that began with clients, by protocol and family of ciphers.",
@@ -128,7 +133,7 @@ export class Metrics {
   families(): MetricFamily[] {
     return [
       ...[this.#sessions, this.#open, this.#turnedAway, this.#closed, this.#sessionTime],
-      ...[this.#faults, this.#handshakes, this.#tlsFailures, this.#logins, this.#commands],
+      ...[this.#faults, this.#banned, this.#handshakes, this.#tlsFailures, this.#logins, this.#commands],
       ...[this.#messages, this.#size, this.#acceptance],
       ...[this.#recipients, this.#ways, this.#delay, this.#attempt, this.#done],
       ...[this.#notices, this.#changes, this.#drop, this.#troubles],
@@ -149,6 +154,8 @@ export class Metrics {
         return this.#sessionTime.observe(event.duration / 1000);
       case "session.fault":
         return this.#faults.add(1, event.kind);
+      case "client.banned":
+        return this.#banned.add(1, event.reason);
       case "tls.started":
         return this.#handshakes.add(1, event.protocol, cipherFamily(event.cipher));
       case "tls.failed":

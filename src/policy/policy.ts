@@ -11,6 +11,7 @@ import type { RawField } from "../message/header.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { Envelope } from "../queue/entry.ts";
 import type { TlsInfo } from "../runtime/runtime.ts";
+import type { Soon } from "../soon.ts";
 
 /** What a policy decides. `undefined` from a policy means accept. */
 export type Verdict =
@@ -164,9 +165,10 @@ export interface Policy {
   message?(message: MessageView): PolicyAnswer;
   /**
    * The client is about to be refused something, by whomever. It is awaited before the reply goes out, so a promise
-   * slows the client; it cannot change the reply.
+   * slows the client. It cannot change the reply, but may end the session: a reply of code 421 that it gives is said
+   * in place of the other (RFC 5321 §3.8), to a command and to a login.
    */
-  refused?(session: SessionView, refusal: Refusal): void | Promise<void>;
+  refused?(session: SessionView, refusal: Refusal): Soon<Reply | void>;
   /**
    * The client did something wrong that nobody is asked about: `kind` and `detail` as in the event `session.fault`,
    * such as `early-talk`.

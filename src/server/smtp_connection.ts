@@ -347,7 +347,8 @@ export class SmtpConnection {
   async #connect(): Promise<void> {
     const { hostname, banner } = this.#settings.session;
     const refusal = await this.#soon(this.#intake.connect());
-    await this.#takeEarlyTalk();
+    // Whoever is sent away at once need not be watched.
+    if (refusal?.code !== 421) await this.#takeEarlyTalk();
     this.#session.answer({ reply: refusal ?? reply(220, undefined, `${hostname} ${banner}`) });
   }
 

@@ -54,6 +54,7 @@ function everyEvent(text: string): MtaEvent[] {
       ...{ messages: 1, duration: 5 },
     },
     { time, type: "session.fault", session, client, kind: text, detail: text },
+    { time, type: "client.banned", client: text, reason: text, duration: 1 },
     { time, type: "tls.started", session, protocol: text, cipher: text },
     { time, type: "tls.failed", session, client, error: text },
     { time, type: "auth.succeeded", session, client, identity: text, mechanism: text },

@@ -107,6 +107,7 @@ Deno.test("Metrics grows no longer whatever strangers choose", () => {
         { type: "delivery.done", message: text, recipient: text, destination: text, tls: text },
         { type: "session.refused", listener: text, client, reason: text },
         { type: "session.fault", session: text, client, kind: text, detail: text },
+        { type: "client.banned", client, reason: text, duration: 1 },
       ];
       for (const fact of facts) metrics.record({ time: 0, ...fact } as MtaEvent);
     }
