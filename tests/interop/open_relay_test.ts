@@ -45,13 +45,12 @@ interopTest("nmap finds no open relay and no users", ["nmap", "openssl"], async 
       strangers,
       "smtp-open-relay: Server doesn't seem to be an open relay, all tests failed",
     );
-    // By RCPT anybody learns who has a mailbox: mail for others must be refused before it is taken.
-    // What limits that is the count of refused recipients.
-    assertMatch(strangers, /smtp-enum-users: \n\|_? +Couldn't find any accounts/);
     const submission = await scan(station, "submission", domain);
     assertStringIncludes(submission, "Server isn't an open relay, authentication needed");
-    assertStringIncludes(submission, "Couldn't perform user enumeration, authentication needed");
     for (const text of [strangers, submission]) {
+      // By VRFY and EXPN, that is. By RCPT anybody can ask who has a mailbox, as mail for others must be
+      // refused before it is taken; what limits that is the count of refused recipients.
+      assertMatch(text, /smtp-enum-users: \n\|_? +Couldn't find any accounts/);
       assertStringIncludes(text, "smtp-commands: mx.example.test");
       assertEquals(text.match(/^\|.*(?<!NOT )VULNERABLE/m), null);
       assertEquals(text.match(/^\|[ _]+smtp-ntlm-info/m), null);
