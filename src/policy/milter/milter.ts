@@ -1,0 +1,131 @@
+/**
+ * A policy that asks a milter: a filter that speaks the protocol of sendmail's libmilter, such as rspamd, OpenDKIM or
+ * clamav-milter. It may refuse, put off or drop mail at every step, and at the end change all of it. Several filters
+ * are several policies, asked in their order; each sees what those before have changed.
+ *
+ * It concerns all clients of the roles it is for, also those who have logged in (whose mail a filter may sign), and
+ * what the program itself submits. A filter hears of the envelope as it comes, of the content when it is whole.
+ * It sees no ESMTP parameters, and no command that we do not know.
+ *
+ * What fails: a filter that is down, slow or does not keep to the protocol, however ill it behaves, counts as
+ * `onTrouble` for the message, with the event `policy.failed`; the next MAIL tries again.
+ *
+ * @module
+ */
+
+import {
+  type Clock,
+  type Network,
+  type Resolver,
+  type SocketAddress,
+} from "../../runtime/runtime.ts";
+import { reply } from "../../smtp/reply.ts";
+import type { Policy, SessionView, Verdict } from "../policy.ts";
+import { DEFAULT_MILTER_TIMEOUTS, LONGEST, type MilterTimeouts } from "./link.ts";
+import { MilterSession, type MilterSetting } from "./session.ts";
+
+/** Which filter, and what holds without it. */
+export interface MilterOptions {
+  /** Its name, for logs. Default `milter`. */
+  readonly name?: string;
+  /** Where it listens. */
+  readonly address: SocketAddress;
+  /** Our own name, which filters are told, and put into Authentication-Results. */
+  readonly hostname: string;
+  /** Milliseconds each wait may last; default {@link DEFAULT_MILTER_TIMEOUTS}. */
+  readonly timeouts?: Partial<MilterTimeouts>;
+  /** What a message is answered of which the filter failed; default `tempfail`: 451 4.7.1. */
+  readonly onTrouble?: MilterTrouble;
+  /** The roles of listeners whose mail it sees (`submit` is the program itself); default: all. */
+  readonly roles?: readonly string[];
+}
+
+/** What is done without the filter. */
+export type MilterTrouble = "accept" | "tempfail" | "reject";
+
+/** What the policy needs of the machine; without a resolver filters are told no names of clients. */
+export interface MilterServices {
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly resolver?: Resolver;
+}
+
+/** Sessions that are known at once; beyond, the oldest begins anew. */
+const MAX_SESSIONS = 50_000;
+
+const TROUBLES: Readonly<Record<MilterTrouble, Verdict>> = {
+  accept: { action: "accept" },
+  tempfail: {
+    action: "defer",
+    reply: reply(451, "4.7.1", "a filter is not available now: try again later"),
+  },
+  reject: { action: "reject", reply: reply(550, "5.7.1", "a filter is not available") },
+};
+
+/**
+ * The policy.
+ *
+ * @example
+ * ```ts
+ * import { milter } from "./milter.ts";
+ * import { memoryRuntime } from "../../runtime/memory.ts";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const { network, clock } = memoryRuntime();
+ * const policy = milter({
+ *   address: { transport: "unix", path: "/run/opendkim.sock" },
+ *   hostname: "mx.example.org",
+ * }, { network, clock });
+ * const session = {
+ *   ...{ id: "1", role: "mx", client: "192.0.2.1", hello: "client.example", tls: null },
+ *   ...{ identity: null, trusted: false },
+ * };
+ * // Nobody listens there.
+ * await assertRejects(async () => await policy.sender?.(session, null), Error, "opendkim.sock");
+ * assertEquals(policy.onFailure?.action, "defer");
+ * ```
+ */
+export function milter(options: MilterOptions, services: MilterServices): Policy {
+  const { name = "milter", address, hostname, roles } = options;
+  const onTrouble = TROUBLES[options.onTrouble ?? "tempfail"];
+  const setting: MilterSetting = {
+    ...{ address, hostname, services, onTrouble },
+    timeouts: { ...DEFAULT_MILTER_TIMEOUTS, ...options.timeouts },
+  };
+  const sessions = new Map<string, MilterSession>();
+
+  const of = ({ id, role }: SessionView): MilterSession | undefined => {
+    if (roles !== undefined && !roles.includes(role)) return undefined;
+    const known = sessions.get(id);
+    if (known !== undefined) return known;
+    if (sessions.size >= MAX_SESSIONS) {
+      const [oldest = ""] = sessions.keys();
+      sessions.get(oldest)?.close();
+      sessions.delete(oldest);
+    }
+    const session = new MilterSession(setting);
+    sessions.set(id, session);
+    return session;
+  };
+
+  return {
+    name,
+    onFailure: onTrouble,
+    // A session of ours ends before this, at LONGEST and what connecting takes.
+    timeout: LONGEST + 60_000,
+    connect: (session) => of(session)?.connect(session),
+    hello: (session) => of(session)?.hello(session),
+    sender: (session, sender) => of(session)?.sender(session, sender),
+    recipient: (session, recipient, { sender }) =>
+      of(session)?.recipient(session, recipient, sender),
+    message: (message) => of(message.session)?.message(message),
+    refused(session, { stage, address, reply, policy }) {
+      if (stage !== "recipient" || policy === name || !address) return;
+      return sessions.get(session.id)?.refusedRecipient(session, address, reply);
+    },
+    close({ id }) {
+      sessions.get(id)?.close();
+      sessions.delete(id);
+    },
+  };
+}
