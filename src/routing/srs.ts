@@ -163,10 +163,10 @@ function formatDay(now: number): string {
   return `${BASE32[day >> 5]}${BASE32[day & 31]}`;
 }
 
-/** Days from the future are none of ours. */
+/** Days from the future are none of ours, but tomorrow: the clock may have been set back since, or be another station's. */
 function isRecent(text: string, now: number): boolean {
   const [high = -1, low = -1] = [...text.toUpperCase()].map((digit) => BASE32.indexOf(digit));
   if (text.length !== 2 || high < 0 || low < 0) return false;
   const today = Math.floor(now / DAY) % CYCLE;
-  return (today - (high * 32 + low) + CYCLE) % CYCLE <= SRS_MAX_AGE;
+  return (today + 1 - (high * 32 + low) + CYCLE) % CYCLE <= SRS_MAX_AGE + 1;
 }

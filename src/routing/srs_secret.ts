@@ -10,8 +10,13 @@ import { errorCode, type Files, type Random } from "../runtime/runtime.ts";
 
 /** The secret in the file; made, durably and for nobody else to read, where there is none. */
 export async function keepSrsSecret(files: Files, random: Random, path: string): Promise<string> {
+  const folder = path.slice(0, path.lastIndexOf("/"));
   const known = await readSrsSecret(files, path);
-  if (known !== null) return known;
+  if (known !== null) {
+    // Who made it may have died before its name was durable, and mail is to be signed with it.
+    await files.syncDirectory(folder);
+    return known;
+  }
   const secret = random.bytes(24).toHex();
   const temporary = `${path}.new`;
   const file = await files.open(temporary, { write: true, create: true, truncate: true });
@@ -22,7 +27,7 @@ export async function keepSrsSecret(files: Files, random: Random, path: string):
     file.close();
   }
   await files.rename(temporary, path);
-  await files.syncDirectory(path.slice(0, path.lastIndexOf("/")));
+  await files.syncDirectory(folder);
   return secret;
 }
 

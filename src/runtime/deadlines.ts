@@ -4,7 +4,9 @@
  * of each connection. The price is that a member expires up to one sweep late.
  *
  * Deadlines are times of the clock. When the clock of the machine is set forward, what was waiting
- * expires early: for a mail peer that is a time-out like any other.
+ * expires early: for a mail peer that is a time-out like any other. When it is set back by more than a quarter of an
+ * hour, the deadlines from before go back with it, lest a silent peer be borne for as long; by less, what waits may
+ * wait that much longer.
  *
  * @module
  */
@@ -13,6 +15,9 @@ import type { Clock } from "./runtime.ts";
 
 /** Milliseconds between two sweeps, where nothing is said. */
 export const SWEEP_INTERVAL = 1000;
+
+/** Milliseconds by which the clock must be set back to be noticed: more than any deadline is ahead when it is set. */
+const SET_BACK = 15 * 60_000;
 
 /** Whoever may be out of time. */
 export interface DeadlineMember {
@@ -57,6 +62,8 @@ export class Deadlines {
   readonly #interval: number;
   readonly #stopping = new AbortController();
   #sweeping = false;
+  /** The time of the last sweep. */
+  #swept = -Infinity;
 
   /**
    * Nothing runs before the first member.
@@ -110,8 +117,16 @@ export class Deadlines {
     this.#sweeping = false;
   }
 
+  /** The clock was set back: deadlines from before it was are later than the last sweep, and all others earlier. */
+  #goBack(before: number, by: number): void {
+    for (const member of this.#members) if (member.deadline >= before) member.deadline -= by;
+  }
+
   #sweep(): void {
     const now = this.#clock.now();
+    const before = this.#swept;
+    this.#swept = now;
+    if (before - now > SET_BACK) this.#goBack(before, before - now);
     for (const member of this.#members) {
       if (member.deadline > now) continue;
       member.deadline = Infinity;

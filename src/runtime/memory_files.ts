@@ -67,6 +67,8 @@ export class MemoryFiles implements Files {
   onCall: (call: FileCall) => void = () => {};
   /** How many calls there were. */
   calls: number = 0;
+  /** How many files are open. */
+  handles: number = 0;
   readonly #boot: number;
   readonly #faults: { fault: FileFault; left: number }[] = [];
 
@@ -94,16 +96,21 @@ export class MemoryFiles implements Files {
     const node = place.node ?? this.disk.create(place, "file");
     if (node.kind === "directory") throw new SystemError("EISDIR", `${path}: is a directory`);
     if (options.truncate) this.disk.truncate(node);
+    this.handles++;
     return new MemoryFile(this, path, node, options);
   }
 
   async readFile(path: string, limit = Infinity): Promise<Uint8Array> {
     const file = await this.open(path, { read: true });
-    const { size } = this.#node(path);
-    if (size > limit) throw new SystemError("EFBIG", `${path} is longer than ${limit} octets`);
-    const content = new Uint8Array(size);
-    if (size > 0) await file.read(content);
-    return content;
+    try {
+      const { size } = this.#node(path);
+      if (size > limit) throw new SystemError("EFBIG", `${path} is longer than ${limit} octets`);
+      const content = new Uint8Array(size);
+      if (size > 0) await file.read(content);
+      return content;
+    } finally {
+      file.close();
+    }
   }
 
   // deno-lint-ignore require-await
@@ -278,6 +285,7 @@ class MemoryFile implements FileHandle {
   }
 
   close(): void {
+    if (!this.#closed) this.#files.handles--;
     this.#closed = true;
   }
 

@@ -72,3 +72,13 @@ Deno.test("restoreSender() gives null when an address was not made by us, whatev
     );
   }));
 });
+
+Deno.test("restoreSender() takes a bounce though the clock was set back over midnight", () => {
+  const DAY = 24 * 3_600_000;
+  const rewritten = rewriteSender(address("alice@a.example"), "b.example", SECRET, NOW)!;
+  const restored = (now: number) => restoreSender(rewritten, [SECRET], now);
+  assertEquals(restored(NOW - DAY), address("alice@a.example"));
+  assertEquals(restored(NOW - 2 * DAY), null);
+  assertEquals(restored(NOW + 21 * DAY), address("alice@a.example"));
+  assertEquals(restored(NOW + 22 * DAY), null);
+});

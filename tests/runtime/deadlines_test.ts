@@ -108,3 +108,26 @@ Deno.test("stop() ends the sweep for good", async () => {
   await clock.advance(5000);
   assertEquals([one.expired, clock.sleepers], [[], 0]);
 });
+
+Deno.test("Deadlines goes back with a clock that is set back, lest a silent peer be borne for as long", async () => {
+  const HOUR = 3_600_000;
+  const clock = new MemoryClock(10 * HOUR);
+  let skew = 0;
+  const wall = {
+    now: () => clock.now() + skew,
+    sleep: (ms: number, signal?: AbortSignal) => clock.sleep(ms, signal),
+  };
+  const deadlines = new Deadlines(wall);
+  const before = member(clock, wall.now() + 300_000);
+  deadlines.add(before);
+  await clock.advance(10_000);
+  skew = -3 * HOUR;
+  // This one is set by the clock as it is now, before anybody has seen the change.
+  const after = member(clock, wall.now() + 300_000);
+  deadlines.add(after);
+  await clock.advance(289_000);
+  assertEquals([before.expired, after.expired], [[], []]);
+  await clock.advance(13_000);
+  assertEquals([before.expired, after.expired], [[10 * HOUR + 301_000], [10 * HOUR + 310_000]]);
+  deadlines.stop();
+});

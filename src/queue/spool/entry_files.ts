@@ -25,6 +25,12 @@ import { type MessageRecord, parseMessageJson } from "./message_json.ts";
 /** Octets of a file that is read: the largest head, and thousands of recipients with their history. */
 const MAX_FILE = 64 * 1024 * 1024;
 
+/** What ails a disk, or the way to it, and may pass or not. */
+const MAY_HEAL = new Set(["EIO", "ESTALE", "ETIMEDOUT"]);
+
+/** Times that a file cannot be read for such a reason before it is set aside. */
+const READINGS = 10;
+
 /** Ids whose folder is remembered. */
 const PLACES = 10_000;
 
@@ -49,6 +55,8 @@ export class EntryFiles {
   readonly #deferred: string;
   /** The folders of entries met last, so that most are found without a search. */
   readonly #places = new Map<string, string>();
+  /** How often each could not be read. */
+  readonly #unread = new Map<string, number>();
 
   /** Below `directory`. */
   constructor(
@@ -120,17 +128,23 @@ export class EntryFiles {
     return null;
   }
 
-  /** Reads an entry; `null` where it is not in that folder, or had to be set aside. */
+  /**
+   * Reads an entry; `null` where it is not in that folder, or had to be set aside.
+   *
+   * @throws what the disk says, until it has said so many times.
+   */
   async read(id: string, folder: string): Promise<MessageRecord | null> {
     let file;
     try {
       file = await this.#files.readFile(this.path(id, folder), MAX_FILE);
     } catch (error) {
       if (errorCode(error) === "ENOENT") return null;
-      if (isPassing(error)) throw error;
-      await this.setAside(id, folder, `cannot be read: ${errorCode(error)}`);
+      const code = errorCode(error);
+      if (isPassing(error) || (MAY_HEAL.has(code!) && !this.#isBeyondHope(id))) throw error;
+      await this.setAside(id, folder, `cannot be read: ${code}`);
       return null;
     }
+    this.#unread.delete(id);
     const record = parseMessageJson(file);
     const reason = record.entry === undefined
       ? record.reason
@@ -140,6 +154,17 @@ export class EntryFiles {
     if (reason === null) return record as MessageRecord;
     await this.setAside(id, folder, reason);
     return null;
+  }
+
+  /** Whether a file that could not be read has had its chances. */
+  #isBeyondHope(id: string): boolean {
+    const times = (this.#unread.get(id) ?? 0) + 1;
+    if (times < READINGS && this.#unread.size < PLACES) {
+      this.#unread.set(id, times);
+      return false;
+    }
+    this.#unread.delete(id);
+    return true;
   }
 
   /** Sets an entry and its body aside. */

@@ -70,10 +70,14 @@ export class Folders {
     }
   }
 
-  /** Removes a folder if it is empty; `false` when it stays. */
+  /**
+   * Removes a folder if it is empty, and that it is so is durable: else what was moved out of it might be gone with it
+   * after a crash, and not yet be where it was moved to. `false` when it stays.
+   */
   async removeEmpty(folder: string): Promise<boolean> {
     this.#made.delete(folder);
     try {
+      await this.sync(folder);
       await this.#files.remove(folder);
       return true;
     } catch (error) {

@@ -13,8 +13,9 @@
  * Putting a message: its entry is written to `transit/`, then its body is made durable, then the entry is renamed
  * into its folder, which is the commit. Removing goes the other way round. Everything is 0600, folders are 0700.
  *
- * What fails: what the disk says; a message is then not there (`put`), or as before. An entry that cannot be read,
- * or has no body, is set aside with `queue.damaged` when it is met, and is no more. Who works on what, and small
+ * What fails: what the disk says; a message is then not there (`put`), or as before. An entry that is not as it
+ * was written, or has no body, is set aside with `queue.damaged` when it is met, and is no more; so is one that could not be
+ * read ten times. Who works on what, and small
  * fresh mail, are left to the store above.
  *
  * @module
@@ -211,16 +212,26 @@ export class MessageFiles {
         listing.visited.add(folder);
         for await (const id of this.#entries.ids(folder)) {
           await breath.take();
-          const record = await this.#turns.run(id, () => this.#read(id, folder));
-          if (record !== null) yield record.entry;
+          const entry = await this.#listed(id, folder);
+          if (entry !== null) yield entry;
         }
       }
       for (const id of listing.missed) {
-        const entry = await this.get(id);
+        const entry = await this.#listed(id);
         if (entry !== null) yield entry;
       }
     } finally {
       this.#listings.delete(listing);
+    }
+  }
+
+  /** An entry to be listed: one that cannot be read now must not end the list. */
+  async #listed(id: string, folder?: string): Promise<QueueEntry | null> {
+    try {
+      return (await this.#turns.run(id, () => this.#read(id, folder)))?.entry ?? null;
+    } catch (error) {
+      this.#trouble(error, id);
+      return null;
     }
   }
 

@@ -4,6 +4,7 @@ import { decode, encode } from "../../../src/bytes.ts";
 import { nextAttempt, type QueueEntry } from "../../../src/queue/entry.ts";
 import { BodyStore } from "../../../src/queue/body_store.ts";
 import type { MessageFiles } from "../../../src/queue/spool/message_files.ts";
+import { formatMessageJson } from "../../../src/queue/spool/message_json.ts";
 import { denoRuntime } from "../../../src/runtime/deno.ts";
 import { MemoryClock } from "../../../src/runtime/memory_clock.ts";
 import type { FileOperation } from "../../../src/runtime/memory_files.ts";
@@ -469,10 +470,6 @@ const DAMAGES: Record<string, Damage> = {
     await files.makeDirectory(JSON_OF(id), 0o700);
     return /EISDIR/;
   },
-  "an entry that cannot be read": async (files, id) => {
-    files.fail({ operation: "read", path: new RegExp(`${id}.json$`), code: "EIO" });
-    return await Promise.resolve(/EIO/);
-  },
   "another message's entry": async (files, id) => {
     await overwrite(files, JSON_OF(id), await files.readFile(JSON_OF("good")));
     return /entry of good/;
@@ -511,6 +508,49 @@ for (const [name, damage] of Object.entries(DAMAGES)) {
     assertEquals(events.length, 1);
   });
 }
+
+Deno.test("an entry that a disk cannot read is tried again, and set aside after ten times", async () => {
+  for (const times of [9, 10]) {
+    const { runtime, files, spool: writer } = await newSpool();
+    await writer.put(message("good", NOW - HOUR), message("bad", NOW - HOUR));
+    for (let i = 0; i < times; i++) {
+      files.fail({ operation: "read", path: /bad\.json$/, code: "EIO" });
+    }
+    const { spool, events } = await openFiles(runtime);
+    const taken: string[] = [];
+    for (let i = 0; i < 10; i++) taken.push(...await takeDue(spool, NOW + i * MINUTE));
+    assertEquals(taken.includes("bad"), times === 9);
+    assertEquals(taken.filter((id) => id === "good").length, 10);
+    const told = events.map(({ type }) => type);
+    assertEquals(told.filter((type) => type === "queue.trouble").length, 9);
+    assertEquals(told.filter((type) => type === "queue.damaged").length, times - 9);
+    assertEquals([...(await listAll(spool)).keys()].includes("bad"), times === 9);
+  }
+});
+
+Deno.test("list() goes on behind an entry that cannot be read now", async () => {
+  const { files, spool } = await newSpool();
+  await spool.put(message("a", NOW), message("b", NOW), message("c", NOW));
+  files.fail({ operation: "read", path: /[ab]\.json$/, code: "EIO" });
+  assertEquals((await listAll(spool)).size, 2);
+  assertEquals((await listAll(spool)).size, 3);
+});
+
+Deno.test("an entry is not lost with the folder that it was moved out of", async () => {
+  const { runtime, spool: writer } = await newSpool();
+  await writer.put(message("a", NOW - HOUR));
+  // A crash between the two renames of a replacement leaves an entry in the folder of before.
+  const { files } = runtime;
+  const next = formatMessageJson({ entry: waiting("a", NOW + HOUR), head: HEAD });
+  await overwrite(files, JSON_OF("a"), next);
+  // It is met there and moved on; the folder is empty, and is removed.
+  const { spool } = await openFiles(runtime);
+  assertEquals(await takeDue(spool, NOW), []);
+  assertEquals(await files.stat(JSON_OF("a").slice(0, -"/a.json".length)), null);
+  await spool.put(message("b", NOW + 2 * HOUR)); // syncs the folder of the folders
+  const after = await openFiles(runtime.reboot("lost"));
+  assertEquals([...(await listAll(after.spool)).keys()].sort(), ["a", "b"]);
+});
 
 Deno.test("a damaged message is met by get(), open() and list() too", async () => {
   const meet = {
