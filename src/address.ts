@@ -265,13 +265,13 @@ export function formatAddress(address: Address): string {
 function formatDomain(domain: string): string {
   if (isAllOf(domain, DOMAIN)) return domain;
   // deno-lint-ignore no-control-regex
-  return domain.toWellFormed().replace(/[\x00-\x20\x7f-\x9f"<>(),;@\\]/g, "?");
+  return domain.toWellFormed().replace(/[\x00-\x20\x7f-\x9f\u2028\u2029"<>(),;@\\]/g, "?");
 }
 
 function formatLocal(local: string): string {
   if (isAllOf(local, ATEXT) && local !== "") return local;
   // deno-lint-ignore no-control-regex
-  const safe = local.toWellFormed().replace(/[\x00-\x1f\x7f-\x9f]/g, "?");
+  const safe = local.toWellFormed().replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, "?");
   return isDotString(safe) ? safe : `"${safe.replace(/["\\]/g, "\\$&")}"`;
 }
 

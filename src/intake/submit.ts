@@ -164,6 +164,7 @@ function readEnvelope(envelope: SubmitEnvelope, utf8Head: boolean) {
     if (typeof recipient === "string") return { address: readAddress("recipient", recipient) };
     const { address, notify, originalRecipient } = recipient;
     checkNotify(address, notify);
+    checkOriginal(address, originalRecipient);
     return {
       address: readAddress("recipient", address),
       ...(notify && { notify }),
@@ -171,6 +172,7 @@ function readEnvelope(envelope: SubmitEnvelope, utf8Head: boolean) {
     };
   });
   if (recipients.length === 0) throw new TypeError("recipients: at least one is needed");
+  checkEnvelopeId(envelope.dsnEnvelopeId);
   const sender = envelope.sender === null ? null : readAddress("sender", envelope.sender);
   const addresses = [sender, ...recipients.map(({ address }) => address)];
   const international = addresses.some((address) => address !== null && !isAscii(address));
@@ -192,6 +194,20 @@ function checkNotify(address: string, notify: readonly DsnNotify[] | undefined):
   if (!sound) {
     throw new TypeError(`recipient ${address}: notify is "NEVER" alone, or some of the rest`);
   }
+}
+
+/** RFC 3461 §4.2. It will stand in RCPT and in a field of a notice: nothing in it may end a line. */
+function checkOriginal(address: string, original: OriginalRecipient | undefined): void {
+  if (original === undefined) return;
+  const sound = /^[\w-]{1,40}$/.test(original.type) &&
+    /^[^\p{Cc}\p{Zl}\p{Zp}]{1,500}$/u.test(original.address);
+  if (!sound) throw new TypeError(`recipient ${address}: originalRecipient is no type and address`);
+}
+
+/** RFC 3461 §4.4. */
+function checkEnvelopeId(id: string | undefined): void {
+  if (id === undefined || /^[ -~]{1,100}$/.test(id)) return;
+  throw new TypeError("dsnEnvelopeId: 1 to 100 characters of printable ASCII are needed");
 }
 
 /** Whether the header section has characters beyond ASCII (RFC 6532); of a stream that is not known before. */

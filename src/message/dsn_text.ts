@@ -26,7 +26,7 @@ const NAMED = 100;
 export function formatDsnText(facts: DsnFacts): string {
   const { kind, recipients, hostname, postmaster } = facts;
   const paragraphs = [
-    wrap(`This is the mail system of ${hostname}.`),
+    wrap(`This is the mail system of ${clean(hostname)}.`),
     wrap(opening(facts)),
     subjectLines(facts),
   ];
@@ -98,7 +98,7 @@ function describeRecipient(facts: DsnFacts, recipient: DsnRecipient): string[] {
   if (recipient.forwarded) lines.push(...wrap("sent on from there to another address", "    "));
   if (kind === "delivered") return lines;
   const who = recipient.host === undefined
-    ? `${facts.hostname} says:`
+    ? `${clean(facts.hostname)} says:`
     : `${recipient.forwarded ? "The server there" : clean(recipient.host)} answered:`;
   lines.push(...wrap(who, "    "));
   lines.push(...wrap(cut(clean(describeReply(recipient.reply)), QUOTED), "      "));

@@ -204,10 +204,13 @@ export function formatField(name: string, value: string): string {
   return text;
 }
 
-/** The value with nothing in it that can end a line but CR and LF. */
+/**
+ * The value with nothing in it that can end a line but CR and LF: some programs that read mail take what
+ * Unicode calls a line end for one.
+ */
 function cleanValue(value: string): string {
   // deno-lint-ignore no-control-regex
-  return value.toWellFormed().replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/g, "?");
+  return value.toWellFormed().replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029]/g, "?");
 }
 
 /** Words with the white space before them, each fit to stand on a line of its own. */

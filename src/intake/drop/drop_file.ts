@@ -166,8 +166,7 @@ function isOriginal(value: unknown): value is OriginalRecipient {
   if (!isObject(value) || Object.keys(value).length !== 2) return false;
   const { type, address } = value;
   return typeof type === "string" && /^[\w-]{1,40}$/.test(type) && typeof address === "string" &&
-    // deno-lint-ignore no-control-regex
-    /^[^\x00-\x1f\x7f]{1,500}$/u.test(address);
+    /^[^\p{Cc}\p{Zl}\p{Zp}]{1,500}$/u.test(address);
 }
 
 /** RFC 3461 §4.4: printable ASCII, at most 100 octets. */
