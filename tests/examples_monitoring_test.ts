@@ -32,6 +32,7 @@ function events(): MtaFact[] {
       ...{ messages: 0, duration: 1 },
     },
     { type: "session.fault", session, client, kind: "refused", detail: "" },
+    { type: "client.banned", client, reason: "too many failed logins", duration: 1 },
     { type: "tls.started", session, protocol: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" },
     {
       ...{ type: "auth.failed", session, client, identity: "", mechanism: "PLAIN" } as const,

@@ -118,7 +118,7 @@ const NAME = "bans";
  * import { assertEquals } from "@std/assert";
  *
  * const clock = { now: () => 0 };
- * const ledger = new MemoryLedger({ ...clock, sleep: () => Promise.resolve() });
+ * const ledger = new MemoryLedger(clock);
  * const policy = bans({}, { ledger, clock, emit: () => {} });
  * assertEquals(policy.name, "bans");
  * ```
