@@ -57,11 +57,14 @@ export const DEFAULT_LIMITS: SessionLimits = {
   errors: 20,
   idleCommands: 1000,
   failedLogins: 3,
+  bodyRate: 100,
   timeouts: {
     command: 5 * MINUTE,
     data: 3 * MINUTE,
+    reply: 3 * MINUTE,
     handshake: MINUTE,
     message: 60 * MINUTE,
+    withoutMail: 60 * MINUTE,
     session: 24 * 60 * MINUTE,
   },
 };

@@ -23,6 +23,7 @@ import { type Soon, whenKnown } from "../soon.ts";
 import { AnswerWait, NoAnswer } from "./answer_wait.ts";
 import { ConnectionBuffers, type ReadBuffers } from "./read_buffers.ts";
 import type { Role } from "./roles.ts";
+import { SessionTime } from "./session_time.ts";
 
 /** What the connections of a listener share. */
 export interface ConnectionServices {
@@ -79,7 +80,7 @@ export class SmtpConnection {
   #reading: Promise<number | null> | null = null;
   /** Octets that came before the greeting. */
   #early: number | null = null;
-  #messageDeadline = Infinity;
+  readonly #time: SessionTime;
   #writing = false;
   #stopping = false;
   #reason: string = PEER_CLOSED;
@@ -94,6 +95,7 @@ export class SmtpConnection {
     this.#services = services;
     this.#settings = settings;
     this.#opened = services.clock.now();
+    this.#time = new SessionTime(settings.session.limits, this.#opened);
     this.#buffers = new ConnectionBuffers(services.buffers);
     this.#answers = new AnswerWait(services.clock, services.moments, () => this.#write());
     const { remote } = connection;
@@ -225,7 +227,8 @@ export class SmtpConnection {
   }
 
   #prepareRead(): void {
-    this.#setDeadline(this.#session.timeout);
+    const now = this.#services.clock.now();
+    this.deadline = this.#time.waits(now, this.#session, this.#intake.busy);
     if (this.#reading !== null) return;
     const { receivingBody } = this.#session;
     const buffer = this.#buffers.choose(receivingBody, this.#intake.viewsHeld);
@@ -236,13 +239,14 @@ export class SmtpConnection {
   #received(length: number | null): boolean {
     this.#reading = null;
     if (length === null) return false;
+    this.#time.heard(this.#now, length);
     this.#session.receive(this.#buffers.filled(length));
     return true;
   }
 
   /** Writes the replies that are made: the client has its time to read them. */
   #flush(): Promise<void> {
-    this.#setDeadline(this.#session.timeout);
+    this.deadline = this.#time.writes(this.#services.clock.now());
     return this.#write();
   }
 
@@ -321,7 +325,7 @@ export class SmtpConnection {
       case "chunk":
         return this.#chunk(event.bytes);
       case "end":
-        this.#messageDeadline = Infinity;
+        this.#time.messageEnds(this.#services.clock.now());
         return whenKnown(
           this.#soon(this.#intake.end()),
           (replies) => this.#session.answer(replyOrReplies(replies, this.#intake)),
@@ -367,10 +371,7 @@ export class SmtpConnection {
   }
 
   #begun(started: Reply): void {
-    if (started.code === 354) {
-      this.#messageDeadline = this.#services.clock.now() +
-        this.#settings.session.limits.timeouts.message;
-    }
+    if (started.code === 354) this.#time.messageBegins(this.#services.clock.now());
     this.#session.answer({ reply: started });
   }
 
@@ -407,15 +408,7 @@ export class SmtpConnection {
     }
   }
 
-  #setDeadline(wait: number): void {
-    const { timeouts } = this.#settings.session.limits;
-    if (!this.#intake.busy && !this.#session.receivingBody) this.#messageDeadline = Infinity;
-    this.deadline = Math.min(
-      this.#services.clock.now() + wait,
-      this.#messageDeadline,
-      this.#opened + timeouts.session,
-    );
-  }
+  readonly #now = (): number => this.#services.clock.now();
 
   /** Nothing is lost when the session ends now. */
   #mayStop(): boolean {

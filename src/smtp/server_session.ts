@@ -110,6 +110,11 @@ export class ServerSession {
     return this.#body !== null && this.#body.active;
   }
 
+  /** Whether a line has begun, and its end is still to come. */
+  get withinLine(): boolean {
+    return this.#lines.pending;
+  }
+
   /** Octets that have come of the message that is being received; 0 where none is. */
   get bodySize(): number {
     return this.#body !== null && this.#body.active ? this.#body.size : 0;

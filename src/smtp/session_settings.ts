@@ -64,20 +64,26 @@ export interface SessionLimits {
   readonly idleCommands: number;
   /** Logins that fail before the session is ended with 421. */
   readonly failedLogins: number;
+  /** Octets a second at which a message must come, on average over `timeouts.data`; 0: at any. */
+  readonly bodyRate: number;
   /** Milliseconds (RFC 5321 §4.5.3.2). */
   readonly timeouts: SessionTimeouts;
 }
 
 /** How long each wait may last, in milliseconds (RFC 5321 §4.5.3.2). */
 export interface SessionTimeouts {
-  /** For the next command: 5 minutes. */
+  /** For the next command, and from its first octet to its last: 5 minutes. */
   readonly command: number;
-  /** For the next octets of a message: 3 minutes a block. */
+  /** For the next octets of a message: 3 minutes a block. Pauses that follow on each other share it, see `bodyRate`. */
   readonly data: number;
+  /** For a client to read what we answer. */
+  readonly reply: number;
   /** For a TLS handshake. */
   readonly handshake: number;
   /** For one whole message from 354 to its end. */
   readonly message: number;
+  /** For a session until its first message is there, and from each message to the next. */
+  readonly withoutMail: number;
   /** For a whole session. */
   readonly session: number;
 }

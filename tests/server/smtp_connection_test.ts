@@ -57,7 +57,7 @@ Deno.test("a station gives up a client that stalls within DATA, and keeps nothin
 
 Deno.test("a station bounds how long one message may take, however steadily it drips", async () => {
   await using station = await MemoryStation.start({
-    listener: { limits: { timeouts: { message: 10 * MINUTE } } },
+    listener: { limits: { bodyRate: 0, timeouts: { message: 10 * MINUTE } } },
   });
   const peer = await station.greeted();
   await peer.begin();
@@ -346,7 +346,7 @@ Deno.test("stop() may be called twice; both wait for the last connection", async
 
 Deno.test("a station bounds the time of what it only reads to its end", async () => {
   await using station = await MemoryStation.start({
-    listener: { limits: { timeouts: { message: 5 * MINUTE } } },
+    listener: { limits: { bodyRate: 0, timeouts: { message: 5 * MINUTE } } },
   });
   const peer = await station.greeted();
   await peer.begin();
