@@ -3,8 +3,10 @@
  * forgotten after a while. One ledger serves all policies of a station, and all its threads, so that a limit is one
  * limit; its keys begin with the name of the policy they belong to (`greylisting:192.0.2.0/24 …`).
  *
- * Whatever a stranger does costs an entry at most, and entries are bounded: where a ledger is full, those that would
- * have been forgotten next go first. So a ledger helps to decide and is never the only place of what must not be lost.
+ * Whatever a stranger does costs an entry at most, and entries are bounded. Where a ledger is full, the policy that
+ * has the most gives way, and of its entries the one that would have been forgotten next: so a flood of random keys
+ * in one policy pushes out its own, and neither the bans nor the greylisting of others. A ledger helps to decide and
+ * is never the only place of what must not be lost.
  *
  * @module
  */
@@ -28,7 +30,10 @@ export interface Note {
   readonly until: number;
 }
 
-/** Where policies remember. Answers at once where it can. */
+/** The longest key and value together, in characters; what is longer is not remembered. */
+export const MAX_NOTE = 4096;
+
+/** Where policies remember. Answers at once where it can, and never throws for what it cannot remember. */
 export interface Ledger {
   /**
    * Takes tokens out of the bucket of a key, or none when there are too few.
