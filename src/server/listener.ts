@@ -8,7 +8,6 @@
  * @module
  */
 
-import { clientKey, isLoopback } from "../net_address.ts";
 import {
   type Connection,
   formatSocketAddress,
@@ -16,6 +15,7 @@ import {
   type SocketAddress,
 } from "../runtime/runtime.ts";
 import { formatReply, reply } from "../smtp/reply.ts";
+import type { ClientCounts } from "./client_counts.ts";
 import {
   type ConnectionServices,
   type ConnectionSettings,
@@ -24,9 +24,9 @@ import {
 
 /** How many may be connected. */
 export interface ConnectionLimits {
-  /** At once, in all. */
+  /** At once, on this listener. */
   readonly connections: number;
-  /** At once from one address (IPv6: one /64); loopback and unix sockets are exempt. */
+  /** At once from one address (IPv6: one /64), on all listeners together; loopback and unix sockets are exempt. */
   readonly connectionsPerClient: number;
 }
 
@@ -47,20 +47,26 @@ export interface ListenerPlan {
 export class SmtpListener {
   readonly #listener: Listener;
   readonly #nextId: () => string;
+  readonly #clients: ClientCounts;
   #plan: ListenerPlan;
   readonly #open = new Map<SmtpConnection, string>();
-  readonly #perClient = new Map<string, number>();
   #running: Promise<void> = Promise.resolve();
   #closed = false;
   #stopping = false;
   /** Those who wait for the last connection to end. */
   readonly #waiting: (() => void)[] = [];
 
-  /** Accepts nobody before {@link start}. */
-  constructor(listener: Listener, plan: ListenerPlan, nextId: () => string) {
+  /** Accepts nobody before {@link start}. @param clients counts the connections of all listeners. */
+  constructor(
+    listener: Listener,
+    plan: ListenerPlan,
+    nextId: () => string,
+    clients: ClientCounts,
+  ) {
     this.#listener = listener;
     this.#plan = plan;
     this.#nextId = nextId;
+    this.#clients = clients;
   }
 
   /** Where it listens. */
@@ -143,27 +149,22 @@ export class SmtpListener {
 
   #admit(connection: Connection): void {
     if (this.#stopping) return this.#turnAway(connection, "station is stopping");
-    const client = clientOf(connection.remote);
-    const count = client === null ? 0 : this.#perClient.get(client) ?? 0;
     const { services, settings, limits } = this.#plan;
     if (this.#open.size >= limits.connections) {
       return this.#turnAway(connection, "too many connections");
     }
-    if (count >= limits.connectionsPerClient) {
+    const client = this.#clients.enter(connection.remote, limits.connectionsPerClient);
+    if (client === null) {
       return this.#turnAway(connection, "too many connections from this address");
     }
     const served = new SmtpConnection(connection, this.#nextId(), services, settings);
-    this.#open.set(served, client ?? "");
-    if (client !== null) this.#perClient.set(client, count + 1);
+    this.#open.set(served, client);
     served.serve(this.#ended);
   }
 
   readonly #ended = (served: SmtpConnection): void => {
-    const client = this.#open.get(served)!;
+    this.#clients.leave(this.#open.get(served)!);
     this.#open.delete(served);
-    const count = (this.#perClient.get(client) ?? 1) - 1;
-    if (count > 0) this.#perClient.set(client, count);
-    else this.#perClient.delete(client);
     if (this.#open.size > 0) return;
     for (const resolve of this.#waiting.splice(0)) resolve();
   };
@@ -177,10 +178,4 @@ export class SmtpListener {
     const words = formatReply(reply(421, "4.7.0", reason), session.extensions.enhancedStatusCodes);
     connection.write(words).catch(() => {}).finally(() => connection.close());
   }
-}
-
-/** What connections are counted by, or `null` for those that are not. */
-function clientOf(remote: SocketAddress): string | null {
-  if (remote.transport === "unix" || isLoopback(remote.hostname)) return null;
-  return clientKey(remote.hostname);
 }

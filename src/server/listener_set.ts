@@ -15,6 +15,7 @@ import {
   type SocketAddress,
   SystemError,
 } from "../runtime/runtime.ts";
+import { ClientCounts } from "./client_counts.ts";
 import { type ListenerPlan, SmtpListener } from "./listener.ts";
 
 /** A listener as it is to be. */
@@ -51,6 +52,7 @@ interface Place {
 export class ListenerSet {
   readonly #network: Pick<Network, "listen">;
   readonly #nextId: () => string;
+  readonly #clients = new ClientCounts();
   #places: readonly Place[] = [];
   /** Those that are not wanted any more and have sessions yet. */
   readonly #retired = new Set<SmtpListener>();
@@ -123,7 +125,7 @@ export class ListenerSet {
   ): Promise<SmtpListener> {
     try {
       const socket = await this.#network.listen(address);
-      return new SmtpListener(socket, plan, this.#nextId);
+      return new SmtpListener(socket, plan, this.#nextId, this.#clients);
     } catch (error) {
       const code = errorCode(error);
       if (code === undefined) throw error;
