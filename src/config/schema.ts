@@ -42,11 +42,15 @@ const tlsLevel = z.enum(["none", "opportunistic", "required", "verified"]);
 
 const timeouts = z.strictObject({
   command: wait.default(DEFAULT_LIMITS.timeouts.command)
-    .describe("For the next command (RFC 5321 §4.5.3.2)"),
+    .describe("For the next command, and from its first octet to its last (RFC 5321 §4.5.3.2)"),
   data: wait.default(DEFAULT_LIMITS.timeouts.data)
-    .describe("For the next octets of a message"),
+    .describe("For the next octets of a message; also what bodyRate is an average over"),
+  reply: wait.default(DEFAULT_LIMITS.timeouts.reply)
+    .describe("For a client to read what it is answered"),
   handshake: wait.default(DEFAULT_LIMITS.timeouts.handshake).describe("For a TLS handshake"),
   message: wait.default(DEFAULT_LIMITS.timeouts.message).describe("For a whole message"),
+  withoutMail: wait.default(DEFAULT_LIMITS.timeouts.withoutMail)
+    .describe("For a session until its first message is there, and from each to the next"),
   session: wait.default(DEFAULT_LIMITS.timeouts.session).describe("For a whole session"),
 });
 
@@ -71,11 +75,16 @@ const limits = z.strictObject({
     .describe("Commands that bring no mail forward (NOOP, RSET, VRFY) in a session"),
   failedLogins: count.default(DEFAULT_LIMITS.failedLogins)
     .describe("Failed logins before a session is ended"),
+  bodyRate: z.int("wanted a whole number").min(0, "wanted 0 or more")
+    .default(DEFAULT_LIMITS.bodyRate)
+    .describe("Octets a second at which a message must come, else it is cut off; 0: at any"),
   connections: count.default(DEFAULT_CONNECTION_LIMITS.connections).describe(
     "Connections at once, of one listener",
   ),
   connectionsPerClient: count.default(DEFAULT_CONNECTION_LIMITS.connectionsPerClient)
-    .describe("Connections at once from one address (IPv6: one /64); loopback is exempt"),
+    .describe(
+      "Connections at once from one address (IPv6: one /64), to all listeners; loopback is exempt",
+    ),
   timeouts: timeouts.prefault({}).describe("How long each wait may last"),
 });
 
@@ -110,6 +119,11 @@ const listener = z.strictObject({
   greetingDelay: duration.default(0)
     .describe(
       "How long the greeting waits for clients that talk too early (5s turns many bots away)",
+    ),
+  refuseEarlyTalk: z.boolean().optional()
+    .describe(
+      "Turn away who talks before the greeting, or on after EHLO (RFC 2920 §3.1); default true, " +
+        "for lmtp false",
     ),
   extensions: extensions.default({})
     .describe("Extensions to switch on or off; what is not named is as the role has it"),
