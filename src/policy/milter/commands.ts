@@ -4,10 +4,9 @@
  * @module
  */
 
-import { concat, encode } from "../../bytes.ts";
-import { formatFields, type RawField } from "../../message/header.ts";
-import type { MessageView, SessionView } from "../policy.ts";
-import { ownReceived, visibleFields } from "./edits.ts";
+import type { RawField } from "../../message/header.ts";
+import type { SessionView } from "../policy.ts";
+import { ownReceived } from "./edits.ts";
 import { addressOf } from "./macros.ts";
 import { BODY_CHUNK, COMMANDS, formatPacket } from "./packet.ts";
 
@@ -42,8 +41,8 @@ export function* headerPackets(
   leadingSpace: boolean,
 ): Generator<Uint8Array> {
   const own = ownReceived(fields);
-  for (const [index, field] of visibleFields(fields).entries()) {
-    if (index === own) continue;
+  for (const [index, field] of fields.entries()) {
+    if (index === own || field.name === "") continue;
     yield formatPacket(COMMANDS.header, field.name, valueOf(field, leadingSpace));
   }
 }
@@ -66,16 +65,13 @@ function valueOf({ raw }: RawField, leadingSpace: boolean): Uint8Array {
   return value.subarray(0, length + 1);
 }
 
-/**
- * The body in packets that are as large as they may be. Where the head has lines that are no field, the body begins
- * with them: so it does for most who read the mail.
- */
+/** A body in packets that are as large as they may be. */
 export async function* bodyPackets(
-  message: Pick<MessageView, "fields" | "openBody">,
+  body: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   const chunk = new Uint8Array(BODY_CHUNK);
   let filled = 0;
-  for await (const piece of wholeBody(message)) {
+  for await (const piece of body) {
     for (let rest = piece; rest.length > 0;) {
       const part = rest.subarray(0, BODY_CHUNK - filled);
       chunk.set(part, filled);
@@ -87,12 +83,4 @@ export async function* bodyPackets(
     }
   }
   if (filled > 0) yield formatPacket(COMMANDS.body, chunk.subarray(0, filled));
-}
-
-async function* wholeBody(
-  { fields, openBody }: Pick<MessageView, "fields" | "openBody">,
-): AsyncGenerator<Uint8Array> {
-  const rest = fields.slice(visibleFields(fields).length);
-  if (rest.length > 0) yield concat([formatFields(rest), encode("\r\n")]);
-  yield* openBody();
 }

@@ -11,12 +11,6 @@ import type { RawField } from "../../message/header.ts";
 import type { Change } from "../policy.ts";
 import type { MilterEdit } from "./reply.ts";
 
-/** The fields that a filter sees as such: what stands behind a line that is no field is body to most readers. */
-export function visibleFields(fields: readonly RawField[]): readonly RawField[] {
-  const end = fields.findIndex(({ name }) => name === "");
-  return end === -1 ? fields : fields.slice(0, end);
-}
-
 /** Where our own Received stands, which a filter is not shown; -1: nowhere. */
 export function ownReceived(fields: readonly RawField[]): number {
   return fields.findIndex(({ name }) => name.toLowerCase() === "received");
@@ -25,7 +19,7 @@ export function ownReceived(fields: readonly RawField[]): number {
 /**
  * The changes.
  *
- * @param fields of the message, all of them. @param leadingSpace whether values have the white space behind the colon.
+ * @param fields of the message. @param leadingSpace whether values have the white space behind the colon.
  */
 export function changesOf(
   edits: readonly MilterEdit[],
@@ -67,7 +61,7 @@ class EditedHead {
   readonly #leadingSpace: boolean;
 
   constructor(fields: readonly RawField[], leadingSpace: boolean) {
-    this.#names = visibleFields(fields).map(({ name }) => name.toLowerCase());
+    this.#names = fields.map(({ name }) => name.toLowerCase());
     this.#leadingSpace = leadingSpace;
   }
 

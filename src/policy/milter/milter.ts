@@ -13,12 +13,7 @@
  * @module
  */
 
-import {
-  type Clock,
-  type Network,
-  type Resolver,
-  type SocketAddress,
-} from "../../runtime/runtime.ts";
+import type { Clock, Network, Resolver, SocketAddress } from "../../runtime/runtime.ts";
 import { reply } from "../../smtp/reply.ts";
 import type { Policy, SessionView, Verdict } from "../policy.ts";
 import { DEFAULT_MILTER_TIMEOUTS, LONGEST, type MilterTimeouts } from "./link.ts";
@@ -34,14 +29,14 @@ export interface MilterOptions {
   readonly hostname: string;
   /** Milliseconds each wait may last; default {@link DEFAULT_MILTER_TIMEOUTS}. */
   readonly timeouts?: Partial<MilterTimeouts>;
-  /** What a message is answered of which the filter failed; default `tempfail`: 451 4.7.1. */
+  /** What a message is answered of which the filter failed; default `defer`: 451 4.7.1. */
   readonly onTrouble?: MilterTrouble;
   /** The roles of listeners whose mail it sees (`submit` is the program itself); default: all. */
   readonly roles?: readonly string[];
 }
 
 /** What is done without the filter. */
-export type MilterTrouble = "accept" | "tempfail" | "reject";
+export type MilterTrouble = "accept" | "defer" | "reject";
 
 /** What the policy needs of the machine; without a resolver filters are told no names of clients. */
 export interface MilterServices {
@@ -55,7 +50,7 @@ const MAX_SESSIONS = 50_000;
 
 const TROUBLES: Readonly<Record<MilterTrouble, Verdict>> = {
   accept: { action: "accept" },
-  tempfail: {
+  defer: {
     action: "defer",
     reply: reply(451, "4.7.1", "a filter is not available now: try again later"),
   },
@@ -87,7 +82,7 @@ const TROUBLES: Readonly<Record<MilterTrouble, Verdict>> = {
  */
 export function milter(options: MilterOptions, services: MilterServices): Policy {
   const { name = "milter", address, hostname, roles } = options;
-  const onTrouble = TROUBLES[options.onTrouble ?? "tempfail"];
+  const onTrouble = TROUBLES[options.onTrouble ?? "defer"];
   const setting: MilterSetting = {
     ...{ address, hostname, services, onTrouble },
     timeouts: { ...DEFAULT_MILTER_TIMEOUTS, ...options.timeouts },

@@ -287,7 +287,7 @@ export class MilterSession {
     }
     if (this.#standing === null) await step("endOfHeaders", formatPacket(COMMANDS.endOfHeaders));
     if (this.#standing === null && !link.wants(STEPS.noBody)) {
-      for await (const packet of bodyPackets(message)) {
+      for await (const packet of bodyPackets(message.openBody())) {
         const outcome = await step("body", packet);
         if (outcome.ends !== "nothing" || outcome.skip) break;
       }
