@@ -55,6 +55,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./queue.ts").then((module) => module.queue),
   },
   {
+    name: "bans",
+    summary: "see, add and end bans of clients that misbehave",
+    load: () => import("./bans.ts").then((module) => module.bans),
+  },
+  {
     name: "check",
     summary: "look for what is wrong, before a start or while the server runs",
     load: () => import("./check.ts").then((module) => module.check),

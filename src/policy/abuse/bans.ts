@@ -141,6 +141,13 @@ export function bans(options: BanOptions, services: BanServices): Policy {
   };
 }
 
+/** Forgets all that was counted against a client, as when its operator ends a ban. @param client its key. */
+export async function forgiveClient(ledger: Ledger, client: string): Promise<void> {
+  for (const what of [...Object.keys(REASONS), "times"]) {
+    await ledger.forget(`bans:${what} ${client}`);
+  }
+}
+
 class Bans {
   readonly #options: Required<BanOptions>;
   readonly #services: BanServices;
