@@ -12,6 +12,9 @@ interface Waiter {
   readonly wake: () => void;
 }
 
+/** Why a timer ends: to abort without a reason would make an error, with its stack, for each wait. */
+const OVER = "over";
+
 /** All who wait. */
 export class Waiters {
   readonly #clock: Clock;
@@ -37,7 +40,7 @@ export class Waiters {
     try {
       await promise;
     } finally {
-      timer.abort();
+      timer.abort(OVER);
       signal.removeEventListener("abort", abort);
       this.#waiters.delete(waiter);
     }

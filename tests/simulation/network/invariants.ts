@@ -83,7 +83,10 @@ export function checkMail(
         problems.push(`${id} was ${fate}, and is in ${name}`);
       }
       const most = ways.get(name) ?? 0;
-      if (most === 0) problems.push(`${id} is in ${name}, to whom it was not sent`);
+      if (most === 0) {
+        problems.push(`${id} is in ${name}, to whom it was not sent`);
+        continue;
+      }
       if (count <= most) continue;
       duplicates += count - most;
       if (count - most > troubles) problems.push(`${id} is in ${name} ${count} times`);

@@ -19,7 +19,8 @@ import { type Found, identify } from "./mail.ts";
 import { ALIASES, MACHINES, type StationName, USERS } from "./places.ts";
 
 const SECOND = 1000;
-const DAY = 86_400_000;
+/** How long mail is tried, and a notice: longer than any trouble lasts, with all that clocks are set forward. */
+const LIFETIME = 60 * 3_600_000;
 
 /** Octets that a disk has; under the 256 MiB that a station wants to be free it takes no mail. */
 export const DISK = 4 * 1024 ** 3;
@@ -197,8 +198,11 @@ export class SimulatedStation {
       bodyMemory: [1 << 20, 1 << 16][variant % 2]!,
       queue: {
         directory: "/queue",
-        // Longer than any trouble lasts, for notices too: what ends in time has an end for a reason.
-        retry: { usual: { lifetime: 5 * DAY, noticeLifetime: 5 * DAY } },
+        retry: {
+          usual: { lifetime: LIFETIME, noticeLifetime: LIFETIME },
+          // That its mail ends in time must be seen too; the days until then cost most of a seed's time.
+          domains: { "gone.test": { lifetime: LIFETIME / 8 } },
+        },
         limits: { concurrency: [100, 1, 5][variant % 3]!, jobRecipients: [100, 1][variant % 2]! },
       },
       listeners: [

@@ -62,8 +62,8 @@ export function drawWeather(random: MemoryRandom): Weather {
   const kinds = MEDDLINGS.filter(() => !calm && random.below(2) === 0);
   const times = kinds.length === 0 ? 0 : random.below(9);
   return {
-    // From five minutes to a day, the short ones as likely as the long ones.
-    length: Math.round(5 * MINUTE * 288 ** random.float()),
+    // From five minutes to twelve hours, the short ones as likely as the long ones.
+    length: Math.round(5 * MINUTE * 144 ** random.float()),
     mails: 3 + random.below(10),
     fileError: some(0.02),
     fileCrash: some(0.005),

@@ -86,7 +86,7 @@ export class Wire {
     } catch (error) {
       throw new LineDown(String(error));
     } finally {
-      over.abort();
+      over.abort("over"); // a reason, lest an error be made each time
     }
   }
 }

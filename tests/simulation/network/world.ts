@@ -23,8 +23,8 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** After so long nothing may wait in a queue: a mail is tried for five days, and so is the notice that it ends in. */
-const LONGEST = 16 * 24 * HOUR;
+/** After so long nothing may wait in a queue: a mail has two and a half days, and so has the notice that it ends in. */
+const LONGEST = 8 * 24 * HOUR;
 
 const LOSSES: readonly Unsynced[] = ["torn", "torn", "lost", "kept"];
 
@@ -178,7 +178,7 @@ export class World {
         return resolver.set("fickle.test", ZONES["fickle.test"]!);
       case "clock-forward":
       case "clock-back": {
-        const by = random.below(3 * HOUR) * (meddling === "clock-back" ? -1 : 1);
+        const by = random.below(90 * MINUTE) * (meddling === "clock-back" ? -1 : 1);
         tell({ by });
         station.skew += by;
       }
