@@ -37,6 +37,8 @@ import {
   wait,
 } from "./fields.ts";
 import { z } from "./packages.ts";
+import { abuseSchema } from "./policies/abuse.ts";
+import { filterSchema } from "./policies/filters.ts";
 
 const tlsLevel = z.enum(["none", "opportunistic", "required", "verified"]);
 
@@ -295,6 +297,10 @@ export const configSchema = z.strictObject({
     srsSecret: secret.optional()
       .describe("Signs senders of forwarded mail; default kept in the queue's folder"),
   }).prefault({}).describe("The queue"),
+  abuse: abuseSchema.prefault({}),
+  filters: z.array(filterSchema).default([]).describe(
+    "Programs that look at mail before it is taken, in this order",
+  ),
   drop: z.strictObject({
     enabled: z.boolean().default(true).describe("Whether yizhan send and sendmail may leave mail"),
     directory: path.default("drop").describe("Where they leave it, mode 3733; in data"),

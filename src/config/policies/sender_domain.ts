@@ -10,8 +10,10 @@ import { z } from "../packages.ts";
 
 /** `abuse.senderDomain`. */
 export const senderDomainSchema = z.strictObject({
-  enabled: z.boolean().default(true)
-    .describe("Refuse senders whose domain does not exist, or takes no mail (RFC 7505)"),
+  enabled: z.boolean().optional().describe(
+    "Refuse senders whose domain does not exist, or takes no mail (RFC 7505). Default: as relay.enabled, " +
+      "which says whether DNS may be asked",
+  ),
   whenUnknown: z.enum(["defer", "accept"]).default("defer")
     .describe("What becomes of mail while DNS gives no answer"),
   allowAddresses: z.array(network).default([])

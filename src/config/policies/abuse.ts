@@ -1,0 +1,34 @@
+/**
+ * The section `abuse`: what strangers may do, each limit a policy of its own that can be set and switched. What the
+ * policies make of it is in `src/policy/abuse/` and `src/policy/dns/`.
+ *
+ * @module
+ */
+
+import { network } from "../fields.ts";
+import { z } from "../packages.ts";
+import { bansSchema } from "./bans.ts";
+import { dnsListsSchema } from "./dns_lists.ts";
+import { greylistingSchema } from "./greylisting.ts";
+import { helloChecksSchema } from "./hello_checks.ts";
+import { loginBackoffSchema } from "./login_backoff.ts";
+import { reverseDnsSchema } from "./reverse_dns.ts";
+import { senderDomainSchema } from "./sender_domain.ts";
+import { tarpitSchema } from "./tarpit.ts";
+
+/** The section. */
+export const abuseSchema = z.strictObject({
+  exempt: z.array(network).default(["127.0.0.0/8", "::1/128"])
+    .describe("Networks that none of this is for, beside relay.from"),
+  bans: bansSchema.prefault({}),
+  loginBackoff: loginBackoffSchema.prefault({}),
+  tarpit: tarpitSchema.prefault({}),
+  greylisting: greylistingSchema.prefault({}),
+  dnsLists: dnsListsSchema.prefault({}),
+  helloChecks: helloChecksSchema.prefault({}),
+  reverseDns: reverseDnsSchema.prefault({}),
+  senderDomain: senderDomainSchema.prefault({}),
+}).describe("What strangers may do");
+
+/** As it is once it was read. */
+export type AbuseConfig = z.output<typeof abuseSchema>;

@@ -1,0 +1,107 @@
+/**
+ * The policies that a configuration asks for, in the order they are asked: the cheapest first, those that ask DNS
+ * before those that make a client wait, and filters, which look at whole messages, last.
+ *
+ * @module
+ */
+
+import type { MtaFact } from "../../events.ts";
+import { type Network as IpNetwork, parseNetwork } from "../../net_address.ts";
+import { bans } from "../../policy/abuse/bans.ts";
+import { greylisting } from "../../policy/abuse/greylisting.ts";
+import { loginBackoff } from "../../policy/abuse/login_backoff.ts";
+import { tarpit } from "../../policy/abuse/tarpit.ts";
+import { clamav } from "../../policy/clamav/clamav.ts";
+import { dnsLists } from "../../policy/dns/dns_lists.ts";
+import { helloChecks } from "../../policy/dns/hello_checks.ts";
+import { reverseDns } from "../../policy/dns/reverse_dns.ts";
+import { senderDomain } from "../../policy/dns/sender_domain.ts";
+import type { Ledger } from "../../policy/ledger/ledger.ts";
+import { milter } from "../../policy/milter/milter.ts";
+import type { Policy } from "../../policy/policy.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { Config } from "../schema.ts";
+import type { FilterConfig } from "./filters.ts";
+
+/** What policies are made from: data, which a thread can be sent. */
+export interface PolicyPlan {
+  readonly abuse: Config["abuse"];
+  readonly filters: Config["filters"];
+  /** Our own name, and addresses of ours. */
+  readonly hostname: string;
+  readonly addresses: readonly string[];
+  /** Whether DNS is asked where the configuration does not say so. */
+  readonly mayAskDns: boolean;
+}
+
+/** What policies work with. */
+export interface PolicyServices extends Pick<Runtime, "clock" | "network" | "resolver" | "random"> {
+  /** Where they remember. */
+  readonly ledger: Ledger;
+  readonly emit: (fact: MtaFact) => void;
+}
+
+/** What a configuration says of policies. */
+export function policyPlan({ abuse, filters, hostname, addresses, relay }: Config): PolicyPlan {
+  return { abuse, filters, hostname, addresses, mayAskDns: relay.enabled };
+}
+
+/** Makes them. */
+export function buildPolicies(plan: PolicyPlan, services: PolicyServices): Policy[] {
+  const { abuse, hostname, addresses } = plan;
+  const { loginBackoff: backoff, tarpit: slowness, dnsLists: lists, helloChecks: hello } = abuse;
+  const exempt = networks(abuse.exempt);
+  const policies: (Policy | false)[] = [
+    abuse.bans.enabled && bans({ ...abuse.bans, exempt }, services),
+    lists.lists.length > 0 && dnsLists({ ...lists, exempt }, services),
+    helloChecks({ ...hello, exempt, ...ownNames(hello.own, hostname, addresses) }, services),
+    abuse.reverseDns.level !== "off" && reverseDns({ ...abuse.reverseDns, exempt }, services),
+    backoff.enabled && loginBackoff({ ...backoff, exempt }, services),
+    checksSenders(plan) && senderDomain({
+      ...abuse.senderDomain,
+      allowAddresses: networks(abuse.senderDomain.allowAddresses),
+      exempt,
+    }, services),
+    abuse.greylisting.enabled && greylisting({
+      ...abuse.greylisting,
+      exempt: [...exempt, ...networks(abuse.greylisting.exempt)],
+    }, services),
+    slowness.enabled && tarpit({ ...slowness, exempt }, services),
+    ...plan.filters.map((filter) => buildFilter(filter, plan, services)),
+  ];
+  return policies.filter((policy) => policy !== false);
+}
+
+/** Whether any of them asks DNS. */
+export function asksDns(plan: PolicyPlan): boolean {
+  const { dnsLists, helloChecks, reverseDns } = plan.abuse;
+  return dnsLists.lists.length > 0 || helloChecks.resolves || reverseDns.level !== "off" ||
+    checksSenders(plan);
+}
+
+function checksSenders({ abuse, mayAskDns }: PolicyPlan): boolean {
+  return abuse.senderDomain.enabled ?? mayAskDns;
+}
+
+function buildFilter(
+  filter: FilterConfig,
+  { hostname, mayAskDns }: PolicyPlan,
+  services: PolicyServices,
+): Policy {
+  switch (filter.kind) {
+    case "milter": {
+      const { network, clock, resolver } = services;
+      return milter({ ...filter, hostname }, { network, clock, ...(mayAskDns && { resolver }) });
+    }
+    case "clamav":
+      return clamav(filter, services);
+  }
+}
+
+function ownNames(own: boolean, hostname: string, addresses: readonly string[]) {
+  return own ? { ownNames: [hostname], ownAddresses: addresses } : {};
+}
+
+function networks(texts: readonly string[]): IpNetwork[] {
+  return texts.map((text) => parseNetwork(text)!);
+}
