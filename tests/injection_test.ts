@@ -28,10 +28,12 @@ import { formatFields, makeField, parseFields } from "../src/message/header.ts";
 import { formatReceived, type Trace } from "../src/message/received.ts";
 import { formatEventJson } from "../src/observe/event_json.ts";
 import { formatEventLine } from "../src/observe/log.ts";
+import { Tracer } from "../src/observe/trace.ts";
 import { expandArguments } from "../src/routing/program_arguments.ts";
 import { mailCommand, rcptCommand, refuseRecipient } from "../src/smtp/client_commands.ts";
 import { refuseTransaction } from "../src/smtp/client_commands.ts";
 import { parsePeerExtensions } from "../src/smtp/peer_extensions.ts";
+import { memoryRuntime } from "../src/runtime/memory.ts";
 import { formatReply, reply } from "../src/smtp/reply.ts";
 import { decodeUnitext, decodeXtext, encodeXtext } from "../src/smtp/xtext.ts";
 import { isOneLine, PAYLOADS } from "./support/injection.ts";
@@ -294,19 +296,30 @@ Deno.test("injection: an event is one line of the log, in words and in JSON", ()
   }
 });
 
-Deno.test("injection: a line of `yizhan trace` is one line, in words and in JSON", () => {
-  // What is said is made visible where it is overheard, before anybody's terminal.
+Deno.test("injection: a line of `yizhan trace` is one line, in words and in JSON", async () => {
+  const tracer = new Tracer(memoryRuntime().clock);
   for (const payload of PAYLOADS) {
-    const line = {
-      time: 0,
+    using listener = tracer.listen({ by: "all" })!;
+    const conversation = tracer.open({
       side: "out",
       id: "kx3f",
-      peer: "mx.b.test [192.0.2.7]:25",
-      kind: "reply",
-      text: `550 no${payload}`,
-    } as const;
-    assert(isOneLine(formatTraceJson(line)));
-    assert(formatTraceLine({ ...line, text: "550 no" }, { colour: false }).endsWith("550 no"));
+      peer: `mx${payload}.b.test [192.0.2.7]:25`,
+      address: "192.0.2.7",
+    }, `to mx${payload}`);
+    conversation.command(`RCPT TO:<bob${payload}>`);
+    conversation.reply(reply(550, "5.1.1", "no"), true);
+    conversation.reply({ code: 550, lines: [`no${payload}`] }, true);
+    conversation.secured({ protocol: `TLSv1.3${payload}`, cipher: `x${payload}` });
+    conversation.note(`note${payload}`);
+    conversation.close(`closed${payload}`);
+    const lines = await listener.next(new AbortController().signal);
+    assertEquals(lines.length, 7);
+    for (const line of lines) {
+      if ("lost" in line) throw new Error("a line was lost");
+      assert(isOneLine(line.text) && isOneLine(line.peer), JSON.stringify(line));
+      assert(isOneLine(formatTraceLine(line, { colour: false })));
+      assert(isOneLine(formatTraceJson(line)));
+    }
   }
 });
 

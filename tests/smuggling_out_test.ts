@@ -9,6 +9,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { concat } from "../src/bytes.ts";
 import { mapDirectory } from "../src/directory/map_directory.ts";
+import type { QueueMatcher } from "../src/queue/operator/queue_filter.ts";
 import { memoryRuntime } from "../src/runtime/memory.ts";
 import { ChunkEncoder } from "../src/smtp/chunk_encoder.ts";
 import { cursorOver } from "../src/smtp/cursor.ts";
@@ -160,6 +161,44 @@ for (const [road, take] of Object.entries(ROADS)) {
     });
   }
 }
+
+Deno.test("smuggling: a message that was deferred, held and released goes out as one", async () => {
+  const runtime = memoryRuntime({ address: "192.0.2.25" });
+  const machine = memoryRuntime({ address: "192.0.2.99", beside: runtime });
+  let busy = true;
+  const next = await ScriptedPeer.start(machine, {
+    on: (line) => busy && line.startsWith("RCPT") ? "450 4.2.1 later" : undefined,
+  });
+  const setup = {
+    runtime,
+    directory: mapDirectory({ accounts: { "alice@example.test": {} } }),
+    queue: { directory: "/queue" },
+    routes: [{ domains: ["*"], via: { kind: "smarthost", host: "192.0.2.99", port: 25 } }],
+  } as const;
+  {
+    await using station = await MemoryStation.start(setup);
+    await ROADS["submit()"]!(station);
+    await runtime.clock.advance(10_000);
+    assertEquals([next.messages.length, station.of("delivery.deferred").length], [0, 1]);
+    const { signal } = new AbortController();
+    const matcher = { matches: () => true } as unknown as QueueMatcher;
+    const hold = { action: "hold", reason: "to be looked at" } as const;
+    const held = await Array.fromAsync(station.mta.queue!.change({ matcher }, hold, signal));
+    assertEquals(held.map(({ result }) => result), ["changed"]);
+  }
+  busy = false;
+  // Read again from its files, after a restart.
+  await using station = await MemoryStation.start(setup);
+  const { signal } = new AbortController();
+  const matcher = { matches: () => true } as unknown as QueueMatcher;
+  const change = station.mta.queue!.change({ matcher }, { action: "release" }, signal);
+  await runtime.clock.runUntil(Array.fromAsync(change));
+  await runtime.clock.advance(10_000);
+  assertEquals(next.messages.length, 1);
+  const { text } = next.messages[0]!;
+  assert(text.includes("Subject: outer\r\n") && text.endsWith("last line\r\n"));
+  assert(!hasBareNewline(text));
+});
 
 Deno.test("the texts of this test hold what they should", () => {
   assert(FALSE_ENDS.every((end) => dataEnds(`a${end}b`) < 0));
