@@ -1,0 +1,23 @@
+/**
+ * All that is fuzzed, by name. A module is loaded when one of its targets is wanted, since each runs in a thread of
+ * its own that should know no other code.
+ *
+ * @module
+ */
+
+import type { FuzzTarget } from "./engine/target.ts";
+
+const MODULES: readonly (readonly [module: string, names: readonly string[]])[] = [
+  ["decoders", ["line", "data", "data-encoder", "bdat", "reply"]],
+];
+
+/** The names of all targets. */
+export const TARGETS: readonly string[] = MODULES.flatMap(([, names]) => names);
+
+/** The target of a name. @throws {Error} where there is none. */
+export async function loadTarget(name: string): Promise<FuzzTarget> {
+  const found = MODULES.find(([, names]) => names.includes(name));
+  if (found === undefined) throw new Error(`no target ${name}; there are: ${TARGETS.join(", ")}`);
+  const module: { targets: readonly FuzzTarget[] } = await import(`./targets/${found[0]}.ts`);
+  return module.targets.find((target) => target.name === name)!;
+}
