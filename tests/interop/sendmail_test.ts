@@ -100,6 +100,38 @@ interopTest(
 );
 
 interopTest(
+  "flags with line ends in them begin no field and no recipient",
+  ["setpriv"],
+  async () => {
+    await using sendmail = await Sendmail.install();
+    const { station } = sendmail;
+    const evil = "\r\nX-Evil: yes\n\nBcc: alice@host.test";
+    const text = "Subject: hi\n\nHello.\n.\nMAIL FROM:<root@host.test>\n";
+    assertEnded(await run(sendmail.path, ["-i", "-F", `Ann${evil}`, BOB], { input: text }));
+    await station.event("drop.taken");
+    const [mail] = await station.mails("bob");
+    const head = mail!.slice(0, mail!.indexOf("\n\n"));
+    assertEquals(head.split("\n").filter((line) => /^(?:X-Evil|Bcc)/.test(line)), []);
+    assertStringIncludes(mail!, "\n.\nMAIL FROM:<root@host.test>\n");
+    const wrong: readonly (readonly string[])[] = [
+      ["-f", `root@host.test${evil}`, BOB],
+      ["-V", `id${evil}`, BOB],
+      ["-R", `HDRS${evil}`, BOB],
+      ["-N", `NEVER${evil}`, BOB],
+      [`${BOB}${evil}`],
+      [`"b${evil}"@host.test`],
+    ];
+    for (const args of wrong) {
+      const ran = await run(sendmail.path, args, { input: text });
+      assert(ran.code !== 0, `${JSON.stringify(args)}: ${ran.text}`);
+      assert(!/^X-Evil/m.test(ran.text), ran.text);
+    }
+    assertEquals((await station.mails("bob")).length, 1);
+    assertEquals(await station.mails("alice"), []);
+  },
+);
+
+interopTest(
   "a forged file of another user is set aside, and its owner told",
   ["setpriv"],
   async () => {

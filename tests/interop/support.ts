@@ -24,6 +24,7 @@ const PACKAGES: Record<string, string> = {
   knotd: "knot",
   promtool: "prometheus",
   "systemd-analyze": "systemd",
+  testssl: "testssl.sh",
 };
 
 /** What Debian does not install beside Postfix: these may lie unpacked in the folder `TEST_PEERS`. */
