@@ -39,7 +39,7 @@ Deno.test("loadConfig() tells all problems at once, each with its place", async 
     "yizhan.yaml:7:26: listeners[1].address: found 587; wanted ADDRESS:PORT, [IPV6]:PORT or " +
     "unix:PATH, such as 0.0.0.0:25 or [::]:25",
     "yizhan.yaml:7:31: listeners[1].pasword: there is no such key; allowed are role, address, name, " +
-    "banner, greetingDelay, extensions",
+    "banner, greetingDelay, refuseEarlyTalk, extensions",
     "yizhan.yaml:8:23: limits.recipients: found 5; wanted 100 or more (RFC 5321 §4.5.3.1.8)",
     'yizhan.yaml:8:36: limits.messages: found "many"; wanted a whole number',
     "yizhan.yaml:9:1: paused: there is no such key; did you mean queue.paused?",
