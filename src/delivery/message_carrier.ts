@@ -176,12 +176,14 @@ export class MessageCarrier {
 
   #say({ transaction, signal, message = "" }: Underway): void {
     this.#trace?.carry(message);
+    this.#pump.messageWithin(this.#session.timeouts.transaction);
     this.#session.send(transaction);
     if (signal.aborted) this.#pump.interrupt();
   }
 
   /** The message is whole: the commands for the next one go along, where there is one. */
   #sayNext({ onRoom }: Underway): void {
+    this.#pump.messageWritten(this.#session.timeouts.end);
     if (!this.#session.mayFollow) return;
     this.#ended = this.#clock.now();
     if (!this.#slow) onRoom?.();
@@ -228,6 +230,7 @@ export class MessageCarrier {
     this.#ended = 0;
     this.#current = this.#next;
     this.#next = null;
+    this.#pump.messageWithin(this.#current && this.#session.timeouts.transaction);
     if (this.#nextSaid && this.#current!.signal.aborted) this.#pump.interrupt();
     this.#nextSaid = false;
   }

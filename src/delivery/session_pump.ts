@@ -67,6 +67,8 @@ export class SessionPump implements DeadlineMember {
   /** The reply that is awaited, by its number, and when it must be whole. */
   #awaited = -1;
   #awaitedUntil = Infinity;
+  /** When the message under way must be over. */
+  #messageUntil = Infinity;
   #timedOut = false;
   /** Nothing can be written any more. */
   #broken = false;
@@ -195,6 +197,16 @@ export class SessionPump implements DeadlineMember {
     return null;
   }
 
+  /** A message begins, which must be written within `timeout` milliseconds; `null`: none is under way. */
+  messageWithin(timeout: number | null): void {
+    this.#messageUntil = timeout === null ? Infinity : this.#services.clock.now() + timeout;
+  }
+
+  /** The message is written whole: for what is said to that there is so much time in any case, in milliseconds. */
+  messageWritten(timeout: number): void {
+    this.#messageUntil = Math.max(this.#messageUntil, this.#services.clock.now() + timeout);
+  }
+
   /**
    * Rests. `onGone` is told, once, when the peer speaks or closes meanwhile, or when it is `until`, in epoch
    * milliseconds.
@@ -292,7 +304,7 @@ export class SessionPump implements DeadlineMember {
       this.#awaited = replies;
       this.#awaitedUntil = this.#services.clock.now() + timeout;
     }
-    this.deadline = this.#awaitedUntil;
+    this.deadline = Math.min(this.#awaitedUntil, this.#messageUntil);
   }
 
   /** Begins to read where no read is pending; resolves when something has come. */
@@ -344,7 +356,7 @@ export class SessionPump implements DeadlineMember {
   }
 
   #expectWithin(timeout: number): void {
-    this.deadline = this.#services.clock.now() + timeout;
+    this.deadline = Math.min(this.#services.clock.now() + timeout, this.#messageUntil);
   }
 }
 

@@ -28,7 +28,7 @@ import {
 } from "./client_auth.ts";
 import { ClientCore } from "./client_core.ts";
 import type { ClientEvent, Transaction } from "./client_event.ts";
-import type { ClientSettings } from "./client_settings.ts";
+import type { ClientSettings, ClientTimeouts } from "./client_settings.ts";
 import { ClientTransaction } from "./client_transaction.ts";
 import { cursorOver } from "./cursor.ts";
 import {
@@ -117,6 +117,11 @@ export class ClientSession {
       default:
         return Infinity;
     }
+  }
+
+  /** How long a peer may take for what. */
+  get timeouts(): ClientTimeouts {
+    return this.#core.settings.timeouts;
   }
 
   /** How many replies have come: {@link timeout} is for a whole reply, however slowly its octets come. */

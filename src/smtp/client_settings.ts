@@ -69,6 +69,11 @@ export interface ClientTimeouts {
   readonly block: number;
   /** For the reply to the end of the message: 10 minutes. */
   readonly end: number;
+  /**
+   * For a whole message from MAIL to its last octet, so that a peer whose every answer comes at the last moment does
+   * not hold it for days: 2 hours. The reply to its end has its time whatever was before.
+   */
+  readonly transaction: number;
   /** For the reply to QUIT: 10 seconds, since nothing hangs on it. */
   readonly quit: number;
 }
@@ -105,6 +110,7 @@ const TIMEOUTS: ClientTimeouts = {
   data: 2 * MINUTE,
   block: 3 * MINUTE,
   end: 10 * MINUTE,
+  transaction: 120 * MINUTE,
   quit: 10_000,
 };
 
