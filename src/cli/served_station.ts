@@ -18,6 +18,8 @@ import { type FileDirectory, openFileDirectory } from "../directory/file_directo
 import type { EventSink } from "../events.ts";
 import { type Mta, startMta } from "../mta.ts";
 import type { MtaOptions } from "../mta_options.ts";
+import type { Ledger } from "../policy/ledger/ledger.ts";
+import { KeptLedger } from "../policy/ledger/kept_ledger.ts";
 import type { Files, Runtime, SocketAddress, TlsCertificate } from "../runtime/runtime.ts";
 import { CertificateFiles } from "./certificate_files.ts";
 import { CommandError, EXIT } from "./exit.ts";
@@ -64,7 +66,13 @@ interface Generation {
   readonly options: MtaOptions;
 }
 
-type BuildOptions = ServedStationOptions & Pick<MtaOptions, "onTurn">;
+type BuildOptions = ServedStationOptions & Pick<MtaOptions, "onTurn"> & {
+  /** What policies remember, of all that serve. */
+  readonly ledger: Ledger;
+};
+
+/** Milliseconds that a disk has to take the last of what policies remember. */
+const LEDGER_PATIENCE = 5000;
 
 /** A station that runs. */
 export class ServedStation implements SurroundedStation {
@@ -76,13 +84,15 @@ export class ServedStation implements SurroundedStation {
   #surroundings: Surroundings | null = null;
   #reloadFailed: string | null = null;
   #stopping = false;
+  readonly #ledger: KeptLedger;
   /** The last of what is done one after the other. */
   #lastTask: Promise<unknown> = Promise.resolve();
 
-  private constructor(options: BuildOptions, mta: Mta, generation: Generation) {
+  private constructor(options: BuildOptions, mta: Mta, generation: Generation, ledger: KeptLedger) {
     this.#options = options;
     this.mta = mta;
     this.#generation = generation;
+    this.#ledger = ledger;
   }
 
   /** Starts all of it. @throws {CommandError} for what an operator can mend. */
@@ -102,10 +112,16 @@ export class ServedStation implements SurroundedStation {
       monitor.record(event);
     };
     const onTurn = (domain: string) => station.#turn(domain);
-    const options = { ...given, onEvent, onTurn };
+    // It writes nothing before something is to be remembered: a second server is turned away by the queue first.
+    const ledger = await KeptLedger.open({
+      ...runtime,
+      directory: `${given.config.paths.data}/policies/ledger`,
+      onTrouble: warn,
+    });
+    const options = { ...given, onEvent, onTurn, ledger };
     const generation = await build(options, options.config);
     const mta = await startMta(generation.options);
-    const station = new ServedStation(options, mta, generation);
+    const station = new ServedStation(options, mta, generation, ledger);
     try {
       station.#workers = await station.#startWorkers();
       // Whoever asks for a reload meanwhile waits.
@@ -114,6 +130,7 @@ export class ServedStation implements SurroundedStation {
       );
     } catch (error) {
       await Promise.all([mta.stop({ grace: 0 }), station.#workers?.stop(0)]);
+      await station.#closeLedger();
       throw error;
     }
     return station;
@@ -182,7 +199,14 @@ export class ServedStation implements SurroundedStation {
     await Promise.race([this.#lastTask, this.#options.runtime.clock.sleep(grace)]);
     await this.#surroundings?.stop();
     await Promise.all([this.mta.stop({ grace }), this.#workers?.stop(grace)]);
+    await this.#closeLedger();
     await this.#surroundings?.end();
+  }
+
+  /** Never rejects. */
+  async #closeLedger(): Promise<void> {
+    const { clock } = this.#options.runtime;
+    await Promise.race([this.#ledger.close(), clock.sleep(LEDGER_PATIENCE)]);
   }
 
   #inTurn<T>(task: () => Promise<T>): Promise<T> {
@@ -254,12 +278,12 @@ export class ServedStation implements SurroundedStation {
 
   /** Those that serve beside the first, and what is left over of others; `null` where there are none. */
   async #startWorkers(): Promise<WorkerPool | null> {
-    const { runtime, stationRuntime, workers, starter, output, onEvent } = this.#options;
+    const { runtime, stationRuntime, workers, starter, output, onEvent, ledger } = this.#options;
     const { loaded: { config: { relay }, paths } } = this.#generation;
     const leftovers = relay.enabled ? await findLeftovers(runtime.files, paths.queue, workers) : [];
     if (workers === 1 && leftovers.length === 0) return null;
     return await WorkerPool.start({
-      ...{ threads: workers - 1, leftovers, starter, output, onEvent },
+      ...{ threads: workers - 1, leftovers, starter, output, onEvent, ledger },
       runtime: stationRuntime,
       network: { outward: relay.enabled, nameServers: relay.nameServers },
       plan: this.#planMaker(this.#generation, this.mta.addresses),

@@ -16,6 +16,7 @@ import { openFileDirectory } from "../../directory/file_directory.ts";
 import type { EventSink } from "../../events.ts";
 import { type Mta, type PreparedReload, startMta } from "../../mta.ts";
 import type { MtaOptions } from "../../mta_options.ts";
+import type { Ledger } from "../../policy/ledger/ledger.ts";
 import type { Runtime, TlsCertificate } from "../../runtime/runtime.ts";
 import { describeError, explainFailure } from "../trouble.ts";
 import type { MemberPlan } from "./messages.ts";
@@ -23,6 +24,8 @@ import type { MemberPlan } from "./messages.ts";
 /** What it is made of, beside a plan. */
 export interface MemberServices {
   readonly runtime: Runtime;
+  /** What policies remember: one for all threads. */
+  readonly ledger: Ledger;
   readonly onEvent: EventSink;
   /** A client has asked by ETRN. */
   readonly onTurn: (domain: string) => void;

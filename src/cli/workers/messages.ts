@@ -20,6 +20,7 @@
 import type { CommandAnswer, CommandRequest } from "../../admin/command_port.ts";
 import type { StationOptions } from "../../config/station.ts";
 import type { MetricFamily } from "../../observe/open_metrics.ts";
+import type { LedgerAnswer, LedgerQuestion } from "../../policy/ledger/remote_ledger.ts";
 import type { TlsCertificate } from "../../runtime/runtime.ts";
 
 /** What a station of its own goes by, as data: made anew of each configuration. */
@@ -60,7 +61,9 @@ export interface MemberMetrics {
 export type ToThread =
   | CommandRequest
   /** Lines of its log are written; `gone`: nobody will read any more. */
-  | { readonly type: "written"; readonly gone: boolean };
+  | { readonly type: "written"; readonly gone: boolean }
+  /** What the ledger of the process says. */
+  | { readonly type: "ledger"; readonly id: number; readonly answers: readonly LedgerAnswer[] };
 
 /** From a thread. */
 export type FromThread =
@@ -69,6 +72,8 @@ export type FromThread =
   | { readonly type: "ready" }
   /** Whole lines for the log: the next come when these are written. */
   | { readonly type: "log"; readonly octets: Uint8Array }
+  /** Its policies ask the ledger of the process. */
+  | { readonly type: "ledger"; readonly id: number; readonly questions: readonly LedgerQuestion[] }
   /** A client has asked by ETRN. */
   | { readonly type: "turn"; readonly domain: string }
   /** Something for the operator. */

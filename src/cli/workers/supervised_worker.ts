@@ -11,6 +11,7 @@
 import { CommandClient } from "../../admin/command_port.ts";
 import { ControlError, type ControlLine, type JsonObject } from "../../admin/control_protocol.ts";
 import type { ControlCommand } from "../../admin/control_server.ts";
+import type { LedgerPort } from "../../policy/ledger/remote_ledger.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import type { Output } from "../line_output.ts";
 import { describeError } from "../trouble.ts";
@@ -29,6 +30,8 @@ export interface WorkerOptions {
   readonly isCurrent: () => boolean;
   /** Takes lines of the log in whole pieces. */
   readonly output: Output;
+  /** Answers what its policies ask of the ledger. */
+  readonly askLedger: LedgerPort;
   readonly onTurn: (domain: string) => void;
   readonly onSaid: (text: string, warning: boolean) => void;
   /** It has ended, or could not be started again. */
@@ -148,11 +151,20 @@ export class SupervisedWorker {
     client: CommandClient,
     message: Exclude<FromThread, { type: "ready" }>,
   ): void {
-    const { output, onTurn, onSaid } = this.#options;
+    const { output, askLedger, onTurn, onSaid } = this.#options;
     switch (message.type) {
       case "log": {
         const written = (gone: boolean) => thread.send({ type: "written", gone });
         output.write(message.octets).then(() => written(false), () => written(true));
+        return;
+      }
+      case "ledger": {
+        const { id, questions } = message;
+        // Where that fails, who asks has its own patience.
+        askLedger(questions).then(
+          (answers) => thread.send({ type: "ledger", id, answers }),
+          () => {},
+        );
         return;
       }
       case "turn":

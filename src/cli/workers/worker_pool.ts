@@ -14,6 +14,8 @@ import type { ControlCommand } from "../../admin/control_server.ts";
 import type { WorkerStatus } from "../../admin/station_requests.ts";
 import type { EventSink } from "../../events.ts";
 import type { MtaStatus } from "../../mta_status.ts";
+import type { Ledger } from "../../policy/ledger/ledger.ts";
+import { serveLedger } from "../../policy/ledger/remote_ledger.ts";
 import type { Runtime, TlsCertificate } from "../../runtime/runtime.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import type { Output } from "../line_output.ts";
@@ -47,6 +49,8 @@ export interface PoolOptions {
   /** The machine; of this thread, for what is left over. */
   readonly runtime: Runtime;
   readonly network: Omit<MemberStart, "plan">;
+  /** What policies remember: all threads ask this one. */
+  readonly ledger: Ledger;
   readonly onEvent: EventSink;
   /** Takes lines of the log in whole pieces. */
   readonly output: Output;
@@ -224,12 +228,14 @@ export class WorkerPool {
   }
 
   async #thread(index: number): Promise<void> {
-    const { starter, runtime: { clock }, network, output, onEvent, onTurn, onSaid } = this.#options;
+    const { starter, runtime: { clock }, network, ledger, output, onEvent, onTurn, onSaid } =
+      this.#options;
+    const askLedger = serveLedger(ledger);
     const place = { index, listens: true };
     const name = `worker ${index}`;
     let begun: PlanMaker | null = null;
     const worker = new SupervisedWorker({
-      ...{ name, starter, clock, output, onTurn },
+      ...{ name, starter, clock, output, askLedger, onTurn },
       begin: async () => ({ ...network, plan: await (begun = this.#plan)(place) }),
       isCurrent: () => begun === this.#plan,
       onSaid: (text, warning) => onSaid(`${name}: ${text}`, warning),
@@ -255,10 +261,10 @@ export class WorkerPool {
   }
 
   async #leftover(index: number): Promise<void> {
-    const { runtime, onEvent, onTurn } = this.#options;
+    const { runtime, ledger, onEvent, onTurn } = this.#options;
     const place = { index, listens: false };
     const station = await MemberStation.start(await this.#plan(place), {
-      ...{ runtime, onEvent, onTurn },
+      ...{ runtime, ledger, onEvent, onTurn },
       say: () => {},
     });
     const commands = station.commands();

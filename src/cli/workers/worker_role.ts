@@ -13,11 +13,13 @@ import { CommandServer } from "../../admin/command_port.ts";
 import type { ControlCommand } from "../../admin/control_server.ts";
 import type { EventSink, MtaEvent } from "../../events.ts";
 import { Metrics } from "../../observe/metrics.ts";
+import { type LedgerPort, RemoteLedger } from "../../policy/ledger/remote_ledger.ts";
 import { tameEnvironment } from "../environment.ts";
 import type { Output } from "../line_output.ts";
 import { EventLog, formatterOf } from "../log_output.ts";
 import { serverRuntime } from "../machine.ts";
 import { startTelemetry, type Telemetry } from "../telemetry.ts";
+import { LedgerEnd } from "./ledger_end.ts";
 import { doing, MemberStation } from "./member_station.ts";
 import type { FromThread, MemberMetrics, MemberStart, ToThread } from "./messages.ts";
 import { joinStarter } from "./thread.ts";
@@ -26,11 +28,17 @@ import { joinStarter } from "./thread.ts";
 export function runWorker(): void {
   tameEnvironment();
   const output = new StarterOutput((octets) => send({ type: "log", octets }));
-  const worker = new ThreadedStation({ output, send: (message) => send(message) });
+  const ledger = new LedgerEnd((message) => send(message));
+  const worker = new ThreadedStation({
+    output,
+    askLedger: ledger.ask,
+    send: (message) => send(message),
+  });
   const server = new CommandServer(() => worker.commands, (answer) => send(answer));
   const sendAnything = joinStarter((given) => {
     const message = given as ToThread;
     if (message.type === "written") output.written(message.gone);
+    else if (message.type === "ledger") ledger.answered(message.id, message.answers);
     else server.receive(message);
   });
   const send = (message: FromThread) => sendAnything(message);
@@ -47,6 +55,7 @@ const SAID_ONCE: ReadonlySet<MtaEvent["type"]> = new Set([
 
 interface WorkerEnds {
   readonly output: Output;
+  readonly askLedger: LedgerPort;
   readonly send: (message: FromThread) => void;
 }
 
@@ -65,12 +74,18 @@ class ThreadedStation {
   }
 
   async #start({ plan, outward, nameServers }: MemberStart): Promise<void> {
-    const { output, send } = this.#ends;
+    const { output, askLedger, send } = this.#ends;
     const say = (text: string, warning: boolean) => send({ type: "said", text, warning });
     const log = new EventLog(output, formatterOf(plan.log));
     const telemetry = await startTelemetry(() => {});
+    const runtime = serverRuntime({ outward, nameServers, shared: "joining" });
     const station = await MemberStation.start(plan, {
-      runtime: serverRuntime({ outward, nameServers, shared: "joining" }),
+      runtime,
+      ledger: new RemoteLedger({
+        clock: runtime.clock,
+        ask: askLedger,
+        onTrouble: (text) => say(text, true),
+      }),
       onEvent: this.#watchers(log.record, telemetry),
       onTurn: (domain) => send({ type: "turn", domain }),
       say,

@@ -2,7 +2,8 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { CommandServer } from "../../../src/admin/command_port.ts";
 import { ControlError } from "../../../src/admin/control_protocol.ts";
 import type { ControlCommand } from "../../../src/admin/control_server.ts";
-import type { MemberStart, ToThread } from "../../../src/cli/workers/messages.ts";
+import { LedgerEnd } from "../../../src/cli/workers/ledger_end.ts";
+import type { FromThread, MemberStart, ToThread } from "../../../src/cli/workers/messages.ts";
 import { SupervisedWorker } from "../../../src/cli/workers/supervised_worker.ts";
 import type { Thread, ThreadEars } from "../../../src/cli/workers/thread.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
@@ -48,6 +49,7 @@ class Threads {
       send: (message) => {
         const to = message as ToThread;
         if (to.type === "written") this.told.push(`written ${to.gone}`);
+        else if (to.type === "ledger") this.told.push(`ledger ${to.id} ${to.answers}`);
         else server.receive(to);
       },
       end: () => this.ended.push(index),
@@ -72,6 +74,10 @@ function supervised(threads: Threads) {
         log.push(text);
         return Promise.resolve(octets.length);
       },
+    },
+    askLedger: (questions) => {
+      if (questions.length === 0) return Promise.reject(new Error("no ledger"));
+      return Promise.resolve(questions.map((_, index) => index));
     },
     onTurn: (domain) => log.push(`turn ${domain}`),
     onSaid: (text) => log.push(`said ${text}`),
@@ -185,4 +191,27 @@ Deno.test("lines of the log are written and acknowledged; what else it says is h
   await new Promise((resolve) => setTimeout(resolve));
   assertEquals(log, ["one\n", "turn a.test", "said users reloaded"]);
   assertEquals(threads.told, ["written false", "written true"]);
+});
+
+Deno.test("SupervisedWorker answers what a thread asks of the ledger", async () => {
+  const threads = new Threads();
+  const { worker, clock } = supervised(threads);
+  await worker.start();
+  const question = { ask: "recall", key: "p:a" } as const;
+  threads.ears[0]!.onMessage({ type: "ledger", id: 7, questions: [question, question] });
+  threads.ears[0]!.onMessage({ type: "ledger", id: 8, questions: [] });
+  await clock.settle();
+  assertEquals(threads.told, ["ledger 7 0,1"]);
+  await worker.stop(0);
+});
+
+Deno.test("LedgerEnd gives each who asks the answers to what was asked", async () => {
+  const sent: FromThread[] = [];
+  const end = new LedgerEnd((message) => sent.push(message));
+  const [first, second] = [end.ask([{ ask: "recall", key: "p:a" }]), end.ask([])];
+  end.answered(2, [true]);
+  end.answered(1, [null]);
+  end.answered(1, [false]);
+  assertEquals([await first, await second], [[null], [true]]);
+  assertEquals(sent.map((message) => message.type === "ledger" && message.id), [1, 2]);
 });

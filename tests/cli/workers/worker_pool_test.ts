@@ -10,6 +10,7 @@ import type {
   ToThread,
 } from "../../../src/cli/workers/messages.ts";
 import type { Thread, ThreadEars } from "../../../src/cli/workers/thread.ts";
+import { MemoryLedger } from "../../../src/policy/ledger/memory_ledger.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
 
 /** A plan that is only its name. */
@@ -50,7 +51,7 @@ class FakeThread implements Thread {
 
   send(message: unknown): void {
     const to = message as ToThread;
-    if (to.type !== "written") this.#server.receive(to);
+    if (to.type !== "written" && to.type !== "ledger") this.#server.receive(to);
   }
 
   end(): void {
@@ -87,6 +88,7 @@ async function pool(...refuses: readonly (readonly string[])[]) {
       return thread;
     },
     network: { outward: false, nameServers: [] },
+    ledger: new MemoryLedger(runtime.clock),
     onEvent: () => {},
     output: { write: (octets) => Promise.resolve(octets.length) },
     onTurn: () => {},
@@ -208,6 +210,7 @@ Deno.test("start() of which one fails ends all", async () => {
           const thread = new FakeThread(ears, count++ === 1 ? ["start"] : []);
           return { send: (message) => thread.send(message), end: () => ended.push(name) };
         },
+        ledger: new MemoryLedger({ now: () => 0 }),
         network: { outward: false, nameServers: [] },
         onEvent: () => {},
         output: { write: (octets) => Promise.resolve(octets.length) },
