@@ -63,6 +63,8 @@ export interface DaemonOptions {
   readonly log?: () => Promise<string>;
   /** The file with the number of the process to stop, where that is one the program started. */
   readonly pidFile?: string;
+  /** What asks it to end, where SIGTERM takes long. */
+  readonly signal?: Deno.Signal;
 }
 
 /** Starts a server in the foreground and waits until it listens. */
@@ -86,7 +88,7 @@ export async function startDaemon(tool: string, options: DaemonOptions): Promise
   const done = child.status.then(() => ended = true);
   const stop = async () => {
     try {
-      Deno.kill(await readPid(options.pidFile) ?? child.pid, "SIGTERM");
+      Deno.kill(await readPid(options.pidFile) ?? child.pid, options.signal ?? "SIGTERM");
     } catch { /* it has ended by itself */ }
     await done;
     // What it has started may live on for a while, with the same outputs.
