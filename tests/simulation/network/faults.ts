@@ -66,7 +66,11 @@ export class Faults {
     const who = () => `${formatSocketAddress(client)} → ${formatSocketAddress(server)}`;
     const conditions = {
       ...(delay > 0 && { delay: this.#random.below(delay) }),
-      ...(split && { split: () => 1 + this.#random.below(600) }),
+      // Small pieces, and a small window: writes have to wait for who reads.
+      ...(split && {
+        split: () => 1 + this.#random.below(600),
+        window: 100 + this.#random.below(3000),
+      }),
     };
     if (client.transport === "unix") return {};
     if (this.happens(refuse)) {
