@@ -7,9 +7,21 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { createMta, mapDirectory, type Mta, type TlsCertificate } from "../mod.ts";
 import { keepLocalCertificate } from "../src/cli/local_certificate.ts";
+import { httpHook } from "../src/policy/http_hook/http_hook.ts";
+import { denoRuntime } from "../src/runtime/deno.ts";
 import { Client, Folder, Program, run, type RunOptions } from "./cli/program.ts";
 
 const EXAMPLES = new URL("../examples/", import.meta.url);
+
+const SESSION = {
+  id: "1",
+  role: "mx",
+  client: "192.0.2.7",
+  hello: "a.test",
+  tls: null,
+  identity: null,
+  trusted: false,
+} as const;
 
 /** The permissions in an example's `deno run` line, and where to run it. */
 async function runOptions(name: string, folder: Folder): Promise<RunOptions> {
@@ -38,6 +50,7 @@ Deno.test("every example is tested here", async () => {
   assertEquals(names.toSorted(), [
     "catch_all_for_tests.ts",
     "container", // documents_test.ts
+    "http_hook.ts",
     "inbound_webhook.ts",
     "monitoring", // examples_monitoring_test.ts, interop/prometheus_test.ts
     "policy.ts",
@@ -55,6 +68,32 @@ Deno.test("examples/catch_all_for_tests.ts catches the mail it sends", async () 
     stdout: "app@app.test → user@example.test: Your password\n",
     stderr: "",
   });
+});
+
+Deno.test("examples/http_hook.ts answers what is signed, and nobody else", async () => {
+  await using folder = await Folder.make();
+  const secret = "a secret of the test";
+  const { program, port } = await start("http_hook.ts", folder, ["spam.test", "0"], {
+    HOOK_SECRET: secret,
+  });
+  await using _ = program;
+  const events: string[] = [];
+  const ask = (key: string) => {
+    const url = `http://127.0.0.1:${port}/`;
+    const policy = httpHook({ url, secret: key, stages: ["sender", "message"] }, {
+      ...denoRuntime(),
+      fetch,
+      emit: (fact) => void events.push(fact.type === "policy.failed" ? fact.error : fact.type),
+    });
+    return (domain: string) => policy.sender!(SESSION, { local: "x", domain });
+  };
+  const verdict = await ask(secret)("spam.test");
+  assert(verdict?.action === "reject");
+  assertEquals(verdict.reply.lines, ["no mail from spam.test"]);
+  assertEquals(await ask(secret)("a.test"), { action: "accept" });
+  assertEquals(events, []);
+  assertEquals((await ask("another secret, forged")("a.test"))?.action, "defer");
+  assertEquals(events, ["it answered with status 401"]);
 });
 
 Deno.test("examples/policy.ts refuses mail by the sender's domain and marks the rest", async () => {
