@@ -180,3 +180,31 @@ Deno.test("a station takes so many messages in a session, and any number from cl
     assertEquals((await station.mailbox("alice")).length, last.startsWith("421") ? 2 : 3);
   }
 });
+
+Deno.test("attack: who talks before the greeting is turned away, and policies hear of it", async () => {
+  const heard: string[][] = [];
+  await using station = await MemoryStation.start({
+    listener: { greetingDelay: 5000 },
+    policies: [{ name: "ear", fault: ({ client }, kind) => void heard.push([client, kind]) }],
+  });
+  const bot = await station.connect("198.51.100.66");
+  await bot.send("EHLO bot.example\r\n");
+  await bot.expect(503, "5.5.0");
+  assertEquals(await bot.reply(), null);
+  const honest = await station.greeted();
+  await honest.mail({});
+  assertEquals(heard, [["198.51.100.66", "early-talk"]]);
+});
+
+Deno.test("a station lets who talks early talk, where it is told so", async () => {
+  const heard: string[] = [];
+  await using station = await MemoryStation.start({
+    listener: { refuseEarlyTalk: false },
+    policies: [{ name: "ear", fault: (_, kind) => void heard.push(kind) }],
+  });
+  const peer = await station.connect();
+  await peer.send("EHLO hasty.example\r\n");
+  await peer.expect(220);
+  await peer.expect(250);
+  assertEquals(heard, []);
+});
