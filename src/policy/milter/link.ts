@@ -45,6 +45,9 @@ export interface LinkServices {
   readonly clock: Clock;
 }
 
+/** The filter has ended the connection by itself. */
+export class FilterGone extends Error {}
+
 /** A connection that has been agreed on. */
 export class MilterLink {
   readonly #connection: Connection;
@@ -190,7 +193,7 @@ export class MilterLink {
         return packet;
       }
       const length = await this.#connection.read(this.#buffer);
-      if (length === null) throw new Error("closed the connection");
+      if (length === null) throw new FilterGone("closed the connection");
       decoder.receive(this.#buffer.subarray(0, length));
     }
   }

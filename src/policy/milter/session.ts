@@ -10,13 +10,19 @@
  */
 
 import { type Address, formatAddress } from "../../address.ts";
-import { formatSocketAddress, type Resolver, type SocketAddress } from "../../runtime/runtime.ts";
+import {
+  errorCode,
+  formatSocketAddress,
+  type Resolver,
+  type SocketAddress,
+  type TlsInfo,
+} from "../../runtime/runtime.ts";
 import type { Reply } from "../../smtp/reply.ts";
 import type { MessageView, SessionView, Verdict } from "../policy.ts";
 import { type ClientName, findClientName } from "./client_name.ts";
 import { bodyPackets, formatAddressed, formatConnect, headerPackets } from "./commands.ts";
 import { changesOf } from "./edits.ts";
-import { type LinkServices, MilterLink, type MilterTimeouts } from "./link.ts";
+import { FilterGone, type LinkServices, MilterLink, type MilterTimeouts } from "./link.ts";
 import { formatMacros, type MacroFacts, macrosOf } from "./macros.ts";
 import { type MacroStage, STEPS } from "./negotiation.ts";
 import { type Outcome, outcomeOf, type Step } from "./outcome.ts";
@@ -66,12 +72,16 @@ export class MilterSession {
   #clientName: ClientName | null = null;
   /** The name the filter knows; `null`: none. */
   #hello: string | null = null;
+  /** What TLS the filter knows of. */
+  #tls: TlsInfo | null = null;
   /** A message is open at the filter. */
   #open = false;
   #session: Standing | null = null;
   #message: Standing | null = null;
   /** The filter knows of the client. */
   #connected = false;
+  /** It failed before MAIL, which tries again. */
+  #ill = false;
   #busy = false;
   #over = false;
 
@@ -100,11 +110,13 @@ export class MilterSession {
       await this.#begin(view, sender);
       return this.#standing?.verdict;
     };
-    if (this.#link === null) return await this.#talk(command, begin);
+    const fresh = this.#link === null;
+    this.#ill = false;
     try {
       return await this.#talk(command, begin);
-    } catch {
+    } catch (error) {
       // It may have lost patience with a silent session, or have been restarted.
+      if (fresh || !isGone(error)) throw error;
       this.#message = null;
       return await this.#talk(command, begin);
     }
@@ -127,7 +139,7 @@ export class MilterSession {
     });
   }
 
-  /** RCPT was refused by somebody else; some filters want to know (SMFIP_RCPT_REJ). What they answer does not count. */
+  /** RCPT was refused by somebody else; some filters want to know (SMFIP_RCPT_REJ). It stays refused. */
   async refusedRecipient(view: SessionView, recipient: Address, refusal: Reply): Promise<void> {
     if (this.#standing !== null || !this.#open || this.#link === null) return;
     if (!this.#link.wants(STEPS.refusedRecipients)) return;
@@ -165,10 +177,12 @@ export class MilterSession {
 
   /** Does its part; where it fails nothing is known, and nothing said. */
   async #quietly(reach: () => Promise<void>): Promise<Verdict | undefined> {
+    if (this.#ill) return undefined;
     try {
       await this.#talk(this.#setting.timeouts.command, reach);
     } catch {
-      this.#message = null; // MAIL tries again
+      this.#message = null;
+      this.#ill = true;
     }
     return this.#session?.verdict;
   }
@@ -183,7 +197,6 @@ export class MilterSession {
     } catch (error) {
       this.#drop();
       this.#message = { verdict: this.#setting.onTrouble };
-      if (this.#over) return undefined as T; // nobody waits for it any more
       const where = formatSocketAddress(this.#setting.address);
       const { message } = error instanceof Error ? error : new Error(String(error));
       throw new Error(`${where}: ${message}`, { cause: error });
@@ -231,8 +244,10 @@ export class MilterSession {
       const packet = formatConnect(await this.#nameOf(view), view);
       if ((await this.#step("connect", packet, view)).ends !== "nothing") return;
     }
-    if (view.hello === null || view.hello === this.#hello) return;
+    // After STARTTLS the same name is said again, and macros tell of TLS.
+    if (view.hello === null || (view.hello === this.#hello && view.tls === this.#tls)) return;
     this.#hello = view.hello;
+    this.#tls = view.tls;
     this.#abort();
     await this.#step("hello", formatPacket(COMMANDS.hello, view.hello), view);
   }
@@ -377,6 +392,12 @@ export class MilterSession {
     const macros = macrosOf(stage, { hostname, session, clientName, ...facts }, wanted);
     link.send(formatMacros(command, macros));
   }
+}
+
+/** Whether the filter closed the connection. */
+function isGone(error: unknown): boolean {
+  const { cause } = error as { cause?: unknown };
+  return cause instanceof FilterGone || ["ECONNRESET", "EPIPE"].includes(errorCode(cause) ?? "");
 }
 
 function isEdit(reply: MilterReply): reply is MilterEdit {

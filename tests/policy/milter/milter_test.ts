@@ -79,6 +79,16 @@ Deno.test("milter() tells the name of a client where DNS is sure of it, and who 
   });
 });
 
+Deno.test("milter() says HELO again to the filter when the client is secured", async () => {
+  await using world = await filtered({});
+  const peer = await world.station.greeted();
+  assertEquals(world.filter.macros.H, {});
+  await peer.startTls();
+  await peer.say("EHLO client.example", 250);
+  assertEquals(world.filter.kinds, "CHH");
+  assertEquals(world.filter.macros.H!["{tls_version}"], "TLSv1.3");
+});
+
 Deno.test("milter() leaves out what the filter does not want to hear", async () => {
   const off = STEPS.noConnect | STEPS.noHello | STEPS.noMail | STEPS.noRecipient | STEPS.noData |
     STEPS.noHeaders | STEPS.noEndOfHeaders | STEPS.noBody;

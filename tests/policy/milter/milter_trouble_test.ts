@@ -61,6 +61,16 @@ Deno.test("milter() asks again at the next MAIL, with all the filter has missed"
   filter.stop();
 });
 
+Deno.test("milter() does not wait for a hung filter at each step", async () => {
+  await using world = await filtered({ answer: () => "hang" });
+  const { clock } = world.station.runtime;
+  const begun = clock.now();
+  const peer = await world.station.greeted();
+  assertEquals(clock.now() - begun, 30_000);
+  await peer.say("MAIL FROM:<a@client.example>", 451);
+  assertEquals(clock.now() - begun, 60_000);
+});
+
 Deno.test("milter() begins anew, without a word, where the filter left between two messages", async () => {
   const runtime = memoryRuntime({ address: "192.0.2.25" });
   const policy = milter({ address: ADDRESS, hostname: "mx.example.test" }, runtime);
@@ -205,6 +215,8 @@ Deno.test("milter() leaves no connection behind when a client goes in the middle
   peer.close();
   await station.runtime.clock.advance(600_000);
   assertEquals(filter.connections, 1);
+  // What the filter has not seen the end of is not taken.
+  assertEquals(await station.mailbox("alice"), []);
   const other = await station.greeted();
   await other.say("QUIT", 221);
   await station.runtime.clock.settle();
