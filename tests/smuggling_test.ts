@@ -102,6 +102,39 @@ Deno.test("smuggling: BDAT with BINARYMIME keeps every octet, and is one message
   }
 });
 
+Deno.test("smuggling: what follows a BDAT is no command, whether it may come, can be read, or not", () => {
+  const chunk = `${SMUGGLED}\r\n.\r\n`;
+  const size = chunk.length;
+  const readable = [`BDAT ${size} LAST`, `BDAT ${size}`, `bdat 000${size}  last `];
+  const unreadable = [
+    ...[`BDAT +${size} LAST`, `BDAT -1 LAST`, `BDAT 0x40 LAST`, `BDAT ${size}.0 LAST`, "BDAT LAST"],
+    ...[`BDAT ${size}LAST`, `BDAT ${size} LAST x`, `BDAT ${size} \x00LAST`, "BDAT", "BDAT "],
+    ...["BDAT 99999999999999999999 LAST", "BDAT 9007199254740993 LAST", `BDAT  ${size}`],
+    ...[
+      `BDAT\t${size} LAST`,
+      `BDAT\x00 ${size} LAST`,
+      `BDAT=${size}`,
+      ` BDAT ${size}`,
+      `\0BDAT ${size}`,
+    ],
+    ...[`BDAT \xff${size}`, `BDAT\xff ${size}`],
+  ];
+  for (const hello of ["EHLO c.example", "HELO c.example", "NOOP"]) {
+    for (const chunking of [true, false]) {
+      const settings = { newlines: "strict", extensions: { chunking } } as const;
+      for (const head of [...readable, ...unreadable]) {
+        const wire = octets(`${hello}\r\n${head}\r\n${chunk}NOOP\r\n`);
+        const { senders, messages, lastCodes } = play(wire, settings);
+        const what = `${hello}, ${head}`;
+        assertEquals([senders, messages], [[], []], what);
+        // Who cannot know how long the chunk is hangs up.
+        const after = unreadable.includes(head) ? 501 : 250;
+        assertEquals(lastCodes.at(-1), after, what);
+      }
+    }
+  }
+});
+
 Deno.test("smuggling: the end of a message is found wherever a segment ends within it", () => {
   for (const newlines of ["strict", "normalize"] as const) {
     for (const stuffing of ["", ".", "..", "a\r\n.", "\r\n"]) {

@@ -10,7 +10,7 @@
  */
 
 import { type Address, parseDomain } from "../address.ts";
-import { decodeStrict, encode, isPrintable } from "../bytes.ts";
+import { decode, decodeStrict, encode, isPrintable } from "../bytes.ts";
 import { parsePathAt, type PathKind } from "./path.ts";
 import { type Reply, reply } from "./reply.ts";
 
@@ -297,6 +297,9 @@ function isUpperDigitOrHyphen(unit: number): boolean {
   return unit >= 0x41 && unit <= 0x5a || unit >= 0x30 && unit <= 0x39 || unit === HYPHEN;
 }
 
+// deno-lint-ignore no-control-regex
+const ALMOST_BDAT = /^[\x00-\x20]*BDAT(?![A-Za-z0-9-])/i;
+
 function readBdat(line: string, from: number): Command {
   const match = /^(\d{1,20})( +LAST)?$/i.exec(line.slice(from));
   const size = Number(match?.[1]);
@@ -350,6 +353,9 @@ function trimEnd(text: string): string {
 }
 
 function unrecognized(name: string, line: Uint8Array): Command {
+  // With a tab, say, or a NUL behind or a blank before it: the octets of a chunk follow all the same, and whoever
+  // came before us may have read it so.
+  if (name === "" && ALMOST_BDAT.test(decode(line.subarray(0, 64)))) return readBdat("", 0);
   if (name !== "") {
     return { verb: "unknown", name, reply: reply(500, "5.5.1", "command not recognized") };
   }
