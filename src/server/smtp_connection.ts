@@ -1,7 +1,7 @@
 /**
- * One connection: carries octets between a socket and a {@link ServerSession}, and questions between
- * the session and intake. The loop below is the whole of it; what is left to others: syntax and order
- * (`smtp/`), decisions (`intake/`), how many connections there may be (`listener.ts`).
+ * One connection: carries octets between a socket and a {@link ServerSession}. The loop below is the whole of it;
+ * what is left to others: syntax and order (`smtp/`), what is asked and answered (`dialogue.ts`), how long a client
+ * may take (`session_time.ts`), how many connections there may be (`listener.ts`).
  *
  * What fails: a peer that vanishes ends the session, and what it had not finished is dropped; a
  * time-out is answered 421 4.4.2; nothing is thrown to the caller.
@@ -16,11 +16,11 @@ import type { Deadlines } from "../runtime/deadlines.ts";
 import type { Conversation, Tracer } from "../observe/trace.ts";
 import { type Clock, type Connection, errorCode, type TlsServer } from "../runtime/runtime.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
-import type { ServerAnswer, ServerEvent } from "../smtp/server_event.ts";
 import { ServerSession } from "../smtp/server_session.ts";
 import type { SessionSettings } from "../smtp/session_settings.ts";
-import { type Soon, whenKnown } from "../soon.ts";
+import type { Soon } from "../soon.ts";
 import { AnswerWait, NoAnswer } from "./answer_wait.ts";
+import { Dialogue, type DialogueHost } from "./dialogue.ts";
 import { ConnectionBuffers, type ReadBuffers } from "./read_buffers.ts";
 import type { Role } from "./roles.ts";
 import { SessionTime } from "./session_time.ts";
@@ -64,7 +64,7 @@ const ANSWER_LIMIT = 10 * 60_000;
 const LAST_OCTETS = 1024 * 1024;
 
 /** One connection, from accept to close. */
-export class SmtpConnection {
+export class SmtpConnection implements DialogueHost {
   /** When {@link expire} is due: epoch milliseconds. */
   deadline = Infinity;
 
@@ -76,6 +76,7 @@ export class SmtpConnection {
   readonly #opened: number;
   readonly #buffers: ConnectionBuffers;
   readonly #answers: AnswerWait;
+  readonly #dialogue: Dialogue;
   #connection: Connection;
   #reading: Promise<number | null> | null = null;
   /** Octets that came before the greeting. */
@@ -117,6 +118,8 @@ export class SmtpConnection {
       nonce: services.nonce,
       ...(this.#trace && { tap: this.#trace }),
     });
+    const { clock } = services;
+    this.#dialogue = new Dialogue(this.#session, this.#intake, this.#time, clock, this);
   }
 
   /** Serves until the session ends, then says so. Never rejects. */
@@ -215,7 +218,7 @@ export class SmtpConnection {
       if (this.#session.pendingOutput >= FLUSH_AT) return this.#flush();
       const event = this.#session.next();
       if (event === null) return null;
-      const handled = this.#handle(event);
+      const handled = this.#dialogue.handle(event);
       if (handled instanceof Promise) return handled;
     }
   }
@@ -300,64 +303,13 @@ export class SmtpConnection {
     emit({ type: "tls.started", session, protocol: info.protocol, cipher: info.cipher });
   }
 
-  /** What an event means: a question for intake, or a fact to note. */
-  #handle(event: ServerEvent): Soon<void> {
-    switch (event.type) {
-      case "connect":
-        return this.#connect();
-      case "hello":
-        return this.#answer(this.#intake.greet(event.verb, event.name), HELLO_OK);
-      case "auth":
-      case "scram":
-      case "authenticated":
-        return whenKnown(
-          this.#soon(this.#intake.login(event)),
-          (given) => this.#session.answer(given),
-        );
-      case "auth-failed":
-        return this.#intake.loginFailed(event.mechanism, event.name, event.reason);
-      case "sender":
-        return this.#answer(this.#intake.sender(event.sender, event.parameters));
-      case "recipient":
-        return this.#answer(this.#intake.recipient(event.recipient, event.parameters));
-      case "body":
-        return whenKnown(this.#intake.begin(), (started) => this.#begun(started));
-      case "chunk":
-        return this.#chunk(event.bytes);
-      case "end":
-        this.#time.messageEnds(this.#services.clock.now());
-        return whenKnown(
-          this.#soon(this.#intake.end()),
-          (replies) => this.#session.answer(replyOrReplies(replies, this.#intake)),
-        );
-      case "abort":
-        return this.#intake.abort(event.refusal);
-      case "verify":
-        return this.#answer(this.#intake.verify(event.argument));
-      case "expand":
-        return this.#answer(this.#intake.expand(event.argument));
-      case "etrn":
-        return this.#answer(this.#intake.etrn(event.domain));
-      case "fault":
-        return this.#intake.fault(event.kind, event.detail);
-      case "quit":
-        if (this.#reason === PEER_CLOSED) this.#reason = event.clean ? QUIT : "cut off";
-        return;
-      case "starttls":
-        return;
-    }
-  }
-
-  async #connect(): Promise<void> {
-    const { hostname, banner } = this.#settings.session;
-    const refusal = await this.#soon(this.#intake.connect());
-    // Whoever is sent away at once need not be watched.
-    if (refusal?.code !== 421) await this.#takeEarlyTalk();
-    this.#session.answer({ reply: refusal ?? reply(220, undefined, `${hostname} ${banner}`) });
+  /** The session is over, as it says itself. */
+  quit(clean: boolean): void {
+    if (this.#reason === PEER_CLOSED) this.#reason = clean ? QUIT : "cut off";
   }
 
   /** What came while the greeting was decided goes to the session first: it must see who talks early. */
-  async #takeEarlyTalk(): Promise<void> {
+  async takeEarlyTalk(): Promise<void> {
     const { refuseEarlyTalk, greetingDelay } = this.#settings.session;
     if (!refuseEarlyTalk) return;
     // A stranger's first words may be there already, and show when the loop has gone round: worth a timer, also of 0.
@@ -370,27 +322,8 @@ export class SmtpConnection {
     this.#reading = null;
   }
 
-  #begun(started: Reply): void {
-    if (started.code === 354) this.#time.messageBegins(this.#services.clock.now());
-    this.#session.answer({ reply: started });
-  }
-
-  #chunk(bytes: Uint8Array): Soon<void> {
-    return whenKnown(this.#soon(this.#intake.chunk(bytes)), (refusal) => {
-      if (refusal === null) return;
-      return whenKnown(this.#intake.abort(refusal), () => this.#session.refuse(refusal));
-    });
-  }
-
-  #answer(given: Soon<Reply | null>, otherwise?: Reply): Soon<void> {
-    return whenKnown(
-      this.#soon(given),
-      (known) => this.#session.answer({ reply: known ?? otherwise! }),
-    );
-  }
-
   /** An answer of ours; while it is awaited the client's time does not run. */
-  #soon<T>(answer: Soon<T>): Soon<T> {
+  soon<T>(answer: Soon<T>): Soon<T> {
     if (!(answer instanceof Promise)) return answer;
     this.deadline = this.#services.clock.now() + ANSWER_LIMIT;
     return this.#answers.wait(answer, this.#session.pendingOutput > 0);
@@ -446,11 +379,6 @@ export class SmtpConnection {
   }
 }
 
-function replyOrReplies(replies: Reply[], intake: IntakeSession): ServerAnswer {
-  return intake.origin.lmtp ? { replies } : { reply: replies[0]! };
-}
-
-const HELLO_OK = reply(250, undefined, "OK");
 const SHUTTING_DOWN = reply(421, "4.3.2", "station is stopping: try again later");
 const NO_ANSWER = reply(421, "4.3.0", "no answer to be had here now: try again later");
 const TIMED_OUT = reply(421, "4.4.2", "timeout: closing");
