@@ -1,7 +1,7 @@
 /**
  * Injection: nothing that a stranger chose may begin a line, a field or a command of its own. One test for each
- * place where somebody's text is written into a mail or said to another station; the values are worse than any parser here
- * lets through, so that each writer is safe by itself.
+ * place where somebody's text is written into a mail or said to another station; the values are worse than any
+ * parser here lets through, so that each writer is safe by itself.
  *
  * What goes to the machine and its operator is in `injection_machine_test.ts`, the same from end to end in
  * `injection_station_test.ts`.
