@@ -9,6 +9,10 @@ import type { FuzzTarget } from "./engine/target.ts";
 
 const MODULES: readonly (readonly [module: string, names: readonly string[]])[] = [
   ["decoders", ["line", "data", "data-encoder", "bdat", "reply"]],
+  ["grammar", ["address", "command", "xtext", "date", "mailboxes", "encoded-word"]],
+  ["sessions", ["server", "client", "pair"]],
+  ["storage", ["entry", "drop", "spool"]],
+  ["content", ["head", "mime", "notice", "dns"]],
 ];
 
 /** The names of all targets. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { concat } from "../../../src/bytes.ts";
 import type { FuzzTarget } from "./target.ts";
 
 /** What went wrong with an input. */
@@ -70,10 +71,8 @@ export async function shrink(
   };
   for (let size = best.length; size >= 1 && tries > 0; size >>= 1) {
     for (let at = 0; at < best.length;) {
-      const without = new Uint8Array(Math.max(0, best.length - size));
-      without.set(best.subarray(0, at));
-      without.set(best.subarray(at + size), at);
-      if (!(await better(without.subarray(0, Math.max(at, best.length - size))))) at += size;
+      const without = concat([best.subarray(0, at), best.subarray(at + size)]);
+      if (!(await better(without))) at += size;
     }
   }
   for (let at = 0; at < best.length && tries > 0; at++) {
