@@ -351,6 +351,23 @@ export type MtaFact =
     readonly where: string;
     readonly error: string;
   }
+  /**
+   * An account has sent all that it may for now. Told once an hour for each account: either its password is stolen,
+   * and needs another, or it needs a higher limit.
+   */
+  | {
+    readonly type: "account.limited";
+    readonly session: string;
+    readonly client: string;
+    /** The account. */
+    readonly identity: string;
+    /** What of, `mails`, `recipients, hourly`, `recipients, daily` or `new recipients`. */
+    readonly limit: string;
+    /** So many, … */
+    readonly count: number;
+    /** … in so many milliseconds. */
+    readonly per: number;
+  }
   /** A policy threw, or was too slow; its stated answer was given. */
   | {
     readonly type: "policy.failed";

@@ -282,6 +282,12 @@ function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): str
       );
     case "drop.trouble":
       return warning(paint, event.where, withoutClass(event.error));
+    case "account.limited": {
+      const { identity, limit, count, per, client } = event;
+      const reached = `has reached its limit of ${limit} (${count} in ${hoursOf(per)})`;
+      const advice = "if that is not its owner, change its password; else give it a higher limit";
+      return warning(paint, identity, `${reached}, last from ${client}: ${advice}`);
+    }
     case "policy.failed":
       return warning(paint, `policy ${event.policy}`, `${event.stage}: ${event.error}`);
     case "internal.error":
@@ -352,4 +358,10 @@ function locate(destination: string, maildirRoot: string | undefined): string {
 
 function joinColumns(first: string, rest: readonly string[]): string {
   return [first, ...rest.filter((column) => column !== "")].join("  ");
+}
+
+/** `24 h`, or `30 min`. */
+function hoursOf(milliseconds: number): string {
+  const minutes = Math.round(milliseconds / 60_000);
+  return minutes % 60 === 0 ? `${minutes / 60} h` : `${minutes} min`;
 }

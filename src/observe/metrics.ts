@@ -133,7 +133,14 @@ export class Metrics {
   families(): MetricFamily[] {
     return [
       ...[this.#sessions, this.#open, this.#turnedAway, this.#closed, this.#sessionTime],
-      ...[this.#faults, this.#banned, this.#handshakes, this.#tlsFailures, this.#logins, this.#commands],
+      ...[
+        this.#faults,
+        this.#banned,
+        this.#handshakes,
+        this.#tlsFailures,
+        this.#logins,
+        this.#commands,
+      ],
       ...[this.#messages, this.#size, this.#acceptance],
       ...[this.#recipients, this.#ways, this.#delay, this.#attempt, this.#done],
       ...[this.#notices, this.#changes, this.#drop, this.#troubles],
@@ -213,6 +220,7 @@ export class Metrics {
       case "queue.trouble":
       case "queue.damaged":
       case "drop.trouble":
+      case "account.limited":
       case "policy.failed":
       case "internal.error":
         return this.#troubles.add(1, event.type.replace(".", " "));
@@ -267,7 +275,14 @@ const MECHANISMS: readonly string[] = ["PLAIN", "LOGIN", "SCRAM-SHA-256"];
 const WAYS: readonly string[] = ["maildir", "local", "smtp", "lmtp", "pipe"];
 const TROUBLES = [
   ...["listener trouble", "queue trouble", "queue damaged", "drop trouble"],
-  ...["relay tls", "relay unanswered", "relay injection", "policy failed", "internal error"],
+  ...[
+    "relay tls",
+    "relay unanswered",
+    "relay injection",
+    "policy failed",
+    "account limited",
+    "internal error",
+  ],
 ];
 
 /** Seconds of what should take none, and of what may wait for days. */

@@ -206,7 +206,7 @@ Deno.test("attack: a flood of keys is bounded on disk as in memory", async () =>
 });
 
 Deno.test("property: a note is read back from its line", () => {
-  const text = fc.string({ unit: "binary", maxLength: 100 }).filter((one) => one.isWellFormed());
+  const text = fc.string({ unit: "binary", maxLength: 20 });
   fc.assert(fc.property(text, text, fc.integer({ min: 0, max: 9e12 }), (key, value, until) => {
     const line = formatLedgerLine(key, { key, value, until });
     assertEquals(line.indexOf("\n"), line.length - 1);
