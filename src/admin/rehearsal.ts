@@ -55,12 +55,16 @@ export async function rehearse(
   visit: Visit,
 ): Promise<Conversation> {
   const stage = new Stage(services, settings, visit);
-  await stage.open();
-  for (const command of commandsOf(settings, visit)) {
-    if (!stage.goesOn) break;
-    await stage.say(command);
+  try {
+    await stage.open();
+    for (const command of commandsOf(settings, visit)) {
+      if (!stage.goesOn) break;
+      await stage.say(command);
+    }
+    return stage.said;
+  } finally {
+    stage.close();
   }
-  return stage.said;
 }
 
 /** What a client would say. */
@@ -115,6 +119,11 @@ class Stage {
   get goesOn(): boolean {
     const last = this.said.at(-1);
     return last !== undefined && last.code < 400 && this.#session.waiting === "bytes";
+  }
+
+  /** Tells the policies that it is over: they may hold something for the session. */
+  close(): void {
+    this.#intake.close();
   }
 
   async open(): Promise<void> {

@@ -57,6 +57,16 @@ export type MilterVerdict =
 /** Anything a filter may say; `progress`: it is at work, and is not to be given up. */
 export type MilterReply = MilterVerdict | MilterEdit | { readonly reply: "progress" };
 
+const EDITS: ReadonlySet<string> = new Set<MilterEdit["reply"]>([
+  ...["add-header", "insert-header", "change-header", "replace-body", "quarantine"] as const,
+  ...["add-recipient", "delete-recipient", "change-sender"] as const,
+]);
+
+/** Whether a reply is a change. */
+export function isEdit(reply: MilterReply): reply is MilterEdit {
+  return EDITS.has(reply.reply);
+}
+
 /** Replies that have nothing but their kind (SMFIR_). */
 const PLAIN = new Map<string, MilterReply>([
   ["c", { reply: "continue" }],

@@ -20,14 +20,14 @@ import {
 import type { Reply } from "../../smtp/reply.ts";
 import type { MessageView, SessionView, Verdict } from "../policy.ts";
 import { type ClientName, findClientName } from "./client_name.ts";
-import { bodyPackets, formatAddressed, formatConnect, headerPackets } from "./commands.ts";
+import { formatAddressed, formatConnect } from "./commands.ts";
+import { MilterDialogue, type OptionalStep } from "./dialogue.ts";
 import { changesOf } from "./edits.ts";
 import { FilterGone, type LinkServices, MilterLink, type MilterTimeouts } from "./link.ts";
-import { formatMacros, type MacroFacts, macrosOf } from "./macros.ts";
-import { type MacroStage, STEPS } from "./negotiation.ts";
-import { type Outcome, outcomeOf, type Step } from "./outcome.ts";
+import { addressOf, type MacroFacts } from "./macros.ts";
+import { STEPS } from "./negotiation.ts";
+import type { Outcome } from "./outcome.ts";
 import { COMMANDS, formatPacket } from "./packet.ts";
-import type { MilterEdit, MilterReply } from "./reply.ts";
 
 /** What a session with a filter is made of. */
 export interface MilterSetting {
@@ -40,35 +40,13 @@ export interface MilterSetting {
   readonly onTrouble: Verdict;
 }
 
-/** How each step is switched off, or goes without an answer; by STEPS. */
-const FLAGS: Readonly<Record<Exclude<Step, "endOfMessage">, readonly [off: number, mute: number]>> =
-  {
-    connect: [STEPS.noConnect, STEPS.silentConnect],
-    hello: [STEPS.noHello, STEPS.silentHello],
-    mail: [STEPS.noMail, STEPS.silentMail],
-    recipient: [STEPS.noRecipient, STEPS.silentRecipient],
-    data: [STEPS.noData, STEPS.silentData],
-    header: [STEPS.noHeaders, STEPS.silentHeader],
-    endOfHeaders: [STEPS.noEndOfHeaders, STEPS.silentEndOfHeaders],
-    body: [STEPS.noBody, STEPS.silentBody],
-  };
-
-/** The version that knows DATA. */
-const DATA_VERSION = 4;
-/** Changes to one message. */
-const MAX_EDITS = 2000;
-/** Octets that a new body may have more than twice the old one. */
-const BODY_SLACK = 1024 * 1024;
-
-const ON: Outcome = { ends: "nothing" };
-
 /** What holds for the rest of a session or message. */
 type Standing = { readonly verdict: Verdict | undefined };
 
 /** One SMTP session, as one filter hears of it. */
 export class MilterSession {
   readonly #setting: MilterSetting;
-  #link: MilterLink | null = null;
+  #dialogue: MilterDialogue | null = null;
   #clientName: ClientName | null = null;
   /** The name the filter knows; `null`: none. */
   #hello: string | null = null;
@@ -91,34 +69,33 @@ export class MilterSession {
 
   /** A client connected. */
   connect(view: SessionView): Promise<Verdict | undefined> {
-    return this.#quietly(() => this.#reach(view));
+    return this.#quietly(view);
   }
 
   /** It said its name. */
   hello(view: SessionView): Promise<Verdict | undefined> | Verdict | undefined {
     if (this.#session !== null) return this.#session.verdict;
-    return this.#quietly(() => this.#reach(view));
+    return this.#quietly(view);
   }
 
   /** MAIL. */
   async sender(view: SessionView, sender: Address | null): Promise<Verdict | undefined> {
     if (this.#session !== null) return this.#session.verdict;
     this.#message = null;
-    const { command } = this.#setting.timeouts;
     const begin = async () => {
       this.#abort();
       await this.#begin(view, sender);
       return this.#standing?.verdict;
     };
-    const fresh = this.#link === null;
+    const fresh = this.#dialogue === null;
     this.#ill = false;
     try {
-      return await this.#talk(command, begin);
+      return await this.#talk(view, begin);
     } catch (error) {
       // It may have lost patience with a silent session, or have been restarted.
       if (fresh || !isGone(error)) throw error;
       this.#message = null;
-      return await this.#talk(command, begin);
+      return await this.#talk(view, begin);
     }
   }
 
@@ -129,7 +106,7 @@ export class MilterSession {
     sender: Address | null,
   ): Promise<Verdict | undefined> {
     if (this.#standing !== null) return this.#forRecipient();
-    return await this.#talk(this.#setting.timeouts.command, async () => {
+    return await this.#talk(view, async () => {
       // Not open where a policy before wants the whole message dropped.
       if (!this.#open) await this.#begin(view, sender);
       if (this.#standing !== null) return this.#forRecipient();
@@ -141,12 +118,9 @@ export class MilterSession {
 
   /** RCPT was refused by somebody else; some filters want to know (SMFIP_RCPT_REJ). It stays refused. */
   async refusedRecipient(view: SessionView, recipient: Address, refusal: Reply): Promise<void> {
-    if (this.#standing !== null || !this.#open || this.#link === null) return;
-    if (!this.#link.wants(STEPS.refusedRecipients)) return;
-    await this.#talk(
-      this.#setting.timeouts.command,
-      () => this.#recipient(view, recipient, refusal),
-    );
+    if (this.#standing !== null || !this.#open) return;
+    if (!this.#dialogue?.link.wants(STEPS.refusedRecipients)) return;
+    await this.#talk(view, () => this.#recipient(view, recipient, refusal));
   }
 
   /** The message is whole. */
@@ -154,15 +128,15 @@ export class MilterSession {
     if (!this.#open && this.#standing === null) await this.#envelope(message);
     const standing = this.#standing as Standing | null;
     if (standing !== null) return standing.verdict;
-    return await this.#talk(this.#setting.timeouts.content, () => this.#content(message));
+    const { session } = message;
+    return await this.#talk(session, (dialogue) => this.#content(dialogue, message), "content");
   }
 
   /** The session is over. */
   close(): void {
     this.#over = true;
-    if (this.#busy) this.#link?.close();
-    else this.#link?.quit();
-    this.#link = null;
+    if (this.#busy) this.#dialogue?.link.close();
+    else this.#leave();
   }
 
   get #standing(): Standing | null {
@@ -176,10 +150,10 @@ export class MilterSession {
   }
 
   /** Does its part; where it fails nothing is known, and nothing said. */
-  async #quietly(reach: () => Promise<void>): Promise<Verdict | undefined> {
+  async #quietly(view: SessionView): Promise<Verdict | undefined> {
     if (this.#ill) return undefined;
     try {
-      await this.#talk(this.#setting.timeouts.command, reach);
+      await this.#talk(view, () => this.#reach(view));
     } catch {
       this.#message = null;
       this.#ill = true;
@@ -188,14 +162,19 @@ export class MilterSession {
   }
 
   /** One talk with the filter; where it fails, that is all of this link and of this message. */
-  async #talk<T>(patience: number, talk: () => Promise<T>): Promise<T> {
+  async #talk<T>(
+    view: SessionView,
+    talk: (dialogue: MilterDialogue) => Promise<T>,
+    patience: "command" | "content" = "command",
+  ): Promise<T> {
     if (this.#busy) throw new Error("the filter has not answered the command before");
     this.#busy = true;
     try {
-      this.#link ??= await this.#connect();
-      return await this.#link.within(patience, talk);
+      const dialogue = this.#dialogue ??= await this.#connect(view);
+      const { timeouts } = this.#setting;
+      return await dialogue.link.within(timeouts[patience], () => talk(dialogue));
     } catch (error) {
-      this.#drop();
+      this.#forget();
       this.#message = { verdict: this.#setting.onTrouble };
       const where = formatSocketAddress(this.#setting.address);
       const { message } = error instanceof Error ? error : new Error(String(error));
@@ -206,26 +185,24 @@ export class MilterSession {
     }
   }
 
-  async #connect(): Promise<MilterLink> {
-    const { address, services, timeouts } = this.#setting;
+  async #connect(view: SessionView): Promise<MilterDialogue> {
+    const { address, hostname, services, timeouts } = this.#setting;
+    const clientName = this.#clientName ??= await nameOf(view, services);
     const link = await MilterLink.open(address, services, timeouts.connect);
-    if (!this.#over) return link;
+    if (!this.#over) return new MilterDialogue(link, hostname, clientName);
     link.close();
     throw new Error("the session is over");
   }
 
-  #drop(): void {
-    this.#link?.close();
-    this.#forget();
-  }
-
   #leave(): void {
-    this.#link?.quit();
+    this.#dialogue?.link.quit();
     this.#forget();
   }
 
+  /** The link is closed, and whatever the filter knew is gone. */
   #forget(): void {
-    this.#link = null;
+    this.#dialogue?.link.close();
+    this.#dialogue = null;
     this.#hello = null;
     this.#open = false;
     this.#connected = false;
@@ -233,7 +210,7 @@ export class MilterSession {
 
   /** What was begun at the filter is not gone on with. */
   #abort(): void {
-    if (this.#open) this.#link?.send(formatPacket(COMMANDS.abort));
+    if (this.#open) this.#dialogue?.link.send(formatPacket(COMMANDS.abort));
     this.#open = false;
   }
 
@@ -241,7 +218,7 @@ export class MilterSession {
   async #reach(view: SessionView): Promise<void> {
     if (!this.#connected) {
       this.#connected = true;
-      const packet = formatConnect(await this.#nameOf(view), view);
+      const packet = formatConnect(this.#clientName!.name, view);
       if ((await this.#step("connect", packet, view)).ends !== "nothing") return;
     }
     // After STARTTLS the same name is said again, and macros tell of TLS.
@@ -250,15 +227,6 @@ export class MilterSession {
     this.#tls = view.tls;
     this.#abort();
     await this.#step("hello", formatPacket(COMMANDS.hello, view.hello), view);
-  }
-
-  async #nameOf(view: SessionView): Promise<string> {
-    const { resolver, clock } = this.#setting.services;
-    if (view.client === "unix") {
-      this.#clientName = { name: "localhost", ptr: "localhost", resolve: "OK" };
-    }
-    this.#clientName ??= await findClientName(view.client, resolver, clock);
-    return this.#clientName.name;
   }
 
   /** A message begins; `#standing` says whether it goes on. */
@@ -272,7 +240,7 @@ export class MilterSession {
 
   /** All of an envelope of which the filter has not heard. */
   async #envelope({ session, envelope }: MessageView): Promise<void> {
-    await this.#talk(this.#setting.timeouts.command, async () => {
+    await this.#talk(session, async () => {
       await this.#begin(session, envelope.sender);
       for (const { address } of envelope.recipients) {
         if (this.#standing === null) await this.#recipient(session, address);
@@ -286,112 +254,43 @@ export class MilterSession {
   }
 
   /** All of the content, and the last word. */
-  async #content(message: MessageView): Promise<Verdict | undefined> {
-    const { session, id } = message;
-    const link = this.#link!;
-    const step = async (name: Exclude<Step, "endOfMessage">, packet: Uint8Array) =>
-      await this.#step(name, packet, session, { id });
-    if (link.negotiated.version >= DATA_VERSION) {
-      await step("data", formatPacket(COMMANDS.data));
-    }
-    if (this.#standing === null && !link.wants(STEPS.noHeaders)) {
-      for (const packet of headerPackets(message.fields, link.wants(STEPS.leadingSpace))) {
-        const outcome = await step("header", packet);
-        if (outcome.ends !== "nothing" || outcome.skip) break;
-      }
-    }
-    if (this.#standing === null) await step("endOfHeaders", formatPacket(COMMANDS.endOfHeaders));
-    if (this.#standing === null && !link.wants(STEPS.noBody)) {
-      for await (const packet of bodyPackets(message.openBody())) {
-        const outcome = await step("body", packet);
-        if (outcome.ends !== "nothing" || outcome.skip) break;
-      }
-    }
-    return this.#standing === null ? await this.#lastWord(message) : this.#standing.verdict;
+  async #content(
+    dialogue: MilterDialogue,
+    message: MessageView,
+  ): Promise<Verdict | undefined> {
+    const { outcome, whole, edits } = await dialogue.content(message);
+    if (whole) this.#open = false;
+    this.#hold(outcome);
+    if (outcome.ends !== "nothing" && outcome.verdict !== undefined) return outcome.verdict;
+    if (edits.length === 0) return undefined;
+    const spaced = dialogue.link.wants(STEPS.leadingSpace);
+    return { action: "annotate", changes: changesOf(edits, message.fields, spaced) };
   }
 
-  async #lastWord(message: MessageView): Promise<Verdict | undefined> {
-    const link = this.#link!;
-    this.#sendMacros("endOfMessage", COMMANDS.endOfMessage, message.session, { id: message.id });
-    link.demandSilence();
-    link.send(formatPacket(COMMANDS.endOfMessage));
-    const edits: MilterEdit[] = [];
-    const limit = 2 * message.bodySize + BODY_SLACK;
-    let bodySize = 0;
-    for (;;) {
-      const answer = await link.reply(limit);
-      if (answer.reply === "progress") continue;
-      if (isEdit(answer)) {
-        if (edits.push(answer) > MAX_EDITS) throw new Error("broke the protocol: endless changes");
-        if (answer.reply !== "replace-body") continue;
-        bodySize += answer.octets.length;
-        if (bodySize > limit) throw new Error(`wants a body of more than ${limit} octets`);
-        continue;
-      }
-      const outcome = outcomeOf("endOfMessage", answer);
-      if (outcome === null) throw new Error(`broke the protocol: ${answer.reply} at the end`);
-      this.#open = false;
-      if (outcome.ends === "session") this.#session = outcome;
-      const verdict = outcome.ends === "nothing" ? undefined : outcome.verdict;
-      if (verdict !== undefined || edits.length === 0) return verdict;
-      const spaced = link.wants(STEPS.leadingSpace);
-      return { action: "annotate", changes: changesOf(edits, message.fields, spaced) };
-    }
-  }
-
-  /** One step: its macros, its command where it is wanted, and its answer where there is one. */
   async #step(
-    step: Exclude<Step, "endOfMessage">,
+    step: OptionalStep,
     packet: Uint8Array,
     view: SessionView,
-    facts: Partial<MacroFacts> = {},
+    facts?: Partial<MacroFacts>,
   ): Promise<Outcome> {
-    const link = this.#link!;
-    const [off, mute] = FLAGS[step];
-    // Macros hold from their stage on, so also a filter that skips the stage wants them.
-    if (step !== "header" && step !== "body") {
-      this.#sendMacros(step, String.fromCharCode(packet[4]!), view, facts);
-    }
-    if (link.wants(off)) return ON;
-    link.demandSilence();
-    link.send(packet);
-    if (link.wants(mute)) {
-      await link.relieve();
-      return ON;
-    }
-    return this.#conclude(step, await this.#answer(link));
+    return this.#hold(await this.#dialogue!.step(step, packet, view, facts));
   }
 
-  async #answer(link: MilterLink): Promise<MilterReply> {
-    for (;;) {
-      const answer = await link.reply();
-      if (answer.reply !== "progress") return answer;
-    }
-  }
-
-  #conclude(step: Step, answer: MilterReply): Outcome {
-    const outcome = isEdit(answer) || answer.reply === "progress" ? null : outcomeOf(step, answer);
-    if (outcome === null) {
-      throw new Error(`broke the protocol: ${answer.reply} in answer to ${step}`);
-    }
+  /** Keeps in mind what holds from now on. */
+  #hold(outcome: Outcome): Outcome {
     if (outcome.ends === "session") this.#session = outcome;
     if (outcome.ends === "message") this.#message = outcome;
     return outcome;
   }
+}
 
-  #sendMacros(
-    stage: MacroStage,
-    command: string,
-    session: SessionView,
-    facts: Partial<MacroFacts>,
-  ): void {
-    const link = this.#link!;
-    const { hostname } = this.#setting;
-    const clientName = this.#clientName!;
-    const wanted = link.negotiated.macros.get(stage);
-    const macros = macrosOf(stage, { hostname, session, clientName, ...facts }, wanted);
-    link.send(formatMacros(command, macros));
-  }
+/** Programs of this machine come from this machine. */
+async function nameOf(
+  view: SessionView,
+  { resolver, clock }: MilterSetting["services"],
+): Promise<ClientName> {
+  if (view.client === "unix") return { name: "localhost", ptr: "localhost", resolve: "OK" };
+  return await findClientName(addressOf(view), resolver, clock);
 }
 
 /** Whether the filter closed the connection. */
@@ -399,12 +298,3 @@ function isGone(error: unknown): boolean {
   const { cause } = error as { cause?: unknown };
   return cause instanceof FilterGone || ["ECONNRESET", "EPIPE"].includes(errorCode(cause) ?? "");
 }
-
-function isEdit(reply: MilterReply): reply is MilterEdit {
-  return EDITS.has(reply.reply);
-}
-
-const EDITS: ReadonlySet<string> = new Set<MilterEdit["reply"]>([
-  ...["add-header", "insert-header", "change-header", "replace-body", "quarantine"] as const,
-  ...["add-recipient", "delete-recipient", "change-sender"] as const,
-]);

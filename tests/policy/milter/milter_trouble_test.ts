@@ -131,7 +131,13 @@ const ILL: [name: string, kind: string, Script, words: string][] = [
     "wants an endless body",
     "E",
     endsWith(...new Array(20).fill(packet("b", new Uint8Array(100_000))), packet("c")),
-    "wants a body of more than",
+    "endless changes",
+  ],
+  [
+    "wants fields without end",
+    "E",
+    endsWith(...new Array(20).fill(packet("h", `X\0${"y".repeat(100_000)}\0`)), packet("c")),
+    "endless changes",
   ],
   [
     "adds a field that would be two",

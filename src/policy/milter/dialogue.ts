@@ -1,0 +1,167 @@
+/**
+ * The steps of a session over a link to a filter: each with its macros, its command where the filter wants it, and its
+ * answer where it gives one; and all of a message's content in one go.
+ *
+ * What fails: a filter that answers what is no answer there, or wants more changes than a message can bear; that is
+ * thrown. What its answers mean for the session is for the caller to hold.
+ *
+ * @module
+ */
+
+import type { MessageView, SessionView } from "../policy.ts";
+import type { ClientName } from "./client_name.ts";
+import { bodyPackets, headerPackets } from "./commands.ts";
+import type { MilterLink } from "./link.ts";
+import { formatMacros, type MacroFacts, macrosOf } from "./macros.ts";
+import { type MacroStage, STEPS } from "./negotiation.ts";
+import { type Outcome, outcomeOf, type Step } from "./outcome.ts";
+import { COMMANDS, formatPacket } from "./packet.ts";
+import { isEdit, type MilterEdit, type MilterReply } from "./reply.ts";
+
+/** A step that the filter may leave out. */
+export type OptionalStep = Exclude<Step, "endOfMessage">;
+
+/** What came of a message's content. */
+export interface ContentOutcome {
+  readonly outcome: Outcome;
+  /** Whether the filter has seen it to its end: for it the message is over. */
+  readonly whole: boolean;
+  /** What it wants changed. */
+  readonly edits: readonly MilterEdit[];
+}
+
+/** How each step is switched off, or goes without an answer; by STEPS. */
+const FLAGS: Readonly<Record<OptionalStep, readonly [off: number, mute: number]>> = {
+  connect: [STEPS.noConnect, STEPS.silentConnect],
+  hello: [STEPS.noHello, STEPS.silentHello],
+  mail: [STEPS.noMail, STEPS.silentMail],
+  recipient: [STEPS.noRecipient, STEPS.silentRecipient],
+  data: [STEPS.noData, STEPS.silentData],
+  header: [STEPS.noHeaders, STEPS.silentHeader],
+  endOfHeaders: [STEPS.noEndOfHeaders, STEPS.silentEndOfHeaders],
+  body: [STEPS.noBody, STEPS.silentBody],
+};
+
+/** The version that knows DATA. */
+const DATA_VERSION = 4;
+/** Changes to one message. */
+const MAX_EDITS = 2000;
+/** Octets that all changes may have more than twice the body. */
+const EDIT_SLACK = 1024 * 1024;
+
+const ON: Outcome = { ends: "nothing" };
+
+/** One filter, and what it is told of one session. */
+export class MilterDialogue {
+  readonly link: MilterLink;
+  readonly clientName: ClientName;
+  readonly #hostname: string;
+
+  constructor(link: MilterLink, hostname: string, clientName: ClientName) {
+    this.link = link;
+    this.clientName = clientName;
+    this.#hostname = hostname;
+  }
+
+  /** One step. @param packet its command. @param facts for its macros. */
+  async step(
+    step: OptionalStep,
+    packet: Uint8Array,
+    view: SessionView,
+    facts: Partial<MacroFacts> = {},
+  ): Promise<Outcome> {
+    const { link } = this;
+    const [off, mute] = FLAGS[step];
+    // Macros hold from their stage on, so also a filter that skips the stage wants them.
+    if (step !== "header" && step !== "body") {
+      this.#sendMacros(step, String.fromCharCode(packet[4]!), view, facts);
+    }
+    if (link.wants(off)) return ON;
+    link.demandSilence();
+    link.send(packet);
+    if (!link.wants(mute)) return conclude(step, await this.#answer());
+    await link.relieve();
+    return ON;
+  }
+
+  /** A message's content, up to the filter's last word of it. */
+  async content(message: MessageView): Promise<ContentOutcome> {
+    for await (const outcome of this.#parts(message)) {
+      if (outcome.ends !== "nothing") return { outcome, whole: false, edits: [] };
+    }
+    return await this.#lastWord(message);
+  }
+
+  async *#parts(message: MessageView): AsyncGenerator<Outcome> {
+    const { link } = this;
+    const step = (name: OptionalStep, packet: Uint8Array) =>
+      this.step(name, packet, message.session, { id: message.id });
+    if (link.negotiated.version >= DATA_VERSION) {
+      yield await step("data", formatPacket(COMMANDS.data));
+    }
+    if (!link.wants(STEPS.noHeaders)) {
+      for (const packet of headerPackets(message.fields, link.wants(STEPS.leadingSpace))) {
+        const outcome = await step("header", packet);
+        yield outcome;
+        if (outcome.ends === "nothing" && outcome.skip) break;
+      }
+    }
+    yield await step("endOfHeaders", formatPacket(COMMANDS.endOfHeaders));
+    if (link.wants(STEPS.noBody)) return;
+    for await (const packet of bodyPackets(message.openBody())) {
+      const outcome = await step("body", packet);
+      yield outcome;
+      if (outcome.ends === "nothing" && outcome.skip) break;
+    }
+  }
+
+  async #lastWord(message: MessageView): Promise<ContentOutcome> {
+    const { link } = this;
+    this.#sendMacros("endOfMessage", COMMANDS.endOfMessage, message.session, { id: message.id });
+    link.demandSilence();
+    link.send(formatPacket(COMMANDS.endOfMessage));
+    const edits: MilterEdit[] = [];
+    const limit = 2 * message.bodySize + EDIT_SLACK;
+    for (let size = 0;;) {
+      const answer = await this.#answer(limit);
+      if (!isEdit(answer)) {
+        return { outcome: conclude("endOfMessage", answer), whole: true, edits };
+      }
+      size += editSize(answer);
+      if (edits.push(answer) > MAX_EDITS || size > limit) {
+        throw new Error("broke the protocol: endless changes");
+      }
+    }
+  }
+
+  /** An answer; a filter that is at work is waited for. @param limit octets it may have. */
+  async #answer(limit?: number): Promise<MilterReply> {
+    for (;;) {
+      const answer = await this.link.reply(limit);
+      if (answer.reply !== "progress") return answer;
+    }
+  }
+
+  #sendMacros(
+    stage: MacroStage,
+    command: string,
+    session: SessionView,
+    facts: Partial<MacroFacts>,
+  ): void {
+    const known = { hostname: this.#hostname, session, clientName: this.clientName };
+    const wanted = this.link.negotiated.macros.get(stage);
+    this.link.send(formatMacros(command, macrosOf(stage, { ...known, ...facts }, wanted)));
+  }
+}
+
+function conclude(step: Step, answer: MilterReply): Outcome {
+  const outcome = isEdit(answer) || answer.reply === "progress" ? null : outcomeOf(step, answer);
+  if (outcome !== null) return outcome;
+  throw new Error(`broke the protocol: ${answer.reply} in answer to ${step}`);
+}
+
+/** What it holds in memory, about. */
+function editSize(edit: MilterEdit): number {
+  if ("value" in edit) return edit.value.length;
+  return edit.reply === "replace-body" ? edit.octets.length : 0;
+}
