@@ -141,6 +141,11 @@ export class ServedStation implements SurroundedStation {
     return this.#generation.loaded;
   }
 
+  /** Where the policies of all threads remember. */
+  get ledger(): Ledger {
+    return this.#ledger;
+  }
+
   /** See {@link SurroundedStation}. */
   get workers(): WorkerPool | null {
     return this.#workers;

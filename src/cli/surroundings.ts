@@ -6,6 +6,7 @@
  */
 
 import process from "node:process";
+import { banCommands } from "../admin/ban_commands.ts";
 import { ControlError } from "../admin/control_protocol.ts";
 import { type ControlCommand, ControlServer } from "../admin/control_server.ts";
 import { mailCommands } from "../admin/mail_commands.ts";
@@ -20,6 +21,7 @@ import type { EventSink } from "../events.ts";
 import { DropBox } from "../intake/drop/drop_box.ts";
 import type { DropSettings } from "../intake/drop/drop_options.ts";
 import type { Mta } from "../mta.ts";
+import type { Ledger } from "../policy/ledger/ledger.ts";
 import type { QueueMatcher } from "../queue/operator/queue_filter.ts";
 import type { QueueSummary } from "../queue/operator/queue_view.ts";
 import type { Runtime, SocketAddress } from "../runtime/runtime.ts";
@@ -34,6 +36,8 @@ export interface SurroundedStation extends StationControl {
   readonly mta: Mta;
   /** The others that serve beside it; `null`: there are none. */
   readonly workers: WorkerPool | null;
+  /** Where its policies remember, such as who is banned. */
+  readonly ledger: Ledger;
   /** In force at this moment. */
   readonly config: LoadedConfig;
 }
@@ -123,14 +127,15 @@ export class Surroundings {
 
 function startControl(
   station: SurroundedStation,
-  { runtime }: SurroundingsOptions,
+  { runtime, onEvent }: SurroundingsOptions,
   stopping: AbortSignal,
 ): Promise<ControlServer> {
-  const { mta, workers } = station;
+  const { mta, workers, ledger } = station;
   const { network, files, clock } = runtime;
   const own = {
     ...stationCommands(station),
     ...mailCommands(mta, runtime),
+    ...banCommands(ledger, clock, (fact) => onEvent({ time: clock.now(), ...fact })),
   };
   return ControlServer.start({
     ...{ network, files, clock },

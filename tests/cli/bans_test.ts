@@ -7,6 +7,7 @@ import { BanList } from "../../src/policy/abuse/ban_list.ts";
 import { MemoryLedger } from "../../src/policy/ledger/memory_ledger.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
 import { Folder, run } from "./program.ts";
+import { Site } from "./site.ts";
 
 /** A server of which there is nothing but its bans. */
 class BanStation implements AsyncDisposable {
@@ -120,4 +121,22 @@ Deno.test("yizhan bans add refuses to ban everybody", async () => {
   const { code, stderr } = await station.bans("add", "0.0.0.0/0");
   assertEquals(code, 74);
   assertStringIncludes(stderr, "that would ban everybody");
+});
+
+Deno.test("yizhan bans asks a server that runs, and what it adds outlives a restart", async () => {
+  await using site = await Site.make();
+  {
+    const { program } = await site.start();
+    await using _ = program;
+    const added = await site.run(["bans", "add", "192.0.2.7", "--for", "2d"]);
+    assertEquals([added.code, added.stderr], [0, ""]);
+    program.signal("SIGTERM");
+    const { code, stdout, stderr } = await program.ended();
+    assertEquals(code, 0, stderr);
+    assertStringIncludes(stdout + stderr, "by the operator");
+  }
+  const { program } = await site.start();
+  await using _ = program;
+  const { stdout } = await site.run(["bans", "list"]);
+  assertMatch(stdout, /^192\.0\.2\.7\/32 {2}(?:48 h|2 d) {2}by the operator\n$/);
 });

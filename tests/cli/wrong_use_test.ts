@@ -21,6 +21,7 @@ const OPERANDS: Readonly<Record<string, readonly string[]>> = {
   config: ["print"],
   explain: ["alice@example.org"],
   queue: ["list"],
+  bans: ["list"],
   send: ["alice@example.org"],
   sendmail: ["alice@example.org"],
   trace: ["--all"],
