@@ -89,12 +89,15 @@ export function connectionRates(
 ): Policy {
   const { exempt = DEFAULT_EXEMPT } = options;
   const rates = { ...DEFAULT_CONNECTION_RATES, ...options };
+  const limitsOf = limitsOfClients("connection-rates", "connections", rates);
   return {
     name: "connection-rates",
     connect(session) {
       if (!isStranger(session, exempt)) return;
-      const limits = clientLimits("connection-rates", "connections", session, rates);
-      return whenKnown(takeAll(ledger, limits), (reached) => refuse(421, "4.7.0", reached));
+      return whenKnown(
+        takeAll(ledger, limitsOf(session)),
+        (reached) => refuse(421, "4.7.0", reached),
+      );
     },
   };
 }
@@ -102,53 +105,66 @@ export function connectionRates(
 /** Bounds how many mails strangers bring, and to how many recipients. What is too much is told 451 or 450 4.7.1. */
 export function messageRates(options: MessageRateOptions, { ledger }: RateServices): Policy {
   const { exempt = DEFAULT_EXEMPT } = options;
-  const messages = { ...DEFAULT_MESSAGE_RATES.messages, ...options.messages };
-  const recipients = { ...DEFAULT_MESSAGE_RATES.recipients, ...options.recipients };
-  const limitsOf = (
-    session: SessionView,
-    domain: string | undefined,
-    what: "messages" | "recipients",
-  ) => {
-    const rates = what === "messages" ? messages : recipients;
-    const limits = clientLimits("message-rates", what, session, rates);
-    if (domain === undefined || rates.senderDomain === null) return limits;
-    const name = domainKey(domain);
-    const key = `message-rates:${what} domain ${name}`;
-    return [...limits, { key, rate: rates.senderDomain, what: `${what} in the name of ${name}` }];
-  };
+  const messages = mailLimits("messages", options.messages);
+  const recipients = mailLimits("recipients", options.recipients);
   return {
     name: "message-rates",
     sender(session, sender) {
       if (!isStranger(session, exempt)) return;
-      const limits = limitsOf(session, sender?.domain, "messages");
+      const limits = messages(session, sender?.domain);
       return whenKnown(takeAll(ledger, limits), (reached) => refuse(451, "4.7.1", reached));
     },
     recipient(session, _, { sender }) {
       if (!isStranger(session, exempt)) return;
-      const limits = limitsOf(session, sender?.domain, "recipients");
+      const limits = recipients(session, sender?.domain);
       return whenKnown(takeAll(ledger, limits), (reached) => refuse(450, "4.7.1", reached));
     },
   };
 }
 
-/** The client first: one that is over its limit takes nothing from its neighbours. */
-function clientLimits(
+/** Makes the limits of mails or recipients. */
+function mailLimits(what: "messages" | "recipients", given: MailRates = {}) {
+  const rates = { ...DEFAULT_MESSAGE_RATES[what], ...given };
+  const limitsOf = limitsOfClients("message-rates", what, rates);
+  return (session: SessionView, domain: string | undefined): readonly Limit[] => {
+    const limits = limitsOf(session);
+    if (domain === undefined || rates.senderDomain === null) return limits;
+    const name = domainKey(domain);
+    const key = `message-rates:${what} domain ${name}`;
+    return [...limits, { key, rate: rates.senderDomain, what: `${what} in the name of ${name}` }];
+  };
+}
+
+/** Clients whose limits are kept at hand: a session asks for the same again and again. */
+const MAX_NAMES = 1000;
+
+/**
+ * Makes the limits of whoever connects. The client first: one that is over its limit takes nothing from its
+ * neighbours.
+ */
+function limitsOfClients(
   policy: string,
   what: string,
-  { client }: SessionView,
   rates: Required<ClientRates>,
-): Limit[] {
-  const own = clientKey(client);
-  const limits: Limit[] = [
-    { key: `${policy}:${what} ${own}`, rate: rates.client, what: `${what} from ${own}` },
-  ];
-  const found = rates.network === null ? null : networkOf(client, NETWORK);
-  if (found !== null) {
-    const network = formatNetwork(found);
-    const key = `${policy}:${what} network ${network}`;
-    limits.push({ key, rate: rates.network, what: `${what} from ${network}` });
-  }
-  return limits;
+): (session: SessionView) => readonly Limit[] {
+  const known = new Map<string, readonly Limit[]>();
+  return ({ client }) => {
+    const found = known.get(client);
+    if (found !== undefined) return found;
+    if (known.size === MAX_NAMES) known.clear();
+    const own = clientKey(client);
+    const limits: Limit[] = [
+      { key: `${policy}:${what} ${own}`, rate: rates.client, what: `${what} from ${own}` },
+    ];
+    const network = networkOf(client, NETWORK);
+    if (network !== null) {
+      const name = formatNetwork(network);
+      const key = `${policy}:${what} network ${name}`;
+      limits.push({ key, rate: rates.network, what: `${what} from ${name}` });
+    }
+    known.set(client, limits);
+    return limits;
+  };
 }
 
 function refuse(code: number, enhanced: string, reached: Reached | null): Verdict | undefined {
