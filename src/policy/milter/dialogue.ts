@@ -53,13 +53,15 @@ const ON: Outcome = { ends: "nothing" };
 
 /** One filter, and what it is told of one session. */
 export class MilterDialogue {
+  /** The way to the filter. */
   readonly link: MilterLink;
-  readonly clientName: ClientName;
+  readonly #clientName: ClientName;
   readonly #hostname: string;
 
+  /** Over a link on which nothing was said yet. @param hostname our name. */
   constructor(link: MilterLink, hostname: string, clientName: ClientName) {
     this.link = link;
-    this.clientName = clientName;
+    this.#clientName = clientName;
     this.#hostname = hostname;
   }
 
@@ -148,7 +150,7 @@ export class MilterDialogue {
     session: SessionView,
     facts: Partial<MacroFacts>,
   ): void {
-    const known = { hostname: this.#hostname, session, clientName: this.clientName };
+    const known = { hostname: this.#hostname, session, clientName: this.#clientName };
     const wanted = this.link.negotiated.macros.get(stage);
     this.link.send(formatMacros(command, macrosOf(stage, { ...known, ...facts }, wanted)));
   }

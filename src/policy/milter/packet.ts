@@ -77,7 +77,7 @@ export class MilterPacketDecoder {
   #held = 0;
   #length: number | null = null;
 
-  /** @param limit see {@link MilterPacketDecoder.limit}. */
+  /** Nothing has come yet. @param limit see {@link MilterPacketDecoder.limit}. */
   constructor(limit: number) {
     this.limit = limit;
   }

@@ -63,6 +63,7 @@ export class MilterSession {
   #busy = false;
   #over = false;
 
+  /** Of a client that has just connected, or of which the filter has not heard yet. */
   constructor(setting: MilterSetting) {
     this.#setting = setting;
   }
@@ -125,11 +126,16 @@ export class MilterSession {
 
   /** The message is whole. */
   async message(message: MessageView): Promise<Verdict | undefined> {
-    if (!this.#open && this.#standing === null) await this.#envelope(message);
-    const standing = this.#standing as Standing | null;
-    if (standing !== null) return standing.verdict;
-    const { session } = message;
-    return await this.#talk(session, (dialogue) => this.#content(dialogue, message), "content");
+    try {
+      if (!this.#open && this.#standing === null) await this.#envelope(message);
+      const standing = this.#standing as Standing | null;
+      if (standing !== null) return standing.verdict;
+      const { session } = message;
+      return await this.#talk(session, (dialogue) => this.#content(dialogue, message), "content");
+    } finally {
+      this.#abort();
+      this.#message = null;
+    }
   }
 
   /** The session is over. */

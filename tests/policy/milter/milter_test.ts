@@ -242,6 +242,23 @@ Deno.test("milter() that has accepted a message hears of the next one", async ()
   assertEquals(world.filter.kinds, "CHMAMRTLNBEMAH");
 });
 
+Deno.test("milter() keeps nothing of a message for one that a policy before drops", async () => {
+  let count = 0;
+  const before: Policy = {
+    name: "before",
+    sender: () => ++count === 2 ? { action: "discard", reason: "test" } : undefined,
+  };
+  await using world = await filtered({
+    answer: (kind, _, count) => kind === "E" && count === 1 ? packet("r") : undefined,
+  }, { before: [before] });
+  const peer = await world.station.greeted();
+  await peer.mail({}, 550);
+  await peer.mail({ sender: "b@client.example" });
+  assertEquals(world.filter.kinds, "CHMRTLNBEMRTLNBE");
+  assertEquals(world.filter.heard.filter(([kind]) => kind === "M").at(-1), "M<b@client.example>|");
+  assertEquals(await world.station.mailbox("alice"), []);
+});
+
 Deno.test("milter() that has rejected a session says no to all that follows", async () => {
   await using world = await filtered(on("H", packet("t")));
   const peer = await world.station.connect();
