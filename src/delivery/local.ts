@@ -13,12 +13,16 @@
  * @module
  */
 
+import type { Address } from "../address.ts";
 import { describeError, type MtaFact } from "../events.ts";
 import { transcode } from "../message/transcode.ts";
-import type { QueueEntry } from "../queue/entry.ts";
+import type { QueuedRecipient, QueueEntry } from "../queue/entry.ts";
 import { DeliveryError, type LocalDelivery, type MessageSource } from "../queue/local_delivery.ts";
 import type { Outcome } from "../queue/outcome.ts";
+import type { MailboxDestination } from "../routing/aliases.ts";
+import type { Resolution } from "../routing/router.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
+import type { Soon } from "../soon.ts";
 import { failureOf, STOPPED, UNREADABLE, untilAborted } from "./outcomes.ts";
 import type { DeliveryJob, Transport } from "./transport.ts";
 
@@ -28,6 +32,8 @@ const AT_ONCE = 16;
 /** What local delivery is made of. */
 export interface LocalTransportServices {
   readonly delivery: LocalDelivery;
+  /** What an address means here by now that was elsewhere when its mail was accepted; absent: nothing is known of it. */
+  readonly resolve?: (address: Address) => Soon<Resolution>;
   /** Told what went wrong here, beyond what a reply says. */
   readonly emit: (fact: MtaFact) => void;
 }
@@ -89,24 +95,27 @@ async function deliverEach(
 }
 
 async function deliverOne(
-  { delivery, emit }: LocalTransportServices,
+  services: LocalTransportServices,
   entry: QueueEntry,
   sender: DeliveryJob["sender"],
   source: MessageSource,
   index: number,
   signal: AbortSignal,
 ): Promise<Omit<Outcome, "recipient">> {
-  const recipient = entry.recipients[index];
-  if (recipient?.mailbox === undefined) return { status: "deferred", reply: NO_MAILBOX };
-  const { mailbox, address } = recipient;
+  const { delivery, emit } = services;
   try {
-    const copy = await delivery.prepare(source, { mailbox, address, sender, messageId: entry.id });
-    if (signal.aborted) {
-      await copy.discard();
-      return { status: "deferred", reply: STOPPED };
+    const places = await placesOf(services, entry.recipients[index]);
+    if ("code" in places) return failureOf(places);
+    let destination: string | undefined;
+    for (const place of places) {
+      const copy = await delivery.prepare(source, { ...place, sender, messageId: entry.id });
+      if (signal.aborted) {
+        await copy.discard();
+        return { status: "deferred", reply: STOPPED };
+      }
+      await copy.publish();
+      ({ destination } = copy);
     }
-    await copy.publish();
-    const { destination } = copy;
     return {
       status: "delivered",
       reply: DELIVERED,
@@ -116,6 +125,23 @@ async function deliverOne(
     emit(trouble(entry, error));
     return failureOf(error instanceof DeliveryError ? error.reply : FAILED);
   }
+}
+
+/**
+ * The mailboxes of a recipient: the one that is known since it was accepted; or, where its domain has become ours only
+ * since, all that its address means now. If one of several cannot be reached all are tried again, which makes no twins.
+ */
+async function placesOf(
+  { resolve }: LocalTransportServices,
+  recipient: QueuedRecipient | undefined,
+): Promise<readonly MailboxDestination[] | Reply> {
+  if (recipient === undefined) return NO_MAILBOX;
+  const { mailbox, address } = recipient;
+  if (mailbox !== undefined) return [{ mailbox, address }];
+  const found = await resolve?.(address);
+  if (found?.kind === "unknown") return UNKNOWN;
+  if (found?.kind !== "local") return NO_MAILBOX;
+  return found.remote.length > 0 ? GOES_ON : found.mailboxes;
 }
 
 /**
@@ -137,4 +163,10 @@ function trouble({ id: message }: QueueEntry, error: unknown): MtaFact {
 
 const DELIVERED: Reply = reply(250, "2.1.5", "delivered");
 const NO_MAILBOX: Reply = reply(451, "4.3.5", "no mailbox is known for this recipient");
+const UNKNOWN: Reply = reply(550, "5.1.1", "no such user here");
+const GOES_ON: Reply = reply(
+  451,
+  "4.3.5",
+  "this domain has become ours, and the address leads elsewhere from here: it must be sent anew",
+);
 const FAILED: Reply = reply(451, "4.3.0", "local delivery failed for now");

@@ -16,12 +16,14 @@ import { type RetryOptions, retrySchedules } from "../queue/retry.ts";
 import { expiryOf } from "../queue/settle.ts";
 import type { QueueStore } from "../queue/store.ts";
 import { toQueued } from "../routing/expand.ts";
+import type { Route } from "../routing/route.ts";
 import type { RouteTable } from "../routing/route_table.ts";
 import type { Router } from "../routing/router.ts";
 import { forwardedSender } from "../routing/srs.ts";
 import type { Deadlines } from "../runtime/deadlines.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { reply } from "../smtp/reply.ts";
+import { whenKnown } from "../soon.ts";
 import { noticeMaker } from "./bounce.ts";
 import type { ConnectionPool } from "./connection_pool.ts";
 import { lmtpTransport } from "./lmtp.ts";
@@ -111,7 +113,7 @@ const AT_REST: RunnerRules = {
 export function outboundRules(services: OutboundServices, settings: OutboundSettings): RunnerRules {
   const { runtime, deadlines, pool, tracer, emit } = services;
   const { network, clock, random, resolver, programs } = runtime;
-  const { hostname, own, routes, delivery, subaddressDelimiter, limits, paused = false } = settings;
+  const { hostname, own, routes, router, delivery, subaddressDelimiter, limits } = settings;
   checkRunnerLimits(limits);
   const scheduleFor = retrySchedules(settings.retry);
   const nonce = () => random.bytes(18).toBase64();
@@ -119,15 +121,20 @@ export function outboundRules(services: OutboundServices, settings: OutboundSett
   const remote = remoteTransport({ ...exchange, resolver, random, own });
   const delimiter = subaddressDelimiter === undefined ? {} : { subaddressDelimiter };
   return {
-    ...{ scheduleFor, paused },
+    ...{ scheduleFor, paused: settings.paused ?? false },
     ...(limits && { limits }),
     route: ({ recipients }, index) => {
       const { mailbox, address } = recipients[index]!;
-      return mailbox === undefined ? routes.find(address.domain) : { kind: "local" };
+      if (mailbox !== undefined) return LOCAL;
+      // It may have become ours while the mail waited; the way that DNS names would lead back here then.
+      return whenKnown(
+        router.isOurs(address.domain),
+        (ours) => ours ? LOCAL : routes.find(address.domain),
+      );
     },
     senderFor: senderFor(settings),
     transports: {
-      local: localTransport({ delivery, emit }),
+      local: localTransport({ delivery, emit, resolve: (address) => router.resolve(address) }),
       mx: remote,
       smarthost: remote,
       lmtp: lmtpTransport(exchange),
@@ -136,12 +143,15 @@ export function outboundRules(services: OutboundServices, settings: OutboundSett
     notices: noticeMaker({
       ...{ hostname, clock, emit },
       ...(settings.postmaster && { postmaster: settings.postmaster }),
-      expand: (address) => expand(settings.router, address, clock.now()),
+      expand: (address) => expand(router, address, clock.now()),
       open: async (id) => await services.store.open(id),
       expiryOf: (entry, recipient) => expiryOf(entry, recipient, scheduleFor),
     }),
   };
 }
+
+/** Into a mailbox. */
+const LOCAL: Route = { kind: "local" };
 
 /** Mail that an alias sends on leaves with a sender of ours, where one can be made (SPF). */
 function senderFor({ srsSecret, hostname }: OutboundSettings): SenderFor {

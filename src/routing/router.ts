@@ -125,7 +125,7 @@ export class Router {
    * step.
    */
   resolve(address: Address, watch?: (step: RouterStep) => void): Soon<Resolution> {
-    const ours = this.#isOurs(address.domain);
+    const ours = this.isOurs(address.domain);
     if (isPending(ours)) {
       return ours.then((found) =>
         found ? this.#resolveOurs(address, watch) : elsewhere(address, watch)
@@ -141,7 +141,7 @@ export class Router {
       told(watch, address, "rewritten-sender", { kind: "alias", targets: [sender] });
       // It may be of another domain of ours, or rewritten by us before: mail for it ends here then. Each
       // restored address is shorter than the one before.
-      if (await this.#isOurs(sender.domain)) return await this.#resolveOurs(sender, watch);
+      if (await this.isOurs(sender.domain)) return await this.#resolveOurs(sender, watch);
       return { kind: "returned", address: sender };
     }
     const { mailboxes, remote } = await expandAliases(address, (one) => this.#find(one, watch));
@@ -153,12 +153,13 @@ export class Router {
     return { kind: "local", mailboxes: [{ mailbox, address }], remote: [] };
   }
 
-  #isOurs(domain: string): boolean | Promise<boolean> {
+  /** Whether mail for a domain ends here, or goes on from here by an alias. */
+  isOurs(domain: string): Soon<boolean> {
     return this.#own.has(domainKey(domain)) || this.#directory.isLocalDomain(domain);
   }
 
   #find(address: Address, watch: Watch): Soon<Destination> {
-    return whenKnown(this.#isOurs(address.domain), (ours) => {
+    return whenKnown(this.isOurs(address.domain), (ours) => {
       if (!ours) return told(watch, address, "elsewhere", REMOTE);
       return whenKnown(
         this.#directory.lookup(address),

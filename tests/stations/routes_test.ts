@@ -450,3 +450,40 @@ Deno.test("what is held by an operator stays held over a restart", async () => {
   await world.pass(SECOND);
   assertEquals((await b.mailbox("bob")).length, 1);
 });
+
+Deno.test("mail that waited for a domain which has become ours meanwhile is delivered here", async () => {
+  await using world = new World();
+  const a = await world.station("a.example");
+  world.host("moved.example", "mx.moved.example", "192.0.2.99"); // nobody is there
+  const users = ["bob", "nobody", "both", "away"].map((user) => `${user}@moved.example`);
+  await a.submit("alice@a.example", users);
+  await world.pass(MINUTE);
+  assertEquals(a.of("delivery.deferred").length, 4);
+  // The domain comes here, with its MX.
+  world.host("moved.example", "mx.a.example", a.address);
+  Object.assign(a.options, {
+    directory: {
+      accounts: { "alice@a.example": {}, "bob@moved.example": {}, "eve@moved.example": {} },
+      aliases: {
+        "both@moved.example": ["alice@a.example", "eve@moved.example"],
+        "away@moved.example": "x@far.example",
+      },
+    },
+  });
+  await world.clock.runUntil(a.stop());
+  await a.start();
+  await world.pass(HOUR);
+  const { files } = a.runtime;
+  const copies = async (user: string) =>
+    (await Array.fromAsync(files.list(`/home/mail/moved.example/${user}/new`))).length;
+  assertEquals([await copies("bob"), await copies("eve")], [1, 1]);
+  // Nobody bounces for what is no fault of the mail: only the one who is not there either.
+  assertEquals(a.of("delivery.failed").map(({ recipient, reply }) => [recipient, reply]), [
+    ["nobody@moved.example", "550 5.1.1 no such user here"],
+  ]);
+  // What leads on from here by now waits; its operator is told why.
+  assertEquals((await a.queued()).flatMap(({ recipients }) => recipients).length, 1);
+  assertMatch(a.of("delivery.deferred").at(-1)!.reply, /^451 4\.3\.5 /);
+  const mails = await a.mailbox("alice");
+  assertEquals(mails.filter((mail) => !mail.includes("multipart/report")).length, 1);
+});
