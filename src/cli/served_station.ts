@@ -13,6 +13,7 @@ import type { ReloadReport, StationStatus } from "../admin/station_requests.ts";
 import { changedKeys, restartKeys } from "../config/changes.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { formatProblem } from "../config/problems.ts";
+import { buildPolicies, policyPlan } from "../config/policies/build.ts";
 import { stationOptions } from "../config/station.ts";
 import { type FileDirectory, openFileDirectory } from "../directory/file_directory.ts";
 import type { EventSink } from "../events.ts";
@@ -23,6 +24,7 @@ import { KeptLedger } from "../policy/ledger/kept_ledger.ts";
 import type { Files, Runtime, SocketAddress, TlsCertificate } from "../runtime/runtime.ts";
 import { CertificateFiles } from "./certificate_files.ts";
 import { CommandError, EXIT } from "./exit.ts";
+import { policyServices } from "./policy_services.ts";
 import { newMonitor, type SurroundedStation, Surroundings } from "./surroundings.ts";
 import { say, warn } from "./terminal.ts";
 import { describeError, explainFailure } from "./trouble.ts";
@@ -326,7 +328,7 @@ export class ServedStation implements SurroundedStation {
 
 /** Makes what belongs to a configuration; nothing runs of it yet. */
 async function build(
-  { runtime, stationRuntime, workers, onEvent, onTurn }: BuildOptions,
+  { runtime, stationRuntime, workers, ledger, onEvent, onTurn }: BuildOptions,
   loaded: LoadedConfig,
 ): Promise<Generation> {
   const { config, paths } = loaded;
@@ -344,6 +346,7 @@ async function build(
   const options: MtaOptions = {
     ...station,
     ...{ runtime: stationRuntime, directory, onEvent, onTurn, certificates: inForce },
+    policies: buildPolicies(policyPlan(config), policyServices(runtime, ledger, onEvent)),
     ...(station.queue && { queue: { ...station.queue, pid: process.pid } as MtaOptions["queue"] }),
   };
   return { loaded, directory, certificates, inForce, options };

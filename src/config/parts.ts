@@ -24,6 +24,7 @@ export interface Parts {
   readonly listeners: readonly (WrittenConfig["listeners"][number] | null)[];
   readonly certificates: readonly (WrittenConfig["tls"]["certificates"][number] | null)[];
   readonly routes: readonly (WrittenConfig["relay"]["routes"][number] | null)[];
+  readonly filters: readonly (WrittenConfig["filters"][number] | null)[];
   readonly relayFrom: readonly unknown[];
   readonly domains: readonly (string | null)[];
   readonly relayEnabled: boolean;
@@ -54,6 +55,7 @@ export function takeApart(value: unknown): Parts {
     listeners: listOf(["listeners"]),
     certificates: listOf(["tls", "certificates"]),
     routes: listOf(["relay", "routes"]),
+    filters: listOf(["filters"]),
     relayFrom: Array.isArray(from) ? from : [],
     domains: listOf(["domains"]),
     relayEnabled: at("relay", "enabled") !== false,

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { MIN_HOOK_SECRET } from "../policy/http_hook/signature.ts";
 import { SRS_MIN_SECRET } from "../routing/srs.ts";
 import type { TlsCertificate } from "../runtime/runtime.ts";
 import type { Secret } from "./fields.ts";
@@ -50,6 +51,10 @@ export async function readReferences(
       via.kind === "hold" ? via.then : via,
       via.kind === "hold" ? [...path, "then"] : path,
     );
+  }
+  for (const [index, filter] of parts.filters.entries()) {
+    if (filter?.kind !== "http") continue;
+    await reader.secret(filter.secret, ["filters", index, "secret"], MIN_HOOK_SECRET);
   }
   const { srsSecret } = parts;
   if (srsSecret) await reader.secret(srsSecret, ["queue", "srsSecret"], SRS_MIN_SECRET);

@@ -27,10 +27,21 @@ export function hideSecrets(written: WrittenConfig): WrittenConfig {
   return mapSecrets(written, (secret) => typeof secret === "string" ? HIDDEN : secret);
 }
 
+/** The text of a secret that was read. @throws {TypeError} where it lies in a file that was not. */
+export function secretText(secret: Secret): string {
+  if (typeof secret === "string") return secret;
+  throw new TypeError(
+    `${secret.file} was not read: the configuration was loaded without its references`,
+  );
+}
+
 function mapSecrets(written: WrittenConfig, change: (secret: Secret) => Secret): WrittenConfig {
-  const { queue, relay } = written;
+  const { queue, relay, filters } = written;
   return {
     ...written,
+    filters: filters.map((filter) =>
+      filter.kind === "http" ? { ...filter, secret: change(filter.secret) } : filter
+    ),
     queue: {
       ...queue,
       ...(queue.srsSecret !== undefined && { srsSecret: change(queue.srsSecret) }),

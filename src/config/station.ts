@@ -13,6 +13,7 @@ import type { RelayOptions, RouteOptions, ViaOptions, WayOptions } from "../rout
 import type { Secret } from "./fields.ts";
 import type { LoadedConfig } from "./load.ts";
 import type { Config } from "./schema.ts";
+import { secretText } from "./secrets.ts";
 
 /** What a configuration says of a station; the rest of {@link MtaOptions} is of the machine. */
 export type StationOptions = Omit<
@@ -60,7 +61,7 @@ function queueOptions({ queue }: Config, directory: string): QueueOptions {
     ...{ directory, paused },
     retry: { usual: retry, domains },
     limits: { concurrency },
-    ...(srsSecret !== undefined && { srsSecret: textOf(srsSecret) }),
+    ...(srsSecret !== undefined && { srsSecret: secretText(srsSecret) }),
   };
 }
 
@@ -106,7 +107,7 @@ function wayOptions(way: Way, authorities: Authorities): WayOptions {
 function credentialsOf(
   { user, password, allowUnverified }: { user: string; password: Secret; allowUnverified: boolean },
 ): Credentials {
-  return { user, password: textOf(password), allowUnverified };
+  return { user, password: secretText(password), allowUnverified };
 }
 
 function relayOptions(
@@ -120,11 +121,6 @@ function relayOptions(
     ...(source && { source: defined(source) }),
     ...{ family, allowAddresses, connections, eightBit },
   };
-}
-
-/** A secret is a text once its file was read. */
-function textOf(secret: Secret): string {
-  return typeof secret === "string" ? secret : demandText(undefined, secret.file);
 }
 
 function demandText(text: string | undefined, path: string): string {

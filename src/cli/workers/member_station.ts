@@ -12,12 +12,14 @@ import { ControlError, type ControlLine, type JsonObject } from "../../admin/con
 import type { ControlCommand } from "../../admin/control_server.ts";
 import { mailCommands } from "../../admin/mail_commands.ts";
 
+import { buildPolicies } from "../../config/policies/build.ts";
 import { openFileDirectory } from "../../directory/file_directory.ts";
 import type { EventSink } from "../../events.ts";
 import { type Mta, type PreparedReload, startMta } from "../../mta.ts";
 import type { MtaOptions } from "../../mta_options.ts";
 import type { Ledger } from "../../policy/ledger/ledger.ts";
 import type { Runtime, TlsCertificate } from "../../runtime/runtime.ts";
+import { policyServices } from "../policy_services.ts";
 import { describeError, explainFailure } from "../trouble.ts";
 import type { MemberPlan } from "./messages.ts";
 
@@ -104,8 +106,8 @@ export function doing(act: (request: JsonObject) => void | Promise<void>): Contr
 }
 
 async function optionsOf(
-  { options, users, domains }: MemberPlan,
-  { runtime, onEvent, onTurn, say }: MemberServices,
+  { options, policies, users, domains }: MemberPlan,
+  { runtime, ledger, onEvent, onTurn, say }: MemberServices,
 ): Promise<MtaOptions> {
   const directory = await openFileDirectory({
     ...runtime,
@@ -114,5 +116,9 @@ async function optionsOf(
     onChange: () => say("users reloaded", false),
     onTrouble: (error) => say(`the users stay as they were: ${describeError(error)}`, true),
   });
-  return { ...options, runtime, directory, onEvent, onTurn };
+  return {
+    ...options,
+    ...{ runtime, directory, onEvent, onTurn },
+    policies: buildPolicies(policies, policyServices(runtime, ledger, onEvent)),
+  };
 }

@@ -18,6 +18,7 @@
  */
 
 import type { CommandAnswer, CommandRequest } from "../../admin/command_port.ts";
+import type { PolicyPlan } from "../../config/policies/build.ts";
 import type { StationOptions } from "../../config/station.ts";
 import type { MetricFamily } from "../../observe/open_metrics.ts";
 import type { LedgerAnswer, LedgerQuestion } from "../../policy/ledger/remote_ledger.ts";
@@ -26,6 +27,7 @@ import type { TlsCertificate } from "../../runtime/runtime.ts";
 /** What a station of its own goes by, as data: made anew of each configuration. */
 export interface MemberPlan {
   readonly options: StationOptions & { readonly certificates: readonly TlsCertificate[] };
+  readonly policies: PolicyPlan;
   /** The users file. */
   readonly users: string;
   /** Domains of ours beside those it names. */

@@ -8,6 +8,7 @@
 import process from "node:process";
 import type { LoadedConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
+import { policyPlan } from "../../config/policies/build.ts";
 import { stationOptions } from "../../config/station.ts";
 import type { MtaOptions } from "../../mta_options.ts";
 import { keepSrsSecret } from "../../routing/srs_secret.ts";
@@ -55,6 +56,7 @@ export function planMaker(source: PlanSource): PlanMaker {
         ? { temporary: `${paths.mail}/.incoming/w${index}` }
         : { queue: await ownQueue(shared.queue, index, paths.queue, runtime) }),
     },
+    policies: policyPlan(config),
     users: paths.users,
     domains: config.domains,
     log,

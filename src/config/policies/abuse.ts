@@ -7,11 +7,14 @@
 
 import { network } from "../fields.ts";
 import { z } from "../packages.ts";
+import { accountsSchema } from "./accounts.ts";
 import { bansSchema } from "./bans.ts";
+import { bounceStormsSchema } from "./bounce_storms.ts";
 import { dnsListsSchema } from "./dns_lists.ts";
 import { greylistingSchema } from "./greylisting.ts";
 import { helloChecksSchema } from "./hello_checks.ts";
 import { loginBackoffSchema } from "./login_backoff.ts";
+import { ratesSchema } from "./rates.ts";
 import { reverseDnsSchema } from "./reverse_dns.ts";
 import { senderDomainSchema } from "./sender_domain.ts";
 import { tarpitSchema } from "./tarpit.ts";
@@ -21,6 +24,9 @@ export const abuseSchema = z.strictObject({
   exempt: z.array(network).default(["127.0.0.0/8", "::1/128"])
     .describe("Networks that none of this is for, beside relay.from"),
   bans: bansSchema.prefault({}),
+  rates: ratesSchema.prefault({}),
+  accounts: accountsSchema.prefault({}),
+  bounceStorms: bounceStormsSchema.prefault({}),
   loginBackoff: loginBackoffSchema.prefault({}),
   tarpit: tarpitSchema.prefault({}),
   greylisting: greylistingSchema.prefault({}),

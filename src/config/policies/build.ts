@@ -7,21 +7,25 @@
 
 import type { MtaFact } from "../../events.ts";
 import { type Network as IpNetwork, parseNetwork } from "../../net_address.ts";
+import { accountLimits } from "../../policy/abuse/accounts.ts";
 import { bans } from "../../policy/abuse/bans.ts";
+import { bounceStorms } from "../../policy/abuse/bounce_storms.ts";
 import { greylisting } from "../../policy/abuse/greylisting.ts";
 import { loginBackoff } from "../../policy/abuse/login_backoff.ts";
+import { connectionRates, messageRates } from "../../policy/abuse/rates.ts";
 import { tarpit } from "../../policy/abuse/tarpit.ts";
 import { clamav } from "../../policy/clamav/clamav.ts";
 import { dnsLists } from "../../policy/dns/dns_lists.ts";
 import { helloChecks } from "../../policy/dns/hello_checks.ts";
 import { reverseDns } from "../../policy/dns/reverse_dns.ts";
 import { senderDomain } from "../../policy/dns/sender_domain.ts";
+import { httpHook } from "../../policy/http_hook/http_hook.ts";
 import type { Ledger } from "../../policy/ledger/ledger.ts";
 import { milter } from "../../policy/milter/milter.ts";
 import type { Policy } from "../../policy/policy.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Config } from "../schema.ts";
-import type { FilterConfig } from "./filters.ts";
+import { secretText } from "../secrets.ts";
 
 /** What policies are made from: data, which a thread can be sent. */
 export interface PolicyPlan {
@@ -39,6 +43,8 @@ export interface PolicyServices extends Pick<Runtime, "clock" | "network" | "res
   /** Where they remember. */
   readonly ledger: Ledger;
   readonly emit: (fact: MtaFact) => void;
+  /** The web's, for filters that are asked by HTTP. */
+  readonly fetch: typeof fetch;
 }
 
 /** What a configuration says of policies. */
@@ -49,14 +55,19 @@ export function policyPlan({ abuse, filters, hostname, addresses, relay }: Confi
 /** Makes them. */
 export function buildPolicies(plan: PolicyPlan, services: PolicyServices): Policy[] {
   const { abuse, hostname, addresses } = plan;
-  const { loginBackoff: backoff, tarpit: slowness, dnsLists: lists, helloChecks: hello } = abuse;
+  const { loginBackoff: backoff, tarpit: slowness, dnsLists: lists, helloChecks: hello, rates } =
+    abuse;
   const exempt = networks(abuse.exempt);
   const policies: (Policy | false)[] = [
     abuse.bans.enabled && bans({ ...abuse.bans, exempt }, services),
+    rates.enabled && connectionRates({ ...rates.connections, exempt }, services),
     lists.lists.length > 0 && dnsLists({ ...lists, exempt }, services),
     helloChecks({ ...hello, exempt, ...ownNames(hello.own, hostname, addresses) }, services),
     abuse.reverseDns.level !== "off" && reverseDns({ ...abuse.reverseDns, exempt }, services),
     backoff.enabled && loginBackoff({ ...backoff, exempt }, services),
+    rates.enabled && messageRates({ ...rates, exempt }, services),
+    abuse.accounts.enabled && accountLimits(abuse.accounts, services),
+    abuse.bounceStorms.enabled && bounceStorms({ ...abuse.bounceStorms, exempt }, services),
     checksSenders(plan) && senderDomain({
       ...abuse.senderDomain,
       allowAddresses: networks(abuse.senderDomain.allowAddresses),
@@ -84,7 +95,7 @@ function checksSenders({ abuse, mayAskDns }: PolicyPlan): boolean {
 }
 
 function buildFilter(
-  filter: FilterConfig,
+  filter: PolicyPlan["filters"][number],
   { hostname, mayAskDns }: PolicyPlan,
   services: PolicyServices,
 ): Policy {
@@ -95,6 +106,8 @@ function buildFilter(
     }
     case "clamav":
       return clamav(filter, services);
+    case "http":
+      return httpHook({ ...filter, secret: secretText(filter.secret) }, services);
   }
 }
 
