@@ -27,8 +27,16 @@ import type { Clock } from "../../runtime/runtime.ts";
 import { reply } from "../../smtp/reply.ts";
 import { type Soon, whenKnown } from "../../soon.ts";
 import type { Ledger, Note, Rate } from "../ledger/ledger.ts";
-import type { Policy, PolicyAnswer, SessionView } from "../policy.ts";
+import type { Policy, PolicyAnswer, SessionView, Verdict } from "../policy.ts";
 import { DEFAULT_EXEMPT, isStranger } from "./stranger.ts";
+
+/** What it works with. */
+export interface GreylistingServices {
+  readonly clock: Pick<Clock, "now">;
+  readonly ledger: Ledger;
+  /** Whether somebody vouches for a client, as a list of those who are welcome: it does not wait. */
+  readonly isWelcome?: (session: SessionView) => Soon<boolean>;
+}
 
 /** Who waits, and how long. What is not said is as in {@link DEFAULT_GREYLISTING}. */
 export interface GreylistingOptions {
@@ -87,7 +95,7 @@ const RENEWAL = DAY;
  */
 export function greylisting(
   options: GreylistingOptions,
-  services: { readonly clock: Pick<Clock, "now">; readonly ledger: Ledger },
+  services: GreylistingServices,
 ): Policy {
   const list = new Greylist(
     { ...DEFAULT_GREYLISTING, exempt: DEFAULT_EXEMPT, ...options },
@@ -110,14 +118,16 @@ class Greylist {
   readonly #options: Required<GreylistingOptions>;
   readonly #ledger: Ledger;
   readonly #clock: Pick<Clock, "now">;
+  readonly #isWelcome: GreylistingServices["isWelcome"];
   readonly #recipients: ReadonlySet<string>;
   readonly #recipientDomains: ReadonlyMap<string, true>;
   readonly #senderDomains: ReadonlyMap<string, true>;
 
   constructor(
     options: Required<GreylistingOptions>,
-    { clock, ledger }: { readonly clock: Pick<Clock, "now">; readonly ledger: Ledger },
+    { clock, ledger, isWelcome }: GreylistingServices,
   ) {
+    this.#isWelcome = isWelcome;
     this.#options = options;
     this.#ledger = ledger;
     this.#clock = clock;
@@ -140,6 +150,18 @@ class Greylist {
     if (waiting.length === 0 || network === null) return;
     const client = formatNetwork(network);
     const from = sender === null ? "<>" : senderKey(sender);
+    if (this.#isWelcome === undefined) return this.#checkTriplets(client, from, waiting);
+    return whenKnown(
+      this.#isWelcome(session),
+      (welcome) => welcome ? undefined : this.#checkTriplets(client, from, waiting),
+    );
+  }
+
+  #checkTriplets(
+    client: string,
+    from: string,
+    waiting: readonly Address[],
+  ): Soon<Verdict | undefined> {
     return whenKnown(this.#ledger.recall(clientKey(client)), (passed) => {
       if (this.#isAllowed(passed)) return this.#renew(passed!);
       const keys = new Set(waiting.map((recipient) => tripletKey(client, from, recipient)));

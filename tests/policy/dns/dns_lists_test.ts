@@ -10,7 +10,10 @@ import { BROKEN_REST, SILENT_REST } from "../../../src/policy/dns/dns_list.ts";
 import { dnsLists, type DnsListsOptions } from "../../../src/policy/dns/dns_lists.ts";
 import { parseNetwork } from "../../../src/net_address.ts";
 import type { SessionView } from "../../../src/policy/policy.ts";
+import { greylisting } from "../../../src/policy/abuse/greylisting.ts";
+import { MemoryLedger } from "../../../src/policy/ledger/memory_ledger.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
+import { whenKnown } from "../../../src/soon.ts";
 import { MemoryStation } from "../../support/memory_station.ts";
 
 const LISTED = "198.51.100.66";
@@ -310,4 +313,19 @@ Deno.test("dnsLists() refuses a pattern that is none", () => {
     const lists = [{ zone: "bl.example", answers: { [answer]: 1 } }];
     assertThrows(() => policyOf(world(), { lists }), TypeError);
   }
+});
+
+Deno.test("greylisting() lets those pass who are welcome by a list, and has others wait", async () => {
+  const runtime = world();
+  runtime.resolver.set("66.100.51.198.wl.example", { a: ["127.0.0.2"] });
+  const { policy } = policyOf(runtime, { lists: [{ zone: "wl.example", weight: -1 }] });
+  const isWelcome = (session: SessionView) =>
+    whenKnown(policy.score(session), (score) => score < 0);
+  const { clock } = runtime;
+  const greylist = greylisting({}, { clock, ledger: new MemoryLedger(clock), isWelcome });
+  await using station = await MemoryStation.start({ runtime, policies: [policy, greylist] });
+  await (await station.greeted(LISTED)).mail({});
+  const other = await station.greeted(OTHER);
+  await other.say("MAIL FROM:<a@client.example>", 250);
+  await other.say("RCPT TO:<alice@example.test>", 451, "4.7.1");
 });
