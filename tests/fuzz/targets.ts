@@ -13,6 +13,8 @@ const MODULES: readonly (readonly [module: string, names: readonly string[]])[] 
   ["sessions", ["server", "client", "pair"]],
   ["storage", ["entry", "drop", "spool"]],
   ["content", ["head", "mime", "notice", "dns"]],
+  ["settings", ["config", "environment", "users", "control"]],
+  ["sasl", ["sasl", "sasl-client"]],
 ];
 
 /** The names of all targets. */

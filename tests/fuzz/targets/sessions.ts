@@ -224,6 +224,18 @@ function converse(protocol: "smtp" | "lmtp", from: number, pieces: readonly Uint
   return { events, said: decode(concat(said)), promised, waiting: session.waiting };
 }
 
+/** The octets up to each LF. */
+function linesOf(octets: Uint8Array): Uint8Array[] {
+  const lines: Uint8Array[] = [];
+  for (let at = 0; at < octets.length;) {
+    const lf = octets.indexOf(0x0a, at);
+    const end = lf === -1 ? octets.length : lf + 1;
+    lines.push(octets.subarray(at, end));
+    at = end;
+  }
+  return lines;
+}
+
 const ANSWERS = [
   ...[
     "220 mx.example ESMTP\r\n",
@@ -263,8 +275,10 @@ const client: FuzzTarget = {
     const from = (input[0] ?? 0) >> 1;
     const protocol = (input[0] ?? 0) & 1 ? "lmtp" : "smtp";
     const stream = input.subarray(1);
-    const whole = converse(protocol, from, [stream]);
-    assertEquals(converse(protocol, from, piecesOf(stream)), whole);
+    // What the client does between two replies depends on whether both have come, so each line comes alone.
+    const lines = linesOf(stream);
+    const whole = converse(protocol, from, lines);
+    assertEquals(converse(protocol, from, lines.flatMap((line) => piecesOf(line))), whole);
     assert(/^(?:[^\r\n]*\r\n)*$/.test(whole.said), "half a line");
     const outcomes = whole.events.flatMap((event) =>
       event.type === "outcomes" ? event.outcomes : []
@@ -300,7 +314,9 @@ const pair: FuzzTarget = {
   generate: (chance) =>
     octets(chance.many(0, 20, () => chance.pick([...(pair.words as string[]), "text", "é", "."]))),
   run(input) {
-    const expected = latin1(input).replace(/\r\n|\r|\n/g, "\r\n").replace(/(?<!\r\n)$/, "\r\n");
+    const mended = latin1(input).replace(/\r\n|\r|\n/g, "\r\n");
+    // DATA cannot carry a last line without its end.
+    const ended = /(?:^|\r\n)$/.test(mended) ? mended : `${mended}\r\n`;
     for (const ignoredKeywords of [[], ["CHUNKING"], ["CHUNKING", "PIPELINING"]]) {
       const both = new SessionPair({ size: 7, client: { ignoredKeywords } });
       both.client.send(transactionTo(2, { body: "8BITMIME" }));
@@ -314,7 +330,7 @@ const pair: FuzzTarget = {
       both.run();
       assertEquals(both.messages.length, 1, "messages");
       const got = latin1(both.messages[0]!.content);
-      assert(got === expected || (input.length === 0 && got === ""), `took ${JSON.stringify(got)}`);
+      assertEquals(got, ignoredKeywords.length === 0 ? mended : ended);
       assertEquals(both.faults, []);
     }
   },

@@ -153,7 +153,7 @@ async function makeSpool(): Promise<{ runtime: MemoryRuntime; paths: string[] }>
   const runtime = memoryRuntime({ seed: 1 });
   const store = await open(runtime);
   for (const kept of KEPT) await store.add(kept);
-  const claim = await store.claimById("m1", 0);
+  const claim = await store.claimById("m1", runtime.clock.now());
   await store.update(claim!, { ...claim!.entry, recipients: [recipient({ attempts: 2 })] });
   await store.close();
   const paths: string[] = [];
