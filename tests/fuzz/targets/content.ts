@@ -168,7 +168,7 @@ const notice: FuzzTarget = {
       subject: text(2),
       messageId: text(3),
       smtputf8: input.length % 2 === 0,
-      head: encode(`Subject: ${text(4).replace(/[\r\n]/g, "")}\r\n`),
+      head: encode(`Subject: ${text(4).replace(/[\r\n]/g, "").slice(0, 200)}\r\n`),
       body: null,
       recipients: [{
         address: address(2),

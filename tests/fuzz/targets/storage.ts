@@ -145,6 +145,9 @@ const drop: FuzzTarget = {
   },
 };
 
+/** Octets of the largest body that lies in a segment, with a checksum. */
+const IN_SEGMENT = 2 * 1024 * 1024;
+
 /** What is in the spool that gets damaged: small mail in segments, a large one in files. */
 const KEPT = [message("m1", 300), message("m2", 0), message("m3", 900), message("m4", 3_000_000)];
 
@@ -203,7 +206,8 @@ const readSource = async (of: (typeof KEPT)[number]["source"]) => await of;
 
 const spool: FuzzTarget = {
   name: "spool",
-  about: "a damaged spool opens, and gives no message but one that was put in, octet for octet",
+  about:
+    "a damaged spool opens, and gives no message but those that were put in, those of segments octet for octet",
   longest: 400,
   words: ["\n0 0 w x", "\n0 100 t", "\n1 0 x", "\n2 5 i done", "yizhan", NONCE, '"id":"m2"', "\\n"],
   generate: (chance: Chance) =>
@@ -238,7 +242,12 @@ const spool: FuzzTarget = {
       } catch {
         continue; // it says that it cannot be read; it was damaged
       }
-      assert(equal(got, await contentOf(await readSource(kept.source))), `${listed.id} is another`);
+      const put = await contentOf(await readSource(kept.source));
+      // A body in a file of its own has no checksum: what the disk did to its octets is not seen.
+      const { headSize } = kept.entry;
+      const seen = listed.bodySize > IN_SEGMENT ? headSize : put.length;
+      assertEquals(got.length, put.length, `${listed.id} has another length`);
+      assert(equal(got.subarray(0, seen), put.subarray(0, seen)), `${listed.id} is another`);
     }
     assert(found <= KEPT.length, "a message twice");
     const edited = lines.some((line) => EDIT.test(line));
