@@ -196,7 +196,73 @@ export { senderIdentity, type SenderIdentityOptions } from "./src/policy/sender_
 export { mayRelay } from "./src/policy/relay.ts";
 export { type IpAddress, type Network as IpNetwork, parseNetwork } from "./src/net_address.ts";
 export type { Ledger, Note, Rate } from "./src/policy/ledger/ledger.ts";
-export { MemoryLedger } from "./src/policy/ledger/memory_ledger.ts";
+export { type LedgerBounds, MemoryLedger } from "./src/policy/ledger/memory_ledger.ts";
+export { KeptLedger, type KeptLedgerOptions } from "./src/policy/ledger/kept_ledger.ts";
+export {
+  type AccountLimitOptions,
+  accountLimits,
+  type AccountLimitServices,
+  type AccountRates,
+} from "./src/policy/abuse/accounts.ts";
+export { type BanOptions, bans, type BanServices } from "./src/policy/abuse/bans.ts";
+export {
+  type BounceStormOptions,
+  bounceStorms,
+  type BounceStormServices,
+} from "./src/policy/abuse/bounce_storms.ts";
+export {
+  greylisting,
+  type GreylistingOptions,
+  type GreylistingServices,
+} from "./src/policy/abuse/greylisting.ts";
+export { loginBackoff, type LoginBackoffOptions } from "./src/policy/abuse/login_backoff.ts";
+export {
+  type ClientRates,
+  type ConnectionRateOptions,
+  connectionRates,
+  type MailRates,
+  type MessageRateOptions,
+  messageRates,
+  type RateServices,
+} from "./src/policy/abuse/rates.ts";
+export { tarpit, type TarpitOptions } from "./src/policy/abuse/tarpit.ts";
+export { type DnsListKind, type DnsListOptions } from "./src/policy/dns/dns_list.ts";
+export {
+  dnsLists,
+  type DnsListsOptions,
+  type DnsListsPolicy,
+  type DnsListsServices,
+} from "./src/policy/dns/dns_lists.ts";
+export {
+  helloChecks,
+  type HelloChecksOptions,
+  type HelloChecksServices,
+} from "./src/policy/dns/hello_checks.ts";
+export {
+  reverseDns,
+  type ReverseDnsOptions,
+  type ReverseDnsServices,
+} from "./src/policy/dns/reverse_dns.ts";
+export {
+  senderDomain,
+  type SenderDomainOptions,
+  type SenderDomainServices,
+} from "./src/policy/dns/sender_domain.ts";
+export {
+  milter,
+  type MilterOptions,
+  type MilterServices,
+  type MilterTrouble,
+} from "./src/policy/milter/milter.ts";
+export type { MilterTimeouts } from "./src/policy/milter/link.ts";
+export { clamav, type ClamavOptions, type ClamavServices } from "./src/policy/clamav/clamav.ts";
+export {
+  httpHook,
+  type HttpHookOptions,
+  type HttpHookServices,
+} from "./src/policy/http_hook/http_hook.ts";
+export { HOOK_STAGES, type HookStage } from "./src/policy/http_hook/hook_request.ts";
+export { verifyHook } from "./src/policy/http_hook/signature.ts";
 export type {
   BodyObserver,
   Change,

@@ -20,12 +20,14 @@ import { helloChecks } from "../../policy/dns/hello_checks.ts";
 import { reverseDns } from "../../policy/dns/reverse_dns.ts";
 import { senderDomain } from "../../policy/dns/sender_domain.ts";
 import { httpHook } from "../../policy/http_hook/http_hook.ts";
+import { namesMachine } from "../../mta_options.ts";
 import type { Ledger } from "../../policy/ledger/ledger.ts";
 import { milter } from "../../policy/milter/milter.ts";
 import type { Policy } from "../../policy/policy.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Config } from "../schema.ts";
 import { secretText } from "../secrets.ts";
+import { whenKnown } from "../../soon.ts";
 
 /** What policies are made from: data, which a thread can be sent. */
 export interface PolicyPlan {
@@ -48,8 +50,15 @@ export interface PolicyServices extends Pick<Runtime, "clock" | "network" | "res
 }
 
 /** What a configuration says of policies. */
-export function policyPlan({ abuse, filters, hostname, addresses, relay }: Config): PolicyPlan {
-  return { abuse, filters, hostname, addresses, mayAskDns: relay.enabled };
+export function policyPlan(config: Config): PolicyPlan {
+  const { abuse, filters, hostname, relay, listeners } = config;
+  const heard = listeners.flatMap(({ address }) =>
+    address.transport === "tcp" && namesMachine(address.hostname) ? [address.hostname] : []
+  );
+  return {
+    ...{ abuse, filters, hostname, mayAskDns: relay.enabled },
+    addresses: [...config.addresses, ...heard],
+  };
 }
 
 /** Makes them. */
@@ -58,10 +67,11 @@ export function buildPolicies(plan: PolicyPlan, services: PolicyServices): Polic
   const { loginBackoff: backoff, tarpit: slowness, dnsLists: lists, helloChecks: hello, rates } =
     abuse;
   const exempt = networks(abuse.exempt);
+  const welcome = lists.lists.length > 0 && dnsLists({ ...lists, exempt }, services);
   const policies: (Policy | false)[] = [
     abuse.bans.enabled && bans({ ...abuse.bans, exempt }, services),
     rates.enabled && connectionRates({ ...rates.connections, exempt }, services),
-    lists.lists.length > 0 && dnsLists({ ...lists, exempt }, services),
+    welcome,
     helloChecks({ ...hello, exempt, ...ownNames(hello.own, hostname, addresses) }, services),
     abuse.reverseDns.level !== "off" && reverseDns({ ...abuse.reverseDns, exempt }, services),
     backoff.enabled && loginBackoff({ ...backoff, exempt }, services),
@@ -76,7 +86,12 @@ export function buildPolicies(plan: PolicyPlan, services: PolicyServices): Polic
     abuse.greylisting.enabled && greylisting({
       ...abuse.greylisting,
       exempt: [...exempt, ...networks(abuse.greylisting.exempt)],
-    }, services),
+    }, {
+      ...services,
+      ...(welcome && {
+        isWelcome: (session) => whenKnown(welcome.score(session), (score) => score < 0),
+      }),
+    }),
     slowness.enabled && tarpit({ ...slowness, exempt }, services),
     ...plan.filters.map((filter) => buildFilter(filter, plan, services)),
   ];

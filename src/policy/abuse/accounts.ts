@@ -44,8 +44,11 @@ export interface AccountLimitOptions extends AccountRates {
 
 /** What it needs. */
 export interface AccountLimitServices {
+  /** Where it remembers. */
   readonly ledger: Ledger;
+  /** Tells the time. */
   readonly clock: Pick<Clock, "now">;
+  /** Is told of events. */
   readonly emit: (fact: MtaFact) => void;
 }
 

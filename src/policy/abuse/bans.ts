@@ -57,8 +57,11 @@ export interface BanOptions {
 
 /** What it needs. */
 export interface BanServices {
+  /** Where it remembers. */
   readonly ledger: Ledger;
+  /** Tells the time. */
   readonly clock: Pick<Clock, "now">;
+  /** Is told of events. */
   readonly emit: (fact: MtaFact) => void;
 }
 

@@ -31,6 +31,7 @@ export interface BounceStormOptions {
 
 /** What it needs. */
 export interface BounceStormServices {
+  /** Where it remembers. */
   readonly ledger: Ledger;
 }
 

@@ -32,7 +32,9 @@ import { DEFAULT_EXEMPT, isStranger } from "./stranger.ts";
 
 /** What it works with. */
 export interface GreylistingServices {
+  /** Tells the time. */
   readonly clock: Pick<Clock, "now">;
+  /** Where it remembers. */
   readonly ledger: Ledger;
   /** Whether somebody vouches for a client, as a list of those who are welcome: it does not wait. */
   readonly isWelcome?: (session: SessionView) => Soon<boolean>;

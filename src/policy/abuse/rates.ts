@@ -53,6 +53,7 @@ export interface MessageRateOptions {
 
 /** What they need. */
 export interface RateServices {
+  /** Where it remembers. */
   readonly ledger: Ledger;
 }
 

@@ -51,8 +51,11 @@ export interface ClamavOptions {
 
 /** What the policy needs of the machine. */
 export interface ClamavServices {
+  /** Tells the time. */
   readonly clock: Clock;
+  /** Connects to it. */
   readonly network: Network;
+  /** Is told of events. */
   readonly emit: (fact: MtaFact) => void;
 }
 

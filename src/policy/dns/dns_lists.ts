@@ -29,6 +29,7 @@ import { SessionMemory } from "./session_memory.ts";
 
 /** What is asked, and what comes of it. */
 export interface DnsListsOptions {
+  /** All are asked at the same time. */
   readonly lists: readonly DnsListOptions[];
   /** The score from which mail is refused: 554. Default {@link DEFAULT_REJECT_SCORE}; `null`: never. */
   readonly reject?: number | null;
@@ -44,8 +45,11 @@ export interface DnsListsOptions {
 
 /** What it asks with. */
 export interface DnsListsServices {
+  /** Answers for DNS. */
   readonly resolver: Pick<Resolver, "a" | "txt">;
+  /** Tells the time. */
   readonly clock: Clock;
+  /** Is told of events. */
   readonly emit: (fact: MtaFact) => void;
 }
 

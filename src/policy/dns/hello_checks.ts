@@ -47,7 +47,9 @@ export interface HelloChecksOptions {
 
 /** What it asks with. */
 export interface HelloChecksServices {
+  /** Answers for DNS. */
   readonly resolver: Pick<Resolver, "a" | "aaaa" | "mx">;
+  /** Tells the time. */
   readonly clock: Clock;
 }
 

@@ -33,7 +33,9 @@ export interface ReverseDnsOptions {
 
 /** What it asks with. */
 export interface ReverseDnsServices {
+  /** Answers for DNS. */
   readonly resolver: Pick<Resolver, "a" | "aaaa" | "ptr">;
+  /** Tells the time. */
   readonly clock: Clock;
 }
 

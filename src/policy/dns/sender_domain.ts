@@ -39,7 +39,9 @@ export interface SenderDomainOptions {
 
 /** What it asks with. */
 export interface SenderDomainServices {
+  /** Answers for DNS. */
   readonly resolver: Pick<Resolver, "a" | "aaaa" | "mx">;
+  /** Tells the time. */
   readonly clock: Clock;
 }
 

@@ -63,10 +63,13 @@ export interface HttpHookOptions {
 
 /** What the policy needs of the machine. */
 export interface HttpHookServices {
+  /** Tells the time. */
   readonly clock: Clock;
+  /** For ids. */
   readonly random: Random;
   /** The web's `fetch`. */
   readonly fetch: typeof fetch;
+  /** Is told of events. */
   readonly emit: (fact: MtaFact) => void;
 }
 

@@ -22,10 +22,13 @@ import { type LedgerBounds, MemoryLedger } from "./memory_ledger.ts";
 
 /** What a kept ledger is made of. */
 export interface KeptLedgerOptions {
+  /** Tells the time. */
   readonly clock: Clock;
+  /** The disk. */
   readonly files: Files;
   /** Its folder, of this ledger alone; made when there is something to keep. */
   readonly directory: string;
+  /** How much it holds at most. */
   readonly bounds?: Partial<LedgerBounds>;
   /** Something for the operator, in words. Must not throw. */
   readonly onTrouble: (what: string) => void;

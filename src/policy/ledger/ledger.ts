@@ -23,6 +23,7 @@ export interface Rate {
 
 /** Something remembered. */
 export interface Note {
+  /** Begins with the name of the policy. */
   readonly key: string;
   /** A policy's own; empty for a bucket. */
   readonly value: string;

@@ -33,6 +33,7 @@ const LONGEST = 3650 * 86_400_000;
 export class MemoryLedger implements Ledger {
   readonly #clock: Pick<Clock, "now">;
   /** How much it holds at most. */
+  /** How much it holds at most. */
   readonly bounds: LedgerBounds;
   readonly #shares = new Map<string, LedgerShare>();
   #entries = 0;
@@ -40,6 +41,7 @@ export class MemoryLedger implements Ledger {
   #order = 0;
 
   /** @param bounds what is not said is as in {@link DEFAULT_LEDGER_BOUNDS}. */
+  /** Empty. */
   constructor(clock: Pick<Clock, "now">, bounds: Partial<LedgerBounds> = {}) {
     this.#clock = clock;
     this.bounds = { ...DEFAULT_LEDGER_BOUNDS, ...bounds };

@@ -40,8 +40,11 @@ export type MilterTrouble = "accept" | "defer" | "reject";
 
 /** What the policy needs of the machine; without a resolver filters are told no names of clients. */
 export interface MilterServices {
+  /** Connects to it. */
   readonly network: Network;
+  /** Tells the time. */
   readonly clock: Clock;
+  /** Answers for DNS. */
   readonly resolver?: Resolver;
 }
 
