@@ -119,7 +119,15 @@ const LINES = [
   ...["EHLO c.example", "HELO c.example", "LHLO c.example", "MAIL FROM:<a@a.example>", "RSET"],
   ...["MAIL FROM:<> SIZE=100 BODY=BINARYMIME", "RCPT TO:<b@b.example>", "RCPT TO:<refuse@b.c>"],
   ...["RCPT TO:<Postmaster> NOTIFY=NEVER", "DATA", "BDAT 4\r\nabcd", "BDAT 6 LAST\r\nab\r\ncd"],
-  ...["BDAT 0 LAST", "BDAT 4 LAST\r\na\nbc", "BDAT 99999999999 LAST", "NOOP", "QUIT", "VRFY a"],
+  ...[
+    "BDAT 0 LAST",
+    "BDAT 4 LAST\r\nabc\r",
+    "BDAT 4 LAST\r\na\nbc",
+    "BDAT 99999999999 LAST",
+    "NOOP",
+    "QUIT",
+    "VRFY a",
+  ],
   ...["AUTH PLAIN AGEAYg==", "AUTH LOGIN", "YQ==", "*", "AUTH SCRAM-SHA-256 biwsbj1hLHI9Yg=="],
   ...["DATA\r\nSubject: a\r\n\r\n..b\r\n.", "DATA\r\na\n.\nMAIL FROM:<e@e>\r\n.", ".", "STARTTLS"],
 ];
