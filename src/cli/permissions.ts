@@ -16,6 +16,8 @@ export interface Needs {
   readonly write: readonly string[];
   /** Where it listens. */
   readonly listen: readonly SocketAddress[];
+  /** What else it connects to: programs that look at mail. */
+  readonly connect?: readonly SocketAddress[];
   /** Whether it connects to other stations, wherever they are. */
   readonly outward?: boolean;
   /** Programs it runs. */
@@ -24,6 +26,8 @@ export interface Needs {
   readonly env?: readonly string[];
   /** `statfs`: to see that the disk does not fill up; `uid`: whose folders are ours. */
   readonly sys: readonly ("statfs" | "uid")[];
+  /** Whether it gives root up, for which Deno has no name of its own: all of `sys`. */
+  readonly becomesUser?: boolean;
   /** Whether it starts itself again in threads, which read its own files, and share ports. */
   readonly threads?: boolean;
 }
@@ -98,8 +102,9 @@ export function isBelow(path: string, folder: string): boolean {
 }
 
 function listPermissions(needs: Needs): Permission[] {
-  const sockets = needs.listen.filter((address) => address.transport === "unix");
-  const hosts = needs.listen.filter((address) => address.transport === "tcp");
+  const addresses = [...needs.listen, ...needs.connect ?? []];
+  const sockets = addresses.filter((address) => address.transport === "unix");
+  const hosts = addresses.filter((address) => address.transport === "tcp");
   const socketPaths = sockets.map(({ path }) => path);
   const outward = needs.outward === true;
   return [
@@ -118,7 +123,8 @@ function listPermissions(needs: Needs): Permission[] {
     ...[...needs.write, ...socketPaths].map((path) => ({ name: "write" as const, path })),
     ...(needs.run ?? []).map((command) => ({ name: "run" as const, command })),
     ...(needs.env ?? []).map((variable) => ({ name: "env" as const, variable })),
-    ...needs.sys.map((kind) => ({ name: "sys" as const, kind })),
+    ...(needs.becomesUser ? [{ name: "sys" as const }] : []),
+    ...(needs.becomesUser ? [] : needs.sys).map((kind) => ({ name: "sys" as const, kind })),
     ...(needs.threads ? sources() : []),
   ];
 }
@@ -155,6 +161,7 @@ function subjectOf(needed: Permission): string {
 
 function describe(needed: Permission): string {
   if (needed.name === "net" && needed.host === undefined) return "connect to other hosts";
+  if (needed.name === "sys" && needed.kind === undefined) return "give root up";
   const verb = needed.name === "net"
     ? "listen on"
     : needed.name === "sys"

@@ -19,7 +19,9 @@ import {
   LOG_FLAGS,
 } from "./log_output.ts";
 import { serverRuntime, thisRuntime } from "./machine.ts";
-import { makeServerFolders, requireServePermissions } from "./serve_needs.ts";
+import { isRoot } from "./privileges.ts";
+import { startAsUser, STAYS_ROOT } from "./serve_as_user.ts";
+import { requireServePermissions } from "./serve_needs.ts";
 import { ServedStation } from "./served_station.ts";
 import { StopSignals } from "./stop_signals.ts";
 import { startTelemetry } from "./telemetry.ts";
@@ -66,13 +68,14 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
   };
   using signals = new StopSignals();
   using hangUps = new HangUps();
-  const config = await load(loadConfigFor);
+  const asGiven = await load(loadConfigFor);
   await using _ = speakAside();
-  const { relay } = config.config;
+  const { relay } = asGiven.config;
   const machine = { outward: relay.enabled, nameServers: relay.nameServers };
-  const runtime = serverRuntime(machine);
-  const workers = countWorkers(config.config, thisRuntime().network, warn);
-  await makeServerFolders(runtime.files, config);
+  const workers = countWorkers(asGiven.config, thisRuntime().network, warn);
+  const reread = () => load(loadConfigSilently);
+  const started = await startAsUser(asGiven, serverRuntime(machine), { workers, reread });
+  const { config, runtime } = started;
   const formatter = ({ config, paths }: LoadedConfig) =>
     chooseFormatter(line, { maildirRoot: paths.mail, format: config.log.format });
   const output = workers === 1 ? STANDARD_OUTPUT : new SharedOutput(STANDARD_OUTPUT);
@@ -83,7 +86,7 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
     stationRuntime: workers === 1 ? runtime : serverRuntime({ ...machine, shared: "first" }),
     starter: startThread,
     logFormat: ({ config }) => chooseFormat(line, config.log.format),
-    reread: () => load(loadConfigSilently),
+    reread,
     onReload: (loaded) => log.use(formatter(loaded)),
     onEvent: telemetry === null ? log.record : (event) => {
       log.record(event);
@@ -91,6 +94,8 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
     },
     droppedLogLines: () => log.dropped,
   });
+  started.bound?.close();
+  if (isRoot()) warn(STAYS_ROOT);
   say(`Yizhan ${VERSION} serves as ${config.config.hostname}`);
   const { listeners, monitor } = await station.status();
   for (const { name, address } of listeners) say(`  ${name} on ${formatSocketAddress(address)}`);

@@ -7,12 +7,14 @@
 import { ENVIRONMENT_KEYS } from "../config/environment.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { nudgePath } from "../config/paths.ts";
+import { asksDns, policyPlan } from "../config/policies/build.ts";
 import type { Config } from "../config/schema.ts";
 import type { Files, SocketAddress } from "../runtime/runtime.ts";
 import { type FolderNeeds, folderNeeds, makeFolders } from "./data_folder.ts";
 import { CONFIG_MACHINE } from "./config_file.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { thisRuntime } from "./machine.ts";
+import { isRoot } from "./privileges.ts";
 import { isBelow, mayRead, type Needs, requirePermissions } from "./permissions.ts";
 import { describeFileError } from "./trouble.ts";
 import { countWorkers } from "./workers/worker_plans.ts";
@@ -31,22 +33,28 @@ export function serveNeeds(loaded: LoadedConfig): Needs {
     { certificate, key },
   ) => [certificate, key]);
   const ways = config.relay.routes.map(({ via }) => via);
-  const sockets = ways.flatMap(socketOf);
+  const filters = filterAddresses(config);
+  const sockets = [
+    ...ways.flatMap(socketOf),
+    ...filters.flatMap((address) => address.transport === "unix" ? [address.path] : []),
+  ];
   // Whom to ask for names, where nobody said so; and who owns what is left in the drop folder.
-  const resolver = config.relay.enabled && config.relay.nameServers.length === 0
-    ? ["/etc/resolv.conf"]
-    : [];
-  const accounts = config.drop.enabled ? ["/etc/passwd"] : [];
+  const outward = config.relay.enabled || asksDns(policyPlan(config));
+  const resolver = outward && config.relay.nameServers.length === 0 ? ["/etc/resolv.conf"] : [];
+  const accounts = config.drop.enabled || config.user !== undefined ? ["/etc/passwd"] : [];
+  if (config.group !== undefined) accounts.push("/etc/group");
   const named = [...certificates, ...authorities.keys(), ...secretFiles];
   const others = [...named, ...resolver, ...accounts];
   return {
     read: [file, users, ...folders, ...others, ...sockets],
     write: [...folders, ...sockets],
     listen: listensAt(loaded),
-    outward: config.relay.enabled,
+    outward,
+    connect: filters,
     run: ways.flatMap((via) => via.kind === "pipe" ? [via.program] : []),
     env: VARIABLES.filter((name) => CONFIG_MACHINE.environment(name) !== undefined),
-    sys: config.drop.enabled ? ["statfs", "uid"] : ["statfs"],
+    sys: config.drop.enabled || config.user !== undefined ? ["statfs", "uid"] : ["statfs"],
+    becomesUser: config.user !== undefined && isRoot(),
     threads: countWorkers(config, thisRuntime().network, () => {}) > 1,
   };
 }
@@ -78,13 +86,27 @@ export async function requireServePermissions(
   requirePermissions(needs, words);
 }
 
-function listensAt({ config: { listeners, monitor, drop }, paths }: LoadedConfig): SocketAddress[] {
+/** Everywhere it listens, its own sockets included. */
+export function listensAt(
+  { config: { listeners, monitor, drop }, paths }: LoadedConfig,
+): SocketAddress[] {
   const own = [paths.control, ...drop.enabled ? [nudgePath(paths)] : []];
   return [
     ...listeners.map(({ address }) => address),
     ...monitor.address === undefined ? [] : [monitor.address],
     ...own.map((path) => ({ transport: "unix" as const, path })),
   ];
+}
+
+/** Where filters are asked. */
+function filterAddresses({ filters }: Config): SocketAddress[] {
+  return filters.map((filter) => {
+    if (filter.kind !== "http") return filter.address;
+    const { hostname, port, protocol } = new URL(filter.url);
+    const usual = protocol === "https:" ? 443 : 80;
+    const bare = hostname.replace(/^\[(.*)\]$/, "$1");
+    return { transport: "tcp", hostname: bare, port: port === "" ? usual : Number(port) };
+  });
 }
 
 /** The unix socket a way leads to: Deno wants to read and write its path, to connect to it. */

@@ -34,6 +34,8 @@ export function changedKeys(old: WrittenConfig, next: WrittenConfig): string[] {
 /** What is opened once, at the start. */
 const AT_START: readonly KeyPath[] = [
   ["data"],
+  ["user"],
+  ["group"],
   ["workers"],
   ["queue", "directory"],
   ["relay", "enabled"],

@@ -229,6 +229,11 @@ const schedule = z.strictObject({
     .describe("After how long a sender of ours is told that mail still waits; null: never"),
 });
 
+const account = z.string("wanted a name, or a number in quotes").regex(
+  /^(?:[A-Za-z_][\w.-]{0,31}|\d{1,10})$/,
+  "wanted a name, or a number in quotes",
+).meta({ title: "account", examples: ["yizhan"] });
+
 /** As a file has it at its top. The order is that of the documentation. */
 export const configSchema = z.strictObject({
   version: z.literal(1).default(1).describe("The version of this format"),
@@ -242,6 +247,10 @@ export const configSchema = z.strictObject({
     .describe("Domains of ours, beside those that the users file names"),
   users: path.default("users").describe("The users file, see yizhan user"),
   data: path.default("data").describe("The folder of all that the server keeps"),
+  user: account.optional().describe(
+    "Whom a server becomes that root starts, once it listens; name or number in /etc/passwd",
+  ),
+  group: account.optional().describe("Its group, name or number in /etc/group; default the user's"),
   mail: z.strictObject({
     directory: path.default("mail").describe("The mailboxes (Maildirs), DOMAIN/USER; in data"),
     postmaster: mailAddress.optional()

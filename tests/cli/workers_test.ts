@@ -252,7 +252,7 @@ permissionTest(
     await client.say("EHLO test", 250);
     await client.send("a@a.test", "alice@example.test", MAIL);
     assertEquals(
-      program.stderr.split("\n").filter((line) => line.startsWith("warning:")),
+      program.stderr.split("\n").filter((line) => line.startsWith("warning: workers")),
       [
         "warning: workers: 4: Deno lets threads share a port with --unstable-net only " +
         "(deno run --unstable-net …); one works",

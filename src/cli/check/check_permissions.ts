@@ -15,11 +15,16 @@ const { ok, warning } = findingsOf("permissions");
 /** Which are missing, and the command that grants just what is needed. */
 export function checkPermissions({ loaded, runtime, facts }: CheckContext): CheckFinding[] {
   const findings: CheckFinding[] = [];
+  const user = loaded?.config.user;
   if (facts.uid === 0) {
-    findings.push(warning(
-      "this process is root's; a mail server should not be",
-      "a user of its own, as in examples/systemd; root is needed for no port there",
-    ));
+    findings.push(
+      user === undefined
+        ? warning(
+          "this process is root's; a mail server should not be",
+          "user: NAME in the configuration, or start it as a user of its own, as in examples/systemd",
+        )
+        : ok(`a server that root starts becomes ${user} once it listens`),
+    );
   }
   if (runtime.name !== "deno") {
     const what =
