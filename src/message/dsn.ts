@@ -7,7 +7,8 @@
  * (RFC 6533) and hold UTF-8; else all is 7-bit, but for the message itself where that is not. Everything that
  * comes from strangers (answers, addresses, envelope ids) is cleaned and folded: none of it can begin a
  * field or a part. The boundary is made from the id, which nobody knew when the message was written, and
- * looked for in the contents all the same.
+ * looked for in the contents all the same. No line has more than 998 octets: long ones of the returned header
+ * section are folded.
  *
  * Pure. Whom to tell, and of what, is `delivery/bounce.ts`.
  *
@@ -23,6 +24,7 @@ import { formatDate } from "./date.ts";
 import type { DsnFacts, DsnRecipient } from "./dsn_facts.ts";
 import { statusOf } from "./dsn_status.ts";
 import { formatDsnText } from "./dsn_text.ts";
+import { foldLongLines, hasLongLine } from "./fold_lines.ts";
 import { formatFields, makeField, parseFields, type RawField } from "./header.ts";
 import { formatQuotedPrintableLine } from "./transfer_encoding.ts";
 
@@ -74,8 +76,9 @@ const SUBJECTS = {
  * assertStringIncludes(decode(body), "Remote-MTA: dns; mx.example.net\r\n");
  * ```
  */
-export function formatDsn(facts: DsnFacts): DsnMessage {
-  const international = isInternational(facts);
+export function formatDsn(given: DsnFacts): DsnMessage {
+  const international = isInternational(given);
+  const facts = isReturnable(given, international) ? given : { ...given, body: null };
   const parts = [
     textPart(facts),
     statusPart(facts, international),
@@ -210,10 +213,20 @@ function remoteMta(host: string): string {
   return name === null ? `x-local; ${toAscii(oneLine(host)).slice(0, 255)}` : `dns; ${name[0]}`;
 }
 
+/**
+ * Whether a message can be returned whole. One whose raw 8-bit header section no transfer encoding helps cannot; nor
+ * one with lines longer than a station must take (RFC 5321 §4.5.3.1.6): it may be refused with the notice, and then
+ * nobody is told. No encoding is allowed around it (RFC 2046 §5.2.1), and it is not ours to change, as it may be
+ * signed. RET=FULL is a wish (RFC 3461 §4.3).
+ */
+function isReturnable({ head, body, smtputf8 }: DsnFacts, international: boolean): boolean {
+  if (body === null || hasLongLine(head) || hasLongLine(body)) return false;
+  return (international && smtputf8) || !has8bit(head);
+}
+
 function originalPart({ head, body, smtputf8 }: DsnFacts, international: boolean): Part {
   const global = international && smtputf8;
-  // A message whose raw 8-bit header section no transfer encoding helps is not returned whole.
-  if (body !== null && (global || !has8bit(head))) {
+  if (body !== null) {
     const content = concat([head, CRLF, body]);
     return {
       header: `Content-Type: message/${global ? "global" : "rfc822"}\r\n` +
@@ -221,7 +234,7 @@ function originalPart({ head, body, smtputf8 }: DsnFacts, international: boolean
       content,
     };
   }
-  const content = firstFields(head);
+  const content = firstFields(foldLongLines(head));
   return {
     header: `Content-Type: ${global ? "message/global-headers" : "text/rfc822-headers"}\r\n` +
       eightBitLabel(has8bit(content)),

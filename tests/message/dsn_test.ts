@@ -180,6 +180,28 @@ Deno.test("formatDsn() cuts a long header section between fields", () => {
   assertEquals(original.content, field.repeat(Math.floor(64 * 1024 / field.length)));
 });
 
+Deno.test("formatDsn() has no line over 998 octets, whatever lines the message has", () => {
+  const long = "y".repeat(2000);
+  const head = encode(`To: ${"a@b.example, ".repeat(200)}\r\nX: ${long}\r\nY: z\r\n`);
+  const text = encode("Hi\r\n");
+  const cases = [{ head, body: null }, { head, body: text }, { body: encode(`${long}\r\n`) }];
+  for (const more of cases) {
+    const { body, original, text } = make(more);
+    for (const line of body.split("\r\n")) assert(line.length <= 998, `${line.length} octets`);
+    // Not whole: to be encoded is not allowed within message/rfc822 (RFC 2046 §5.2.1).
+    assertEquals(original.header, "Content-Type: text/rfc822-headers\r\n");
+    assertStringIncludes(text.content, "The header of your message is attached.");
+  }
+  const { content } = make({ head, body: null }).original;
+  assertEquals(content.replace(/\s/g, ""), decode(head).replace(/\s/g, ""));
+  assertMatch(content, /\r\nX:(\r\n y+){3}\r\nY: z\r\n$/);
+  const whole = {
+    head: encode(`X: ${"y".repeat(995)}\r\n`),
+    body: encode(`${"z".repeat(998)}\r\n`),
+  };
+  assertEquals(make(whole).original.header, "Content-Type: message/rfc822\r\n");
+});
+
 Deno.test("formatDsn() writes an internationalised notice where addresses are (RFC 6533)", () => {
   const dsn = make({
     to: { local: "jürgen", domain: "example.org" },
