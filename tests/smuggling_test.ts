@@ -135,6 +135,17 @@ Deno.test("smuggling: what follows a BDAT is no command, whether it may come, ca
   }
 });
 
+Deno.test("smuggling: what follows a BDAT that is too long a line is no command", () => {
+  const chunk = `${SMUGGLED}\r\n.\r\n`;
+  for (const start of ["BDAT ", "bdat\t", " BDAT ", `BDAT ${chunk.length} LAST`]) {
+    for (const length of [2047, 2048, 5000]) {
+      const wire = octets(`EHLO c.example\r\n${start.padEnd(length)}\r\n${chunk}NOOP\r\n`);
+      const { senders, messages, lastCodes } = play(wire, { newlines: "strict" });
+      assertEquals([senders, messages, lastCodes.at(-1)], [[], [], 500], `${start}, ${length}`);
+    }
+  }
+});
+
 Deno.test("smuggling: the end of a message is found wherever a segment ends within it", () => {
   for (const newlines of ["strict", "normalize"] as const) {
     for (const stuffing of ["", ".", "..", "a\r\n.", "\r\n"]) {

@@ -297,6 +297,14 @@ function isUpperDigitOrHyphen(unit: number): boolean {
   return unit >= 0x41 && unit <= 0x5a || unit >= 0x30 && unit <= 0x39 || unit === HYPHEN;
 }
 
+/**
+ * Whether a line, or the start of one, is BDAT or what somebody may take for it: with a tab, say, or a NUL behind or a
+ * blank before it. The octets of a chunk follow all the same, and whoever came before us may have read it so.
+ */
+export function beginsBdat(line: Uint8Array): boolean {
+  return ALMOST_BDAT.test(decode(line));
+}
+
 // deno-lint-ignore no-control-regex
 const ALMOST_BDAT = /^[\x00-\x20]*BDAT(?![A-Za-z0-9-])/i;
 
@@ -353,9 +361,7 @@ function trimEnd(text: string): string {
 }
 
 function unrecognized(name: string, line: Uint8Array): Command {
-  // With a tab, say, or a NUL behind or a blank before it: the octets of a chunk follow all the same, and whoever
-  // came before us may have read it so.
-  if (name === "" && ALMOST_BDAT.test(decode(line.subarray(0, 64)))) return readBdat("", 0);
+  if (name === "" && beginsBdat(line)) return readBdat("", 0);
   if (name !== "") {
     return { verb: "unknown", name, reply: reply(500, "5.5.1", "command not recognized") };
   }

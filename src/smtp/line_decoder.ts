@@ -16,18 +16,20 @@ import { CR, LF } from "./text_scan.ts";
 export type LineResult =
   /** A line without its CRLF; the view holds until the next call. */
   | { readonly type: "line"; readonly line: Uint8Array }
-  /** A line over the limit was read to its CRLF and thrown away. */
-  | { readonly type: "too-long" }
+  /** A line over the limit was read to its CRLF and thrown away, but for its {@link LINE_START}; valid as `line` is. */
+  | { readonly type: "too-long"; readonly start: Uint8Array }
   /** An LF without CR before it; what the line held is gone. */
   | { readonly type: "bare-newline" }
   /** More was thrown away for one line than anybody sends in good faith: hang up. All else is ignored. */
   | { readonly type: "hopeless" };
 
-const TOO_LONG: LineResult = { type: "too-long" };
 const BARE_NEWLINE: LineResult = { type: "bare-newline" };
 const HOPELESS: LineResult = { type: "hopeless" };
 
 const EMPTY = new Uint8Array(0);
+
+/** Octets of a line that is too long which are kept: they tell which command it was. */
+export const LINE_START = 64;
 
 /** A carry buffer up to this many octets is kept for the next line; a larger one is let go. */
 const KEPT_CARRY = 512;
@@ -108,10 +110,11 @@ export class LineDecoder {
     }
     const afterCr = lf > from ? bytes[lf - 1] === CR : this.#afterCr;
     const tooLong = this.#discarding || length > this.limit;
-    if (!afterCr || tooLong) {
+    if (!afterCr) {
       this.reset();
-      return afterCr ? TOO_LONG : BARE_NEWLINE;
+      return BARE_NEWLINE;
     }
+    if (tooLong) return { type: "too-long", start: this.#finishStart(bytes, from, to) };
     return { type: "line", line: this.#finish(bytes, from, to, length) };
   }
 
@@ -125,17 +128,27 @@ export class LineDecoder {
     this.#hopeless = false;
   }
 
-  /** Keeps the beginning of a line for the next read, or only its length when it is too long already. */
+  /** Keeps the beginning of a line for the next read, or only its start and length when it is too long already. */
   #keep(bytes: Uint8Array, from: number, to: number): void {
     this.#length += to - from;
     this.#afterCr = bytes[to - 1] === CR;
     if (this.#length >= this.limit) this.#discarding = true; // the LF is still to come
-    if (this.#discarding) {
-      this.#carry = EMPTY;
-      this.#carried = 0;
-    } else {
-      this.#append(bytes, from, to);
-    }
+    if (this.#discarding) this.#keepStart(bytes, from, to);
+    else this.#append(bytes, from, to);
+  }
+
+  #keepStart(bytes: Uint8Array, from: number, to: number): void {
+    const missing = LINE_START - this.#carried;
+    if (missing > 0) this.#append(bytes, from, Math.min(to, from + missing));
+    else if (missing < 0) this.#carry = this.#carry.slice(0, this.#carried = LINE_START);
+  }
+
+  /** The start of a line that is too long, which ends at `to`. */
+  #finishStart(bytes: Uint8Array, from: number, to: number): Uint8Array {
+    this.#keepStart(bytes, from, to);
+    const start = this.#carry.subarray(0, this.#carried);
+    this.reset();
+    return start;
   }
 
   /** The line of `length` octets that ends with CRLF at `to`, without these two. */

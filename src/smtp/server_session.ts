@@ -18,7 +18,7 @@
  */
 
 import { BodyMode } from "./body_mode.ts";
-import { type Command, parseCommand } from "./command.ts";
+import { beginsBdat, type Command, parseCommand } from "./command.ts";
 import { dispatchCommand } from "./command_dispatch.ts";
 import { cursorOver } from "./cursor.ts";
 import { LineDecoder } from "./line_decoder.ts";
@@ -223,11 +223,13 @@ export class ServerSession {
       case "too-long":
         core.fault("line-too-long", `over ${this.#lines.limit} octets`);
         if (sasl !== null) sasl.lineTooLong();
-        else core.say(reply(500, "5.5.2", "line too long"));
+        // What follows a BDAT we cannot read is a message, not commands.
+        else if (beginsBdat(result.start)) core.close(LINE_TOO_LONG);
+        else core.say(LINE_TOO_LONG);
         break;
       case "hopeless":
         core.fault("line-too-long", "without end");
-        core.close(reply(500, "5.5.2", "line too long"));
+        core.close(LINE_TOO_LONG);
         break;
       case "bare-newline":
         core.fault("bare-newline", "in a command");
@@ -341,6 +343,7 @@ export class ServerSession {
   }
 }
 
+const LINE_TOO_LONG = reply(500, "5.5.2", "line too long");
 const NO_SERVICE = reply(503, "5.5.1", "no service for you: say QUIT");
 
 /** Events that want no answer. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { cursorOver } from "../../src/smtp/cursor.ts";
-import { LineDecoder, type LineResult } from "../../src/smtp/line_decoder.ts";
+import { LINE_START, LineDecoder, type LineResult } from "../../src/smtp/line_decoder.ts";
 import { octetsAllocated } from "../support/allocation.ts";
 import { feed, latin1, octets, splits } from "../support/feed.ts";
 
@@ -101,7 +101,22 @@ Deno.test("LineDecoder.next() keeps no more than its limit of a line without end
     }
   });
   assert(allocated <= 2 * 2048, `${allocated} octets for 10 MB`);
-  assertEquals(decoder.next(cursorOver(octets("\r\n"))), { type: "too-long" });
+  const start = octets("x".repeat(LINE_START));
+  assertEquals(decoder.next(cursorOver(octets("\r\n"))), { type: "too-long", start });
+});
+
+Deno.test("LineDecoder.next() gives the start of a line that is too long, however it was split", () => {
+  for (const length of [LIMIT, LINE_START - 1, LINE_START, 2 * LINE_START]) {
+    const line = Array.from({ length }, (_, at) => String.fromCharCode(65 + at % 26)).join("");
+    for (const pieces of splits(octets(`${line}\r\n`))) {
+      const decoder = new LineDecoder(LIMIT);
+      const starts: string[] = [];
+      feed((cursor) => decoder.next(cursor), pieces, (result) => {
+        starts.push(result.type === "too-long" ? latin1(result.start) : result.type);
+      });
+      assertEquals(starts, [`${line}\r\n`.slice(0, LINE_START)]);
+    }
+  }
 });
 
 Deno.test("LineDecoder.limit can be changed from line to line", () => {
@@ -120,7 +135,8 @@ Deno.test("LineDecoder.limit holds for the line that has begun", () => {
   const decoder = new LineDecoder(102);
   assertEquals(decoder.next(cursorOver(octets("A".repeat(50)))), null);
   decoder.limit = LIMIT;
-  assertEquals(decoder.next(cursorOver(octets("\r\n"))), { type: "too-long" });
+  const start = octets(`${"A".repeat(50)}\r\n`);
+  assertEquals(decoder.next(cursorOver(octets("\r\n"))), { type: "too-long", start });
 });
 
 Deno.test("LineDecoder.reset() forgets the beginning of a line", () => {
