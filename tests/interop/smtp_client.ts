@@ -28,8 +28,8 @@ export class PlainClient implements Disposable {
   }
 
   /** Connects to a port of this machine and says EHLO. */
-  static async connect(port: number): Promise<PlainClient> {
-    const client = new PlainClient(await Deno.connect({ hostname: "127.0.0.1", port }));
+  static async connect(port: number, hostname = "127.0.0.1"): Promise<PlainClient> {
+    const client = new PlainClient(await Deno.connect({ hostname, port }));
     try {
       client.expect(await client.reply(), "220");
       client.expect(await client.say("EHLO client.test"), "250");

@@ -8,13 +8,14 @@
 import { encode } from "../../src/bytes.ts";
 import type { Ledger, SeededRandom } from "../interop/numbered_mail.ts";
 import { PlainClient } from "../interop/smtp_client.ts";
+import type { SoakPorts } from "./server.ts";
 
 /** What clients need to know. */
 export interface Scene {
   readonly random: SeededRandom;
   readonly ledger: Ledger;
   /** Where to. */
-  readonly ports: { readonly mx: number; readonly submission: number };
+  readonly ports: SoakPorts;
   /** Everybody goes home when it is aborted. */
   readonly end: AbortSignal;
 }
@@ -34,7 +35,7 @@ export async function honestClient(scene: Scene, pause: number, replies: Replies
   const { random, ledger, ports, end } = scene;
   while (!end.aborted) {
     try {
-      using client = await PlainClient.connect(ports.mx);
+      using client = await PlainClient.connect(ports.mx, "::1");
       for (let left = random.between(1, 8); left > 0 && !end.aborted; left--) {
         const recipients = [...MAILBOXES, ...ELSEWHERE].filter(() => random.chance(0.25));
         if (recipients.length === 0) recipients.push(random.pick(MAILBOXES));
@@ -94,27 +95,33 @@ const BEGIN = [
   "RCPT TO:<alice@example.test>\r\n",
 ];
 
-const TRICKS: readonly { readonly port: "mx" | "submission"; readonly run: Trick }[] = [
+const TRICKS: readonly { readonly port: "strangers" | "submission"; readonly run: Trick }[] = [
   // Comes and goes.
-  { port: "mx", run: () => Promise.resolve() },
-  { port: "mx", run: saying("") },
+  { port: "strangers", run: () => Promise.resolve() },
+  { port: "strangers", run: saying("") },
   // Ends in the middle of everything.
-  { port: "mx", run: saying(...BEGIN) },
-  { port: "mx", run: saying(...BEGIN, "DATA\r\n", `Subject: cut\r\n\r\n${"x".repeat(5000)}`) },
-  { port: "mx", run: saying(...BEGIN, "BDAT 100000 LAST\r\nonly this") },
+  { port: "strangers", run: saying(...BEGIN) },
+  {
+    port: "strangers",
+    run: saying(...BEGIN, "DATA\r\n", `Subject: cut\r\n\r\n${"x".repeat(5000)}`),
+  },
+  { port: "strangers", run: saying(...BEGIN, "BDAT 100000 LAST\r\nonly this") },
   // Nonsense.
-  { port: "mx", run: saying("\0\0\0\0\r\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\xff\xfe\r\n") },
-  { port: "mx", run: saying("EHLO x\r\n", `MAIL FROM:<${"a".repeat(5000)}@x.test>\r\n`) },
-  { port: "mx", run: saying(`${"NOOP\r\n".repeat(500)}`) },
-  { port: "mx", run: saying(...BEGIN, "DATA\r\n", "Subject: bare\n\nLF\n.\n", "\r\n.\r\n") },
+  {
+    port: "strangers",
+    run: saying("\0\0\0\0\r\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\xff\xfe\r\n"),
+  },
+  { port: "strangers", run: saying("EHLO x\r\n", `MAIL FROM:<${"a".repeat(5000)}@x.test>\r\n`) },
+  { port: "strangers", run: saying(`${"NOOP\r\n".repeat(500)}`) },
+  { port: "strangers", run: saying(...BEGIN, "DATA\r\n", "Subject: bare\n\nLF\n.\n", "\r\n.\r\n") },
   // Too much.
   {
-    port: "mx",
+    port: "strangers",
     run: saying(...BEGIN, "DATA\r\n", `${"y".repeat(76)}\r\n`.repeat(60_000), ".\r\n"),
   },
-  { port: "mx", run: saying("EHLO x\r\n", "MAIL FROM:<a@x.test> SIZE=999999999\r\n") },
+  { port: "strangers", run: saying("EHLO x\r\n", "MAIL FROM:<a@x.test> SIZE=999999999\r\n") },
   {
-    port: "mx",
+    port: "strangers",
     run: saying(
       ...BEGIN,
       ...Array.from({ length: 30 }, (_, i) => `RCPT TO:<no${i}@example.test>\r\n`),
@@ -138,10 +145,20 @@ const TRICKS: readonly { readonly port: "mx" | "submission"; readonly run: Trick
     },
   },
   // Talks first.
-  { port: "mx", run: saying("EHLO early.test\r\nMAIL FROM:<a@early.test>\r\n") },
+  { port: "strangers", run: saying("EHLO early.test\r\nMAIL FROM:<a@early.test>\r\n") },
+  // Greylisted, and never comes again.
+  {
+    port: "strangers",
+    run: (connection, random) =>
+      saying(
+        `EHLO c${random.between(0, 1e9)}.test\r\n`,
+        `MAIL FROM:<s${random.between(0, 1e9)}@broken.test>\r\n`,
+        "RCPT TO:<bob@example.test>\r\n",
+      )(connection, random),
+  },
   // Dawdles.
   {
-    port: "mx",
+    port: "strangers",
     run: async (connection) => {
       for (const octet of encode("EHLO slow.test\r\nNOOP\r\n")) {
         await connection.write(Uint8Array.of(octet));
@@ -151,7 +168,7 @@ const TRICKS: readonly { readonly port: "mx" | "submission"; readonly run: Trick
   },
   {
     // Asks and never listens.
-    port: "mx",
+    port: "strangers",
     run: async (connection) => {
       for (let i = 0; i < 20; i++) await connection.write(encode("EHLO deaf.test\r\n".repeat(100)));
       await sleep(2000);

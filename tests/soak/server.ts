@@ -27,6 +27,16 @@ export interface VitalSigns {
   readonly threads: number;
 }
 
+/** Where a server of a soak takes mail. */
+export interface SoakPorts {
+  /** Of `[::1]`, for those whom limits against abuse are not for. */
+  readonly mx: number;
+  /** Of `127.0.0.1`, for those whom they are for. */
+  readonly strangers: number;
+  /** Of `127.0.0.1`, for those who log in. */
+  readonly submission: number;
+}
+
 /** What it is to be like. */
 export interface SoakServerOptions {
   /** Where everything else goes. */
@@ -50,8 +60,8 @@ export class SoakServer implements AsyncDisposable {
   /** What it said to its operator. */
   stderr = "";
   #reloads = 0;
-  /** Where it takes mail from strangers, and from those who log in. */
-  ports: { readonly mx: number; readonly submission: number } = { mx: 0, submission: 0 };
+  /** Where it takes mail. */
+  ports: SoakPorts = { mx: 0, strangers: 0, submission: 0 };
 
   private constructor(site: Site, options: SoakServerOptions) {
     this.#site = site;
@@ -74,11 +84,10 @@ export class SoakServer implements AsyncDisposable {
     for (const name of ["bob", "carol", "dave"]) await site.addUser(name);
     await site.configure(configOf(options, 0));
     const server = new SoakServer(site, options);
-    const lines = [/^ {2}mx on /, /^ {2}submission on /].map((pattern) => server.#line(pattern));
-    const [mx, submission] = (await Promise.all(lines)).map((line) =>
-      Number(/:(\d+)$/.exec(line)![1])
-    );
-    server.ports = { mx: mx!, submission: submission! };
+    const lines = await Promise.all([0, 1, 2].map(() => server.#line(/^ {2}\S+ on /)));
+    const ports = lines.map((line) => Number(/:(\d+)$/.exec(line)![1]));
+    const [mx, strangers, submission] = ports;
+    server.ports = { mx: mx!, strangers: strangers!, submission: submission! };
     return server;
   }
 
@@ -172,7 +181,8 @@ function configOf(
     data,
     workers,
     listeners: [
-      { role: "mx", address: "127.0.0.1:0", banner: `ESMTP round ${round}` },
+      { role: "mx", address: "[::1]:0", banner: `ESMTP round ${round}` },
+      { role: "mx", name: "strangers", address: "127.0.0.1:0" },
       { role: "submission", address: "127.0.0.1:0" },
     ],
     tls: { certificates: [{ certificate: "mx.crt", key: "mx.key" }] },
