@@ -22,13 +22,21 @@ import { MessageReport } from "./report.ts";
 import type { IntakeServices, QueueServices } from "./services.ts";
 import type { AcceptedRecipient, Transaction } from "./transaction.ts";
 
-/** Finishes one message: one reply, or in LMTP one for each recipient. */
+/** What a message is answered. */
+export interface Finished {
+  /** One, or in LMTP one for each recipient. */
+  readonly replies: Reply[];
+  /** The policy that refused it, where it was one. */
+  readonly policy?: string;
+}
+
+/** Finishes one message. */
 export async function finishMessage(
   services: IntakeServices,
   client: IntakeClient,
   transaction: Transaction,
   content: MessageContent,
-): Promise<Reply[]> {
+): Promise<Finished> {
   const report = new MessageReport(services, client, transaction);
   const forAll = (given: Reply) =>
     new Array<Reply>(client.origin.lmtp ? transaction.recipients.length : 1).fill(given);
@@ -39,12 +47,13 @@ export async function finishMessage(
     : { reply: failure };
   const judged = judging instanceof Promise ? await judging : judging;
   if ("reply" in judged) {
-    report.refused(judged.reply, content.size, judged.policy);
-    return forAll(judged.reply);
+    const { reply, policy } = judged;
+    report.refused(reply, content.size, policy);
+    return { replies: forAll(reply), ...(policy !== undefined && { policy }) };
   }
   if ("discard" in judged) {
     report.discarded(judged.discard);
-    return forAll(taken(transaction));
+    return { replies: forAll(taken(transaction)) };
   }
   const { head, body, held } = judged.taken;
   const source: MessageSource = {
@@ -61,7 +70,8 @@ export async function finishMessage(
     ? await acceptEach(message, recipients)
     : [await accept({ ...message, made: null, id: transaction.id }, recipients)];
   report.finished(judged.taken, source, replies);
-  return client.origin.lmtp ? replies.slice(0, transaction.recipients.length) : replies;
+  const { length } = transaction.recipients;
+  return { replies: client.origin.lmtp ? replies.slice(0, length) : replies };
 }
 
 /** Takes a message for each recipient by itself (RFC 2033 §4.2). */

@@ -24,7 +24,7 @@ import { type Soon, whenKnown } from "../soon.ts";
 import { ReceivedStamp } from "../message/received.ts";
 import type { IntakeClient, IntakeOrigin } from "./client.ts";
 import { MessageContent } from "./content.ts";
-import { finishMessage } from "./finish.ts";
+import { type Finished, finishMessage } from "./finish.ts";
 import { Login, type LoginEvent } from "./login.ts";
 import { expandAddress, startQueue, verifyAddress } from "./queries.ts";
 import { MessageReport } from "./report.ts";
@@ -250,9 +250,9 @@ export class IntakeSession implements IntakeClient {
   async end(): Promise<Reply[]> {
     const transaction = this.#open();
     try {
-      const replies = await finishMessage(this.#services, this, transaction, this.#content!);
-      await this.#tellRefusedMessage(replies);
-      return replies;
+      const finished = await finishMessage(this.#services, this, transaction, this.#content!);
+      await this.#tellRefusedMessage(finished);
+      return finished.replies;
     } catch (error) {
       this.#internalError("intake", error);
       const count = this.origin.lmtp ? transaction.recipients.length : 1;
@@ -262,9 +262,9 @@ export class IntakeSession implements IntakeClient {
     }
   }
 
-  #tellRefusedMessage(replies: readonly Reply[]): Soon<unknown> {
+  #tellRefusedMessage({ replies, ...by }: Finished): Soon<unknown> {
     const refusal = replies.every(({ code }) => code >= 400) ? replies[0] : undefined;
-    return refusal && this.#tellRefusal({ stage: "message", reply: refusal });
+    return refusal && this.#tellRefusal({ stage: "message", reply: refusal, ...by });
   }
 
   /** The transaction is gone; where its message was refused as it came, `refusal` says why. */

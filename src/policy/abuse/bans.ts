@@ -19,7 +19,7 @@
  * @module
  */
 
-import { mailboxKey } from "../../address.ts";
+import { type Address, mailboxKey } from "../../address.ts";
 import type { MtaFact } from "../../events.ts";
 import { clientKey, formatNetwork, type Network, networkOf } from "../../net_address.ts";
 import type { Clock } from "../../runtime/runtime.ts";
@@ -135,12 +135,13 @@ export function bans(options: BanOptions, services: BanServices): Policy {
     onFailure: { action: "accept" },
     connect: check,
     credentials: check,
-    sender: check,
+    sender: (session) => whenKnown(policy.taken(session), () => check(session)),
     recipient: check,
     auth: (session) => policy.loggedIn(session),
-    message: ({ session, envelope }) => policy.delivered(session, envelope.recipients),
+    message: ({ session, envelope }) => policy.brought(session, envelope.recipients),
     refused: (session, refusal) => policy.refused(session, refusal),
     fault: (session, kind) => void policy.fault(session, kind),
+    close: (session) => void policy.taken(session),
   };
 }
 
@@ -157,6 +158,8 @@ class Bans {
   readonly #list: BanList;
   /** Clients whose ban is being written. */
   readonly #beginning = new Set<string>();
+  /** How many recipients the message had that a session brought last, until it is known whether it was taken. */
+  readonly #brought = new Map<string, number>();
 
   constructor(options: Required<BanOptions>, services: BanServices) {
     this.#options = options;
@@ -188,26 +191,38 @@ class Bans {
     });
   }
 
-  delivered(
-    session: SessionView,
-    recipients: readonly {
-      readonly address: { readonly local: string; readonly domain: string };
-    }[],
-  ): Soon<undefined> {
+  /** A message is whole; whether others refuse it is not known yet. */
+  brought(session: SessionView, recipients: readonly { readonly address: Address }[]): void {
     if (!isStranger(session, this.#options.exempt)) return;
-    const { ledger } = this.#services;
-    const key = creditKey(session);
     // One recipient named a hundred times is one.
     const distinct = new Set(recipients.map(({ address }) => mailboxKey(address))).size;
-    return whenKnown(ledger.recall(key), (note) =>
-      whenKnown(
-        ledger.note(key, String(Math.min(countOf(note) + distinct, MOST_CREDIT)), DAY),
-        () => undefined,
-      ));
+    this.#brought.set(session.id, distinct);
+  }
+
+  /** The message that came last was not refused: its recipients pay for others. */
+  taken(session: SessionView): Soon<undefined> {
+    const recipients = this.#brought.get(session.id);
+    if (recipients === undefined) return;
+    this.#brought.delete(session.id);
+    const { ledger } = this.#services;
+    const key = creditKey(session);
+    return whenKnown(ledger.recall(key), (note) => {
+      const credit = Math.min(countOf(note) + recipients, MOST_CREDIT);
+      return whenKnown(ledger.note(key, String(credit), DAY), () => undefined);
+    });
   }
 
   refused(session: SessionView, refusal: Refusal): Soon<Reply | undefined> {
+    if (refusal.stage === "message") this.#brought.delete(session.id);
     if (refusal.policy === NAME || !isStranger(session, this.#options.exempt)) return;
+    return whenKnown(
+      this.#list.find(session.client),
+      // Who was banned meanwhile learns nothing more, not even which recipients there are not.
+      (ban) => ban === null ? this.#count(session, refusal) : this.#reply(ban),
+    );
+  }
+
+  #count(session: SessionView, refusal: Refusal): Soon<Reply | undefined> {
     const misdeed = misdeedOf(refusal);
     if (misdeed === null) return;
     if (misdeed !== "recipients") return this.#charge(session, misdeed);

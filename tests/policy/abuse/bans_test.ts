@@ -6,6 +6,7 @@ import { type BanOptions, bans, forgiveClient } from "../../../src/policy/abuse/
 import { MemoryLedger } from "../../../src/policy/ledger/memory_ledger.ts";
 import type { Policy } from "../../../src/policy/policy.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
+import { reply } from "../../../src/smtp/reply.ts";
 import { MemoryStation, type StationSetup } from "../../support/memory_station.ts";
 
 const MINUTE = 60_000;
@@ -99,6 +100,34 @@ Deno.test("bans() ends the other sessions of a client at their next command", as
   await bad.say("RCPT TO:<y@example.test>", 421);
   await idle.say("MAIL FROM:<a@client.example>", 421, "4.7.0");
   await asking.say("RCPT TO:<alice@example.test>", 421, "4.7.0");
+});
+
+Deno.test("attack: a session that is open when its client is banned learns of no more names", async () => {
+  const { station, list } = await banningStation();
+  await using _ = station;
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<a@client.example>", 250);
+  await peer.say("RCPT TO:<x@example.test>", 550);
+  await list.add(parseNetwork("198.51.100.7/32")!, { reason: "", by: "operator" }, HOUR);
+  await peer.say("RCPT TO:<y@example.test>", 421, "4.7.0");
+  assertEquals(await peer.reply(), null);
+});
+
+Deno.test("attack: a client whose messages a filter refuses is banned, and gains no credit", async () => {
+  const filter: Policy = {
+    name: "filter",
+    message: () => ({ action: "reject", reply: reply(554, "5.7.1", "spam") }),
+  };
+  const options = { refusals: { count: 3, per: HOUR } };
+  const { station, told, ledger } = await banningStation(options, { policies: [filter] });
+  await using _ = station;
+  const peer = await station.greeted();
+  for (let i = 0; i < 4; i++) await peer.mail({}, 554);
+  await peer.say("MAIL FROM:<a@client.example>", 421, "4.7.0");
+  assertEquals(told.map((fact) => fact.type === "client.banned" && fact.reason), [
+    "refused too often",
+  ]);
+  assertEquals(await ledger.recall("bans:credit 198.51.100.7"), null);
 });
 
 Deno.test("bans() counts parallel failures once, and tells of one ban", async () => {
