@@ -191,8 +191,24 @@ function configOf(
       messageSize: "4M",
       timeouts: { command: "20s", data: "10s", handshake: "5s" },
     },
+    abuse: {
+      exempt: ["::1/128"],
+      // Strangers are banned again and again, and come back.
+      bans: {
+        logins: "5/1m",
+        recipients: "20/1m",
+        faults: "3/1m",
+        first: "2s",
+        longest: "8s",
+        memory: "10s",
+      },
+      rates: { connections: { client: "60/10s", network: "100/10s" } },
+      tarpit: { after: 2, first: "100ms", longest: "2s", sessions: 5 },
+      loginBackoff: { first: "100ms", longest: "1s" },
+      greylisting: { enabled: true, delay: "1s", window: "1m" },
+      senderDomain: { enabled: false },
+    },
     relay: {
-      from: ["127.0.0.2/32"],
       routes: [{ ...toPort(smarthost), domains: ["remote.test", "elsewhere.test"], accept: true }],
     },
     queue: {
