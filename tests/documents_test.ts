@@ -65,7 +65,11 @@ for (const document of DOCUMENTS) {
     for (const { text } of pieces) {
       const missing = Object.keys(BASE).filter((key) => !new RegExp(`^${key}:`, "m").test(text));
       const whole = missing.map((key) => BASE[key]).join("") + text;
-      const files = { "yizhan.yaml": whole, "smtp-password": "PASSWORD\n" };
+      const files = {
+        "yizhan.yaml": whole,
+        "smtp-password": "PASSWORD\n",
+        "hook-secret": "0123456789abcdef\n",
+      };
       const { warnings } = await loadConfig("yizhan.yaml", testMachine({ files }));
       assertEquals(warnings, [], whole);
     }

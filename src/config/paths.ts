@@ -103,6 +103,7 @@ export function resolveAll(written: WrittenConfig, folder: string): WrittenConfi
       ...relay,
       routes: relay.routes.map((route) => ({ ...route, via: resolveVia(route.via, folder) })),
     },
+    filters: written.filters.map((filter) => resolveFilter(filter, folder)),
     monitor: monitor.address === undefined
       ? monitor
       : { address: resolveAddress(monitor.address, folder) },
@@ -142,6 +143,12 @@ function resolveVia(via: Via, folder: string): Via {
       };
     }
   }
+}
+
+function resolveFilter<F extends WrittenConfig["filters"][number]>(filter: F, folder: string): F {
+  return filter.kind === "http"
+    ? { ...filter, secret: resolveSecret(filter.secret, folder) }
+    : { ...filter, address: resolveAddress(filter.address, folder) };
 }
 
 function resolveSecret(secret: Secret, folder: string): Secret {

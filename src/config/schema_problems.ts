@@ -208,7 +208,7 @@ function hidePassword(text: string): string {
 
 /** Whether what stands there, also by a slip, may be a secret. */
 function isSecret(path: KeyPath): boolean {
-  return path.some((part) => /^(?:credentials|password|srsSecret)$/.test(String(part)));
+  return path.some((part) => /^(?:credentials|password)$|secrets?$/i.test(String(part)));
 }
 
 /** `a, b or c`. */

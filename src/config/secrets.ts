@@ -17,7 +17,8 @@ export function withSecrets(
   texts: ReadonlyMap<string, string>,
 ): Config {
   const read = (secret: Secret) =>
-    typeof secret === "string" ? secret : texts.get(secret.file) ?? "";
+    // One that was not found stays what it is, of which `secretText` tells: an empty one would be a secret of all.
+    typeof secret === "string" ? secret : texts.get(secret.file) ?? secret;
   // Every secret in it is a text now.
   return mapSecrets(written, read) as Config;
 }

@@ -1,5 +1,7 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { httpHookSchema } from "../../../src/config/policies/http_hook.ts";
+import { loadConfig } from "../../../src/config/load.ts";
+import { testMachine } from "../machine.ts";
 import type { HttpHookOptions } from "../../../src/policy/http_hook/http_hook.ts";
 
 const GOOD = {
@@ -42,4 +44,28 @@ Deno.test("httpHookSchema refuses what cannot be meant", () => {
   for (const change of wrong) {
     assertEquals(httpHookSchema.safeParse({ ...GOOD, ...change }).success, false);
   }
+});
+
+Deno.test("httpHookSchema: the secret in a file beside the configuration is read, and checked", async () => {
+  const config = {
+    hostname: "mail.example.org",
+    listeners: [{ role: "mx", address: "[::]:25" }],
+    filters: [GOOD, { kind: "clamav", address: "unix:clamd.ctl" }],
+  };
+  const text = JSON.stringify(config);
+  const load = (secret: string) =>
+    loadConfig(
+      "/etc/yizhan/yizhan.yaml",
+      testMachine({
+        files: { "/etc/yizhan/yizhan.yaml": text, "/etc/yizhan/hook-secret": secret },
+      }),
+    );
+  const { config: { filters } } = await load("0123456789abcdef\n");
+  const [http, clamav] = filters;
+  assertEquals(http?.kind === "http" && http.secret, "0123456789abcdef");
+  assertEquals(clamav?.kind === "clamav" && clamav.address, {
+    transport: "unix",
+    path: "/etc/yizhan/clamd.ctl",
+  });
+  await assertRejects(() => load("short"), Error, "16 characters");
 });
