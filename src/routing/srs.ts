@@ -18,7 +18,7 @@
  * @module
  */
 
-import { createHmac } from "node:crypto";
+import { createHmac, timingSafeEqual } from "node:crypto";
 import { type Address, domainKey, formatAddress, parseAddress } from "../address.ts";
 import { encode } from "../bytes.ts";
 
@@ -149,7 +149,10 @@ function asAddress(local: string, domain: string): Address | null {
 
 function verify(secrets: readonly string[], given: string, ...parts: string[]): boolean {
   if (given.length !== HASH_LENGTH) return false;
-  return secrets.some((one) => hash(one, ...parts).toLowerCase() === given.toLowerCase());
+  const octets = encode(given.toLowerCase());
+  if (octets.length !== HASH_LENGTH) return false;
+  // Whoever may ask for any address at RCPT must not learn from the time how much of a hash was right.
+  return secrets.some((one) => timingSafeEqual(encode(hash(one, ...parts).toLowerCase()), octets));
 }
 
 function hash(secret: string, ...parts: string[]): string {
