@@ -9,61 +9,13 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { MtaFact } from "../../src/events.ts";
 import { clamav, type ClamavOptions } from "../../src/policy/clamav/clamav.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
-import type { SocketAddress } from "../../src/runtime/runtime.ts";
-import { type Daemon, findFreePort, startDaemon } from "./daemon.ts";
+import { EICAR, startClamd } from "./clamd.ts";
 import { makeMail } from "./mail.ts";
 import { ALICE, startRelayStation } from "./relay_station.ts";
 import { PlainClient } from "./smtp_client.ts";
-import {
-  encodeBase64,
-  interopTest,
-  makeTemporaryFolder,
-  octets,
-  run,
-  type TemporaryFolder,
-} from "./support.ts";
-
-/** In pieces, so that no scanner takes this file for the thing. */
-const EICAR = ["X5O!P%@AP[4\\PZX54(P^)7CC)7}$", "EICAR-STANDARD-", "ANTIVIRUS-TEST-FILE!$H+H*"]
-  .join("");
+import { encodeBase64, interopTest, makeTemporaryFolder, octets, run } from "./support.ts";
 
 const WORDS = /malware: Test\.Eicar/;
-
-interface Clamd extends AsyncDisposable {
-  readonly tcp: SocketAddress;
-  readonly unix: SocketAddress;
-  readonly folder: TemporaryFolder;
-  readonly daemon: Daemon;
-}
-
-async function startClamd(): Promise<Clamd> {
-  const folder = await makeTemporaryFolder();
-  const port = findFreePort();
-  await Deno.mkdir(`${folder.path}/db`);
-  const hex = Array.from(octets(EICAR), (octet) => octet.toString(16).padStart(2, "0")).join("");
-  await folder.write("db/test.ndb", `Test.Eicar:0:*:${hex}\n`);
-  const file = await folder.write(
-    "clamd.conf",
-    `Foreground yes
-DatabaseDirectory ${folder.path}/db
-TemporaryDirectory ${folder.path}
-LocalSocket ${folder.path}/clamd.ctl
-TCPSocket ${port}
-TCPAddr 127.0.0.1
-StreamMaxLength 1M
-`,
-  );
-  const daemon = await startDaemon("clamd", { args: ["-c", file], port });
-  return {
-    ...{ folder, daemon },
-    tcp: { transport: "tcp", hostname: "127.0.0.1", port },
-    unix: { transport: "unix", path: `${folder.path}/clamd.ctl` },
-    async [Symbol.asyncDispose]() {
-      await daemon.stop();
-      await folder[Symbol.asyncDispose]();
-    },
-  };
-}
 
 /** A station that asks the daemon; `send` gives the last reply. */
 async function startStation(options: ClamavOptions) {

@@ -40,11 +40,16 @@ export interface OpenDkim extends AsyncDisposable {
   readonly port: number;
 }
 
-/** Starts it. @param mode whether it signs what comes from this machine, or verifies all. */
+/**
+ * Starts it.
+ *
+ * @param mode whether it signs what comes from `internal` and from who has logged in, or verifies all.
+ */
 export async function startOpenDkim(
   mode: "sign" | "verify",
   { selector, domain, pem, record }: SigningKey,
   canonicalization = "simple/simple",
+  internal = "127.0.0.1",
 ): Promise<OpenDkim> {
   const folder = await makeTemporaryFolder();
   const port = findFreePort();
@@ -56,7 +61,7 @@ export async function startOpenDkim(
     `Mode ${mode === "sign" ? "s" : "v"}`,
     `Canonicalization ${canonicalization}`,
     ...(mode === "sign"
-      ? [`Domain ${domain}`, `Selector ${selector}`, `KeyFile ${key}`, "InternalHosts 127.0.0.1"]
+      ? [`Domain ${domain}`, `Selector ${selector}`, `KeyFile ${key}`, `InternalHosts ${internal}`]
       : [`TestPublicKeys ${keys}`, "InternalHosts 192.0.2.1", "AlwaysAddARHeader yes"]),
   ];
   const file = await folder.write("opendkim.conf", `${lines.join("\n")}\n`);

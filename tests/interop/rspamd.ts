@@ -12,6 +12,8 @@ import { makeTemporaryFolder } from "./support.ts";
 export interface Rspamd extends AsyncDisposable {
   /** The path of its milter socket. */
   readonly socket: string;
+  /** The port of the same on 127.0.0.1. */
+  readonly port: number;
   /** All it wrote so far. */
   readonly output: () => string;
 }
@@ -34,7 +36,7 @@ export async function startRspamd(): Promise<Rspamd> {
     throw error;
   }
   return {
-    socket,
+    ...{ socket, port },
     output: daemon.output,
     async [Symbol.asyncDispose]() {
       await daemon.stop();

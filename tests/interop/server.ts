@@ -85,6 +85,8 @@ export interface StationOptions {
   readonly certificates?: readonly (readonly string[])[];
   /** How mail for others goes, and from whom; to nobody but by these routes. */
   readonly relay?: ConfigInput["relay"];
+  /** Programs that are asked about mail. */
+  readonly filters?: ConfigInput["filters"];
   /** Its environment, beside what it inherits. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -96,7 +98,7 @@ export async function startStation(options: StationOptions): Promise<Server> {
   for (const [address, password] of Object.entries(options.users)) {
     await addUser(folder, address, password, options.quota);
   }
-  const { hostname = "mx.example.test", relay = {} } = options;
+  const { hostname = "mx.example.test", relay = {}, filters = [] } = options;
   const certificates = [];
   for (const names of options.certificates ?? [[hostname]]) {
     certificates.push(await makeCertificate(folder, names));
@@ -105,7 +107,7 @@ export async function startStation(options: StationOptions): Promise<Server> {
     hostname,
     listeners: options.listeners.map((name) => listener(name, folder)),
     tls: { certificates },
-    relay,
+    ...{ relay, filters },
   });
   const words = commandLine(folder, ["serve", "--config", file]);
   return await start(folder, words, options.listeners.length, options.env);
