@@ -13,7 +13,14 @@
 
 import { decode, encode } from "../../bytes.ts";
 import type { Quota } from "../../directory/directory.ts";
-import { type Clock, errorCode, type FileHandle, type Files } from "../../runtime/runtime.ts";
+import {
+  type Clock,
+  errorCode,
+  type FileHandle,
+  type FileIdentity,
+  type Files,
+} from "../../runtime/runtime.ts";
+import { readWholeFile } from "../../runtime/whole_file.ts";
 import { sizeInName } from "./maildir_name.ts";
 
 /** What a mailbox holds. */
@@ -132,6 +139,14 @@ const SPACE = 0x20;
 const MINUS = 0x2d;
 const ZERO = 0x30;
 
+/**
+ * Whether it is a file that nothing else is a name of. Who can write in a mailbox (its owner, where an administrator
+ * has it so) could make a link of it to any file of ours, which would then be written to.
+ */
+function isOwn({ kind, links }: FileIdentity): boolean {
+  return kind === "file" && links === 1;
+}
+
 /** The `maildirsize` of one mailbox. */
 export class MaildirSizeFile {
   readonly #files: Files;
@@ -166,8 +181,9 @@ export class MaildirSizeFile {
   /** Notes that `change` came (or, negative, went). */
   async add(change: Usage): Promise<void> {
     try {
-      const file = await this.#files.open(this.#path, { append: true });
+      const file = await this.#files.open(this.#path, { append: true, noFollow: true });
       try {
+        if (!isOwn(await file.identify())) throw new Error("not a file of this mailbox alone");
         await file.write(encode(`${change.bytes} ${change.messages}\n`));
       } finally {
         file.close();
@@ -182,8 +198,14 @@ export class MaildirSizeFile {
     const found = await this.#files.stat(this.#path);
     if (found?.kind !== "file" || found.size >= MAX_FILE) return null;
     try {
-      const size = parseMaildirSize(decode(await this.#files.readFile(this.#path, MAX_FILE)));
-      return size === null ? null : { size, modified: found.modified };
+      const file = await this.#files.open(this.#path, { read: true, noFollow: true });
+      try {
+        if (!isOwn(await file.identify())) return null;
+        const size = parseMaildirSize(decode(await readWholeFile(file, this.#path, MAX_FILE)));
+        return size === null ? null : { size, modified: found.modified };
+      } finally {
+        file.close();
+      }
     } catch {
       return null;
     }
