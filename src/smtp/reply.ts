@@ -56,7 +56,7 @@ export function isCompletion({ code }: Reply): boolean {
 const MAX_TEXT = 490;
 
 /**
- * The octets of a reply. Control characters become `?`, over-long lines are cut, so that no text can
+ * The octets of a reply. Control characters, and what Unicode calls a line end, become `?`, over-long lines are cut, so that no text can
  * break the dialogue. With `enhanced` the RFC 2034 code leads each line of a 2xx, 4xx or 5xx reply. The
  * octets are to be written, not kept and not changed.
  */
@@ -82,7 +82,7 @@ function formatText(value: Reply, enhanced: boolean): string {
 function clean(line: string): string {
   if (line.length <= MAX_TEXT && isPrintable(line)) return line;
   // deno-lint-ignore no-control-regex
-  const visible = line.replace(/[\x00-\x08\x0a-\x1f\x7f]/g, "?").toWellFormed();
+  const visible = line.replace(/[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]/g, "?").toWellFormed();
   if (visible.length * 3 <= MAX_TEXT) return visible;
   const octets = encode(visible);
   return octets.length > MAX_TEXT ? cut(octets) : visible;

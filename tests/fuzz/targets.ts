@@ -15,6 +15,9 @@ const MODULES: readonly (readonly [module: string, names: readonly string[]])[] 
   ["content", ["head", "mime", "notice", "dns"]],
   ["settings", ["config", "environment", "users", "control"]],
   ["sasl", ["sasl", "sasl-client"]],
+  ["filters", ["milter-packet", "milter", "clamd", "hook"]],
+  ["memory", ["ledger", "remembered", "remote-ledger"]],
+  ["notes", ["spf", "pattern", "sendmail"]],
 ];
 
 /** The names of all targets. */

@@ -13,6 +13,7 @@ Deno.test("reply() makes a line of every line of its text", () => {
 Deno.test("formatReply() lets no control character through and leaves what is none as it is", () => {
   assertEquals(decode(formatReply(reply(250, "2.0.0", "a\tb\0c\x7f"))), "250 2.0.0 a\tb?c?\r\n");
   assertEquals(decode(formatReply(reply(550, undefined, "é\ud800"))), "550 é\ufffd\r\n");
+  assertEquals(decode(formatReply(reply(550, undefined, "a\u0085b\u2028c"))), "550 a?b?c\r\n");
   assertEquals(decode(formatReply({ code: 250, lines: [] })), "250 \r\n");
 });
 

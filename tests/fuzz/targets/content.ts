@@ -153,6 +153,9 @@ const notice: FuzzTarget = {
     ";",
     "\r\nBcc: x@y\r\n",
     "é",
+    "x".repeat(1100),
+    "ü ".repeat(400),
+    " ".repeat(1000),
   ],
   generate: (chance) =>
     encode(chance.many(1, 8, () => chance.pick([...(notice.words as string[]), "word"]), "|")),
@@ -168,8 +171,8 @@ const notice: FuzzTarget = {
       subject: text(2),
       messageId: text(3),
       smtputf8: input.length % 2 === 0,
-      head: encode(`Subject: ${text(4).replace(/[\r\n]/g, "").slice(0, 200)}\r\n`),
-      body: null,
+      head: encode(`Subject: ${text(4).replace(/[\r\n]/g, "")}\r\n${text(6).length}: x\r\n`),
+      body: input.length % 3 === 0 ? null : encode(`${text(5).replace(/[\r\n]+/g, "\r\n")}\r\n`),
       recipients: [{
         address: address(2),
         originalRecipient: { type: "rfc822", address: text(0) },

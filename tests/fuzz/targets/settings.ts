@@ -84,6 +84,17 @@ const VALUES = [
   ],
 ];
 
+/** Sections whose values lie deep. */
+const SECTIONS = [
+  "abuse:\n  exempt: [10.0.0.0/8]\n  rates:\n    connections: 60/1m\n  bans:\n    logins: 20/h\n",
+  "abuse:\n  dnsLists:\n    lists:\n      - zone: zen.example.org\n        answers: { 127.0.0.2-4: 3 }\n",
+  "abuse:\n  greylisting: { enabled: true, delay: 5m, recipients: [a@b.c, d.e] }\n  tarpit: {}\n",
+  "abuse: { accounts: { messages: 100/1d }, loginBackoff: { client: 9/1h }, senderDomain: {} }\n",
+  "filters:\n  - kind: milter\n    address: unix:/run/a.sock\n    onTrouble: accept\n",
+  "filters:\n  - kind: clamav\n    address: 127.0.0.1:3310\n    maxSize: 10M\n",
+  "filters:\n  - kind: http\n    url: http://127.0.0.1:1/\n    secret: 0123456789abcdef0123456789abcdef\n",
+];
+
 const config: FuzzTarget = {
   name: "config",
   about:
@@ -91,6 +102,8 @@ const config: FuzzTarget = {
   words: [
     ...KEYS,
     ...VALUES,
+    ...SECTIONS,
+    ...["60/1h", "0/h", "9/400d", "127.0.0.4-7", "127.0.x.300", "kind: ", "unix:", "[::1]:25"],
     ": ",
     "\n  ",
     "\n",
@@ -107,6 +120,7 @@ const config: FuzzTarget = {
       chance.pick([
         "",
         "hostname: mx.example.org\n",
+        `hostname: mx.example.org\n${chance.pick(SECTIONS)}`,
         "listeners:\n  - role: mx\n    address: 127.0.0.1:25\n",
       ]) +
         chance.many(1, 8, () =>
