@@ -13,7 +13,14 @@ import { EICAR, startClamd } from "./clamd.ts";
 import { makeMail } from "./mail.ts";
 import { ALICE, startRelayStation } from "./relay_station.ts";
 import { PlainClient } from "./smtp_client.ts";
-import { encodeBase64, interopTest, makeTemporaryFolder, octets, run } from "./support.ts";
+import {
+  assertEnded,
+  encodeBase64,
+  interopTest,
+  makeTemporaryFolder,
+  octets,
+  run,
+} from "./support.ts";
 
 const WORDS = /malware: Test\.Eicar/;
 
