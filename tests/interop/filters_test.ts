@@ -13,7 +13,7 @@ import { makeMail, withNewlines } from "./mail.ts";
 import { readMaildir } from "./maildir.ts";
 import { makeSigningKey, startOpenDkim } from "./opendkim.ts";
 import { startRspamd } from "./rspamd.ts";
-import { type Server, startStation } from "./server.ts";
+import { runCommand, type Server, startStation } from "./server.ts";
 import { encodeBase64, interopTest, octets, run, runPython } from "./support.ts";
 
 const ALICE = "alice@example.test";
@@ -115,6 +115,22 @@ interopTest(
       filters: filtersOf(peers),
     });
 
+    const config = `${server.folder.path}/yizhan.yaml`;
+    const check = await runCommand(server.folder, ["check", "--config", config]);
+    assertEquals(
+      Array.from(
+        check.text.matchAll(/^(\S+) +filters +the filter (\S+) /gm),
+        (m) => [...m].slice(1),
+      ),
+      [
+        ["ok", "rspamd"],
+        ["ok", "opendkim"],
+        ["ok", "clamav"],
+        ["ok", "http"],
+      ],
+      check.text,
+    );
+
     assertMatch(await send(server, { mail: makeMail("ordinary", "Hello.\r\n") }), /^250 /);
     const ordinary = (await mails(server)).get("ordinary")!;
     assertMatch(ordinary, /^X-Spamd-Bar: /m);
@@ -162,6 +178,7 @@ interopTest(
     const all = await mails(server);
     assertMatch(all.get("unchecked")!, /^X-Virus-Scanned: no/m);
     assertEquals([...all.keys()].sort(), ["forged", "ordinary", "own", "unchecked"]);
+    await server.stop();
     const failed = server.events.flatMap((event) =>
       event.type === "policy.failed" ? [event.policy] : []
     );

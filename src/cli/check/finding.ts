@@ -23,6 +23,7 @@ export type CheckName =
   | "folders"
   | "secrets"
   | "programs"
+  | "filters"
   | "names"
   | "clock"
   | "limits"

@@ -19,6 +19,7 @@ import { errorCode, type Runtime } from "../../runtime/runtime.ts";
 import { describeError } from "../trouble.ts";
 import { checkCertificates } from "./check_certificates.ts";
 import { checkClock } from "./check_clock.ts";
+import { checkFilters } from "./check_filters.ts";
 import { checkFolders } from "./check_folders.ts";
 import { checkLimits } from "./check_limits.ts";
 import { checkNames } from "./check_names.ts";
@@ -57,6 +58,7 @@ const CHECKS: readonly (readonly [CheckName, Check])[] = [
   ["folders", checkFolders],
   ["secrets", checkSecrets],
   ["programs", checkPrograms],
+  ["filters", checkFilters],
   ["names", checkNames],
   ["clock", checkClock],
   ["limits", checkLimits],

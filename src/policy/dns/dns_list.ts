@@ -170,6 +170,27 @@ export class DnsList {
   }
 }
 
+/**
+ * Looks whether a list can be used from here, by the entries that every list has (RFC 5782 §5).
+ *
+ * @returns in words why not; `null`: it can.
+ */
+export async function testDnsList(
+  { zone, kind = "address", test = true }: DnsListOptions,
+  resolver: Pick<Resolver, "a">,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const ask = (entry: string) => resolver.a(`${entry}.${zone}`, signal);
+  const answer = await ask(kind === "address" ? "2.0.0.127" : "test");
+  if (answer.status === "failed") {
+    return signal.aborted ? "it does not answer" : `it does not answer (${answer.reason})`;
+  }
+  const wrong = answer.status === "found" ? answer.records.find(faultOf) : undefined;
+  if (wrong !== undefined) return faultOf(wrong);
+  if (!test) return null;
+  return kind === "address" ? await testAddresses(ask) : await testDomains(ask);
+}
+
 type Ask = (entry: string) => Promise<DnsAnswer<string>>;
 
 /** RFC 5782 §5. A list of IPv6 addresses alone has ::FFFF:7F00:2 in place of 127.0.0.2. */
