@@ -8,7 +8,7 @@
 import { formatDate } from "../message/date.ts";
 import {
   findField,
-  findFields,
+  isField,
   makeField,
   type RawField,
   removeFields,
@@ -61,11 +61,10 @@ function replaceField(
   change: Extract<HeadChange, { change: "replace-field" }>,
 ): RawField[] {
   const { name, occurrence, value } = change;
-  const found = findFields(fields, name)[occurrence - 1];
-  if (found === undefined) return fields;
-  return fields.flatMap((field) =>
-    field !== found ? [field] : value === null ? [] : [fieldOf(change, value)]
-  );
+  let left = occurrence;
+  const at = fields.findIndex((field) => isField(field, name) && --left === 0);
+  if (at === -1) return fields;
+  return value === null ? fields.toSpliced(at, 1) : fields.with(at, fieldOf(change, value));
 }
 
 /** The field that a change wants. */

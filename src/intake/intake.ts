@@ -14,6 +14,7 @@ import { describeError } from "../events.ts";
 import type { Decision, Notice, Stage } from "../policy/chain.ts";
 import type { Policy, PolicyAnswer, Refusal, SessionView } from "../policy/policy.ts";
 import { mayRelay, RELAY_DENIED, relayGround } from "../policy/relay.ts";
+import type { Envelope } from "../queue/entry.ts";
 import type { Destinations } from "../routing/expand.ts";
 import type { Resolution } from "../routing/router.ts";
 import type { TlsInfo } from "../runtime/runtime.ts";
@@ -76,7 +77,7 @@ export class IntakeSession implements IntakeClient {
 
   /** The client said its name: the refusal, or `null`. */
   greet(verb: "HELO" | "EHLO" | "LHLO", name: string): Soon<Reply | null> {
-    const view = { ...this.view, hello: name };
+    const view = Object.freeze({ ...this.view, hello: name });
     const refusal = this.#stage("hello", (policy) => policy.hello?.(view));
     return whenKnown(refusal, (refusal) => {
       if (refusal !== null) return refusal; // RFC 5321 §4.1.4: nothing has changed then
@@ -118,7 +119,7 @@ export class IntakeSession implements IntakeClient {
     this.#login = null;
     const identity = outcome.account.name;
     const { mechanism } = event;
-    const view = { ...this.view, identity, mechanism };
+    const view = Object.freeze({ ...this.view, identity, mechanism });
     const decision = await this.#decide("auth", (policy) => policy.auth?.(view));
     if (decision.action !== "accept") return await this.#loginTurnedAway(event, decision);
     this.#view = null;
@@ -204,9 +205,12 @@ export class IntakeSession implements IntakeClient {
     if (transaction.copies + copies > MAX_COPIES) {
       return this.#refused("recipient", TOO_MANY_COPIES, address);
     }
+    // Made once, and only where somebody looks: it is as long as there are recipients.
+    let known: Envelope | undefined;
+    const envelope = () => known ??= Object.freeze(envelopeOf(transaction, accepted));
     const decision = this.#decide(
       "recipient",
-      (policy) => policy.recipient?.(this.view, address, envelopeOf(transaction, accepted)),
+      (policy) => policy.recipient?.(this.view, address, envelope()),
     );
     return whenKnown(decision, (decision) => {
       if (decision.action === "refuse") {

@@ -47,7 +47,7 @@ export interface Transaction {
 export function envelopeOf(transaction: Transaction, ...more: AcceptedRecipient[]): Envelope {
   return {
     ...withoutRecipients(transaction),
-    recipients: [...transaction.recipients, ...more].map(envelopeRecipient),
+    recipients: Object.freeze([...transaction.recipients, ...more].map(envelopeRecipient)),
   };
 }
 

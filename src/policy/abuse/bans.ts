@@ -19,14 +19,14 @@
  * @module
  */
 
-import { type Address, mailboxKey } from "../../address.ts";
+import { mailboxKey } from "../../address.ts";
 import type { MtaFact } from "../../events.ts";
 import { clientKey, formatNetwork, type Network, networkOf } from "../../net_address.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { type Reply, reply } from "../../smtp/reply.ts";
 import { type Soon, whenKnown } from "../../soon.ts";
 import type { Ledger, Note, Rate } from "../ledger/ledger.ts";
-import type { Policy, PolicyAnswer, Refusal, SessionView } from "../policy.ts";
+import type { MessageView, Policy, PolicyAnswer, Refusal, SessionView } from "../policy.ts";
 import { type Ban, BanList } from "./ban_list.ts";
 import { DEFAULT_EXEMPT, isStranger } from "./stranger.ts";
 
@@ -138,7 +138,7 @@ export function bans(options: BanOptions, services: BanServices): Policy {
     sender: (session) => whenKnown(policy.taken(session), () => check(session)),
     recipient: check,
     auth: (session) => policy.loggedIn(session),
-    message: ({ session, envelope }) => policy.brought(session, envelope.recipients),
+    message: (message) => policy.brought(message),
     refused: (session, refusal) => policy.refused(session, refusal),
     fault: (session, kind) => void policy.fault(session, kind),
     close: (session) => void policy.taken(session),
@@ -192,11 +192,12 @@ class Bans {
   }
 
   /** A message is whole; whether others refuse it is not known yet. */
-  brought(session: SessionView, recipients: readonly { readonly address: Address }[]): void {
+  brought(message: MessageView): void {
+    const { session } = message;
     if (!isStranger(session, this.#options.exempt)) return;
     // One recipient named a hundred times is one.
-    const distinct = new Set(recipients.map(({ address }) => mailboxKey(address))).size;
-    this.#brought.set(session.id, distinct);
+    const distinct = new Set(message.envelope.recipients.map(({ address }) => mailboxKey(address)));
+    this.#brought.set(session.id, distinct.size);
   }
 
   /** The message that came last was not refused: its recipients pay for others. */
