@@ -38,6 +38,8 @@ export interface ExplainStep {
 export type ExplainStepName =
   /** What a listener answers. */
   | "reply"
+  /** Which policies would be asked too, and were not. */
+  | "policies"
   /** What an address means here. */
   | "address"
   /** A mailbox here, and where it lies. */

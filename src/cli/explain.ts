@@ -8,17 +8,22 @@
 import { type Address, parseAddress } from "../address.ts";
 import { explainConnect } from "../admin/explain_connect.ts";
 import { explain as explainMail } from "../admin/explain.ts";
-import type { Explanation } from "../admin/explanation.ts";
+import type { ExplainStep, Explanation } from "../admin/explanation.ts";
+import { buildPolicies, policyPlan } from "../config/policies/build.ts";
+import type { Config } from "../config/schema.ts";
 import { stationOptions } from "../config/station.ts";
 import { openFileDirectory } from "../directory/file_directory.ts";
 import { canonicalIp, classifyIp } from "../net_address.ts";
 import { escapeJson } from "../observe/visible_text.ts";
+import { MemoryLedger } from "../policy/ledger/memory_ledger.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { CONFIG_FLAG, loadConfigFor } from "./config_file.ts";
 import { EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { formatExplanation } from "./explain_text.ts";
 import { serverRuntime } from "./machine.ts";
 import { requirePermissions } from "./permissions.ts";
+import { policyServices } from "./policy_services.ts";
 import { isColourful, warn } from "./terminal.ts";
 import { explainFailure } from "./trouble.ts";
 
@@ -31,6 +36,9 @@ export const explain: Command = {
     "here (aliases, catch-all, mailbox and room in it), which way it would go (route, hosts by MX in order,",
     "TLS, login), and when it would be tried again. It goes by the configuration in the file, which the",
     "running server need not have read yet; a server need not run.",
+    "",
+    "Limits against abuse and filters are not asked, since they go by what a client did before and by what",
+    "a message holds: it names them. yizhan bans list tells who is banned.",
     "",
     "Nothing is sent or stored. Name servers are asked; with --connect the first of the next servers too,",
     "up to EHLO, TLS and the login of the route, then QUIT.",
@@ -89,6 +97,10 @@ async function runExplain(line: CommandLine, words: readonly string[]): Promise<
     const options = { ...stationOptions(loaded), runtime, directory, certificates };
     const { explanation, station, ways } = await explainMail(options, question);
     const steps = [...explanation.steps];
+    const taken = steps.findLastIndex(({ step, outcome }) =>
+      step === "reply" && outcome === "good"
+    );
+    if (taken >= 0) steps.splice(taken + 1, 0, ...policiesLeftOut(config, runtime));
     const { login } = question;
     if (login !== undefined && !steps.some(({ about }) => about.includes(`, ${login} from `))) {
       warn(`--login ${login}: no listener offers to log in, so it makes no difference`);
@@ -103,6 +115,22 @@ async function runExplain(line: CommandLine, words: readonly string[]): Promise<
   } catch (error) {
     throw explainFailure("cannot explain", error) ?? error;
   }
+}
+
+/** A rehearsal would be counted as a visit, and has no message to show. */
+function policiesLeftOut(config: Config, runtime: Runtime): ExplainStep[] {
+  const services = policyServices(runtime, new MemoryLedger(runtime.clock), () => {});
+  const names = buildPolicies(policyPlan(config), services).map(({ name }) => name);
+  if (names.length === 0) return [];
+  return [{
+    step: "policies",
+    about: names.join(", "),
+    outcome: "told",
+    verdict: "not asked",
+    because:
+      "they go by what the client did before, by DNS, or by the message itself, and may put it off " +
+      "or refuse it (abuse and filters in the configuration)",
+  }];
 }
 
 function readQuestion(line: CommandLine) {

@@ -20,8 +20,9 @@ Deno.test("yizhan explain tells each step, and why, to people and to programs", 
   const lines = stdout.split("\n");
   assertMatch(lines[0]!, /^A mail from someone@example\.com to alice\+news@example\.test /);
   assertMatch(lines[2]!, /^reply {5}mx \(127\.0\.0\.1:0\), from 203\.0\.113\.1: 250 2\.1\.5 /);
-  assertMatch(lines[4]!, /^address {3}alice\+news@example\.test: the mailbox alice@example\.test$/);
-  assertMatch(lines[6]!, /^mailbox {3}alice@example\.test: \S+\/mail\/example\.test\/alice\/new$/);
+  assertMatch(lines[4]!, /^policies {2}bans, connection-rates, .*\bsender-domain\b.*: not asked$/);
+  assertMatch(lines[6]!, /^address {3}alice\+news@example\.test: the mailbox alice@example\.test$/);
+  assertMatch(lines[8]!, /^mailbox {3}alice@example\.test: \S+\/mail\/example\.test\/alice\/new$/);
   const steps = await explain(site, ["nobody@example.test"]);
   assertEquals(steps.map(({ step, verdict }) => `${step}: ${verdict}`), [
     "reply: 550 5.1.1 no such user here",
