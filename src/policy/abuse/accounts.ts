@@ -124,7 +124,8 @@ export function accountLimits(
   /** Whether the account has written to it before, or may now for the first time. */
   function meet(account: string, limit: Limit, recipient: Address): Soon<Reached | null> {
     if (limit.rate === null) return null;
-    const key = `accounts:known ${account} ${digestOf(recipient)}`;
+    // In a share of its own: however many are known, they push out none of the limits.
+    const key = `accounts-known:${account} ${digestOf(recipient)}`;
     return whenKnown(ledger.recall(key), (known) => {
       if (known === null) {
         return whenKnown(takeAll(ledger, [limit]), (reached) => {

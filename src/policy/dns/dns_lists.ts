@@ -24,7 +24,7 @@ import { DEFAULT_EXEMPT, isStranger } from "../abuse/stranger.ts";
 import type { Policy, SessionView, Verdict } from "../policy.ts";
 import { DnsList, type DnsListing, type DnsListKind, type DnsListOptions } from "./dns_list.ts";
 import { DEFAULT_DNS_TIMEOUT, withinTime } from "./dns_time.ts";
-import { isPostmaster } from "./postmaster.ts";
+import { hearsComplaints } from "./postmaster.ts";
 import { SessionMemory } from "./session_memory.ts";
 
 /** What is asked, and what comes of it. */
@@ -67,10 +67,24 @@ export const DEFAULT_REJECT_SCORE = 1;
 /** Of what a list says of an entry, in characters. */
 const MAX_TEXT = 200;
 
-/** What is known of a session, by what was asked; `null` while it is not. */
+/**
+ * Names of one session that are looked up before anybody needs to know: a client that says EHLO or MAIL again and again
+ * would make us ask for a new one each time. Others are looked up at RCPT.
+ */
+const MAX_EARLY = 5;
+
+/** What a list of a kind is asked about; `found` is `null` while nobody has asked. */
+interface Search {
+  readonly subject: string;
+  found: Soon<DnsListing[]> | null;
+}
+
+/** What is known of a session. */
 interface Findings {
   readonly over: AbortController;
-  readonly asked: Map<DnsListKind, { readonly subject: string; found: Soon<DnsListing[]> }>;
+  readonly searches: Map<DnsListKind, Search>;
+  /** How many were begun before RCPT. */
+  early: number;
 }
 
 /**
@@ -110,33 +124,40 @@ export function dnsLists(options: DnsListsOptions, services: DnsListsServices): 
   function findingsOf(session: SessionView): Findings {
     const known = sessions.get(session);
     if (known !== undefined) return known;
-    const fresh = { over: new AbortController(), asked: new Map() };
+    const fresh = { over: new AbortController(), searches: new Map(), early: 0 };
     sessions.set(session, fresh);
     return fresh;
   }
 
-  /** Asks the lists of a kind, all at once, unless they were asked just that. */
-  function ask(session: SessionView, kind: DnsListKind, subject: string | null): void {
-    const { over, asked } = findingsOf(session);
-    if (subject === null) return void asked.delete(kind);
-    if (asked.get(kind)?.subject === subject) return;
-    const ofKind = lists.filter((list) => list.kind === kind);
-    if (ofKind.length === 0) return;
+  /** The client is now this, as lists of a kind see it; `null`: nothing that could be listed. */
+  function meet(session: SessionView, kind: DnsListKind, subject: string | null): void {
+    const mine = findingsOf(session);
+    if (subject === null) return void mine.searches.delete(kind);
+    if (mine.searches.get(kind)?.subject === subject) return;
+    if (!lists.some((list) => list.kind === kind)) return;
+    mine.searches.set(kind, { subject, found: null });
+    if (mine.early++ < MAX_EARLY) answersTo(session, kind);
+  }
+
+  /** What the lists of a kind say, which are asked all at once, and once. */
+  function answersTo(session: SessionView, kind: DnsListKind): Soon<DnsListing[]> {
+    const { over, searches } = findingsOf(session);
+    const search = searches.get(kind)!;
+    if (search.found !== null) return search.found;
     const onTrouble = (error: string) => {
       const facts = { session: session.id, policy: NAME, stage: "recipient", error };
       services.emit({ type: "policy.failed", ...facts });
     };
+    const ofKind = lists.filter((list) => list.kind === kind);
     const work = (signal: AbortSignal) =>
-      Promise.all(ofKind.map((list) => list.ask(subject, signal, onTrouble)));
-    const answers = withinTime(services.clock, timeout, work, over.signal);
-    const entry = { subject, found: [] as Soon<DnsListing[]> };
-    entry.found = answers.then((all) => entry.found = all.filter((one) => one !== null));
-    asked.set(kind, entry);
+      Promise.all(ofKind.map((list) => list.ask(search.subject, signal, onTrouble)));
+    return search.found = withinTime(services.clock, timeout, work, over.signal)
+      .then((all) => search.found = all.filter((one) => one !== null));
   }
 
   function findings(session: SessionView): Soon<DnsListing[]> {
-    ask(session, "address", canonicalIp(session.client));
-    const all = [...findingsOf(session).asked.values()].map(({ found }) => found);
+    meet(session, "address", canonicalIp(session.client));
+    const all = [...findingsOf(session).searches.keys()].map((kind) => answersTo(session, kind));
     if (!all.some((found) => found instanceof Promise)) return (all as DnsListing[][]).flat();
     return Promise.all(all).then((known) => known.flat());
   }
@@ -162,19 +183,19 @@ export function dnsLists(options: DnsListsOptions, services: DnsListsServices): 
     name: NAME,
     connect(session) {
       if (session.role === "mx" && concerns(session)) {
-        ask(session, "address", canonicalIp(session.client));
+        meet(session, "address", canonicalIp(session.client));
       }
     },
     hello(session) {
       if (session.role === "mx" && concerns(session)) {
-        ask(session, "hello", listable(session.hello));
+        meet(session, "hello", listable(session.hello));
       }
     },
     sender(session, sender) {
-      if (concerns(session)) ask(session, "sender-domain", listable(sender?.domain ?? null));
+      if (concerns(session)) meet(session, "sender-domain", listable(sender?.domain ?? null));
     },
     recipient(session, recipient: Address) {
-      if (!concerns(session) || isPostmaster(recipient)) return;
+      if (!concerns(session) || hearsComplaints(recipient)) return;
       return whenKnown(findings(session), (found) => {
         const score = total(found);
         const enough = Math.min(reject ?? Infinity, defer ?? Infinity);

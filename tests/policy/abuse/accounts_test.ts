@@ -178,3 +178,22 @@ Deno.test("attack: whoever has a password of a station is stopped there", async 
   other.close();
   assertEquals(told.length, 1);
 });
+
+Deno.test("attack: no number of known recipients makes an account's limits forgotten", async () => {
+  const { clock } = memoryRuntime();
+  const ledger = new MemoryLedger(clock, { entries: 300 });
+  const policy = accountLimits({ messages: { count: 3, per: DAY } }, {
+    ...{ ledger, clock, emit: () => {} },
+  });
+  let mails = 0;
+  for (let i = 0; i < 900; i++) {
+    const thief = account("thief@example.test");
+    if (i % 30 === 0 && answerTo(policy.sender!(thief, null)) === "ok") mails++;
+    const to = { local: `r${i}`, domain: "x.example" };
+    assertEquals(
+      answerTo(policy.recipient!(account(`a${i % 20}@example.test`), to, envelope(null))),
+      "ok",
+    );
+  }
+  assertEquals(mails, 3);
+});

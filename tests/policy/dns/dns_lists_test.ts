@@ -329,3 +329,30 @@ Deno.test("greylisting() lets those pass who are welcome by a list, and has othe
   await other.say("MAIL FROM:<a@client.example>", 250);
   await other.say("RCPT TO:<alice@example.test>", 451, "4.7.1");
 });
+
+Deno.test("attack: a client that greets and sends again and again has few names looked up, and the last is judged", async () => {
+  const runtime = world();
+  const { resolver } = runtime;
+  resolver.set("bad.example.helo.example", { a: ["127.0.0.2"] });
+  let asked = 0;
+  const counting = {
+    txt: resolver.txt.bind(resolver),
+    a: (name: string, signal?: AbortSignal) => (asked++, resolver.a(name, signal)),
+  };
+  const lists = [
+    { zone: "helo.example", kind: "hello", test: false },
+    { zone: "rhs.example", kind: "sender-domain", test: false },
+  ] as const;
+  const services = { resolver: counting, clock: runtime.clock, emit: () => {} };
+  const policy = dnsLists({ lists }, services);
+  await using station = await MemoryStation.start({ runtime, policies: [policy] });
+  const peer = await station.greeted();
+  for (let i = 0; i < 100; i++) {
+    await peer.say(`EHLO c${i}.example`, 250);
+    await peer.say(`MAIL FROM:<a@d${i}.example>`, 250);
+  }
+  assertLess(asked, 10);
+  await peer.say("EHLO bad.example", 250);
+  await peer.say("MAIL FROM:<a@client.example>", 250);
+  await peer.say("RCPT TO:<alice@example.test>", 554, "5.7.1");
+});
