@@ -4,7 +4,7 @@
  * @module
  */
 
-import { concat } from "../../../src/bytes.ts";
+import { concat } from "./octets.ts";
 import type { FuzzTarget } from "./target.ts";
 
 /** What went wrong with an input. */

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { encode } from "../../../src/bytes.ts";
 import { attempt, type Fault, shrink, SLOW, timedAttempt } from "./attempt.ts";
 import { Chance } from "./chance.ts";
 import type { Coverage } from "./coverage.ts";
@@ -73,7 +72,9 @@ class Fuzzer {
     const { target, seed } = options;
     this.#chance = new Chance(seed);
     this.#material = {
-      words: (target.words ?? []).map((word) => typeof word === "string" ? encode(word) : word),
+      words: (target.words ?? []).map((word) =>
+        typeof word === "string" ? new TextEncoder().encode(word) : word
+      ),
       others: this.#pool,
       longest: target.longest ?? LONGEST,
     };
@@ -125,7 +126,8 @@ class Fuzzer {
   async #learn(batch: readonly Uint8Array[]): Promise<void> {
     const { coverage, target, found } = this.options;
     if (coverage === null) return;
-    if (coverage.add(await coverage.take(), true) === 0) return;
+    const taken = await coverage.take();
+    if (coverage.add(taken, true) === 0) return;
     for (const input of batch) {
       this.options.before?.(input);
       await attempt(target, input);
@@ -133,6 +135,8 @@ class Fuzzer {
       this.#pool.push(input);
       found?.(input);
     }
+    // What none of them does alone (what filled a cache, say) is not new the next time.
+    coverage.add(taken);
   }
 
   async #try(input: Uint8Array): Promise<void> {

@@ -5,8 +5,10 @@
  * @module
  */
 
-import { concat, encode } from "../../../src/bytes.ts";
 import type { Chance } from "./chance.ts";
+import { concat } from "./octets.ts";
+
+const encode = (text: string) => new TextEncoder().encode(text);
 
 /** Octets that ends of things are made of. */
 const TELLING = encode("\r\n\0. \t:;,<>@\"\\()[]{}=+-_/?*%&#'`0129azAZ\x7f");

@@ -1,0 +1,16 @@
+/**
+ * Octets, without what `src/` has for them: the fuzzer's own work must not count as code that an input made run.
+ *
+ * @module
+ */
+
+/** Several arrays as one. */
+export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
