@@ -3,7 +3,7 @@
  * other checks are a choice, since many honest machines do not know their name.
  *
  * That the name leads to the client's address is not among them: mail must not be refused for that (RFC 5321 §4.1.4).
- * It is for strangers (`stranger.ts`), and judged at RCPT, so that the postmaster can still be written to
+ * It is for strangers (`stranger.ts`), and judged at RCPT, so that those who hear complaints can still be written to
  * (`postmaster.ts`).
  *
  * What fails: where DNS is ill, a name that must resolve puts mail off (450 4.4.3).
@@ -23,7 +23,7 @@ import { reply } from "../../smtp/reply.ts";
 import { DEFAULT_EXEMPT, isStranger } from "../abuse/stranger.ts";
 import type { Policy, Verdict } from "../policy.ts";
 import { DEFAULT_DNS_TIMEOUT, withinTime } from "./dns_time.ts";
-import { isPostmaster } from "./postmaster.ts";
+import { hearsComplaints } from "./postmaster.ts";
 
 /** Which names are refused. */
 export interface HelloChecksOptions {
@@ -73,7 +73,7 @@ export function helloChecks(options: HelloChecksOptions, services: HelloChecksSe
     name: "hello-checks",
     recipient(session, recipient) {
       const { hello } = session;
-      if (hello === null || !isStranger(session, exempt) || isPostmaster(recipient)) return;
+      if (hello === null || !isStranger(session, exempt) || hearsComplaints(recipient)) return;
       const trouble = helloTrouble(hello, options);
       if (trouble !== null) return refuse(`your HELO or EHLO: ${trouble}`);
       return resolves ? mustResolve(hello, options, services) : undefined;

@@ -4,7 +4,7 @@
  * choice.
  *
  * It is for strangers (`stranger.ts`). DNS is asked when the client connects, nobody waits for it, and it is judged at
- * RCPT, so that the postmaster can still be written to (`postmaster.ts`).
+ * RCPT, so that those who hear complaints can still be written to (`postmaster.ts`).
  *
  * What fails: where DNS is ill mail is put off, 450 4.7.25 (RFC 7372 §3.3).
  *
@@ -18,7 +18,7 @@ import { type Soon, whenKnown } from "../../soon.ts";
 import { DEFAULT_EXEMPT, isStranger } from "../abuse/stranger.ts";
 import type { Policy, SessionView, Verdict } from "../policy.ts";
 import { DEFAULT_DNS_TIMEOUT, withinTime } from "./dns_time.ts";
-import { isPostmaster } from "./postmaster.ts";
+import { hearsComplaints } from "./postmaster.ts";
 import { SessionMemory } from "./session_memory.ts";
 
 /** What is demanded. */
@@ -76,7 +76,7 @@ export function reverseDns(options: ReverseDnsOptions, services: ReverseDnsServi
       if (session.role === "mx" && concerns(session)) searchFor(session);
     },
     recipient(session, recipient) {
-      if (!concerns(session) || isPostmaster(recipient)) return;
+      if (!concerns(session) || hearsComplaints(recipient)) return;
       return whenKnown(searchFor(session).found, (found) => judge(session.client, found));
     },
     close(session) {

@@ -9,7 +9,7 @@
  * | neither MX nor address records (RFC 5321 §5.1) | 550 5.1.8 |
  * | its hosts are this machine, private networks and the like only | 550 5.1.8 |
  * | its hosts have no address | 450 4.1.8: perhaps a slip that is mended soon |
- * | nothing, DNS is ill | 451 4.4.3, or nothing, as is said |
+ * | nothing, DNS is ill | none, or 451 4.4.3, as is said |
  *
  * It is for strangers (`stranger.ts`); the addresses of those who have logged in are looked at elsewhere. The null
  * reverse-path and address literals that others can reach are let pass.
@@ -27,7 +27,7 @@ import { DEFAULT_DNS_TIMEOUT, withinTime } from "./dns_time.ts";
 
 /** What is not as usual. */
 export interface SenderDomainOptions {
-  /** What becomes of mail while DNS gives no answer. Default `defer`. */
+  /** What becomes of mail while DNS gives no answer. Default `accept`: no outage of DNS stops the mail. */
   readonly whenUnknown?: "defer" | "accept";
   /** Networks a domain's hosts may be in though others cannot reach them, such as `10.0.0.0/8`. Default none. */
   readonly allowAddresses?: readonly Network[];
@@ -71,7 +71,7 @@ const PRIVATE: readonly Network[] = [
 /** The policy. */
 export function senderDomain(options: SenderDomainOptions, services: SenderDomainServices): Policy {
   const { exempt = DEFAULT_EXEMPT, timeout = DEFAULT_DNS_TIMEOUT } = options;
-  const { whenUnknown = "defer", allowAddresses = [] } = options;
+  const { whenUnknown = "accept", allowAddresses = [] } = options;
 
   async function judge(domain: string): Promise<Verdict | undefined> {
     const work = (signal: AbortSignal) =>
