@@ -8,9 +8,13 @@
  */
 
 import { type Address, mailboxKey } from "../address.ts";
+import { concat } from "../bytes.ts";
 import { Head } from "../message/head.ts";
 import type { Change, HeadChange } from "../policy/policy.ts";
 import type { Destinations } from "../routing/expand.ts";
+import { cursorOver } from "../smtp/cursor.ts";
+import { NewlineCheck } from "../smtp/newline_check.ts";
+import { NewlineNormalizer } from "../smtp/newline_normalizer.ts";
 import type { Soon } from "../soon.ts";
 import { applyChanges } from "./head_edits.ts";
 import type { AcceptedRecipient, Transaction } from "./transaction.ts";
@@ -99,8 +103,9 @@ function withoutRecipient(transaction: Transaction, address: Address): Transacti
 
 const TAKEN_OUT = { policy: "message policies", reason: "taken out of the recipients" };
 
-/** A body in memory. */
-export function bodyOf(octets: Uint8Array): BodySource {
+/** A body in memory, of lines that end in CRLF whatever its maker thought: others may read a bare CR or LF as one. */
+export function bodyOf(given: Uint8Array): BodySource {
+  const octets = inLines(given);
   return {
     size: octets.length,
     async *open() {
@@ -109,4 +114,16 @@ export function bodyOf(octets: Uint8Array): BodySource {
     parts: () => octets.length === 0 ? [] : [octets],
     move: () => Promise.resolve(false),
   };
+}
+
+function inLines(octets: Uint8Array): Uint8Array {
+  const check = new NewlineCheck();
+  check.scan(octets);
+  check.end();
+  if (!check.bare) return octets;
+  const newlines = new NewlineNormalizer();
+  const cursor = cursorOver(octets);
+  const pieces: Uint8Array[] = [];
+  for (let piece; (piece = newlines.next(cursor)) !== null;) pieces.push(piece.slice());
+  return concat([...pieces, newlines.finish()]);
 }

@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { encode } from "../../src/bytes.ts";
+import { decode, encode } from "../../src/bytes.ts";
 import { applyChanges } from "../../src/intake/head_edits.ts";
 import { parseFields } from "../../src/message/header.ts";
 import type { Change, HeadChange, Policy, Refusal } from "../../src/policy/policy.ts";
@@ -60,6 +60,29 @@ Deno.test("a policy gives a message another body", async () => {
   const [mail] = await station.mailbox("alice");
   assertStringIncludes(mail!, "\r\n\r\nSomething else.\r\n");
   assertEquals(mail!.includes("Hello."), false);
+});
+
+Deno.test("attack: a body that a policy gives has no bare newline in it, however large", async () => {
+  const bodies: [string, string][] = [
+    ["a\n.\nMAIL FROM:<x@y.example>\n", "a\r\n.\r\nMAIL FROM:<x@y.example>\r\n"],
+    ["a\rb\r", "a\r\nb\r\n"],
+    ["a\n".repeat(20_000), "a\r\n".repeat(20_000)],
+  ];
+  for (const [given, wanted] of bodies) {
+    let seen = "";
+    const look: Policy = {
+      name: "next",
+      async message({ openBody }) {
+        for await (const chunk of openBody()) seen += decode(chunk);
+      },
+    };
+    const writer = changing({ change: "replace-body", body: encode(given) });
+    await using station = await MemoryStation.start({ policies: [writer, look] });
+    const peer = await station.greeted();
+    await peer.mail({});
+    assertEquals(seen, wanted);
+    assert((await station.mailbox("alice"))[0]!.endsWith(`\r\n\r\n${wanted}`));
+  }
 });
 
 Deno.test("a policy adds a recipient and takes another away", async () => {
