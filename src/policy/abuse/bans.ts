@@ -10,8 +10,8 @@
  * other sessions as soon as they want something.
  *
  * What must not ban: a user who mistypes a password (a login that succeeds makes up for failures, though only so
- * often: an attacker may have an account too); a mailing list or large provider that sends to some dead addresses
- * (recipients that got mail pay for those that did not exist); whatever is refused for now (4xx).
+ * often: an attacker may have an account too); a mailing list or large provider that sends to some dead addresses, or
+ * some mail that a filter refuses (recipients that got mail pay for it); whatever is refused for now (4xx).
  *
  * It concerns strangers ({@link isStranger}); what a client does after it has logged in is not counted. Left to
  * others: how fast logins may be tried ({@link ./login_backoff.ts}).
@@ -85,6 +85,9 @@ export const MAX_NETWORK_CLIENTS = 64;
 
 /** Recipients that must have got mail for one that does not exist: lists have a dead address in twenty. */
 export const PAID_BY = 5;
+
+/** The same of what policies refuse: forwarders and large providers bring spam among the mail of their users. */
+const PRICES = { recipients: PAID_BY, refusals: 1 } as const;
 
 /** Recipients with mail that are remembered in a client's favour. */
 const MOST_CREDIT = 1000;
@@ -226,13 +229,14 @@ class Bans {
   #count(session: SessionView, refusal: Refusal): Soon<Reply | undefined> {
     const misdeed = misdeedOf(refusal);
     if (misdeed === null) return;
-    if (misdeed !== "recipients") return this.#charge(session, misdeed);
+    if (misdeed === "logins") return this.#charge(session, misdeed);
+    const price = PRICES[misdeed];
     const { ledger } = this.#services;
     const key = creditKey(session);
     return whenKnown(ledger.recall(key), (note) => {
       const credit = countOf(note);
-      if (credit < PAID_BY) return this.#charge(session, misdeed);
-      return whenKnown(ledger.note(key, String(credit - PAID_BY), DAY), () => undefined);
+      if (credit < price) return this.#charge(session, misdeed);
+      return whenKnown(ledger.note(key, String(credit - price), DAY), () => undefined);
     });
   }
 
@@ -312,7 +316,9 @@ class Bans {
   }
 }
 
-function misdeedOf({ stage, reply: { code, enhanced = "" }, name, policy }: Refusal) {
+function misdeedOf(
+  { stage, reply: { code, enhanced = "" }, name, policy }: Refusal,
+): "logins" | "recipients" | "refusals" | null {
   if (code < 500) return null;
   // Without a name nothing was guessed: the client gave up, or asked for a mechanism that there is not.
   if (stage === "auth") return name === undefined ? null : "logins";

@@ -130,6 +130,22 @@ Deno.test("attack: a client whose messages a filter refuses is banned, and gains
   assertEquals(await ledger.recall("bans:credit 198.51.100.7"), null);
 });
 
+Deno.test("bans() spares a forwarder of whose mail a filter refuses every second one", async () => {
+  let count = 0;
+  const filter: Policy = {
+    name: "filter",
+    message: () =>
+      ++count % 2 === 0 ? { action: "reject", reply: reply(554, "5.7.1", "spam") } : undefined,
+  };
+  const options = { refusals: { count: 1, per: HOUR } };
+  const { station, told } = await banningStation(options, { policies: [filter] });
+  await using _ = station;
+  const peer = await station.greeted();
+  for (let mail = 1; mail <= 12; mail++) await peer.mail({}, mail % 2 === 0 ? 554 : 250);
+  await peer.say("MAIL FROM:<a@client.example>", 250);
+  assertEquals(told, []);
+});
+
 Deno.test("bans() counts parallel failures once, and tells of one ban", async () => {
   const { station, told } = await banningStation({ recipients: { count: 1, per: HOUR } });
   await using _ = station;
