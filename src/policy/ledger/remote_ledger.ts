@@ -2,15 +2,16 @@
  * A ledger that another thread has: so all threads of a process have one limit, not one each. {@link RemoteLedger} is
  * the side that asks, {@link serveLedger} the side that answers; how the questions get there is for others.
  *
- * What is asked in one turn goes as one message. Where no answer comes in time, the policies are told what an empty
- * ledger would say (nothing known, nothing used up), so that mail goes on; the operator is told once, and for a while
- * nobody is made to wait again.
+ * What is asked in one turn goes as one message. Where no answer comes in time, this thread goes by a small ledger of its
+ * own, which knows nothing at first: mail goes on, and whoever has made the other thread too busy to answer meets the
+ * limits here. The operator is told once, and for a while nobody is made to wait again.
  *
  * @module
  */
 
 import type { Clock } from "../../runtime/runtime.ts";
 import type { Ledger, Note, Rate } from "./ledger.ts";
+import { type LedgerBounds, MemoryLedger } from "./memory_ledger.ts";
 
 /** What can be asked, as data that can be cloned. */
 export type LedgerQuestion =
@@ -57,6 +58,9 @@ const MAX_WAITING = 20_000;
 /** Notes that `list` gives at most. */
 const MAX_LISTED = 10_000;
 
+/** Of what a thread remembers by itself meanwhile. */
+const OWN_BOUNDS: LedgerBounds = { entries: 20_000, octets: 8 * 1024 ** 2 };
+
 interface Waiting {
   readonly question: LedgerQuestion;
   readonly settle: (answer: LedgerAnswer) => void;
@@ -65,6 +69,8 @@ interface Waiting {
 /** Asks the thread that has the ledger. Never throws, never rejects. */
 export class RemoteLedger implements Ledger {
   readonly #options: RemoteLedgerOptions;
+  /** Goes by in place of what does not answer. */
+  readonly #own: MemoryLedger;
   #batch: Waiting[] = [];
   #waiting = 0;
   /** Until then nobody is asked. */
@@ -73,6 +79,7 @@ export class RemoteLedger implements Ledger {
 
   constructor(options: RemoteLedgerOptions) {
     this.#options = options;
+    this.#own = new MemoryLedger(options.clock, OWN_BOUNDS);
   }
 
   take(key: string, rate: Rate, amount = 1): Promise<number> | number {
@@ -99,7 +106,9 @@ export class RemoteLedger implements Ledger {
 
   #ask(question: LedgerQuestion): Promise<LedgerAnswer> | LedgerAnswer {
     const isFull = this.#waiting + this.#batch.length >= MAX_WAITING;
-    if (isFull || this.#options.clock.now() < this.#deafUntil) return emptyAnswer(question);
+    if (isFull || this.#options.clock.now() < this.#deafUntil) {
+      return answerAtOnce(this.#own, question);
+    }
     return new Promise((settle) => {
       this.#batch.push({ question, settle });
       if (this.#batch.length === 1) queueMicrotask(() => this.#send());
@@ -114,7 +123,7 @@ export class RemoteLedger implements Ledger {
     const answers = await this.#answers(batch.map(({ question }) => question));
     this.#waiting -= batch.length;
     for (const [index, { question, settle }] of batch.entries()) {
-      settle(answers === null ? emptyAnswer(question) : answers[index]!);
+      settle(answers === null ? answerAtOnce(this.#own, question) : answers[index]!);
     }
   }
 
@@ -135,24 +144,26 @@ export class RemoteLedger implements Ledger {
     }
     this.#deafUntil = clock.now() + PAUSE;
     if (!this.#troubled) {
-      onTrouble("the ledger of limits does not answer: limits are not kept until it does");
+      onTrouble("the ledger of limits does not answer: until it does each thread counts by itself");
     }
     this.#troubled = true;
     return null;
   }
 }
 
-/** What a ledger without entries says. */
-function emptyAnswer({ ask }: LedgerQuestion): LedgerAnswer {
-  switch (ask) {
+function answerAtOnce(ledger: MemoryLedger, question: LedgerQuestion): LedgerAnswer {
+  switch (question.ask) {
     case "take":
-      return 0;
-    case "forget":
-      return false;
-    case "list":
-      return [];
-    default:
+      return ledger.take(question.key, question.rate, question.amount);
+    case "recall":
+      return ledger.recall(question.key);
+    case "note":
+      ledger.note(question.key, question.value, question.lifetime);
       return null;
+    case "forget":
+      return ledger.forget(question.key);
+    case "list":
+      return ledger.notes(question.prefix).slice(-MAX_LISTED);
   }
 }
 
