@@ -10,7 +10,8 @@
  * other sessions as soon as they want something.
  *
  * What must not ban: a user who mistypes a password (a login that succeeds makes up for failures, though only so
- * often: an attacker may have an account too); a mailing list or large provider that sends to some dead addresses, or
+ * often: an attacker may have an account too), or a phone in an office that still has an old one (where somebody has
+ * logged in to the account from there, failures are the back-off's affair); a mailing list or large provider that sends to some dead addresses, or
  * some mail that a filter refuses (recipients that got mail pay for it); whatever is refused for now (4xx).
  *
  * It concerns strangers ({@link isStranger}); what a client does after it has logged in is not counted. Left to
@@ -28,6 +29,7 @@ import { type Soon, whenKnown } from "../../soon.ts";
 import type { Ledger, Note, Rate } from "../ledger/ledger.ts";
 import type { MessageView, Policy, PolicyAnswer, Refusal, SessionView } from "../policy.ts";
 import { type Ban, BanList } from "./ban_list.ts";
+import { isKnownLogin } from "./login_backoff.ts";
 import { DEFAULT_EXEMPT, isStranger } from "./stranger.ts";
 
 /** What leads to a ban, and to how long a one. What is not said is as in {@link DEFAULT_BANS}. */
@@ -229,9 +231,12 @@ class Bans {
   #count(session: SessionView, refusal: Refusal): Soon<Reply | undefined> {
     const misdeed = misdeedOf(refusal);
     if (misdeed === null) return;
-    if (misdeed === "logins") return this.#charge(session, misdeed);
-    const price = PRICES[misdeed];
     const { ledger } = this.#services;
+    if (misdeed === "logins") {
+      const known = isKnownLogin(ledger, session.client, refusal.name!);
+      return whenKnown(known, (known) => known ? undefined : this.#charge(session, misdeed));
+    }
+    const price = PRICES[misdeed];
     const key = creditKey(session);
     return whenKnown(ledger.recall(key), (note) => {
       const credit = countOf(note);

@@ -224,6 +224,17 @@ function accountHash(name: string): string {
   return createHash("sha256").update(key).digest("base64url").slice(0, 22);
 }
 
+/**
+ * Whether somebody has logged in from there by this name lately, as {@link loginBackoff} has noted it: then one who
+ * fails is more likely a program with an old password than a thief, and is bounded account by account.
+ *
+ * @param client its address.
+ */
+export function isKnownLogin(ledger: Ledger, client: string, name: string): Soon<boolean> {
+  const key = knownKey(accountHash(name), clientKey(client));
+  return whenKnown(ledger.recall(key), (note) => note !== null);
+}
+
 /** In a share of its own: no flood of guesses pushes out who is known. */
 function knownKey(account: string, client: string): string {
   return `login-known:${account} ${client}`;

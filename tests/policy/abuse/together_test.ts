@@ -97,4 +97,25 @@ for (const where of ["near", "far"]) {
     assertEquals(told, []);
     assertEquals(station.of("policy.failed"), []);
   });
+
+  Deno.test(`a phone with an old password does not get its office banned (ledger: ${where})`, async () => {
+    const { station, clock, told } = await start();
+    await using _ = station;
+    const line = (password: string) => `AUTH PLAIN ${btoa(`\0alice@example.test\0${password}`)}`;
+    const once = await station.greeted("203.0.113.5");
+    await once.say(line("wonderland"), 235);
+    once.close();
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const phone = await station.greeted("203.0.113.5");
+      await phone.send(`${line("old")}\r\n`);
+      // Bounded it is: by the hour, and for this account alone.
+      const said = await phone.reply();
+      assert(said?.startsWith("535") || said?.startsWith("454"), said ?? "closed");
+      phone.close();
+      await clock.advance(60_000);
+    }
+    const other = await station.greeted("203.0.113.5");
+    await other.say(`AUTH PLAIN ${btoa("\0bob@example.test\0builder")}`, 235);
+    assertEquals(told, []);
+  });
 }
