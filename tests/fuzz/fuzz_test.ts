@@ -10,11 +10,14 @@ import { attempt, shrink } from "./engine/attempt.ts";
 import { Chance } from "./engine/chance.ts";
 import { CORPUS, readCorpus } from "./engine/corpus.ts";
 import { type Failure, fuzz } from "./engine/fuzz.ts";
-import type { FuzzTarget } from "./engine/target.ts";
+import { runTarget } from "./engine/run_target.ts";
+import { brittle, slow } from "./made_up_targets.ts";
 import { loadTarget, TARGETS } from "./targets.ts";
 
 /** Those whose inputs cost milliseconds each get fewer. */
-const FRESH: Readonly<Record<string, number>> = { spool: 24, data: 96, config: 48, pair: 96 };
+const FRESH: Readonly<Record<string, number>> = {
+  ...{ spool: 24, data: 48, config: 24, environment: 24, pair: 72, milter: 48 },
+};
 
 for (const name of TARGETS) {
   Deno.test(`fuzz: ${name} holds for every kept input and for fresh ones`, async () => {
@@ -33,7 +36,7 @@ for (const name of TARGETS) {
       coverage: null,
       more: (inputs) => inputs < corpus.length + (FRESH[name] ?? 192),
       failed: (failure) => failures.push(failure),
-      timed: false,
+      slow: Infinity,
     });
     assertEquals(failures, []);
   });
@@ -45,18 +48,6 @@ Deno.test("every folder of kept inputs has its target", async () => {
   }
 });
 
-/** Breaks at a word that neither its grammar nor chance alone makes often. */
-const brittle: FuzzTarget = {
-  name: "brittle",
-  about: "throws at QUIT behind a newline",
-  words: ["QUIT"],
-  generate: (chance) =>
-    new TextEncoder().encode(chance.many(5, 60, () => chance.pick(["NOOP ", "\n"]))),
-  run(input) {
-    if (new TextDecoder().decode(input).includes("\nQUIT")) throw new RangeError("broken");
-  },
-};
-
 Deno.test("fuzz() finds what is broken, makes it small, and does the same again", async () => {
   const run = async () => {
     const failures: Failure[] = [];
@@ -67,7 +58,7 @@ Deno.test("fuzz() finds what is broken, makes it small, and does the same again"
       coverage: null,
       more: (inputs) => inputs < 2000 && failures.length === 0,
       failed: (failure) => failures.push(failure),
-      timed: false,
+      slow: Infinity,
     });
     return { inputs, failures: failures.map(({ input }) => new TextDecoder().decode(input)) };
   };
@@ -81,4 +72,82 @@ Deno.test("shrink() keeps what fails", async () => {
   input[100] = 0xff;
   const small = await shrink(input, (candidate) => Promise.resolve(candidate.includes(0xff)));
   assertEquals([...small], [0xff]);
+});
+
+Deno.test("fuzz() takes for a failure what takes long each time", async () => {
+  const failures: Failure[] = [];
+  await fuzz({
+    target: slow,
+    ...{ seed: 1, corpus: [], coverage: null, slow: 10 },
+    more: (inputs) => inputs < 48,
+    failed: (failure) => failures.push(failure),
+  });
+  assertEquals(failures.map(({ mark }) => mark), ["slow"]);
+  assert(new TextDecoder().decode(failures[0]!.input).includes("SLOW"));
+});
+
+const MADE_UP = import.meta.resolve("./made_up_targets.ts");
+
+Deno.test("runTarget() ends a thread whose input never ends, and has the input", async () => {
+  const failures: Failure[] = [];
+  const { failures: count } = await runTarget({
+    ...{
+      target: "hanging",
+      module: MADE_UP,
+      seed: 1,
+      runs: 1000,
+      time: null,
+      folders: [],
+      never: 300,
+    },
+    failed: (failure) => failures.push(failure),
+    found: () => {},
+    progress: () => {},
+  });
+  assertEquals([count, failures.map(({ mark }) => mark)], [1, ["never"]]);
+  assert(new TextDecoder().decode(failures[0]!.input).includes("HANG"));
+});
+
+Deno.test("runTarget() tells of inputs that make code run which never ran before, and begins with what is kept", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const run = async (runs: number) => {
+      const found: string[] = [];
+      const { pool } = await runTarget({
+        ...{ target: "branching", module: MADE_UP, seed: 1, runs, time: null },
+        folders: [`file://${folder}/`],
+        failed: ({ message }) => assert(false, message),
+        found: (input) => found.push(new TextDecoder().decode(input)),
+        progress: () => {},
+      });
+      return { found, pool };
+    };
+    const { found } = await run(240);
+    assert(found.some((text) => text.includes('"')) && found.length < 20, found.join());
+    await Deno.mkdir(`${folder}/branching`);
+    await Deno.writeTextFile(`${folder}/branching/kept`, '"kept"');
+    assertEquals((await run(0)).found, ['"kept"']);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("deno task fuzz --keep writes what found new code, and --input runs one again", async () => {
+  const folder = await Deno.makeTempDir();
+  const main = new URL("./main.ts", import.meta.url).pathname;
+  const run = async (...words: string[]) => {
+    const command = new Deno.Command(Deno.execPath(), { args: ["run", "-A", main, ...words] });
+    const { code, stdout } = await command.output();
+    return { code, text: new TextDecoder().decode(stdout) };
+  };
+  try {
+    const kept = await run("--target", "xtext", "--runs", "24", "--seed", "1", "--keep", folder);
+    assertEquals(kept.code, 0, kept.text);
+    const [found] = await readCorpus("xtext", new URL(`file://${folder}/`));
+    const again = await run("--target", "xtext", "--input", `${folder}/xtext/${found!.name}`);
+    assertEquals([again.code, again.text.trimEnd().endsWith("passes")], [0, true], again.text);
+    assertEquals((await run("--target", "nothing")).code, 64);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

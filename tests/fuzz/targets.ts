@@ -23,10 +23,11 @@ const MODULES: readonly (readonly [module: string, names: readonly string[]])[] 
 /** The names of all targets. */
 export const TARGETS: readonly string[] = MODULES.flatMap(([, names]) => names);
 
-/** The target of a name. @throws {Error} where there is none. */
-export async function loadTarget(name: string): Promise<FuzzTarget> {
+/** The target of a name. @param url of a module that has it, where it is none of these. @throws {Error} where there is none. */
+export async function loadTarget(name: string, url?: string): Promise<FuzzTarget> {
   const found = MODULES.find(([, names]) => names.includes(name));
-  if (found === undefined) throw new Error(`no target ${name}; there are: ${TARGETS.join(", ")}`);
-  const module: { targets: readonly FuzzTarget[] } = await import(`./targets/${found[0]}.ts`);
+  const place = url ?? (found && `./targets/${found[0]}.ts`);
+  if (place === undefined) throw new Error(`no target ${name}; there are: ${TARGETS.join(", ")}`);
+  const module: { targets: readonly FuzzTarget[] } = await import(place);
   return module.targets.find((target) => target.name === name)!;
 }

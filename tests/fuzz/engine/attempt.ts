@@ -29,15 +29,19 @@ export async function attempt(target: FuzzTarget, input: Uint8Array): Promise<Fa
   }
 }
 
-/** As {@link attempt}, and a fault too if it takes long each of three times. */
-export async function timedAttempt(target: FuzzTarget, input: Uint8Array): Promise<Fault | null> {
+/** As {@link attempt}, and a fault too if it takes long each of three times. @param slow milliseconds. */
+export async function timedAttempt(
+  target: FuzzTarget,
+  input: Uint8Array,
+  slow = SLOW,
+): Promise<Fault | null> {
   let quickest = Infinity;
   for (let turn = 0; turn < 3; turn++) {
     const began = performance.now();
     const fault = await attempt(target, input);
     if (fault !== null) return fault;
     quickest = Math.min(quickest, performance.now() - began);
-    if (quickest < SLOW) return null;
+    if (quickest < slow) return null;
   }
   const message = `took ${Math.round(quickest)} ms for ${input.length} octets`;
   return { mark: "slow", message };

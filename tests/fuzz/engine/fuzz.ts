@@ -47,8 +47,8 @@ export interface FuzzOptions {
   readonly found?: (input: Uint8Array) => void;
   /** Called after each batch. */
   readonly progress?: (progress: Progress) => void;
-  /** Whether inputs that take long are failures. Default `true`. */
-  readonly timed?: boolean;
+  /** Milliseconds an input may take. Default {@link SLOW}; `Infinity`: any. */
+  readonly slow?: number;
 }
 
 /** Inputs between two looks at the coverage. */
@@ -140,12 +140,12 @@ class Fuzzer {
   }
 
   async #try(input: Uint8Array): Promise<void> {
-    const { target, before, timed = true } = this.options;
+    const { target, before, slow = SLOW } = this.options;
     before?.(input);
     const began = performance.now();
     let fault = await attempt(target, input);
-    if (fault === null && timed && performance.now() - began > SLOW) {
-      fault = await timedAttempt(target, input);
+    if (fault === null && performance.now() - began > slow) {
+      fault = await timedAttempt(target, input, slow);
     }
     if (fault !== null) await this.#report(input, fault);
   }
@@ -156,7 +156,7 @@ class Fuzzer {
     const { target, failed, before } = this.options;
     const same = async (candidate: Uint8Array) => {
       before?.(candidate);
-      const other = await (fault.mark === "slow" ? timedAttempt : attempt)(target, candidate);
+      const other = await attempt(target, candidate);
       return other?.mark === fault.mark;
     };
     const small = fault.mark === "slow" ? input : await shrink(input, same);

@@ -14,6 +14,8 @@ import { LONGEST } from "./target.ts";
 /** What the thread is told. */
 export interface Order {
   readonly target: string;
+  /** The URL of the module that has it; default: where `targets.ts` finds it. */
+  readonly module?: string;
   readonly seed: number;
   /** Inputs to run at least; `null`: until the time is over. */
   readonly runs: number | null;
@@ -47,7 +49,7 @@ const thread = globalThis as unknown as Thread;
 
 async function obey(order: Order): Promise<void> {
   const coverage = await Coverage.start();
-  const target = await loadTarget(order.target);
+  const target = await loadTarget(order.target, order.module);
   const kept = await Promise.all(
     order.folders.map((folder) => readCorpus(order.target, new URL(folder))),
   );
