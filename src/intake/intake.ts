@@ -46,6 +46,8 @@ export class IntakeSession implements IntakeClient {
   identity: string | null = null;
   mechanism: string | undefined;
   viewsHeld = false;
+  /** Policies were told that it is over; whoever still waits for one of them asks no other. */
+  over = false;
   readonly stamp: ReceivedStamp = new ReceivedStamp();
 
   readonly #services: IntakeServices;
@@ -303,6 +305,7 @@ export class IntakeSession implements IntakeClient {
   /** The session is over: tells the policies, and waits for none of them. */
   close(): void {
     const { view } = this;
+    this.over = true;
     this.#services.policies.tell("close", (policy) => policy.close?.(view), this);
   }
 
@@ -435,6 +438,7 @@ export class IntakeSession implements IntakeClient {
 
   /** Policies hear of a refusal before the client does; gives what one of them ends the session with. */
   #tellRefusal(refusal: Refusal): Soon<Reply | undefined> {
+    if (this.over) return;
     const { view } = this;
     let last: Reply | undefined;
     const hear = (said: Reply | void) => {

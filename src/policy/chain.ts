@@ -34,12 +34,16 @@ export type Decision =
 
 /** Whoever is told when a policy fails. */
 export interface PolicyWatcher {
+  /** The session is over, and the policies know: none of them is asked any more. */
+  readonly over?: boolean;
   policyFailed(policy: string, stage: Stage | Notice, error: unknown): void;
 }
 
 /** Milliseconds a hook may take where its policy does not say. */
 export const DEFAULT_TIMEOUT = 30_000;
 
+/** Nobody hears it. */
+const OVER: Verdict = { action: "defer", reply: reply(421, "4.3.0", "the session is over") };
 const NOTHING: Decision = { action: "accept", changes: [] };
 const UNAVAILABLE: Verdict = {
   action: "defer",
@@ -78,7 +82,7 @@ export class PolicyChain {
           verdict,
           index,
           changes,
-          (next) => this.#ask(stage, next, asking, watcher),
+          (next) => watcher.over === true ? OVER : this.#ask(stage, next, asking, watcher),
         );
       }
       const end = weigh(policy, verdict, changes);

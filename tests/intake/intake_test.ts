@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { mapDirectory } from "../../src/directory/map_directory.ts";
 import type { Policy, Verdict } from "../../src/policy/policy.ts";
+import { memoryRuntime } from "../../src/runtime/memory.ts";
 import { reply } from "../../src/smtp/reply.ts";
 import { MemoryStation } from "../support/memory_station.ts";
 
@@ -244,6 +245,27 @@ Deno.test("a policy that takes too long is answered 451 4.3.0, with an event", a
   await peer.say("MAIL FROM:<a@b.example>", 451, "4.3.0");
   assertEquals(station.runtime.clock.now() - start, 5000);
   assertEquals(station.of("policy.failed").map(({ policy }) => policy), ["sleepy"]);
+});
+
+Deno.test("policies hear nothing of a session after its end, though one before them still thinks", async () => {
+  const heard: string[] = [];
+  const runtime = memoryRuntime({ address: "192.0.2.25" });
+  const hour = 60 * 60_000;
+  const slow: Policy = {
+    ...{ name: "slow", timeout: hour },
+    sender: () => runtime.clock.sleep(hour / 2).then(() => undefined),
+  };
+  const next: Policy = {
+    name: "next",
+    sender: () => void heard.push("sender"),
+    refused: () => void heard.push("refused"),
+    close: () => void heard.push("close"),
+  };
+  await using station = await MemoryStation.start({ runtime, policies: [slow, next] });
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<a@b.example>", 421, "4.3.0");
+  await runtime.clock.advance(hour);
+  assertEquals(heard, ["close"]);
 });
 
 Deno.test("a policy that fails may be passed over when it says so", async () => {
