@@ -11,6 +11,9 @@
  * | its hosts have no address | 450 4.1.8: perhaps a slip that is mended soon |
  * | nothing, DNS is ill | none, or 451 4.4.3, as is said |
  *
+ * One client has only so many domains looked up at once, and waits for the rest: with domains whose name servers are slow
+ * it would else use up all the questions that may be on their way, and others' mail would be put off.
+ *
  * It is for strangers (`stranger.ts`); the addresses of those who have logged in are looked at elsewhere. The null
  * reverse-path and address literals that others can reach are let pass.
  *
@@ -18,7 +21,14 @@
  */
 
 import { isAddressLiteral, toAsciiDomain } from "../../address.ts";
-import { classifyIp, type Network, networkContains, parseNetwork } from "../../net_address.ts";
+import { Gate } from "../../gate.ts";
+import {
+  classifyIp,
+  clientKey,
+  type Network,
+  networkContains,
+  parseNetwork,
+} from "../../net_address.ts";
 import type { Clock, DnsAnswer, Resolver } from "../../runtime/runtime.ts";
 import { reply } from "../../smtp/reply.ts";
 import { DEFAULT_EXEMPT, isStranger } from "../abuse/stranger.ts";
@@ -58,6 +68,9 @@ export type MailDomain =
 /** Hosts of a domain that are looked up: no list of a stranger keeps us busy. */
 const MAX_HOSTS = 5;
 
+/** Domains that are looked up at once for one client, each with two questions a host: others have DNS too. */
+const MAX_LOOKUPS = 3;
+
 /** Unicast, and yet nobody's in particular (RFC 1918, RFC 6598, RFC 4193, RFC 6890 §2.2.2). */
 const PRIVATE: readonly Network[] = [
   "10.0.0.0/8",
@@ -73,9 +86,24 @@ export function senderDomain(options: SenderDomainOptions, services: SenderDomai
   const { exempt = DEFAULT_EXEMPT, timeout = DEFAULT_DNS_TIMEOUT } = options;
   const { whenUnknown = "accept", allowAddresses = [] } = options;
 
-  async function judge(domain: string): Promise<Verdict | undefined> {
+  /** By client, while any of its domains is looked up. */
+  const gates = new Map<string, { readonly gate: Gate; users: number }>();
+
+  async function inTurn<T>(client: string, work: () => Promise<T>): Promise<T> {
+    const key = clientKey(client);
+    const own = gates.get(key) ?? { gate: new Gate(MAX_LOOKUPS), users: 0 };
+    gates.set(key, own);
+    own.users++;
+    try {
+      return await own.gate.run(work);
+    } finally {
+      if (--own.users === 0) gates.delete(key);
+    }
+  }
+
+  async function judge(client: string, domain: string): Promise<Verdict | undefined> {
     const work = (signal: AbortSignal) =>
-      findMailDomain(services.resolver, domain, allowAddresses, signal);
+      inTurn(client, () => findMailDomain(services.resolver, domain, allowAddresses, signal));
     const found = await withinTime(services.clock, timeout, work);
     return found === "unknown" && whenUnknown === "accept" ? undefined : VERDICTS[found](domain);
   }
@@ -84,7 +112,7 @@ export function senderDomain(options: SenderDomainOptions, services: SenderDomai
     name: "sender-domain",
     sender(session, sender) {
       if (sender === null || !isStranger(session, exempt)) return;
-      return judge(sender.domain);
+      return judge(session.client, sender.domain);
     },
   };
 }

@@ -11,8 +11,10 @@ import {
   senderDomain,
   type SenderDomainOptions,
 } from "../../../src/policy/dns/sender_domain.ts";
+import { DEFAULT_DNS_TIMEOUT } from "../../../src/policy/dns/dns_time.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
 import { MemoryStation } from "../../support/memory_station.ts";
+import { stranger } from "../abuse/sessions.ts";
 
 function world() {
   const runtime = memoryRuntime({ address: "192.0.2.25" });
@@ -100,4 +102,34 @@ Deno.test("findMailDomain() asks for letters of all alphabets as DNS has them", 
   const { resolver } = memoryRuntime();
   resolver.set("xn--bcher-kva.example", { mx: ["0 ."] });
   assertEquals(await findMailDomain(resolver, "bücher.example"), "null-mx");
+});
+
+Deno.test("attack: domains with slow name servers use up few of the questions that may be under way", async () => {
+  const { clock } = memoryRuntime();
+  let [underWay, most] = [0, 0];
+  const slow = async (_: string, signal?: AbortSignal) => {
+    most = Math.max(most, ++underWay);
+    await clock.sleep(60_000, signal).catch(() => {});
+    underWay--;
+    return { status: "failed", reason: "no answer" } as const;
+  };
+  const resolver = { a: slow, aaaa: slow, mx: slow };
+  const policy = senderDomain({ whenUnknown: "defer" }, { clock, resolver });
+  const session = stranger();
+  const start = clock.now();
+  const ask = (client: string, index: number) =>
+    policy.sender!({ ...session, client }, { local: "a", domain: `d${index}.example` });
+  const answers = Array.from(
+    { length: 50 },
+    (_, index) => Promise.resolve(ask("192.0.2.7", index)),
+  );
+  await clock.settle();
+  assertEquals(most, 3);
+  // Others have theirs at once, and nobody waits for longer than DNS may take.
+  answers.push(Promise.resolve(ask("192.0.2.8", 50)));
+  await clock.settle();
+  assertEquals(most, 4);
+  const verdicts = await clock.runUntil(Promise.all(answers));
+  assertEquals(clock.now() - start, DEFAULT_DNS_TIMEOUT);
+  assertEquals(verdicts.map((verdict) => verdict?.action), new Array(51).fill("defer"));
 });
