@@ -54,6 +54,7 @@ Deno.test("every example is tested here", async () => {
     "inbound_webhook.ts",
     "monitoring", // examples_monitoring_test.ts, interop/prometheus_test.ts
     "policy.ts",
+    "public_mail_server.ts",
     "relay_to_smarthost.ts",
     "send_mail.ts",
     "systemd", // documents_test.ts, interop/systemd_test.ts
@@ -112,9 +113,35 @@ Deno.test("examples/policy.ts refuses mail by the sender's domain and marks the 
   ]);
 });
 
+Deno.test("examples/public_mail_server.ts greylists strangers, and remembers them on the disk", async () => {
+  await using folder = await Folder.make();
+  // With another network exempt, this machine is a stranger.
+  const { program, port } = await start("public_mail_server.ts", folder, ["", "0", "192.0.2.0/24"]);
+  await using _ = program;
+  {
+    using client = await Client.connect(port);
+    await client.say("EHLO test", 250);
+    await client.say("MAIL FROM:<a@a.test>", 250);
+    assertMatch(await client.say("RCPT TO:<alice@example.org>", 451), /4\.7\.1 greylisted/);
+  }
+  program.signal("SIGINT");
+  assertEquals((await program.ended()).code, 0);
+  const files = await Array.fromAsync(Deno.readDir(`${folder.path}/data/ledger`));
+  const texts = await Promise.all(
+    files.map(({ name }) => Deno.readTextFile(`${folder.path}/data/ledger/${name}`)),
+  );
+  assertStringIncludes(texts.join(""), "greylisting:");
+  const again = await start("public_mail_server.ts", folder, ["", "0"]);
+  await using __ = again.program;
+  using client = await Client.connect(again.port);
+  await client.say("EHLO test", 250);
+  await client.send("a@a.test", "alice@example.org", "Subject: Hi\r\n\r\nHello.");
+});
+
 for (
   const [name, ...words] of [
     ["policy.ts"],
+    ["public_mail_server.ts", ""],
     ["inbound_webhook.ts", "http://127.0.0.1/mail"],
     ["relay_to_smarthost.ts", "app.example.org", "127.0.0.1"],
   ]
