@@ -205,6 +205,50 @@ const flags = {
   ...{ recursionDesired: true, recursionAvailable: true },
 };
 
+/**
+ * The most jumps that a name of the message takes whose owner stands where the counts of its header say; by a slow
+ * reading, as far as that gets.
+ */
+function mostJumps(octets: Uint8Array): number {
+  let most = 0;
+  let at = 12;
+  const skipName = () => {
+    let after = -1;
+    let place = at;
+    for (let jumps = 0; place < octets.length; jumps++) {
+      while (octets[place]! > 0 && octets[place]! < 0xc0) place += octets[place]! + 1;
+      if (!(octets[place]! >= 0xc0)) break;
+      if (after === -1) after = place + 2;
+      const target = (octets[place]! & 0x3f) << 8 | octets[place + 1]!;
+      most = Math.max(most, jumps + 1);
+      if (target >= place) break;
+      place = target;
+    }
+    at = after === -1 ? place + 1 : after;
+  };
+  const count = (place: number) => octets[place]! << 8 | octets[place + 1]!;
+  for (let left = count(4); left > 0 && at < octets.length; left--, at += 4) skipName();
+  for (let left = count(6) + count(8); left > 0 && at < octets.length; left--) {
+    skipName();
+    at += 10 + count(at + 8);
+  }
+  return most;
+}
+
+/** An answer whose last record has an owner of so many jumps: a pointer to a pointer to a pointer … to the root. */
+function chained(jumps: number): Uint8Array {
+  const header = [0, 7, 0x84, 0, 0, 1, 0, 2, 0, 0, 0, 0];
+  const question = [1, 0x61, 0, 0, 16, 0, 1];
+  const root = header.length + question.length + 12; // where the data of the first record begins
+  const data = [0];
+  const pointers = Array.from({ length: jumps }, (_, i) => root + Math.max(0, 2 * i - 1))
+    .map((target) => [0xc0 | target >> 8, target & 0xff]);
+  data.push(...pointers.slice(0, -1).flat());
+  const first = [0xc0, 12, 0, 99, 0, 1, 0, 0, 0, 1, data.length >> 8, data.length & 0xff, ...data];
+  const second = [...pointers.at(-1)!, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, 192, 0, 2, 1];
+  return Uint8Array.from([...header, ...question, ...first, ...second]);
+}
+
 const dns: FuzzTarget = {
   name: "dns",
   about:
@@ -213,6 +257,7 @@ const dns: FuzzTarget = {
     text,
   ) => Uint8Array.from(text, (character) => character.charCodeAt(0))),
   generate(chance) {
+    if (chance.oneIn(20)) return chained(chance.between(1, 300));
     const name = () => chance.pick(["mx.example.org", "a.example", "", "x.mx.example.org"]);
     const records = Array.from({ length: chance.below(5) }, () => ({
       name: name(),
@@ -232,6 +277,8 @@ const dns: FuzzTarget = {
   run(input) {
     const message = decodeDnsMessage(input);
     if (message === null) return;
+    // A name has 127 labels at most, and none of them needs more than one jump.
+    if (!message.truncated) assert(mostJumps(input) <= 127, "a name of too many jumps");
     assert(message.answers.length + message.authority.length <= input.length / 11);
     readDnsAnswer(message, "mx.example.org", "MX");
     readDnsAnswer(message, "mx.example.org", "A");

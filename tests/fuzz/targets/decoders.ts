@@ -85,12 +85,14 @@ function decodeData(
 const data: FuzzTarget = {
   name: "data",
   about: "DATA, both newline modes and both scanners, beside a reference, in any split",
-  longest: 9_000,
+  longest: 70_000,
   words: [...ENDS, ...NEWLINES, "\r\n.", "\r\n..", ".", "MAIL FROM:<a@b.c>\r\n"],
   generate: hostile,
   run(input) {
     const expected = referenceData(latin1(input));
-    for (const [turn, pieces] of waysToCut(input).entries()) {
+    // What is longer than a page of the WebAssembly memory is there for that alone.
+    const ways = waysToCut(input).slice(0, input.length > 9_000 ? 1 : undefined);
+    for (const [turn, pieces] of ways.entries()) {
       for (const slowly of [false, true]) {
         const strict = decodeData("strict", pieces, slowly);
         // Without its end the last octet may be kept back, or be a CR not known to be bare.

@@ -95,6 +95,15 @@ const SECTIONS = [
   "filters:\n  - kind: http\n    url: http://127.0.0.1:1/\n    secret: 0123456789abcdef0123456789abcdef\n",
 ];
 
+/** Lists of aliases for lists of aliases: so many levels, and so many times as much at each. */
+function bomb(levels: number, times: number): string {
+  let text = `l0: &l0 [${"x,".repeat(times)}]\n`;
+  for (let level = 1; level < levels; level++) {
+    text += `l${level}: &l${level} [${`*l${level - 1},`.repeat(times)}]\n`;
+  }
+  return text;
+}
+
 const config: FuzzTarget = {
   name: "config",
   about:
@@ -117,7 +126,7 @@ const config: FuzzTarget = {
   ],
   generate: (chance) =>
     encode(
-      chance.pick([
+      chance.oneIn(40) ? bomb(chance.between(2, 5), chance.between(10, 70)) : chance.pick([
         "",
         "hostname: mx.example.org\n",
         `hostname: mx.example.org\n${chance.pick(SECTIONS)}`,

@@ -6,6 +6,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { formatAddress, parseAddress } from "../../../src/address.ts";
 import { concat, decode, encode, equal } from "../../../src/bytes.ts";
 import { formatDropHeader, parseDropHeader } from "../../../src/intake/drop/drop_file.ts";
 import { formatBulletin, parseBulletin } from "../../../src/intake/drop/drop_bulletin.ts";
@@ -60,7 +61,7 @@ const entries: FuzzTarget = {
   name: "entry",
   about:
     "entries, message files, journals and markers: an entry in all its depth or a reason, the same again",
-  words: [...JSON_WORDS, NONCE, "done 1 a\n", "yizhan-journal 1 "],
+  words: [...JSON_WORDS, NONCE, "\u2028", "\u0085", "done 1 a\n", "yizhan-journal 1 "],
   generate(chance) {
     const parsed = parseEntry(ENTRY).entry!;
     switch (chance.below(4)) {
@@ -98,6 +99,9 @@ const entries: FuzzTarget = {
       assertEquals(parseJournal(written, NONCE).lines, lines);
     }
     parseMarker(input, NONCE, 0);
+    const text = decode(input).replaceAll("\n", " ");
+    const line = { verb: "entry" as const, place: input.length, text };
+    assertEquals(parseJournal(formatJournalLines(NONCE, [line]), NONCE).lines, [line]);
   },
 };
 
@@ -111,6 +115,7 @@ const drop: FuzzTarget = {
     '"sender":null',
     '"notify":["NEVER"]',
     '"address":"a@b.c"',
+    ...['"\\"a\\"@b.c"', '"A@[IPv6:2001:DB8:0::1]"', '"\\"a\\\\b c\\"@b.c"'],
   ],
   generate(chance) {
     if (chance.oneIn(5)) {
@@ -139,6 +144,18 @@ const drop: FuzzTarget = {
         assertEquals(parseDropHeader(input.subarray(0, at)), null, `after ${at} octets`);
       }
       assert(!/[\r\n]/.test(read.envelope.sender ?? ""));
+      const addresses = read.envelope.recipients.map((one) =>
+        typeof one === "string" ? one : one.address
+      );
+      for (
+        const text of [
+          ...addresses,
+          ...(read.envelope.sender === null ? [] : [read.envelope.sender]),
+        ]
+      ) {
+        const address = parseAddress(text, { smtputf8: true });
+        assertEquals(address && formatAddress(address), text, "not as we write it");
+      }
     }
     const bulletin = parseBulletin(input);
     if (bulletin !== null) assertEquals(parseBulletin(formatBulletin(bulletin)), bulletin);
