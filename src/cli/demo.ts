@@ -9,6 +9,7 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import type { MtaEvent } from "../events.ts";
 import type { Mta } from "../mta.ts";
 import {
@@ -77,14 +78,24 @@ async function runDemo(line: CommandLine): Promise<ExitCode> {
  * since the roots of trust that Alice's certificate is added to have no name among its kinds.
  */
 function demandPermissions(data: string | undefined): void {
-  const folderNeeded = data === undefined ? [] : [{ name: "write", path: data } as const];
-  if (isGranted({ name: "net", host: "127.0.0.1" }, { name: "sys" }, ...folderNeeded)) return;
   const folder = data ?? "yizhan-demo";
   const socket = `${folder.startsWith("/") ? folder : `$PWD/${folder}`}/a/queue/owner.sock`;
+  const files = data ?? temporaryFolder();
+  const granted = isGranted(
+    { name: "net", host: "127.0.0.1" },
+    // Of a folder that has no name yet nobody can name the socket: all sockets.
+    data === undefined
+      ? { name: "net" }
+      : { name: "net", host: `unix:${socket.replace("$PWD", () => process.cwd())}` },
+    { name: "read", path: files },
+    { name: "write", path: files },
+    { name: "sys" },
+  );
+  if (granted) return;
   throw new CommandError(
     EXIT.noPermission,
     `Deno lacks the permission for this; run: deno run "--allow-net=127.0.0.1,unix:${socket}" ` +
-      `--allow-read=. --allow-write=${folder} --allow-sys ${thisProgram()} demo --data ${folder}`,
+      `--allow-read=${folder} --allow-write=${folder} --allow-sys ${thisProgram()} demo --data ${folder}`,
   );
 }
 
