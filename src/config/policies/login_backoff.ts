@@ -13,6 +13,8 @@ export const loginBackoffSchema = z.strictObject({
   enabled: z.boolean().default(true).describe("Slow down and bound the guessing of passwords"),
   client: rate.default(DEFAULT_LOGIN_BACKOFF.client)
     .describe("Logins of one client to accounts it has not logged in to before"),
+  network: rate.default(DEFAULT_LOGIN_BACKOFF.network)
+    .describe("The same of all clients of one network (IPv4 /24, IPv6 /48)"),
   account: rate.default(DEFAULT_LOGIN_BACKOFF.account)
     .describe("Logins to one account of all clients that have not logged in to it before"),
   first: duration.default(DEFAULT_LOGIN_BACKOFF.first)

@@ -3,8 +3,8 @@
  * passwords, and many clients that try a few each on one account.
  *
  * - The answer to a login that failed waits, longer with each failure of the client and of the account.
- * - Each login of a stranger takes a token of its client and one of its account _before_ the password is looked at,
- *   so that parallel sessions get no more than one after the other. Where there is none the answer is 454 4.7.0
+ * - Each login of a stranger takes a token of its client, one of its network and one of its account _before_ the password
+ *   is looked at, so that parallel sessions get no more than one after the other. Where there is none the answer is 454 4.7.0
  *   (RFC 4954 §6), and nothing is checked: the right password is not told from a wrong one.
  * - An address from which somebody has logged in to an account is known to it for 30 days. Logins from there have tokens
  *   of their own, so whoever guesses from elsewhere locks nobody out.
@@ -22,12 +22,13 @@
 
 import { createHash } from "node:crypto";
 import { mailboxKey, parseAddress } from "../../address.ts";
-import { clientKey, type Network } from "../../net_address.ts";
+import { clientKey, formatNetwork, type Network, networkOf } from "../../net_address.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { fixedReply } from "../../smtp/reply.ts";
 import { type Soon, whenKnown } from "../../soon.ts";
 import type { Ledger, Note, Rate } from "../ledger/ledger.ts";
 import type { Policy, PolicyAnswer, Refusal, SessionView, Verdict } from "../policy.ts";
+import { type Limit, takeAll } from "./limit.ts";
 import { growingDelay, SlowAnswers } from "./slow_answers.ts";
 import { DEFAULT_EXEMPT, isStranger } from "./stranger.ts";
 
@@ -37,6 +38,8 @@ export interface LoginBackoffOptions {
   readonly exempt?: readonly Network[];
   /** Logins of one client, to accounts it is not known to; and of a known one to each account. */
   readonly client?: Rate;
+  /** Logins of all clients of one network (IPv4 /24, IPv6 /48), to accounts they are not known to. */
+  readonly network?: Rate;
   /** Logins to one account, of all clients that are not known to it. */
   readonly account?: Rate;
   /** Milliseconds that the answer to a first failure waits; each further one twice as long. */
@@ -57,6 +60,8 @@ const DAY = 24 * HOUR;
 /** What holds where nothing is said. */
 export const DEFAULT_LOGIN_BACKOFF: Required<Omit<LoginBackoffOptions, "exempt">> = {
   client: { count: 20, per: HOUR },
+  // Whoever has an IPv6 /48 has 65,536 clients, and need not try any account twice.
+  network: { count: 500, per: HOUR },
   // NIST SP 800-63B §5.2.2: no more than 100 attempts that fail on one account.
   account: { count: 100, per: DAY },
   first: 500,
@@ -65,6 +70,8 @@ export const DEFAULT_LOGIN_BACKOFF: Required<Omit<LoginBackoffOptions, "exempt">
   known: 30 * DAY,
   sessions: 200,
 };
+
+const NETWORK = { ipv4: 24, ipv6: 48 };
 
 const TOO_MANY: Verdict = {
   action: "defer",
@@ -139,7 +146,7 @@ class LoginBackoff {
     const client = clientKey(session.client);
     return whenKnown(this.#ledger.recall(knownKey(account, client)), (note) => {
       const known = note !== null;
-      return whenKnown(this.#take(account, client, known), (wait) => {
+      return whenKnown(this.#take(account, session.client, known), (wait) => {
         if (wait > 0) {
           // What is refused here was no guess: it makes nobody slower.
           this.#attempts.delete(session.id);
@@ -152,14 +159,22 @@ class LoginBackoff {
   }
 
   /** Milliseconds until there is a token; 0: it was taken. */
-  #take(account: string, client: string, known: boolean): Soon<number> {
-    const { client: ofClient, account: ofAccount } = this.#options;
+  #take(account: string, address: string, known: boolean): Soon<number> {
+    const client = clientKey(address);
+    const { client: ofClient, network: ofNetwork, account: ofAccount } = this.#options;
     if (known) return this.#ledger.take(pairKey(account, client), ofClient);
+    const network = networkOf(address, NETWORK);
     // The client's first: one that has used up its own takes nothing from others.
-    return whenKnown(
-      this.#ledger.take(`login-backoff:client ${client}`, ofClient),
-      (wait) => wait > 0 ? wait : this.#ledger.take(`login-backoff:account ${account}`, ofAccount),
-    );
+    const limits: Limit[] = [
+      { key: `login-backoff:client ${client}`, rate: ofClient, what: "client" },
+      ...network === null ? [] : [{
+        key: `login-backoff:network ${formatNetwork(network)}`,
+        rate: ofNetwork,
+        what: "network",
+      }],
+      { key: `login-backoff:account ${account}`, rate: ofAccount, what: "account" },
+    ];
+    return whenKnown(takeAll(this.#ledger, limits), (reached) => reached?.wait ?? 0);
   }
 
   /** The client is known from now on, and what went wrong before was a slip. */

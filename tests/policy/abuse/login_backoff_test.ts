@@ -1,8 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
-import { loginBackoff, type LoginBackoffOptions } from "../../../src/policy/abuse/login_backoff.ts";
+import {
+  DEFAULT_LOGIN_BACKOFF,
+  loginBackoff,
+  type LoginBackoffOptions,
+} from "../../../src/policy/abuse/login_backoff.ts";
 import { MemoryLedger } from "../../../src/policy/ledger/memory_ledger.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
 import { DIRECTORY, MemoryStation } from "../../support/memory_station.ts";
+import { answerTo, stranger } from "./sessions.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -233,4 +238,19 @@ Deno.test("who is trusted is never held up", async () => {
     ...{ identity: null, trusted: true },
   };
   for (let i = 0; i < 5; i++) assertEquals(await policy.credentials!(view, ALICE), undefined);
+});
+
+Deno.test("attack: who has a whole IPv6 /48 tries no password on thousands of accounts", () => {
+  const { clock } = memoryRuntime();
+  const policy = loginBackoff({}, { clock, ledger: new MemoryLedger(clock) });
+  const tried = (client: string, name: string) =>
+    answerTo(policy.credentials!(stranger(client), name)) === "ok";
+  let looked = 0;
+  for (let i = 0; i < 5000; i++) {
+    const client = `2001:db8:1:${i.toString(16)}::1`;
+    if (tried(client, `user${i}@example.test`)) looked++;
+  }
+  assertEquals(looked, DEFAULT_LOGIN_BACKOFF.network.count);
+  // Its neighbours notice nothing.
+  assert(tried("2001:db8:2::1", ALICE));
 });
