@@ -36,6 +36,10 @@ export const DEFAULT_HOOK_TIMEOUT = 10_000;
 export const DEFAULT_HOOK_CONCURRENCY = 50;
 /** Requests that may wait for their turn, for each that is under way. */
 const WAITING = 10;
+/** Octets of bodies that are under way at once; each is in memory some four times, as octets, base64 and JSON. */
+const BODIES = 64 * 1024 * 1024;
+/** Octets of a body that are not counted. */
+const SMALL_BODY = 64 * 1024;
 /** Octets of an answer. */
 export const DEFAULT_ANSWER_LIMIT = 64 * 1024;
 
@@ -114,13 +118,17 @@ export function httpHook(options: HttpHookOptions, services: HttpHookServices): 
   const { concurrency = DEFAULT_HOOK_CONCURRENCY } = options;
   const target = checkTarget(options.url, secret);
   const gate = new Gate(concurrency, concurrency * WAITING);
+  // Strangers say how large messages are, and how many come at once.
+  const atOnce = Math.max(1, Math.min(concurrency, Math.floor(BODIES / bodyLimit)));
+  const heavy = new Gate(atOnce, concurrency * WAITING);
 
   async function ask(
     { id }: SessionView,
     stage: HookStage,
     build: () => Soon<HookRequest>,
+    octets = 0,
   ): Promise<Verdict | undefined> {
-    const given = await answerTo(stage, build);
+    const given = await answerTo(stage, build, octets);
     if (!("wrong" in given)) return given;
     services.emit({ type: "policy.failed", session: id, policy: name, stage, error: given.wrong });
     return onTrouble === "accept" ? undefined : UNAVAILABLE;
@@ -130,13 +138,16 @@ export function httpHook(options: HttpHookOptions, services: HttpHookServices): 
   async function answerTo(
     stage: HookStage,
     build: () => Soon<HookRequest>,
+    octets: number,
   ): Promise<Verdict | Wrong> {
     const late = new AbortController();
     const over = new AbortController();
     services.clock.sleep(timeout, over.signal).then(() => late.abort(), () => {});
     try {
       // Built when its turn has come: what waits has no body in memory.
-      return await gate.run(async () => {
+      const inTurn = <T>(work: () => Promise<T>) =>
+        octets > SMALL_BODY ? heavy.run(() => gate.run(work)) : gate.run(work);
+      return await inTurn(async () => {
         if (late.signal.aborted) return { wrong: `no answer within ${timeout} ms` };
         const body = encode(JSON.stringify(await build()));
         try {
@@ -180,7 +191,10 @@ export function httpHook(options: HttpHookOptions, services: HttpHookServices): 
     sender: (session, sender) => ask(session, "sender", () => senderRequest(session, sender)),
     recipient: (session, recipient, envelope) =>
       ask(session, "recipient", () => recipientRequest(session, recipient, envelope)),
-    message: (message) => ask(message.session, "message", () => messageRequest(message, bodyLimit)),
+    message(message) {
+      const build = () => messageRequest(message, bodyLimit);
+      return ask(message.session, "message", build, Math.min(message.bodySize, bodyLimit));
+    },
   };
   return {
     name,

@@ -3,8 +3,10 @@ import { decode } from "../../../src/bytes.ts";
 import { HOOK_STAGES, type HookRequest } from "../../../src/policy/http_hook/hook_request.ts";
 import { httpHook, type HttpHookOptions } from "../../../src/policy/http_hook/http_hook.ts";
 import { verifyHook } from "../../../src/policy/http_hook/signature.ts";
+import type { MessageView } from "../../../src/policy/policy.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
 import { MemoryStation } from "../../support/memory_station.ts";
+import { envelope, stranger } from "../abuse/sessions.ts";
 
 const SECRET = "a secret of the test";
 const URL_OF_HOOK = "https://hook.example/mail?key=hidden";
@@ -219,4 +221,23 @@ Deno.test("httpHook() refuses a URL that is none for it, and a secret that is no
   assertThrows(make({ url: "hook.example" }), TypeError, "http: or https:");
   assertThrows(make({ url: "https://me:pass@hook.example/" }), TypeError, "no password");
   assertThrows(make({ secret: "short" }), TypeError, "16 characters");
+});
+
+Deno.test("attack: many large messages at once do not fill the memory on their way to a hook", async () => {
+  const { random, clock } = memoryRuntime({ address: "192.0.2.25" });
+  let underWay = 0;
+  const fetch = () => (underWay++, new Promise<Response>(() => {}));
+  const options = { url: URL_OF_HOOK, secret: SECRET, bodyLimit: 16 * 1024 * 1024 };
+  const policy = httpHook(options, { random, clock, fetch, emit: () => {} });
+  const message = (bodySize: number): MessageView => ({
+    ...{ id: "1", session: stranger(), envelope: envelope(null), fields: [], bodySize },
+    openBody: async function* () {},
+  });
+  for (let i = 0; i < 100; i++) policy.message!(message(20 * 1024 * 1024));
+  await clock.settle();
+  assertEquals(underWay, 4);
+  // Small ones need not wait for them.
+  for (let i = 0; i < 10; i++) policy.message!(message(10_000));
+  await clock.settle();
+  assertEquals(underWay, 14);
 });
