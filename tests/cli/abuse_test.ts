@@ -72,7 +72,7 @@ Deno.test("attack: whoever connects too often is told 421, by all workers togeth
 Deno.test("attack: who guesses passwords is banned, also after a restart, until its operator ends it", async () => {
   await using site = await Site.make();
   const config = strict(
-    { bans: { logins: "3/1h" }, loginBackoff: { first: "0s" } },
+    { bans: { logins: "3/1h" }, loginBackoff: { first: "0s", client: "4/1h" } },
     {
       listeners: [{ role: "submission", address: ANY_PORT }],
       tls: site.certificates("mx"),

@@ -22,7 +22,9 @@ import { tarpitSchema } from "./tarpit.ts";
 /** The section. */
 export const abuseSchema = z.strictObject({
   exempt: z.array(network).default(["127.0.0.0/8", "::1/128"])
-    .describe("Networks that none of this is for, beside relay.from"),
+    .describe(
+      "Networks whose clients are no strangers, beside relay.from; accounts are limited there too",
+    ),
   bans: bansSchema.prefault({}),
   rates: ratesSchema.prefault({}),
   accounts: accountsSchema.prefault({}),

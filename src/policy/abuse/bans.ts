@@ -29,7 +29,7 @@ import { type Soon, whenKnown } from "../../soon.ts";
 import type { Ledger, Note, Rate } from "../ledger/ledger.ts";
 import type { MessageView, Policy, PolicyAnswer, Refusal, SessionView } from "../policy.ts";
 import { type Ban, BanList } from "./ban_list.ts";
-import { isKnownLogin } from "./login_backoff.ts";
+import { forgiveLogins, isKnownLogin } from "./login_backoff.ts";
 import { DEFAULT_EXEMPT, isStranger } from "./stranger.ts";
 
 /** What leads to a ban, and to how long a one. What is not said is as in {@link DEFAULT_BANS}. */
@@ -155,6 +155,7 @@ export async function forgiveClient(ledger: Ledger, client: string): Promise<voi
   for (const what of [...Object.keys(REASONS), "times"]) {
     await ledger.forget(`bans:${what} ${client}`);
   }
+  await forgiveLogins(ledger, client);
 }
 
 class Bans {

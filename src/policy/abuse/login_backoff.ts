@@ -166,7 +166,7 @@ class LoginBackoff {
     const network = networkOf(address, NETWORK);
     // The client's first: one that has used up its own takes nothing from others.
     const limits: Limit[] = [
-      { key: `login-backoff:client ${client}`, rate: ofClient, what: "client" },
+      { key: clientRateKey(client), rate: ofClient, what: "client" },
       ...network === null ? [] : [{
         key: `login-backoff:network ${formatNetwork(network)}`,
         rate: ofNetwork,
@@ -186,7 +186,7 @@ class LoginBackoff {
     const client = clientKey(session.client);
     const own = [pairKey(account, client), failuresKey(`${account} ${client}`)];
     // Once for each account: whoever has one cannot wash off what he does to others again and again.
-    const first = known ? [] : [`login-backoff:client ${client}`, failuresKey(client)];
+    const first = known ? [] : [clientRateKey(client), failuresKey(client)];
     return after([
       ...[...own, ...first].map((key) => this.#ledger.forget(key)),
       this.#renew(knownKey(account, client)),
@@ -239,6 +239,11 @@ function accountHash(name: string): string {
   return createHash("sha256").update(key).digest("base64url").slice(0, 22);
 }
 
+/** Forgets what was counted against a client, so that its users can log in at once. @param client its key. */
+export async function forgiveLogins(ledger: Ledger, client: string): Promise<void> {
+  for (const key of [clientRateKey(client), failuresKey(client)]) await ledger.forget(key);
+}
+
 /**
  * Whether somebody has logged in from there by this name lately, as {@link loginBackoff} has noted it: then one who
  * fails is more likely a program with an old password than a thief, and is bounded account by account.
@@ -253,6 +258,10 @@ export function isKnownLogin(ledger: Ledger, client: string, name: string): Soon
 /** In a share of its own: no flood of guesses pushes out who is known. */
 function knownKey(account: string, client: string): string {
   return `login-known:${account} ${client}`;
+}
+
+function clientRateKey(client: string): string {
+  return `login-backoff:client ${client}`;
 }
 
 function pairKey(account: string, client: string): string {
