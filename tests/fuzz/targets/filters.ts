@@ -136,7 +136,7 @@ const GOES_ON = new Set([..."hi+-2ebqmp"].map((kind) => kind.charCodeAt(0)));
 /** A filter that says what a script has, a step's worth at each command, then as `after` says. */
 class HostileFilter {
   readonly #sayings: Uint8Array[];
-  /** The last word on each command, by the command: `!` where its octets were not even a packet. */
+  /** The last word on each command, by the command; `!`: what is no word, `?`: who knows. */
   readonly words: (readonly [command: string, word: string])[] = [];
 
   constructor(script: Uint8Array, readonly steps: number, readonly after: number) {
@@ -160,7 +160,9 @@ class HostileFilter {
         if ("DAQK".includes(heard.kind)) continue;
         const octets = this.#answer(heard.kind);
         if (octets === null) return;
-        for (const piece of piecesOf(octets, 200)) await connection.write(piece);
+        // Two answers in two pieces would be as good as two answers to two commands.
+        const pieces = this.words.at(-1)?.[1] === "!" ? [octets] : piecesOf(octets, 200);
+        for (const piece of pieces) await connection.write(piece);
       }
     }
   }
@@ -176,7 +178,7 @@ class HostileFilter {
       said.push(
         raw ? saying.subarray(1) : formatPacket(decode(saying.subarray(0, 1)), saying.subarray(1)),
       );
-      if (raw) this.words.push([command, "!"]);
+      if (raw) this.words.push([command, wordOf(saying.subarray(1))]);
       else if (GOES_ON.has(saying[0]!)) continue;
       else this.words.push([command, saying.length === 1 ? decode(saying) : "!"]);
       return concat(said);
@@ -184,6 +186,14 @@ class HostileFilter {
     this.words.push([command, this.after === 0 ? "c" : "!"]);
     return this.after === 0 ? packet("c") : this.after === 1 ? null : new Uint8Array(0);
   }
+}
+
+/** What octets come to that a script says as they are: more than one answer is none. */
+function wordOf(octets: Uint8Array): string {
+  const usual = packet("c");
+  if (octets.length === 0) return "!";
+  const begins = equal(octets.subarray(0, usual.length), usual);
+  return begins && octets.length > usual.length ? "!" : "?";
 }
 
 const milterDialogue: FuzzTarget = {
@@ -194,7 +204,7 @@ const milterDialogue: FuzzTarget = {
     Uint8Array.of(NEXT),
     ...SAYINGS.map(([kind, data]) => concat([Uint8Array.of(NEXT), encode(kind + data)])),
     concat([Uint8Array.of(NEXT), encode("O\0\0\0\x06\0\0\x01\x7f\0\x10\0\0")]),
-    "\xff!\0\0\0\x01cc",
+    concat([Uint8Array.of(NEXT), encode("!\0\0\0\x01c\0\0\0\x01c")]),
   ],
   generate(chance: Chance) {
     const sayings = Array.from({ length: chance.below(16) }, () => {
@@ -230,7 +240,7 @@ const milterDialogue: FuzzTarget = {
       const { passed } = await present(runtime, policy, message);
       const last = filter.words.slice(before).filter(([command]) => command !== "O");
       const refused = last.some(([command, word]) =>
-        "MTLNBE".includes(command) && "rtd4f!".includes(word)
+        (command === "E" ? "rtd4f" : "MTLNB".includes(command) ? "rtd4f!" : "").includes(word)
       );
       // What a filter says that was told to be silent counts for something else.
       if (refused && (steps & SILENT) === 0 && !ownNegotiation) {
@@ -384,7 +394,7 @@ const hook: FuzzTarget = {
     ],
   ],
   generate(chance) {
-    switch (chance.below(3)) {
+    switch (chance.below(4)) {
       case 0:
         return encode(
           `{"action":"${chance.pick(["accept", "discard", "x"])}"${
@@ -401,6 +411,12 @@ const hook: FuzzTarget = {
         ];
         const action = chance.pick(["reject", "defer"]);
         return encode(`{"action":"${action}"${chance.many(0, 2, () => `,${chance.pick(parts)}`)}}`);
+      }
+      case 2: {
+        const body = btoa(chance.many(0, 4, () => chance.pick(["a", "\r\n", "\r\n", "\r", "\n"])));
+        return encode(
+          `{"action":"annotate","changes":[{"change":"replace-body","body":"${body}"}]}`,
+        );
       }
       default:
         return encode(
