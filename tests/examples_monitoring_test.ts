@@ -39,7 +39,7 @@ function events(): MtaFact[] {
       reason: "",
     },
     { type: "command.refused", session, client, stage: "sender", reply: "550 no" },
-    { type: "message.refused", ...mail, client, size: 1, reply: "550 no" },
+    { type: "message.refused", ...mail, client, size: 1, reply: "550 no", policy: "rspamd" },
     {
       ...{ type: "delivery.done", message: "s.1", recipient: "b", took: 1 } as const,
       destination: "smtp:b.test",

@@ -68,6 +68,11 @@ export class Metrics {
     "Commands that a policy, the directory or a limit refused.",
     ["stage", "code"],
   );
+  readonly #policies = counter(
+    "policy_refusals",
+    "Commands and messages that policies refused (5xx) or put off (4xx): limits and filters.",
+    ["policy", "code"],
+  );
   readonly #messages = counter(
     "messages",
     "Messages that clients and programs brought, by what they were told.",
@@ -140,6 +145,7 @@ export class Metrics {
         this.#tlsFailures,
         this.#logins,
         this.#commands,
+        this.#policies,
       ],
       ...[this.#messages, this.#size, this.#acceptance],
       ...[this.#recipients, this.#ways, this.#delay, this.#attempt, this.#done],
@@ -172,12 +178,14 @@ export class Metrics {
       case "auth.failed":
         return this.#logins.add(1, mechanismOf(event.mechanism), "failed");
       case "command.refused":
+        this.#policyRefused(event);
         return this.#commands.add(1, event.stage, codeClass(event.reply));
       case "message.accepted":
         this.#messages.add(1, "accepted");
         this.#size.observe(event.size);
         return this.#acceptance.observe(event.duration / 1000);
       case "message.refused":
+        this.#policyRefused(event);
         return this.#messages.add(1, "refused");
       case "message.discarded":
         return this.#messages.add(1, "discarded");
@@ -192,6 +200,10 @@ export class Metrics {
       default:
         return this.#recordDelivery(event);
     }
+  }
+
+  #policyRefused({ policy, reply }: { readonly policy?: string; readonly reply: string }): void {
+    if (policy !== undefined) this.#policies.add(1, policy, codeClass(reply));
   }
 
   #recordDelivery(event: MtaEvent): void {

@@ -2,6 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import type { MtaEvent, MtaFact } from "../../src/events.ts";
 import { cipherFamily, Metrics } from "../../src/observe/metrics.ts";
 import { formatMetrics } from "../../src/observe/open_metrics.ts";
+import type { Policy } from "../../src/policy/policy.ts";
+import { reply } from "../../src/smtp/reply.ts";
 import { MemoryStation } from "../support/memory_station.ts";
 
 const MAIL = { session: "s", message: "s.1", sender: "<>", recipients: ["bob@b.test"] };
@@ -47,6 +49,30 @@ Deno.test("Metrics counts what becomes of a mail on a real station", async () =>
   const after = readCounts(metrics);
   assertEquals(after['sessions_open{listener="mx"}'], undefined);
   assertEquals(after['sessions_closed_total{reason="quit"}'], 1);
+});
+
+Deno.test("Metrics counts what each policy refuses, commands and messages", async () => {
+  const metrics = new Metrics();
+  const policy: Policy = {
+    name: "filter",
+    sender: (_, sender) =>
+      sender === null ? { action: "defer", reply: reply(451, "4.7.1", "later") } : undefined,
+    message: () => ({ action: "reject", reply: reply(554, "5.7.1", "spam") }),
+  };
+  await using station = await MemoryStation.start({
+    onEvent: metrics.record,
+    policies: [policy],
+  });
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<>", 451);
+  await peer.mail({}, 554);
+  await peer.say("MAIL FROM:<a@client.example>", 250);
+  await peer.say("RCPT TO:<nobody@example.test>", 550);
+  const counts = readCounts(metrics);
+  assertEquals(counts['policy_refusals_total{policy="filter",code="4xx"}'], 1);
+  assertEquals(counts['policy_refusals_total{policy="filter",code="5xx"}'], 1);
+  const ours = Object.keys(counts).filter((name) => name.startsWith("policy_refusals_total"));
+  assertEquals(ours.length, 2);
 });
 
 Deno.test("Metrics takes times in seconds", () => {
