@@ -7,42 +7,19 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { COMMANDS } from "../../src/cli/commands.ts";
-import { addUser } from "../../src/directory/users_edit.ts";
-import { denoRuntime } from "../../src/runtime/deno.ts";
-import { writeConfig } from "../support/config.ts";
-import { readDocument } from "../support/documents.ts";
-import { ANY_PORT } from "./site.ts";
-import { Folder, permissionTest, Program, run } from "./program.ts";
+import { permissionTest, Program } from "./program.ts";
+import {
+  type Invocation,
+  LESS_SAYS,
+  lessByOne,
+  Place,
+  readPermissions,
+} from "./sandboxed_place.ts";
 
-/** A row of the table: what is called by what, with which flags of Deno. */
-interface Row {
-  readonly commands: readonly string[];
-  readonly flags: readonly string[];
-}
+const ROWS = await readPermissions("command");
 
-/** The table with the commands. */
-async function readRows(): Promise<Row[]> {
-  const { text } = await readDocument("docs/security.md");
-  const table = text.split(/^\| command .*\n.*\n/m)[1]!.split("\n\n")[0]!;
-  const codeIn = (cell = "") => Array.from(cell.matchAll(/`([^`]+)`/g), ([, code]) => code!);
-  return table.trim().split("\n").map((line) => {
-    const [, commands, permissions] = line.split("|");
-    return {
-      commands: codeIn(commands),
-      flags: codeIn(permissions).filter((code) => code.startsWith("--allow")).flatMap((code) =>
-        code.split(" ")
-      ),
-    };
-  });
-}
-
-const ROWS = await readRows();
-
-/** How each is run: its words, what it is given to read, and for a server the line that says it serves. */
-interface Case {
-  readonly words: readonly string[];
-  readonly stdin?: string;
-  readonly serves?: RegExp;
+/** How each is run. */
+interface Case extends Invocation {
   /** A server of ours is asked. */
   readonly asks?: boolean;
 }
@@ -96,107 +73,8 @@ const ENDS: Readonly<Record<string, readonly number[]>> = {
   dns: [65],
 };
 
-/** A station in folders of different names, so that no permission hides in another. */
-class Place implements AsyncDisposable {
-  readonly #folder: Folder;
-  readonly #path: string;
-
-  private constructor(folder: Folder) {
-    this.#folder = folder;
-    this.#path = folder.path;
-  }
-
-  static async make(): Promise<Place> {
-    const place = new Place(await Folder.make());
-    const path = place.#path;
-    for (const name of ["etc", "accounts", "var/mail", "var/queue", "keys", "some"]) {
-      await Deno.mkdir(`${path}/${name}`, { recursive: true, mode: 0o700 });
-    }
-    const { files, random } = denoRuntime();
-    const address = { local: "alice", domain: "example.test" };
-    await addUser({ files, random, path: `${path}/accounts/users` }, {
-      ...{ address, password: "correct horse" },
-    });
-    await writeConfig(`${path}/etc`, {
-      hostname: "mx.example.test",
-      listeners: [{ role: "mx", address: ANY_PORT }],
-      ...{ data: `${path}/var`, users: `${path}/accounts/users` },
-      dkim: { directory: `${path}/keys` },
-    });
-    return place;
-  }
-
-  /** Has another name server than those of the system. */
-  async asks(nameServer: string): Promise<void> {
-    const file = this.fill("CONFIG");
-    const config = JSON.parse(await Deno.readTextFile(file));
-    await Deno.writeTextFile(
-      file,
-      JSON.stringify({ ...config, relay: { nameServers: [nameServer] } }),
-    );
-  }
-
-  /** With what the words in capitals stand for. */
-  fill(text: string): string {
-    const path = this.#path;
-    const named: Readonly<Record<string, string>> = {
-      CONFIG: `${path}/etc/yizhan.yaml`,
-      USERS: `${path}/accounts/users`,
-      ACCOUNTS: `${path}/accounts/`,
-      DKIM: `${path}/keys`,
-      DATA: `${path}/var`,
-      MAIL: `${path}/var/mail`,
-      QUEUE: `${path}/var/queue`,
-      SOCKET: `${path}/var/queue/control.sock`,
-      DROP: `${path}/var/drop`,
-      NUDGE: `${path}/var/nudge.sock`,
-      FOLDER: `${path}/some`,
-      LISTEN: "127.0.0.1:0",
-    };
-    return text.replaceAll(/\b[A-Z]{4,}\b/g, (word) => {
-      const path = named[word];
-      assert(path !== undefined, `${word} stands for nothing`);
-      return path;
-    });
-  }
-
-  /** Runs it, a server until it serves. */
-  async run(
-    { words, stdin = "", serves }: Case,
-    flags: readonly string[],
-  ): Promise<{ code: number; output: string }> {
-    const options = { flags, cwd: `${this.#path}/etc`, env: {} };
-    const filled = words.map((word) => this.fill(word));
-    if (serves === undefined) {
-      const { code, stdout, stderr } = await run(filled, { ...options, stdin });
-      return { code, output: stdout + stderr };
-    }
-    await using program = await Program.spawn(filled, options);
-    await program.stderrLine(serves).then(() => program.signal("SIGINT")).catch(() => {});
-    const { code, stdout, stderr } = await program.ended();
-    return { code, output: stdout + stderr };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#folder[Symbol.asyncDispose]();
-  }
-}
-
-/** The flags with one permission less, each in turn. */
-function* lessByOne(flags: readonly string[]): Generator<[without: string, string[]]> {
-  for (const [index, flag] of flags.entries()) {
-    const [name, subjects] = flag.split("=");
-    const all = subjects?.split(",") ?? [""];
-    for (const subject of all) {
-      const left = all.filter((one) => one !== subject);
-      const others = flags.filter((_, at) => at !== index);
-      yield [`${name} ${subject}`, left.length === 0 ? others : [...others, `${name}=${left}`]];
-    }
-  }
-}
-
 Deno.test("docs/security.md has the permissions of every command", () => {
-  const named = ROWS.flatMap(({ commands }) => commands);
+  const named = ROWS.flatMap(({ subjects }) => subjects);
   assertEquals(named.toSorted(), Object.keys(CASES).toSorted());
   const missing = COMMANDS.filter(({ name }) => !named.some((one) => one.split(" ")[0] === name));
   assertEquals(missing.map(({ name }) => name), []);
@@ -226,7 +104,9 @@ async function prepare(command: string, example: Case) {
   const place = await Place.make();
   if (command === "demo") await Deno.remove(place.fill("FOLDER"));
   const dns = emptyNameServer();
-  if (command !== "serve" && command !== "check") await place.asks(dns.address);
+  if (command !== "serve" && command !== "check") {
+    await place.configure({ relay: { nameServers: [dns.address] } });
+  }
   const server = example.asks === true
     ? await Program.start(CASES["serve"]!.words.map((word) => place.fill(word)))
     : null;
@@ -241,12 +121,12 @@ async function prepare(command: string, example: Case) {
   };
 }
 
-for (const { commands, flags } of ROWS) {
-  for (const command of commands) {
+for (const { subjects, flags } of ROWS) {
+  for (const command of subjects) {
     const example = CASES[command]!;
     // What checks are about is which are missing.
     const needed = command === "check"
-      ? ROWS.find(({ commands }) => commands.includes("serve"))!.flags
+      ? ROWS.find(({ subjects }) => subjects.includes("serve"))!.flags
       : flags;
     permissionTest(
       `yizhan ${command} works with its permissions, and not with one less`,
@@ -259,7 +139,7 @@ for (const { commands, flags } of ROWS) {
             const { code, output } = await place.run(example, left);
             const what = `without ${without}: ${output}`;
             assert([66, 77].includes(code), `${code} ${what}`);
-            assertMatch(output, /^yizhan: .*Deno (lacks the permission|was not allowed) /m, what);
+            assertMatch(output, LESS_SAYS, what);
           }
         }
         const { code, output } = await place.run(example, granted);
