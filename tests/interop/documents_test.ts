@@ -278,10 +278,24 @@ interopTest("docs/queue.md: the operator's commands do what they say", ["deno"],
   assertMatch(log, /"type":"queue\.changed",[^\n]*"action":"bounced"/);
 });
 
+interopTest("docs/abuse.md: bans are listed, made and ended", ["deno"], async () => {
+  await using terminal = await openTerminal();
+  await terminal.type(`${STATION}yizhan serve`);
+  const said: string[] = [];
+  for (const line of (await scriptOf("docs/abuse.md")).trim().split("\n")) {
+    said.push((await terminal.type(line)).text.trim());
+  }
+  assertEquals(said, [
+    "nobody is banned",
+    "192.0.2.0/24  7 d  by the operator: floods us",
+    "192.0.2.0/24  banned no more",
+  ]);
+});
+
 interopTest("every page with commands is typed here", ["deno"], async () => {
   findTool("bash");
-  const typed = ["README.md", "docs/configuration.md", "docs/queue.md", "docs/relaying.md"];
-  typed.push("docs/setup.md", "docs/users.md");
+  const typed = ["README.md", "docs/abuse.md", "docs/configuration.md", "docs/queue.md"];
+  typed.push("docs/relaying.md", "docs/setup.md", "docs/users.md");
   const found: string[] = ["README.md"];
   for await (const { name } of Deno.readDir(`${ROOT}docs`)) {
     if (!name.endsWith(".md") || name.includes(".zh-CN.")) continue;
