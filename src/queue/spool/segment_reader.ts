@@ -11,7 +11,7 @@
  * @module
  */
 
-import { decodeStrict } from "../../bytes.ts";
+import { decode, decodeStrict } from "../../bytes.ts";
 import type { FileWindow } from "./file_window.ts";
 import { parseSegmentHeader } from "./segment.ts";
 import {
@@ -49,6 +49,30 @@ export async function readSegmentHeader(
   const end = octets.indexOf(0x0a);
   const header = parseSegmentHeader(decodeStrict(octets.subarray(0, Math.max(0, end))) ?? "");
   return header && { ...header, length: end + 1 };
+}
+
+/** What a marker of any segment begins with. */
+const ANY_START = /^record ([0-9a-f]{32}) /;
+
+/**
+ * The nonce of a segment, where that in its first line may be damaged: there is no record of that one, and behind the
+ * first line stands a whole one of another, which then counts. (What stands there was written by us; a mail has no say
+ * in it.) `null` where there is neither, though what stands there is something else than the beginning of a record that
+ * was never finished.
+ *
+ * @param start the end of the first line.
+ */
+export async function trueNonce(
+  window: FileWindow,
+  nonce: string,
+  start: number,
+): Promise<string | null> {
+  const octets = await window.octets(start, LONGEST_MARKER);
+  const [, other] = ANY_START.exec(decode(octets.subarray(0, 40))) ?? [];
+  if (octets.length === 0 || other === nonce) return nonce;
+  const found = other !== undefined && await readRecord(window, other, start) !== null;
+  if (await findRecord(window, nonce, start) !== null) return nonce;
+  return found ? other : null;
 }
 
 /** The records of a segment from `start` on, the end of its first line, and the damages between them. */

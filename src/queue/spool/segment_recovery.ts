@@ -25,7 +25,12 @@ import { FileWindow } from "./file_window.ts";
 import { parseSegmentName, type Segment, type SegmentMessage } from "./segment.ts";
 import { formatSegmentNumber } from "./segment.ts";
 import { type JournalLine, journalName, parseJournal, SegmentJournal } from "./segment_journal.ts";
-import { readSegment, readSegmentHeader, type SegmentFinding } from "./segment_reader.ts";
+import {
+  readSegment,
+  readSegmentHeader,
+  type SegmentFinding,
+  trueNonce,
+} from "./segment_reader.ts";
 import { partLength } from "./segment_record.ts";
 
 /** What recovery takes. */
@@ -143,7 +148,8 @@ class SegmentRecovery {
   ): Promise<void> {
     const { files, folders, folder } = this.#options;
     const header = await readSegmentHeader(window);
-    const { nonce, outcomes } = await this.#readJournals(journals, header?.nonce ?? null);
+    const known = header && await trueNonce(window, header.nonce, header.length);
+    const { nonce, outcomes } = await this.#readJournals(journals, known);
     if (nonce === null) return await this.#giveUp(window, journals);
     const segment: Segment = {
       number: this.#number,

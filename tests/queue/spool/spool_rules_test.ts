@@ -530,6 +530,27 @@ Deno.test("a segment without its first line is read by the nonce in its journal"
   assertEquals(events.map(({ type }) => type), ["queue.damaged", "queue.opened"]);
 });
 
+Deno.test("a segment whose nonce is damaged, and looks like one, is read by that of its records", async () => {
+  const before = memoryRuntime();
+  const store = await open(before);
+  await store.add(message("m1", 100));
+  await store.add(message("m2", 100));
+  const nonce = "yizhan-segment 1 ".length;
+  const first = decode(await before.files.readFile(FIRST))[nonce];
+  await damage(before, FIRST, nonce, encode(first === "a" ? "b" : "a"));
+  const between = before.reboot("kept");
+  assertEquals(await ids(await open(between)), ["m1", "m2"]);
+  // Where its first record is damaged too, there is only a person to help.
+  const text = decode(await between.files.readFile(FIRST));
+  await damage(between, FIRST, text.indexOf("record "), encode("?"));
+  await damage(between, `${SEGMENTS}/00000001.done`, 0, encode("?"));
+  const runtime = between.reboot("kept");
+  assertEquals(await ids(await open(runtime)), []);
+  assertEquals((await tree(runtime)).filter((path) => path.endsWith(".log")), [
+    "damaged/00000001.log",
+  ]);
+});
+
 Deno.test("a segment that nothing can be made of is set aside whole", async () => {
   const before = memoryRuntime();
   const store = await open(before);
