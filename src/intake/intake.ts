@@ -13,10 +13,9 @@ import { type Address, formatAddress } from "../address.ts";
 import { describeError } from "../events.ts";
 import type { Decision, Notice, Stage } from "../policy/chain.ts";
 import type { Policy, PolicyAnswer, Refusal, SessionView } from "../policy/policy.ts";
-import { mayRelay, RELAY_DENIED, relayGround } from "../policy/relay.ts";
+import { mayRelay, relayGround } from "../policy/relay.ts";
 import type { Envelope } from "../queue/entry.ts";
 import type { Destinations } from "../routing/expand.ts";
-import type { Resolution } from "../routing/router.ts";
 import type { TlsInfo } from "../runtime/runtime.ts";
 import type { MailParameters, RcptParameters } from "../smtp/parameters.ts";
 import { describeReply, fixedReply, type Reply, reply } from "../smtp/reply.ts";
@@ -27,9 +26,9 @@ import type { IntakeClient, IntakeOrigin } from "./client.ts";
 import { MessageContent } from "./content.ts";
 import { type Finished, finishMessage } from "./finish.ts";
 import { Login, type LoginEvent } from "./login.ts";
+import { Lookup } from "./lookup.ts";
 import { expandAddress, startQueue, verifyAddress } from "./queries.ts";
 import { MessageReport } from "./report.ts";
-import { checkRoom } from "./room.ts";
 import type { IntakeServices } from "./services.ts";
 import { type AcceptedRecipient, envelopeOf, type Transaction } from "./transaction.ts";
 
@@ -51,6 +50,7 @@ export class IntakeSession implements IntakeClient {
   readonly stamp: ReceivedStamp = new ReceivedStamp();
 
   readonly #services: IntakeServices;
+  readonly #lookup: Lookup;
   #transaction: Transaction | null = null;
   #content: MessageContent | null = null;
   #login: Login | null = null;
@@ -61,6 +61,7 @@ export class IntakeSession implements IntakeClient {
 
   constructor(services: IntakeServices, origin: IntakeOrigin) {
     this.#services = services;
+    this.#lookup = new Lookup(services, (where, error) => this.#internalError(where, error));
     this.origin = origin;
     this.id = origin.id;
     this.role = origin.role;
@@ -218,7 +219,7 @@ export class IntakeSession implements IntakeClient {
       if (decision.action === "refuse") {
         return this.#refused("recipient", decision.reply, address, decision.policy);
       }
-      return whenKnown(this.#room(accepted, transaction.parameters.size ?? 0), (full) => {
+      return whenKnown(this.#lookup.room(accepted, transaction.parameters.size ?? 0), (full) => {
         // Whoever waits can try again; where nobody does, the queue will.
         const queued = this.origin.unattended === true && this.#services.queue !== null;
         if (full !== null && !(queued && full.code < 500)) {
@@ -315,52 +316,9 @@ export class IntakeSession implements IntakeClient {
     this.#services.emit({ type: "policy.failed", ...facts });
   }
 
-  /** Where mail for an address goes, or why it cannot. */
-  #resolve(
-    address: Address,
-    mayRelay = (address: Address) => this.#mayRelay(address),
-  ): Soon<Destinations | Reply> {
-    const isDown = (error: unknown) => {
-      this.#internalError("directory", error);
-      return DIRECTORY_DOWN;
-    };
-    try {
-      const resolution = this.#services.router.resolve(address);
-      if (!(resolution instanceof Promise)) {
-        return this.#destinations(address, resolution, mayRelay);
-      }
-      return resolution.then((found) => this.#destinations(address, found, mayRelay), isDown);
-    } catch (error) {
-      return isDown(error);
-    }
-  }
-
-  #destinations(
-    address: Address,
-    resolution: Resolution,
-    mayRelay: (address: Address) => boolean,
-  ): Destinations | Reply {
-    switch (resolution.kind) {
-      case "local": {
-        const { mailboxes, remote } = resolution;
-        if (remote.length > 0 && this.#services.queue === null) return NO_QUEUE;
-        return { mailboxes, remote, forwarded: true };
-      }
-      case "unknown":
-        return NO_SUCH_USER;
-      case "returned":
-        if (this.#services.queue === null) return NO_QUEUE;
-        return { mailboxes: [], remote: [resolution.address], forwarded: false };
-      case "relay":
-        if (!mayRelay(address)) return RELAY_DENIED;
-        if (this.#services.queue === null) return NO_QUEUE;
-        return { mailboxes: [], remote: [address], forwarded: false };
-    }
-  }
-
   /** Where mail goes for an address that a policy added: it may be anybody's. */
   destinationsOf(address: Address): Soon<Destinations | null> {
-    return whenKnown(this.#resolve(address, () => true), (found) => {
+    return whenKnown(this.#lookup.destinations(address, () => true), (found) => {
       if (!("code" in found)) return found;
       const error = `no recipient: <${formatAddress(address)}>: ${describeReply(found)}`;
       this.#internalError("policy", error);
@@ -375,25 +333,17 @@ export class IntakeSession implements IntakeClient {
       mayRelay({ client: this.client, identity: null }, this.#services.relayFrom);
   }
 
-  #mayRelay(address: Address): boolean {
+  /** Where mail for an address goes that the client names, or why it cannot. */
+  #resolve(address: Address): Soon<Destinations | Reply> {
+    return this.#lookup.destinations(address, this.#mayRelay);
+  }
+
+  readonly #mayRelay = (address: Address): boolean => {
     const { queue } = this.#services;
     const asker = { near: this.trusted, identity: this.identity };
     const accepts = (domain: string) => queue?.routes.accepts(domain) === true;
     return relayGround(asker, address, accepts) !== null;
-  }
-
-  #room(destinations: Destinations, size: number): Soon<Reply | null> {
-    const isUnknown = (error: unknown) => {
-      this.#internalError("delivery", error);
-      return UNKNOWN_ROOM;
-    };
-    try {
-      const room = checkRoom(this.#services.delivery, destinations, size);
-      return room instanceof Promise ? room.catch(isUnknown) : room;
-    } catch (error) {
-      return isUnknown(error);
-    }
-  }
+  };
 
   #decide(stage: Stage, hook: (policy: Policy) => PolicyAnswer): Soon<Decision> {
     return this.#services.policies.decide(stage, hook, this);
@@ -514,11 +464,7 @@ const TOO_MANY_LARGE = reply(451, "4.3.2", "too many large messages at once: try
 /** Mailboxes that one message may go to. */
 const MAX_COPIES = 10_000;
 const TOO_MANY_COPIES = reply(452, "4.5.3", "too many mailboxes: send the rest in another message");
-const UNKNOWN_ROOM = reply(451, "4.3.0", "cannot look into the mailbox now: try again later");
 const NO_SPACE = reply(452, "4.3.1", "no room on the disk now: try again later");
-const DIRECTORY_DOWN = reply(451, "4.3.0", "cannot look up addresses now: try again later");
 const EXCHANGE_FAILED = reply(535, "5.7.8", "authentication failed");
 const LOGIN_NOT_ACCEPTED = reply(535, "5.7.8", "login not accepted");
-const NO_SUCH_USER = reply(550, "5.1.1", "no such user here");
-const NO_QUEUE = reply(554, "5.3.3", "this station does not send mail on");
 const BROKEN = reply(451, "4.3.0", "cannot take the message now: try again later");
