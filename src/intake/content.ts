@@ -113,9 +113,7 @@ export class MessageContent {
     const head = new Head(this.#collector.head);
     if (head.count > MAX_FIELDS) return TOO_MANY_FIELDS;
     this.#head = head;
-    for (const policy of this.#services.policies.policies) {
-      if (policy.body !== undefined) this.#watch(policy, head);
-    }
+    for (const policy of this.#services.policies.having("body")) this.#watch(policy, head);
     return null;
   }
 

@@ -55,30 +55,44 @@ export class PolicyChain {
   /** In the order they are asked. */
   readonly policies: readonly Policy[];
   readonly #clock: Clock;
+  /** Those that have a hook: of a dozen policies most have nothing to say at most stages. */
+  readonly #having = new Map<Stage | Notice, readonly Policy[]>();
 
   constructor(policies: readonly Policy[], clock: Clock) {
     this.policies = policies;
     this.#clock = clock;
   }
 
+  /** Those that have a hook, in the order they are asked. What hooks a policy has is looked up once. */
+  having(hook: Stage | Notice): readonly Policy[] {
+    let found = this.#having.get(hook);
+    if (found === undefined) {
+      found = this.policies.filter((policy) => policy[hook] !== undefined);
+      this.#having.set(hook, found);
+    }
+    return found;
+  }
+
   /**
-   * Asks each policy by calling `hook` with it, and with what those before have asked for; one that has no such hook
-   * gives `undefined`. Where all answer at once, so does this.
+   * Asks each policy that has such a hook by calling `hook` with it, and with what those before have asked for. Where
+   * all answer at once, so does this.
    */
   decide(
     stage: Stage,
     hook: (policy: Policy, changes: readonly Change[]) => PolicyAnswer,
     watcher: PolicyWatcher,
   ): Soon<Decision> {
+    const policies = this.having(stage);
+    if (policies.length === 0) return NOTHING;
     const changes: Change[] = [];
     const asking = (policy: Policy) => hook(policy, changes);
-    const { policies } = this;
     for (let index = 0; index < policies.length; index++) {
       const policy = policies[index]!;
       const verdict = this.#ask(stage, policy, asking, watcher);
       if (verdict === undefined) continue;
       if (verdict instanceof Promise) {
         return this.#goOn(
+          policies,
           verdict,
           index,
           changes,
@@ -93,6 +107,7 @@ export class PolicyChain {
 
   /** The rest of the chain, from one that has not answered yet. */
   async #goOn(
+    policies: readonly Policy[],
     pending: Promise<Verdict | undefined>,
     start: number,
     changes: Change[],
@@ -101,10 +116,10 @@ export class PolicyChain {
     let answer: Soon<Verdict | undefined> = pending;
     for (let index = start;;) {
       const verdict = await answer;
-      const end = verdict === undefined ? null : weigh(this.policies[index]!, verdict, changes);
+      const end = verdict === undefined ? null : weigh(policies[index]!, verdict, changes);
       if (end !== null) return end;
-      if (++index === this.policies.length) return accepted(changes);
-      answer = ask(this.policies[index]!);
+      if (++index === policies.length) return accepted(changes);
+      answer = ask(policies[index]!);
     }
   }
 
@@ -118,7 +133,7 @@ export class PolicyChain {
     watcher: PolicyWatcher,
   ): Soon<void> {
     let pending: Promise<void>[] | undefined;
-    for (const policy of this.policies) {
+    for (const policy of this.having(notice)) {
       const failed = (error: unknown) => watcher.policyFailed(policy.name, notice, error);
       try {
         const told = hook(policy);
