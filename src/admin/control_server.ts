@@ -15,6 +15,7 @@
 
 import { encode } from "../bytes.ts";
 import { describeError } from "../events.ts";
+import { openFresh } from "../runtime/fresh_file.ts";
 import {
   type Clock,
   type Connection,
@@ -228,7 +229,7 @@ async function listen({ network, path }: ControlServerOptions): Promise<Listener
 async function makePrivate(files: Files, path: string): Promise<void> {
   if (await files.stat(path) === null) return; // no file system knows this socket
   const pattern = `${path}.mode`;
-  const handle = await files.open(pattern, { write: true, create: true, mode: 0o600 });
+  const handle = await openFresh(files, pattern);
   handle.close();
   try {
     await files.copyAccess(pattern, path);

@@ -11,6 +11,7 @@ import { asksDns, policyPlan } from "../config/policies/build.ts";
 import type { Config } from "../config/schema.ts";
 import type { Files, SocketAddress } from "../runtime/runtime.ts";
 import { type FolderNeeds, folderNeeds, makeFolders } from "./data_folder.ts";
+import { THIS_MACHINE } from "./check/machine_facts.ts";
 import { CONFIG_MACHINE } from "./config_file.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { thisRuntime } from "./machine.ts";
@@ -119,7 +120,7 @@ function socketOf(via: Via): string[] {
  * Makes the folders that are missing: `data`, through which others must get to the drop folder, and the mail
  * and the queue, where nobody else may look.
  *
- * @throws {CommandError} where one cannot be made, or is none.
+ * @throws {CommandError} where one cannot be made, is none, or is one that somebody else has put there or may write in.
  */
 export async function makeServerFolders(files: Files, { paths }: LoadedConfig): Promise<void> {
   await makeFolder(files, "data", paths.data, 0o711);
@@ -135,7 +136,7 @@ async function makeFolder(files: Files, key: string, path: string, mode: number)
       await files.setMode(path, mode);
     } else if (found.kind !== "directory") {
       throw new CommandError(EXIT.noInput, `${key}: ${path} is not a folder; name another`);
-    }
+    } else await demandOurs(key, path, mode);
   } catch (error) {
     if (error instanceof CommandError) throw error;
     const advice = "give a folder in one where the user this runs as may write";
@@ -145,4 +146,25 @@ async function makeFolder(files: Files, key: string, path: string, mode: number)
       { cause: error },
     );
   }
+}
+
+/**
+ * Whoever may write in a folder can put links, or mail, in place of what we keep there; in /tmp the folder itself may
+ * have been made by somebody, before.
+ */
+async function demandOurs(key: string, path: string, wanted: number): Promise<void> {
+  const found = await THIS_MACHINE.path(path);
+  if (found === null) return;
+  const bad = (what: string, advice: string) =>
+    new CommandError(EXIT.config, `${key}: ${path} ${what}: ${advice}`);
+  const mode = wanted.toString(8);
+  if ((found.mode & 0o002) !== 0) {
+    throw bad("may be written in by everybody", `see what is in it, then chmod ${mode} ${path}`);
+  }
+  const { uid } = THIS_MACHINE;
+  if (uid === null || uid === 0 || found.uid === uid || found.uid === 0) return;
+  throw bad(
+    `belongs to user ${found.uid}, not to ${uid} as whom this runs`,
+    "name another, or start it as that user",
+  );
 }

@@ -6,7 +6,9 @@
  */
 
 import { decode, encode } from "../bytes.ts";
+import { openFresh } from "../runtime/fresh_file.ts";
 import { errorCode, type Files, type Random } from "../runtime/runtime.ts";
+import { readWholeFile } from "../runtime/whole_file.ts";
 
 /** The secret in the file; made, durably and for nobody else to read, where there is none. */
 export async function keepSrsSecret(files: Files, random: Random, path: string): Promise<string> {
@@ -19,7 +21,7 @@ export async function keepSrsSecret(files: Files, random: Random, path: string):
   }
   const secret = random.bytes(24).toHex();
   const temporary = `${path}.new`;
-  const file = await files.open(temporary, { write: true, create: true, truncate: true });
+  const file = await openFresh(files, temporary);
   try {
     await file.write(encode(`${secret}\n`));
     await file.sync();
@@ -34,8 +36,13 @@ export async function keepSrsSecret(files: Files, random: Random, path: string):
 /** The secret in the file; `null` where there is none yet. */
 export async function readSrsSecret(files: Files, path: string): Promise<string | null> {
   try {
-    const secret = decode(await files.readFile(path, 4096)).trim();
-    return secret.length >= 16 ? secret : null;
+    const file = await files.open(path, { read: true, noFollow: true });
+    try {
+      const secret = decode(await readWholeFile(file, path, 4096)).trim();
+      return secret.length >= 16 ? secret : null;
+    } finally {
+      file.close();
+    }
   } catch (error) {
     if (errorCode(error) === "ENOENT") return null;
     throw error;

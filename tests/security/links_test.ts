@@ -5,10 +5,15 @@
  * @module
  */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { maildirDelivery } from "../../src/delivery/maildir/maildir.ts";
+import { keepSrsSecret } from "../../src/routing/srs_secret.ts";
+import { LedgerFile } from "../../src/policy/ledger/ledger_file.ts";
+import { openSpool } from "../../src/queue/spool/spool_store.ts";
 import { DeliveryError } from "../../src/queue/local_delivery.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
+import { run } from "../cli/program.ts";
+import { Site } from "../cli/site.ts";
 import { deliver, recipient } from "../delivery/maildir/support.ts";
 
 /** A mailbox of Alice's that is there already, and a file of ours that she would like to change. */
@@ -82,3 +87,101 @@ Deno.test("attack: links beside the mails of a mailbox are not followed, however
     assert((await Deno.lstat(`${world.box}/new/${name}`)).nlink === 1);
   }
 });
+
+/** What somebody may put where a file of ours belongs. */
+const PLANTS = {
+  "a symbolic link": (world: Treasure, path: string) => Deno.symlink(world.treasure, path),
+  "a link to nothing": (world: Treasure, path: string) =>
+    Deno.symlink(`${world.folder}/outside/made`, path),
+  "a hard link": (world: Treasure, path: string) => Deno.link(world.treasure, path),
+  "a FIFO": async (_: Treasure, path: string) => {
+    const { success } = await new Deno.Command("mkfifo", { args: [path] }).output();
+    assert(success);
+  },
+};
+
+interface Treasure {
+  readonly folder: string;
+  readonly treasure: string;
+}
+
+for (const [what, plant] of Object.entries(PLANTS)) {
+  Deno.test(`attack: ${what} in place of maildirsize holds up no mail and changes nothing`, async () => {
+    await using world = await prepare();
+    await plant(world, `${world.box}/maildirsize`);
+    await deliver(world.agent, recipient("m1", "alice", { bytes: 100_000 }));
+    await world.assertUnharmed();
+    assertEquals((await Array.fromAsync(Deno.readDir(`${world.box}/new`))).length, 1);
+  });
+
+  Deno.test(`attack: ${what} in place of what signs return paths is not believed, nor written to`, async () => {
+    await using world = await prepare();
+    const { files, random } = denoRuntime();
+    const path = `${world.folder}/srs.key`;
+    await plant(world, `${path}.new`);
+    const made = await keepSrsSecret(files, random, path);
+    assertEquals((await Deno.readTextFile(path)).trim(), made);
+    assertEquals((await Deno.lstat(path)).mode! & 0o777, 0o600);
+    await world.assertUnharmed();
+    await Deno.remove(path);
+    await plant(world, path);
+    const kept = await keepSrsSecret(files, random, path).catch((error) => error.code);
+    // A FIFO cannot be read from a place in it.
+    assert(["ELOOP", "ESPIPE"].includes(kept) || /^[0-9a-f]{48}$/.test(kept), kept);
+    await world.assertUnharmed();
+  });
+
+  Deno.test(`attack: ${what} in place of the ledger is not written to`, async () => {
+    await using world = await prepare();
+    const { files } = denoRuntime();
+    const ledger = new LedgerFile(files, world.folder);
+    const { path } = ledger;
+    await plant(world, `${path}.new`);
+    await ledger.replace(["x\n"]);
+    assert((await Deno.readTextFile(path)).endsWith("x\n"));
+    await world.assertUnharmed();
+    ledger.close();
+  });
+
+  Deno.test(`attack: ${what} in the queue is set aside or passed over, and the queue opens`, async () => {
+    await using world = await prepare();
+    const { files, network, clock, random } = denoRuntime();
+    const directory = `${world.folder}/queue`;
+    const emit = ({ type }: { readonly type: string }) => void told.push(type);
+    const told: string[] = [];
+    const open = () => openSpool({ files, network, clock, random, directory, emit });
+    await (await open()).close();
+    const bucket = `${directory}/deferred/20010101T0000`;
+    const id = "planted1";
+    const places = [
+      `${directory}/version.new`,
+      `${bucket}/${id}.json`,
+      `${directory}/segments/00000001.log`,
+      `${directory}/transit/${id}.new`,
+    ];
+    for (const path of places) {
+      await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+      await plant(world, path);
+    }
+    const store = await open();
+    assertEquals(await store.claim(clock.now(), 10), []);
+    await store.close();
+    await world.assertUnharmed();
+    const kept = await Deno.lstat(`${bucket}/${id}.json`).then(() => true, () => false);
+    assertEquals([kept, told.includes("queue.damaged")], [false, true]);
+  });
+}
+
+for (const key of ["data", "mail", "queue"] as const) {
+  Deno.test(`attack: a server does not use a folder for ${key} in which everybody may write`, async () => {
+    await using site = await Site.make();
+    const path = `${site.path}/shared`;
+    await Deno.mkdir(path);
+    await Deno.chmod(path, 0o1777);
+    await site.configure(key === "data" ? { data: path } : { [key]: { directory: path } });
+    const { code, stderr } = await run(site.words);
+    assertEquals(code, 78, stderr);
+    assertMatch(stderr, /shared may be written in by everybody: see what is in it, then chmod 7/);
+    assertEquals(await Array.fromAsync(Deno.readDir(path)), []);
+  });
+}

@@ -32,6 +32,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "src/runtime/dns_servers.ts",
     "src/runtime/dns_zones.ts",
     "src/runtime/resolv_conf.ts",
+    "src/runtime/fresh_file.ts",
     "src/runtime/whole_file.ts",
     "src/buffer_pool.ts",
     "src/bytes.ts",

@@ -10,6 +10,7 @@
  */
 
 import { decodeStrict, encode } from "../../bytes.ts";
+import { openFresh } from "../../runtime/fresh_file.ts";
 import { errorCode, type FileHandle, type Files } from "../../runtime/runtime.ts";
 import { LEDGER_HEAD, type LedgerLine, MAX_LINE, parseLedgerLine } from "./ledger_text.ts";
 
@@ -56,10 +57,12 @@ export class LedgerFile {
     onForeign: (path: string) => void,
   ): Promise<LedgerReading> {
     const nothing = { damaged: 0, whole: false };
-    const handle = await this.#files.open(this.path, { read: true }).catch((error) => {
-      if (errorCode(error) === "ENOENT") return null;
-      throw error;
-    });
+    const handle = await this.#files.open(this.path, { read: true, noFollow: true }).catch(
+      (error) => {
+        if (errorCode(error) === "ENOENT") return null;
+        throw error;
+      },
+    );
     if (handle === null) return nothing;
     const reader = new LineReader(handle);
     let damaged = 0;
@@ -84,7 +87,7 @@ export class LedgerFile {
 
   /** Puts lines at its end. Does not wait until they are safe: the last seconds may be lost in a power cut. */
   async append(lines: Iterable<string>): Promise<void> {
-    this.#handle ??= await this.#files.open(this.path, { append: true });
+    this.#handle ??= await this.#files.open(this.path, { append: true, noFollow: true });
     await this.#write(this.#handle, lines);
   }
 
@@ -93,8 +96,7 @@ export class LedgerFile {
     const temporary = `${this.path}.new`;
     await this.#makeFolder();
     this.close();
-    const options = { write: true, create: true, truncate: true, mode: 0o600, noFollow: true };
-    const handle = await this.#files.open(temporary, options);
+    const handle = await openFresh(this.#files, temporary);
     try {
       const octets = this.octets;
       this.octets = 0;

@@ -9,6 +9,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { openFresh } from "../../runtime/fresh_file.ts";
 import { errorCode, type FileHandle, type Files } from "../../runtime/runtime.ts";
 import type { MessageSource } from "../local_delivery.ts";
 import type { Folders } from "./folders.ts";
@@ -93,7 +94,7 @@ export class BodyFiles {
 
   async #copy(path: string, source: MessageSource): Promise<void> {
     // What lies there already belongs to no message.
-    const file = await this.#files.open(path, { write: true, create: true, truncate: true });
+    const file = await openFresh(this.#files, path);
     try {
       const size = await copyBody(file, source);
       if (size !== source.bodySize) throw wrongSize("the body", source.bodySize);

@@ -9,6 +9,7 @@
  */
 
 import type { EventSink } from "../../events.ts";
+import { openFresh } from "../../runtime/fresh_file.ts";
 import type { Clock, FileHandle, Files } from "../../runtime/runtime.ts";
 import type { Folders } from "./folders.ts";
 
@@ -40,7 +41,7 @@ export async function setRangeAside(
   if (await files.stat(kept) !== null) return;
   const source = await files.open(path, { read: true });
   try {
-    const target = await files.open(`${kept}.new`, { write: true, create: true, truncate: true });
+    const target = await openFresh(files, `${kept}.new`);
     try {
       await copy(source, target, from, to);
       await target.sync();

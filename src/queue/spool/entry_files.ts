@@ -136,7 +136,14 @@ export class EntryFiles {
   async read(id: string, folder: string): Promise<MessageRecord | null> {
     let file;
     try {
-      file = await this.#files.readFile(this.path(id, folder), MAX_FILE);
+      const path = this.path(id, folder);
+      const kind = (await this.#files.stat(path))?.kind;
+      if (kind === "link" || kind === "other") {
+        // None of ours; and to open a FIFO would wait for ever.
+        await this.setAside(id, folder, "it is no file");
+        return null;
+      }
+      file = await this.#files.readFile(path, MAX_FILE);
     } catch (error) {
       if (errorCode(error) === "ENOENT") return null;
       const code = errorCode(error);

@@ -17,6 +17,7 @@
  */
 
 import { decode, encode } from "../../bytes.ts";
+import { openFresh } from "../../runtime/fresh_file.ts";
 import { errorCode, type Files } from "../../runtime/runtime.ts";
 import type { Folders } from "./folders.ts";
 import { parseSegmentName } from "./segment.ts";
@@ -75,7 +76,7 @@ export async function writeSpoolVersion(
   directory: string,
 ): Promise<void> {
   const path = `${directory}/version`;
-  const file = await files.open(`${path}.new`, { write: true, create: true, truncate: true });
+  const file = await openFresh(files, `${path}.new`);
   try {
     await file.write(encode(`yizhan spool ${SPOOL_VERSION}\n`));
     await file.sync();
@@ -110,7 +111,7 @@ async function listSegments(files: Files, folder: string): Promise<string[]> {
 async function readStart(files: Files, path: string): Promise<string | null> {
   let file;
   try {
-    file = await files.open(path, { read: true });
+    file = await files.open(path, { read: true, noFollow: true });
   } catch (error) {
     if (errorCode(error) === "ENOENT") return null;
     throw error;

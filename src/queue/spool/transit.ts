@@ -10,6 +10,7 @@
  * @module
  */
 
+import { openFresh } from "../../runtime/fresh_file.ts";
 import type { Files } from "../../runtime/runtime.ts";
 import type { BodyFiles } from "./body_files.ts";
 import type { Folders } from "./folders.ts";
@@ -71,7 +72,7 @@ export class Transit {
   async write(id: string, kind: TransitKind, content: Uint8Array): Promise<string> {
     const path = this.path(id, kind);
     try {
-      const file = await this.#files.open(path, { write: true, create: true, truncate: true });
+      const file = await openFresh(this.#files, path);
       try {
         await file.write(content);
         await file.sync();
