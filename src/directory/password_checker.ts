@@ -16,6 +16,9 @@ import type { Clock, Random } from "../runtime/runtime.ts";
 import type { ScramVerifier } from "../smtp/sasl/scram_verifier.ts";
 import { checkPassword, DEFAULT_ITERATIONS, formatVerifier } from "./password.ts";
 
+/** Of the verifiers that `makeVerifier` makes. */
+const OWN_SHAPE: VerifierShape = { iterations: DEFAULT_ITERATIONS, saltLength: 16, count: 1 };
+
 /** What a checker needs. */
 export interface PasswordCheckerOptions {
   readonly clock: Clock;
@@ -25,8 +28,8 @@ export interface PasswordCheckerOptions {
    * names that get a new salt then are known to be fake. Default: drawn at random.
    */
   readonly secret?: Uint8Array;
-  /** Iterations of fake verifiers: what the real ones have. Default 100,000. */
-  readonly fakeIterations?: number;
+  /** What fake verifiers look like: as the real ones do. Default: as those that are made here. */
+  readonly shapes?: readonly VerifierShape[];
   /** Milliseconds a right password is remembered; 0 never. Default five minutes. */
   readonly remember?: number;
   /** How many are remembered at once. Default 1,000. */
@@ -35,11 +38,20 @@ export interface PasswordCheckerOptions {
   readonly check?: typeof checkPassword;
 }
 
+/** What a stranger sees of a verifier, who need only ask (RFC 5802 §5.1, `s=` and `i=`). */
+export interface VerifierShape {
+  readonly iterations: number;
+  /** Octets. */
+  readonly saltLength: number;
+  /** How many verifiers have it: 1 or more. */
+  readonly count: number;
+}
+
 /** Checks passwords against verifiers. */
 export class PasswordChecker {
   readonly #clock: Clock;
   readonly #secret: Uint8Array;
-  readonly #fakeIterations: number;
+  readonly #shapes: readonly VerifierShape[];
   readonly #remember: number;
   readonly #capacity: number;
   readonly #check: typeof checkPassword;
@@ -51,7 +63,7 @@ export class PasswordChecker {
   constructor(options: PasswordCheckerOptions) {
     this.#clock = options.clock;
     this.#secret = options.secret ?? options.random.bytes(32);
-    this.#fakeIterations = options.fakeIterations ?? DEFAULT_ITERATIONS;
+    this.#shapes = options.shapes?.length ? options.shapes : [OWN_SHAPE];
     this.#remember = options.remember ?? 5 * 60_000;
     this.#capacity = options.capacity ?? 1000;
     this.#check = options.check ?? checkPassword;
@@ -79,14 +91,38 @@ export class PasswordChecker {
 
   /** A verifier no password is right for; always the same for a name. */
   fakeVerifier(name: string): ScramVerifier {
-    const derive = (what: string) =>
-      createHmac("sha256", this.#secret).update(`${what}\0${name}`).digest();
+    const { iterations, saltLength } = this.#shapeOf(name);
+    const blocks = Array.from({ length: Math.ceil(saltLength / 32) }, (_, index) => {
+      const what = index === 0 ? "salt" : `salt ${index}`;
+      return [...this.#derive(what, name)];
+    });
     return {
-      iterations: this.#fakeIterations,
-      salt: derive("salt").subarray(0, 16),
-      storedKey: derive("stored key"),
-      serverKey: derive("server key"),
+      iterations,
+      salt: new Uint8Array(blocks.flat().slice(0, saltLength)),
+      storedKey: this.#derive("stored key", name),
+      serverKey: this.#derive("server key", name),
     };
+  }
+
+  /**
+   * Drawn by the name, as often as real ones have it, and such that another account changes it for few names
+   * (weighted rendezvous hashing): a name that looks otherwise all of a sudden would be known to be nobody's.
+   */
+  #shapeOf(name: string): VerifierShape {
+    let chosen = this.#shapes[0]!;
+    if (this.#shapes.length === 1) return chosen;
+    let least = Infinity;
+    for (const shape of this.#shapes) {
+      const octets = this.#derive(`shape ${shape.iterations} ${shape.saltLength}`, name);
+      const drawn = (octets.readUIntBE(0, 6) + 1) / 2 ** 48; // more than 0, to 1
+      const score = -Math.log(drawn) / shape.count;
+      if (score < least) [chosen, least] = [shape, score];
+    }
+    return chosen;
+  }
+
+  #derive(what: string, name: string) {
+    return createHmac("sha256", this.#secret).update(`${what}\0${name}`).digest();
   }
 
   #mark(name: string, password: string, verifier: ScramVerifier): string {

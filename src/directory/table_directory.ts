@@ -15,8 +15,7 @@ import {
   type User,
   userNamed,
 } from "./directory_table.ts";
-import { DEFAULT_ITERATIONS } from "./password.ts";
-import { PasswordChecker } from "./password_checker.ts";
+import { PasswordChecker, type VerifierShape } from "./password_checker.ts";
 
 /** What a table directory needs of the machine. */
 export interface TableDirectoryOptions {
@@ -78,21 +77,20 @@ export class TableDirectory implements Directory {
     return new PasswordChecker({
       ...this.#options,
       secret: table.secret ?? this.#fallbackSecret,
-      fakeIterations: commonIterations(table.users.values()),
+      shapes: shapesOf(table.users.values()),
     });
   }
 }
 
-/** The iterations most users have: a fake one must not stand out. */
-function commonIterations(users: Iterable<User>): number {
-  const counts = new Map<number, number>();
+/** What the verifiers of users look like, those from elsewhere too: a fake one must not stand out, nor a real one. */
+function shapesOf(users: Iterable<User>): VerifierShape[] {
+  const shapes = new Map<string, VerifierShape>();
   for (const { verifier } of users) {
-    if (verifier !== null) {
-      counts.set(verifier.iterations, (counts.get(verifier.iterations) ?? 0) + 1);
-    }
+    if (verifier === null) continue;
+    const { iterations, salt: { length: saltLength } } = verifier;
+    const key = `${iterations} ${saltLength}`;
+    const count = (shapes.get(key)?.count ?? 0) + 1;
+    shapes.set(key, { iterations, saltLength, count });
   }
-  let common = DEFAULT_ITERATIONS;
-  let most = 0;
-  for (const [iterations, count] of counts) if (count > most) [common, most] = [iterations, count];
-  return common;
+  return [...shapes.values()];
 }

@@ -5,10 +5,12 @@
  * @module
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import type { DirectoryTable, User } from "../../src/directory/directory_table.ts";
 import { mapDirectory } from "../../src/directory/map_directory.ts";
 import { checkPassword, DEFAULT_ITERATIONS, makeVerifier } from "../../src/directory/password.ts";
 import { PasswordChecker } from "../../src/directory/password_checker.ts";
+import { TableDirectory } from "../../src/directory/table_directory.ts";
 import { memoryRuntime } from "../../src/runtime/memory.ts";
 import { MemoryStation } from "../support/memory_station.ts";
 
@@ -118,6 +120,50 @@ Deno.test("attack: the SCRAM salt of a name nobody has does not give it away by 
   const checkers = [1, 2].map(() => new PasswordChecker({ clock, random, secret }));
   const [first, again] = checkers.map((checker) => checker.fakeVerifier("nobody@example.test"));
   assertEquals(first, again);
+});
+
+/** Accounts of which some came with their passwords from another server. */
+function mixedTable(made: number, imported: number): DirectoryTable {
+  const user = (index: number): [string, User] => {
+    const from = index < made ? [DEFAULT_ITERATIONS, 16] : [4096, 40];
+    const [iterations = 0, length = 0] = from;
+    const keys = { storedKey: new Uint8Array(32), serverKey: new Uint8Array(32) };
+    const verifier = { iterations, salt: new Uint8Array(length), ...keys };
+    const address = { local: `user${index}`, domain: "example.test" };
+    return [`user${index}@example.test`, { address, verifier, sendAs: [] }];
+  };
+  return {
+    users: new Map(Array.from({ length: made + imported }, (_, index) => user(index))),
+    aliases: new Map(),
+    catchAll: new Map(),
+    domains: new Set(["example.test"]),
+    secret: new Uint8Array(32).fill(7),
+  };
+}
+
+Deno.test("attack: rounds and length of a SCRAM salt do not tell who lives here, with accounts from elsewhere", async () => {
+  const runtime = memoryRuntime();
+  const directory = new TableDirectory(mixedTable(70, 30), runtime);
+  const look = async () => {
+    const shapes: string[] = [];
+    for (let index = 0; index < 1000; index++) {
+      const { verifier, account } = await directory.scramVerifier(`nobody${index}@example.test`);
+      assertEquals(account, null);
+      shapes.push(`${verifier.iterations} ${verifier.salt.length}`);
+    }
+    return shapes;
+  };
+  const first = await look();
+  const share = (shape: string) => first.filter((one) => one === shape).length;
+  const [made, imported] = [share(`${DEFAULT_ITERATIONS} 16`), share("4096 40")];
+  assertEquals(made + imported, 1000);
+  // As often as among the accounts, but for chance.
+  assert(imported > 240 && imported < 360, `${imported}`);
+  // Another account: few names look otherwise then, and those that came from elsewhere still do.
+  directory.replace(mixedTable(71, 30));
+  const then = await look();
+  const changed = first.filter((shape, index) => shape !== then[index]);
+  assert(changed.length < 20, `${changed.length}`);
 });
 
 Deno.test("attack: VRFY and EXPN tell nothing of who lives here, and RCPT what mail needs", async () => {
