@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { readDocument } from "../support/documents.ts";
 import { assertEnded, interopTest, makeTemporaryFolder, run } from "./support.ts";
 
 const UNIT = new URL("../../examples/systemd/yizhan.service", import.meta.url).pathname;
@@ -39,4 +40,17 @@ interopTest("systemd finds the unit well locked up", [
   assertEnded(ran);
   const exposure = /exposure level for \S+: ([\d.]+) /.exec(ran.text)?.[1];
   assert(exposure !== undefined && Number(exposure) < 2.5, ran.text);
+});
+
+/** The keys of [Service] that say how it is run, and take nothing away. */
+const RUNNING = /^(Type|ExecStart|ExecReload|Restart\w*|TimeoutStopSec|KillMode|LimitNOFILE)=/;
+
+Deno.test("docs/security.md says what each line of the unit is for", async () => {
+  const unit = await Deno.readTextFile(UNIT);
+  const service = unit.split("[Service]\n")[1]!.split("\n[Install]")[0]!;
+  const lines = service.split("\n").filter((line) => /^\w+=/.test(line) && !RUNNING.test(line));
+  const { text } = await readDocument("docs/security.md");
+  const [, table = ""] = text.split(/^\| line .*\n.*\n/m);
+  const told = Array.from(table.split("\n\n")[0]!.matchAll(/^\| `([^`]+)` /gm), ([, line]) => line);
+  assertEquals(told, lines);
 });
