@@ -169,14 +169,25 @@ for (const format of ["json", "text"] as const) {
       ...["trace", "--all", "--config", `${site.path}/yizhan.yaml`],
     ]);
     await trace.stderrLine(/^Following /);
+    await using traceInJson = await Program.spawn([
+      ...["trace", "--all", "--json", "--config", `${site.path}/yizhan.yaml`],
+    ]);
+    await traceInJson.stderrLine(/^Following /);
     await useIt(port);
-    const secrets = [...Object.values(SECRETS), keyText(mxCertificate.key)];
+    // Salt and keys, of which passwords could be guessed.
+    const verifiers = (await Deno.readTextFile(users)).match(/[A-Za-z0-9+/]{20,}=*/g) ?? [];
+    assert(verifiers.length >= 3, "salt, stored key, server key");
+    const secrets = [...Object.values(SECRETS), keyText(mxCertificate.key), ...verifiers];
     const commands = [
       ["check"],
       ["config", "print"],
       ["config", "print", "--defaults"],
       ["explain", "bob@elsewhere.test"],
       ["explain", "alice@example.test"],
+      ["explain", "bob@elsewhere.test", "--from", "alice@example.test", "--connect", "--verbose"],
+      ["dns", "--records"],
+      ["user", "list"],
+      ["user", "list", "--json"],
       ["status"],
       ["status", "--json"],
       ["queue", "list"],
@@ -218,6 +229,10 @@ for (const format of ["json", "text"] as const) {
     const overheard = heard.stdout + heard.stderr;
     assert(overheard.includes("AUTH LOGIN"), overheard);
     assertHidden(overheard, "yizhan trace", secrets);
+    traceInJson.signal("SIGINT");
+    const { stdout: lines } = await traceInJson.ended();
+    assert(lines.includes("AUTH LOGIN"), lines);
+    assertHidden(lines, "yizhan trace --json", secrets);
     server.signal("SIGTERM");
     const logged = await server.ended();
     const written = logged.stdout + logged.stderr;
