@@ -7,6 +7,7 @@
 
 import { type Address, mailboxKey } from "../address.ts";
 import type { EnvelopeRecipient, QueuedRecipient } from "../queue/entry.ts";
+import type { DsnNotify } from "../smtp/parameters.ts";
 import type { MailboxDestination } from "./aliases.ts";
 
 /** Where mail for one recipient goes. */
@@ -57,14 +58,35 @@ function waiting(
   };
 }
 
-/** Each mailbox and each address elsewhere once, however many recipients lead there. */
+/**
+ * Each mailbox and each address elsewhere once, however many recipients lead there; what was asked to be told of any
+ * of them is told of the one that stays.
+ */
 export function withoutTwins(recipients: readonly QueuedRecipient[]): QueuedRecipient[] {
   if (recipients.length === 1) return [...recipients];
-  const seen = new Set<string>();
-  return recipients.filter(({ address, mailbox }) => {
+  const kept = new Map<string, QueuedRecipient>();
+  for (const recipient of recipients) {
+    const { address, mailbox } = recipient;
     const key = mailbox === undefined
       ? `to ${mailboxKey(address)}`
       : `in ${mailbox.domain}/${mailbox.user}`;
-    return !seen.has(key) && seen.add(key);
-  });
+    const twin = kept.get(key);
+    kept.set(key, twin === undefined ? recipient : join(twin, recipient));
+  }
+  return [...kept.values()];
 }
+
+/**
+ * One recipient for two: the first, with the wishes of both. Of one for whom nothing is wanted (`NEVER`) no notice
+ * may speak (RFC 3461 §4.1), so the other one stays then; and a failure is not kept quiet because of it.
+ */
+function join(first: QueuedRecipient, second: QueuedRecipient): QueuedRecipient {
+  if (second.notify?.includes("NEVER")) return first;
+  if (first.notify?.includes("NEVER")) return second;
+  if (first.notify === second.notify) return first;
+  const wishes = [...first.notify ?? UNSAID, ...second.notify ?? UNSAID];
+  return { ...first, notify: [...new Set(wishes)] };
+}
+
+/** What is wanted by who says nothing, at least (RFC 3461 §4.1). */
+const UNSAID: readonly DsnNotify[] = ["FAILURE"];

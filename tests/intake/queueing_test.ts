@@ -114,6 +114,30 @@ Deno.test("intake sends an alias on in the name of its address, each destination
   ]);
 });
 
+Deno.test("a failure is told of when one of two recipients that lead to one place is to be told of", async () => {
+  const runtime = memoryRuntime({ address: "192.0.2.25" });
+  const directory = mapDirectory({
+    accounts: { "alice@example.test": {} },
+    aliases: { "lost@example.test": "no@null.example" },
+  });
+  runtime.resolver.set("null.example", { mx: ["0 ."] }); // RFC 7505: takes no mail
+  const store = new MemoryStore({ clock: runtime.clock });
+  const relayFrom = ["198.51.100.0/24"];
+  await using station = await MemoryStation.start({
+    ...{ runtime, directory, relayFrom },
+    queue: { store },
+  });
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<alice@example.test>", 250);
+  await peer.say("RCPT TO:<no@null.example> NOTIFY=NEVER", 250);
+  await peer.say("RCPT TO:<lost@example.test>", 250);
+  await peer.say("DATA", 354);
+  await peer.say("Subject: a\r\n\r\n.", 250);
+  await runtime.clock.settle();
+  const [notice] = await station.mailbox("alice");
+  assertMatch(notice!, /\r\nFinal-Recipient: rfc822; lost@example\.test\r\nAction: failed\r\n/);
+});
+
 Deno.test("intake refuses strangers what is neither ours nor accepted for another", async () => {
   const routes = [{ domains: ["backup.example"], via: { kind: "mx" }, accept: true }] as const;
   const { station, peer, entries } = await begin({ routes }, "203.0.113.9");
