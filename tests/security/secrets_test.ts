@@ -5,11 +5,11 @@
  * @module
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { addUser } from "../../src/directory/users_edit.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
 import { Client, Program } from "../cli/program.ts";
-import { ANY_PORT, Site } from "../cli/site.ts";
+import { ANY_PORT, PASSWORD, Site } from "../cli/site.ts";
 import { mxCertificate, testAuthority } from "../support/certificates.ts";
 
 /** Each has letters, digits and signs that percent-encoding and JSON change. */
@@ -241,5 +241,53 @@ for (const format of ["json", "text"] as const) {
       written,
     );
     assertHidden(written, "the log", secrets);
+  });
+}
+
+for (const mechanism of ["SCRAM-SHA-256", "PLAIN", "LOGIN"] as const) {
+  Deno.test(`secrets are in nothing that two servers write where one logs in at the other by ${mechanism}`, async () => {
+    await using provider = await Site.make();
+    await using site = await Site.make();
+    await provider.addUser("sender");
+    const upstream = await provider.start(
+      {
+        hostname: "provider.example.test",
+        listeners: [{ role: "submission", address: ANY_PORT, extensions: { auth: [mechanism] } }],
+        tls: provider.certificates("mx"),
+      } as Parameters<Site["start"]>[0],
+    );
+    await using _ = upstream.program;
+    await Deno.writeTextFile(`${site.path}/ca.pem`, testAuthority);
+    const via = {
+      kind: "smarthost" as const,
+      host: "localhost",
+      port: upstream.ports[0]!,
+      authorities: ["ca.pem"],
+      credentials: { user: "alice@example.test", password: PASSWORD },
+    };
+    const { program, ports: [port = 0] } = await site.start(
+      {
+        relay: { from: ["127.0.0.0/8"], routes: [{ domains: ["*"], via }] },
+      } as Parameters<Site["start"]>[0],
+    );
+    await using __ = program;
+    await using trace = await Program.spawn([
+      ...["trace", "--all", "--json", "--config", `${site.path}/yizhan.yaml`],
+    ]);
+    await trace.stderrLine(/^Following /);
+    using client = await Client.connect(port);
+    await client.say("EHLO client.example", 250);
+    const text = "From: alice@example.test\r\nSubject: hi\r\n\r\nHello.";
+    await client.send("alice@example.test", "sender@other.test", text);
+    const line = await program.stdoutLine(/"type":"delivery\.(done|deferred|failed)"/);
+    trace.signal("SIGINT");
+    const { stdout } = await trace.ended();
+    assert(stdout.includes(`AUTH ${mechanism}`), line + stdout);
+    program.signal("SIGTERM");
+    upstream.program.signal("SIGTERM");
+    const all = [await program.ended(), await upstream.program.ended()];
+    assertMatch(all[1]!.stdout, /"type":"auth\.succeeded"/);
+    const written = all.map(({ stdout, stderr }) => stdout + stderr).join("");
+    assertHidden(stdout + written, "the trace and the logs", [PASSWORD]);
   });
 }
