@@ -110,7 +110,12 @@ interopTest(
       "SRS0=AAAA@b.example",
       "SRS1=AAAA=x.example@b.example",
     ];
-    for (const days of [-1, 0, 1, 20, 21, 22, 500, 1023, 1024]) {
+    // Tomorrow's we take and Mail::SRS does not: a clock may have been set back since.
+    assertEquals([-1, -2].map((days) => restore(made, NOW + days * DAY)), [
+      "alice@a.example",
+      null,
+    ]);
+    for (const days of [-2, 0, 1, 20, 21, 22, 500, 1023, 1024]) {
       const time = NOW + days * DAY;
       const theirs = await askPerl(candidates.map((reverse) => ({ reverse })), time);
       assertEquals(candidates.map((one) => restore(one, time)), theirs, `${days} days`);
