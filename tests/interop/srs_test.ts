@@ -115,7 +115,7 @@ interopTest(
       "alice@a.example",
       null,
     ]);
-    for (const days of [-2, 0, 1, 20, 21, 22, 500, 1023, 1024]) {
+    for (const days of [-2, 0, 1, 20, 21, 22, 500, 1022, 1024]) {
       const time = NOW + days * DAY;
       const theirs = await askPerl(candidates.map((reverse) => ({ reverse })), time);
       assertEquals(candidates.map((one) => restore(one, time)), theirs, `${days} days`);
