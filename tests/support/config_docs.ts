@@ -101,7 +101,7 @@ function innerOf(schema: z.core.$ZodType): z.core.$ZodType | null {
     unwrap(schema).schema,
   );
   const inner = element ?? valueType ?? null;
-  return inner !== null && shapeOf(inner) !== null ? inner : null;
+  return inner !== null && (shapeOf(inner) !== null || choicesOf(inner) !== null) ? inner : null;
 }
 
 function hasInner(schema: z.core.$ZodType): boolean {
@@ -110,16 +110,21 @@ function hasInner(schema: z.core.$ZodType): boolean {
 
 function formatSection(path: readonly string[], schema: z.core.$ZodType): string[] {
   const inner = innerOf(schema);
-  if (inner !== null) {
-    const isTable = definitionOf(unwrap(schema).schema).type === "record";
-    return formatKeys(
-      [...path.slice(0, -1), `${path.at(-1)}${isTable ? "[DOMAIN]" : "[]"}`],
-      inner,
-      schema,
-    );
-  }
+  if (inner === null) return formatBelow(path, schema, schema);
+  const isTable = definitionOf(unwrap(schema).schema).type === "record";
+  const of = path.at(-1) === "accounts" ? "ACCOUNT" : "DOMAIN";
+  const each = `${path.at(-1)}${isTable ? `[${of}]` : "[]"}`;
+  return formatBelow([...path.slice(0, -1), each], inner, schema);
+}
+
+/** What is in a section, or in each of a list or table. */
+function formatBelow(
+  path: readonly string[],
+  schema: z.core.$ZodType,
+  described: z.core.$ZodType,
+): string[] {
   const choices = choicesOf(schema);
-  if (choices === null) return formatKeys(path, schema, schema);
+  if (choices === null) return formatKeys(path, schema, described);
   const below = new Map<string, z.core.$ZodType>();
   const tables = [...choices.kinds].flatMap(([kind, option]) => {
     const shape = shapeOf(option)!;
@@ -130,7 +135,7 @@ function formatSection(path: readonly string[], schema: z.core.$ZodType): string
     return [`\`${choices.by}: ${kind}\`: ${meaning}.`, "", ...formatTable(keys, null), ""];
   });
   return [
-    ...formatHeading(path, schema),
+    ...formatHeading(path, described),
     ...tables,
     ...[...below].flatMap(([name, inner]) => formatSection([...path, name], inner)),
   ];
