@@ -75,7 +75,7 @@ function formatKey(key: string, schema: z.core.$ZodType, indent: string): string
 
 /** What one in a list or table, or an optional section, is made of. */
 function formatExample(schema: z.core.$ZodType): string[] {
-  const { element, valueType }: ReturnType<typeof definitionOf> = definitionOf(
+  const { element, keyType, valueType }: ReturnType<typeof definitionOf> = definitionOf(
     unwrap(schema).schema,
   );
   const inner = element ?? valueType;
@@ -84,9 +84,18 @@ function formatExample(schema: z.core.$ZodType): string[] {
       `${key}: ${formatWanted(below)}`
     );
   }
+  const choices = choicesOf(inner);
+  if (element !== undefined && choices !== null) {
+    return [...choices.kinds].flatMap(([kind, option]) => [
+      `- ${choices.by}: ${kind}`,
+      ...Object.entries(shapeOf(option)!).filter(([name]) => name !== choices.by)
+        .map(([name, below]) => `  ${name}: ${formatWanted(below)}`),
+    ]);
+  }
   const shape = shapeOf(inner);
   if (shape === null) return [];
-  const [first, rest] = element === undefined ? ["example.org:", "  "] : ["-", "  "];
+  const name = keyType === undefined ? undefined : exampleOf(keyType);
+  const [first, rest] = element === undefined ? [`${name ?? "example.org"}:`, "  "] : ["-", "  "];
   const lines = Object.entries(shape).flatMap(([key, below]) => formatInner(key, below));
   return valueType === undefined
     ? lines.map((line, index) => `${index === 0 ? `${first} ` : rest}${line}`)

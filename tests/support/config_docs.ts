@@ -12,6 +12,7 @@ import {
   choicesOf,
   definitionOf,
   describeSchema,
+  exampleOf,
   shapeOf,
   titleOf,
   unwrap,
@@ -111,9 +112,10 @@ function hasInner(schema: z.core.$ZodType): boolean {
 function formatSection(path: readonly string[], schema: z.core.$ZodType): string[] {
   const inner = innerOf(schema);
   if (inner === null) return formatBelow(path, schema, schema);
-  const isTable = definitionOf(unwrap(schema).schema).type === "record";
-  const of = path.at(-1) === "accounts" ? "ACCOUNT" : "DOMAIN";
-  const each = `${path.at(-1)}${isTable ? `[${of}]` : "[]"}`;
+  const { keyType }: ReturnType<typeof definitionOf> = definitionOf(unwrap(schema).schema);
+  const isOfAccounts = keyType !== undefined && `${exampleOf(keyType)}`.includes("@");
+  const index = keyType === undefined ? "" : isOfAccounts ? "ACCOUNT" : "DOMAIN";
+  const each = `${path.at(-1)}[${index}]`;
   return formatBelow([...path.slice(0, -1), each], inner, schema);
 }
 
