@@ -30,6 +30,7 @@ import type { Ledger, Note, Rate } from "../ledger/ledger.ts";
 import type { MessageView, Policy, PolicyAnswer, Refusal, SessionView } from "../policy.ts";
 import { type Ban, BanList } from "./ban_list.ts";
 import { forgiveLogins, isKnownLogin } from "./login_backoff.ts";
+import { SessionMemory } from "../session_memory.ts";
 import { DEFAULT_EXEMPT, isStranger } from "./stranger.ts";
 
 /** What leads to a ban, and to how long a one. What is not said is as in {@link DEFAULT_BANS}. */
@@ -165,7 +166,7 @@ class Bans {
   /** Clients whose ban is being written. */
   readonly #beginning = new Set<string>();
   /** How many recipients the message had that a session brought last, until it is known whether it was taken. */
-  readonly #brought = new Map<string, number>();
+  readonly #brought = new SessionMemory<number>();
 
   constructor(options: Required<BanOptions>, services: BanServices) {
     this.#options = options;
@@ -203,14 +204,13 @@ class Bans {
     if (!isStranger(session, this.#options.exempt)) return;
     // One recipient named a hundred times is one.
     const distinct = new Set(message.envelope.recipients.map(({ address }) => mailboxKey(address)));
-    this.#brought.set(session.id, distinct.size);
+    this.#brought.set(session, distinct.size);
   }
 
   /** The message that came last was not refused: its recipients pay for others. */
   taken(session: SessionView): Soon<undefined> {
-    const recipients = this.#brought.get(session.id);
+    const recipients = this.#brought.drop(session);
     if (recipients === undefined) return;
-    this.#brought.delete(session.id);
     const { ledger } = this.#services;
     const key = creditKey(session);
     return whenKnown(ledger.recall(key), (note) => {
@@ -220,7 +220,7 @@ class Bans {
   }
 
   refused(session: SessionView, refusal: Refusal): Soon<Reply | undefined> {
-    if (refusal.stage === "message") this.#brought.delete(session.id);
+    if (refusal.stage === "message") this.#brought.drop(session);
     if (refusal.policy === NAME || !isStranger(session, this.#options.exempt)) return;
     return whenKnown(
       this.#list.find(session.client),

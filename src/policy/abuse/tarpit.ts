@@ -15,6 +15,7 @@ import type { Network } from "../../net_address.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import type { Policy } from "../policy.ts";
 import { growingDelay, SlowAnswers } from "./slow_answers.ts";
+import { SessionMemory } from "../session_memory.ts";
 import { DEFAULT_EXEMPT, isStranger } from "./stranger.ts";
 
 /** How slow. What is not said is as in {@link DEFAULT_TARPIT}. */
@@ -58,20 +59,19 @@ export function tarpit(options: TarpitOptions, { clock }: { readonly clock: Cloc
     ...options,
   };
   const answers = new SlowAnswers(clock, sessions);
-  /** Refusals by session; there are never more than sessions open. */
-  const refusals = new Map<string, number>();
+  const refusals = new SessionMemory<number>();
   return {
     name: "tarpit",
     timeout: longest + 10_000,
     refused(session, { stage, reply: { code } }) {
       if (stage === "connect" || code < 500 || !isStranger(session, exempt)) return;
-      const count = (refusals.get(session.id) ?? 0) + 1;
-      refusals.set(session.id, count);
+      const count = (refusals.get(session) ?? 0) + 1;
+      refusals.set(session, count);
       return answers.hold(session.id, growingDelay(count - after, first, longest));
     },
-    close({ id }) {
-      refusals.delete(id);
-      answers.release(id);
+    close(session) {
+      refusals.drop(session);
+      answers.release(session.id);
     },
   };
 }

@@ -25,7 +25,7 @@ import type { Policy, SessionView, Verdict } from "../policy.ts";
 import { DnsList, type DnsListing, type DnsListKind, type DnsListOptions } from "./dns_list.ts";
 import { DEFAULT_DNS_TIMEOUT, withinTime } from "./dns_time.ts";
 import { hearsComplaints } from "./postmaster.ts";
-import { SessionMemory } from "./session_memory.ts";
+import { SessionMemory } from "../session_memory.ts";
 
 /** What is asked, and what comes of it. */
 export interface DnsListsOptions {

@@ -19,7 +19,7 @@ import { DEFAULT_EXEMPT, isStranger } from "../abuse/stranger.ts";
 import type { Policy, SessionView, Verdict } from "../policy.ts";
 import { DEFAULT_DNS_TIMEOUT, withinTime } from "./dns_time.ts";
 import { hearsComplaints } from "./postmaster.ts";
-import { SessionMemory } from "./session_memory.ts";
+import { SessionMemory } from "../session_memory.ts";
 
 /** What is demanded. */
 export interface ReverseDnsOptions {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { SessionView } from "../policy.ts";
+import type { SessionView } from "./policy.ts";
 
 /** More than there are connections at once. */
 const MOST = 100_000;
