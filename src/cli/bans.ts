@@ -8,7 +8,7 @@
 import { ControlError } from "../admin/control_protocol.ts";
 import { duration } from "../config/fields.ts";
 import { parseIp, parseNetwork } from "../net_address.ts";
-import { formatVisible } from "../observe/visible_text.ts";
+import { formatSpan, formatVisible } from "../observe/visible_text.ts";
 import type { Ban } from "../policy/abuse/ban_list.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { CONTROL_FLAGS, formatControlJson, RunningServer } from "./control.ts";
@@ -118,12 +118,7 @@ function readDuration(text: string): number {
 }
 
 function formatBan({ network, until, by, reason }: Ban, now: number): string {
-  const minutes = Math.max(1, Math.round((until - now) / 60_000));
-  const left = minutes < 120
-    ? `${minutes} min`
-    : minutes < 48 * 60
-    ? `${Math.round(minutes / 60)} h`
-    : `${Math.round(minutes / 1440)} d`;
+  const left = formatSpan(Math.max(1000, until - now));
   const why = by === "operator" ? `by the operator${reason === "" ? "" : `: ${reason}`}` : reason;
   return `${formatVisible(network, 100)}  ${left}  ${formatVisible(why, 300)}`;
 }

@@ -7,7 +7,7 @@
 
 import type { QueueDetails, QueueSummary, RecipientDetails } from "../queue/operator/queue_view.ts";
 import { paintFor } from "../observe/paint.ts";
-import { cutText, formatSize, formatVisible } from "../observe/visible_text.ts";
+import { cutText, formatSize, formatSpan, formatVisible } from "../observe/visible_text.ts";
 
 /** How it looks. */
 export interface QueueTextOptions {
@@ -184,16 +184,6 @@ function formatCount(count: number, what: string): string {
 function formatWait(next: string, now: number): string {
   const wait = Date.parse(next) - now;
   return wait <= 0 ? "due now" : `in ${formatSpan(wait)}`;
-}
-
-/** `12 s`, `5 min`, `3 h`, `2 d`. */
-function formatSpan(milliseconds: number): string {
-  const seconds = Math.max(0, Math.round(milliseconds / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 120) return `${minutes} min`;
-  const hours = Math.round(minutes / 60);
-  return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} d`;
 }
 
 /** `2026-11-22 20:10:05`, local time. */

@@ -11,7 +11,7 @@
 
 import type { MtaEvent } from "../events.ts";
 import { type Paint, paintFor } from "./paint.ts";
-import { formatSize, formatVisible } from "./visible_text.ts";
+import { formatSize, formatSpan, formatVisible } from "./visible_text.ts";
 
 /** How a readable line looks. */
 export interface EventLineOptions {
@@ -247,7 +247,7 @@ function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): str
       return warning(
         paint,
         event.client,
-        `banned for ${formatWait(event.duration).replace(/^in /, "")}: ${event.reason}`,
+        `banned for ${formatSpan(event.duration)}: ${event.reason}`,
       );
     case "session.fault":
       return warning(paint, event.client, `${event.kind}: ${event.detail}`);
@@ -306,11 +306,9 @@ function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): str
   }
 }
 
-/** `in 5 min`, `in 3 h`, `now`. */
+/** `in 40 s`, `in 5 min`, `in 3 h`, `now`. */
 function formatWait(milliseconds: number): string {
-  const minutes = Math.round(milliseconds / 60_000);
-  if (minutes <= 0) return milliseconds <= 0 ? "now" : `in ${Math.ceil(milliseconds / 1000)} s`;
-  return minutes < 120 ? `in ${minutes} min` : `in ${Math.round(minutes / 60)} h`;
+  return milliseconds <= 0 ? "now" : `in ${formatSpan(Math.max(1000, milliseconds))}`;
 }
 
 /** Whose a dropped file was. */

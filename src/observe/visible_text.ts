@@ -1,5 +1,5 @@
 /**
- * Text for terminals: what strangers chose, made harmless, and sizes for people.
+ * Text for terminals: what strangers chose, made harmless, and sizes and times for people.
  *
  * @module
  */
@@ -78,4 +78,25 @@ export function wrapWords(text: string, width: number): string[] {
     } else line = line === "" ? word : `${line} ${word}`;
   }
   return line === "" ? lines : [...lines, line];
+}
+
+/**
+ * How long something is, or has been, to the nearest of one unit: `12 s`, `5 min`, `3 h`, `2 d`. Under a minute it is
+ * seconds: a wait of a few is no minute.
+ *
+ * @example
+ * ```ts
+ * import { formatSpan } from "./visible_text.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([40_000, 59_600, 90 * 60_000].map(formatSpan), ["40 s", "1 min", "90 min"]);
+ * ```
+ */
+export function formatSpan(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 120) return `${minutes} min`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} d`;
 }

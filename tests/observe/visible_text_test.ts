@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { cutText, escapeJson, formatSize, formatVisible } from "../../src/observe/visible_text.ts";
+import {
+  cutText,
+  escapeJson,
+  formatSize,
+  formatSpan,
+  formatVisible,
+} from "../../src/observe/visible_text.ts";
 
 Deno.test("formatVisible() cuts at characters, not in the middle of one", () => {
   assertEquals(formatVisible("😀😀😀", 3), "😀😀😀");
@@ -17,6 +23,23 @@ Deno.test("formatSize() keeps two or three digits", () => {
     "1.0 MB",
   ]);
   assertEquals(formatSize(50 * 1024 ** 3), "50 GB");
+});
+
+Deno.test("formatSpan() says seconds under a minute, and the nearest of the larger units", () => {
+  const [minute, hour, day] = [60_000, 3_600_000, 86_400_000];
+  const cases: readonly [number, string][] = [
+    [-5, "0 s"],
+    [29_400, "29 s"],
+    [40_000, "40 s"],
+    [59_400, "59 s"],
+    [59_600, "1 min"],
+    [89 * 1000, "1 min"],
+    [90 * minute, "90 min"],
+    [119 * minute + 40_000, "2 h"],
+    [47 * hour, "47 h"],
+    [7 * day, "7 d"],
+  ];
+  for (const [milliseconds, wanted] of cases) assertEquals(formatSpan(milliseconds), wanted);
 });
 
 Deno.test("escapeJson() changes how text is written, not what it says", () => {

@@ -29,6 +29,7 @@ import { type Soon, whenKnown } from "../../soon.ts";
 import type { Ledger, Note, Rate } from "../ledger/ledger.ts";
 import type { MessageView, Policy, PolicyAnswer, Refusal, SessionView } from "../policy.ts";
 import { type Ban, BanList } from "./ban_list.ts";
+import { formatWait } from "./limit.ts";
 import { forgiveLogins, isKnownLogin } from "./login_backoff.ts";
 import { SessionMemory } from "../session_memory.ts";
 import { DEFAULT_EXEMPT, isStranger } from "./stranger.ts";
@@ -315,10 +316,10 @@ class Bans {
   }
 
   #reply({ by, reason, until }: Ban): Reply {
-    const minutes = Math.max(1, Math.ceil((until - this.#services.clock.now()) / 60_000));
+    const wait = formatWait(until - this.#services.clock.now());
     // The operator's words are not for strangers.
     const why = by === "operator" ? "not served for now" : reason;
-    return reply(421, "4.7.0", `your address is banned (${why}): try again in ${minutes} min`);
+    return reply(421, "4.7.0", `your address is banned (${why}): try again in ${wait}`);
   }
 }
 

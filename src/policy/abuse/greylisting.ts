@@ -28,6 +28,7 @@ import { reply } from "../../smtp/reply.ts";
 import { type Soon, whenKnown } from "../../soon.ts";
 import type { Ledger, Note, Rate } from "../ledger/ledger.ts";
 import type { Policy, PolicyAnswer, SessionView, Verdict } from "../policy.ts";
+import { formatWait } from "./limit.ts";
 import { DEFAULT_EXEMPT, isStranger } from "./stranger.ts";
 
 /** What it works with. */
@@ -233,9 +234,9 @@ class Greylist {
 function decide(waits: readonly number[]) {
   const longest = Math.max(...waits);
   if (longest === 0) return undefined;
-  const minutes = Math.max(1, Math.ceil(longest / MINUTE));
   // The remaining time, so that a postmaster who tries by hand knows when (RFC 6647 §5).
-  const text = `greylisted, as all first mail is: it is taken when tried again in ${minutes} min`;
+  const wait = formatWait(longest);
+  const text = `greylisted, as all first mail is: it is taken when tried again in ${wait}`;
   return { action: "defer" as const, reply: reply(451, "4.7.1", text) };
 }
 

@@ -87,6 +87,9 @@ Deno.test("greylisting() tells how long to wait, with 4.7.1", async () => {
   await clock.advance(2 * MINUTE);
   const second = await peer.say("RCPT TO:<alice@example.test>", 451, "4.7.1");
   assert(second.endsWith("in 3 min"), second);
+  await clock.advance(2 * MINUTE + 20_000);
+  const third = await peer.say("RCPT TO:<alice@example.test>", 451, "4.7.1");
+  assert(third.endsWith("in 40 s"), third);
 });
 
 Deno.test("greylisting() asks a network no more of which enough has passed", async () => {
