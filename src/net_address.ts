@@ -271,6 +271,25 @@ export function clientKey(ip: string): string {
 }
 
 /**
+ * A network as operators and the log read it: one IPv4 host by its address, as {@link clientKey} has it, all else with
+ * its length. One IPv6 host keeps its `/128`, since its bare address stands for its /64.
+ *
+ * @example
+ * ```ts
+ * import { formatClients, parseNetwork } from "./net_address.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(formatClients(parseNetwork("192.0.2.7/32")!), "192.0.2.7");
+ * assertEquals(formatClients(parseNetwork("192.0.2.0/24")!), "192.0.2.0/24");
+ * assertEquals(formatClients(parseNetwork("2001:db8:1:2::/64")!), "2001:db8:1:2::/64");
+ * ```
+ */
+export function formatClients(network: Network): string {
+  const { address, prefix } = network;
+  return address.length === 4 && prefix === 32 ? formatIp(address) : formatNetwork(network);
+}
+
+/**
  * The network of so many leading bits that a client's address is in, or the whole address where it has no more bits;
  * `null` where the text is no address. IPv4 clients of a dual-stack socket count as IPv4.
  *

@@ -16,7 +16,7 @@
 import type { MtaFact } from "../events.ts";
 import {
   clientKey,
-  formatNetwork,
+  formatClients,
   type Network,
   networkOf,
   parseIp,
@@ -75,7 +75,7 @@ export function banCommands(
       const removed: string[] = [];
       const remove = async (network: Network) => {
         if (!await list.remove(network)) return false;
-        removed.push(formatNetwork(network));
+        removed.push(formatClients(network));
         return true;
       };
       if (String(text).includes("/")) await remove(named);
@@ -86,7 +86,7 @@ export function banCommands(
         }
       }
       if (removed.length === 0) {
-        throw new ControlError("not-found", `${formatNetwork(named)} is not banned`);
+        throw new ControlError("not-found", `${formatClients(named)} is not banned`);
       }
       if (parseIp(String(text)) !== null) await forgiveClient(ledger, clientKey(String(text)));
       for (const network of removed) yield { type: "removed", network };

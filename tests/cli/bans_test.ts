@@ -71,11 +71,13 @@ Deno.test("yizhan bans --json prints an object a line", async () => {
   );
   const { stdout } = await station.bans("list", "--json");
   const { type, network, by, reason, since, until } = JSON.parse(stdout);
-  assertEquals([type, network, by], ["ban", "192.0.2.7/32", "policy"]);
+  assertEquals([type, network, by], ["ban", "192.0.2.7", "policy"]);
   assertEquals(until - since, 60_000);
   assertEquals(reason, "too many failed logins\u001b[2J");
   assert(!stdout.includes("\u001b"));
   assert(!(await station.bans("list")).stdout.includes("\u001b"));
+  await station.list.add(parseNetwork("192.0.2.7")!, { reason: "r", by: "policy" }, 40_000);
+  assertMatch((await station.bans("list")).stdout, /^192\.0\.2\.7 {2}[34]\d s {2}r\n$/);
 });
 
 Deno.test("yizhan bans remove forgets what was counted, and says who is not banned", async () => {
@@ -86,7 +88,7 @@ Deno.test("yizhan bans remove forgets what was counted, and says who is not bann
   assertEquals(station.ledger.recall("bans:times 192.0.2.7"), null);
   const again = await station.bans("remove", "192.0.2.7");
   assertEquals(again.code, 66);
-  assertStringIncludes(again.stderr, "192.0.2.7/32 is not banned; yizhan bans list shows who is");
+  assertStringIncludes(again.stderr, "192.0.2.7 is not banned; yizhan bans list shows who is");
 });
 
 Deno.test("yizhan bans means the /64 of an IPv6 address", async () => {
@@ -138,5 +140,5 @@ Deno.test("yizhan bans asks a server that runs, and what it adds outlives a rest
   const { program } = await site.start();
   await using _ = program;
   const { stdout } = await site.run(["bans", "list"]);
-  assertMatch(stdout, /^192\.0\.2\.7\/32 {2}(?:48 h|2 d) {2}by the operator\n$/);
+  assertMatch(stdout, /^192\.0\.2\.7 {2}(?:48 h|2 d) {2}by the operator\n$/);
 });

@@ -7,14 +7,20 @@
  * @module
  */
 
-import { formatNetwork, type Network, networkOf } from "../../net_address.ts";
+import {
+  formatClients,
+  formatNetwork,
+  type Network,
+  networkOf,
+  parseNetwork,
+} from "../../net_address.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { isPending, type Soon, whenKnown } from "../../soon.ts";
 import type { Ledger, Note } from "../ledger/ledger.ts";
 
 /** Somebody is banned. */
 export interface Ban {
-  /** Such as `192.0.2.7/32` or `2001:db8:1:2::/64`. */
+  /** Such as `192.0.2.7`, `192.0.2.0/24` or `2001:db8:1:2::/64`. */
   readonly network: string;
   /** In words. */
   readonly reason: string;
@@ -74,7 +80,7 @@ export class BanList {
   add(network: Network, ban: Pick<Ban, "reason" | "by">, duration: number): Soon<Ban> {
     const since = this.#clock.now();
     const reason = ban.reason.slice(0, LONGEST_REASON);
-    const made = { network: formatNetwork(network), reason, by: ban.by, since };
+    const made = { network: formatClients(network), reason, by: ban.by, since };
     const noted = this.#ledger.note(keyOf(network), `${since} ${ban.by} ${reason}`, duration);
     const told = whenKnown(noted, () => this.#notePrefix(network, duration));
     return whenKnown(told, () => ({ ...made, until: since + duration }));
@@ -122,9 +128,10 @@ function familyOf({ address }: Network): 4 | 6 {
 
 function parseBan({ key, value, until }: Note): Ban | null {
   const [, since, by, reason] = /^(\d{1,16}) (policy|operator) ([^]*)$/.exec(value) ?? [];
-  if (since === undefined || reason === undefined) return null;
+  const network = parseNetwork(key.slice(PREFIX.length));
+  if (since === undefined || reason === undefined || network === null) return null;
   return {
-    network: key.slice(PREFIX.length),
+    network: formatClients(network),
     reason,
     by: by === "operator" ? "operator" : "policy",
     since: Number(since),
