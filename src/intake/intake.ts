@@ -12,7 +12,7 @@
 import { type Address, formatAddress } from "../address.ts";
 import { describeError } from "../events.ts";
 import type { Decision, Notice, Stage } from "../policy/chain.ts";
-import type { Policy, PolicyAnswer, Refusal, SessionView } from "../policy/policy.ts";
+import type { Policy, PolicyAnswer, SessionView } from "../policy/policy.ts";
 import { mayRelay, relayGround } from "../policy/relay.ts";
 import type { Envelope } from "../queue/entry.ts";
 import type { Destinations } from "../routing/expand.ts";
@@ -28,6 +28,7 @@ import { type Finished, finishMessage } from "./finish.ts";
 import { Login, type LoginEvent } from "./login.ts";
 import { Lookup } from "./lookup.ts";
 import { expandAddress, startQueue, verifyAddress } from "./queries.ts";
+import { Refusals, type RefusedCommand } from "./refusals.ts";
 import { MessageReport } from "./report.ts";
 import type { IntakeServices } from "./services.ts";
 import { type AcceptedRecipient, envelopeOf, type Transaction } from "./transaction.ts";
@@ -51,9 +52,10 @@ export class IntakeSession implements IntakeClient {
 
   readonly #services: IntakeServices;
   readonly #lookup: Lookup;
+  readonly #refusals: Refusals;
+  readonly #login: Login;
   #transaction: Transaction | null = null;
   #content: MessageContent | null = null;
-  #login: Login | null = null;
   #count = 0;
   #view: SessionView | null = null;
   /** Whether the client may relay without logging in; not looked up yet while `null`. */
@@ -62,6 +64,8 @@ export class IntakeSession implements IntakeClient {
   constructor(services: IntakeServices, origin: IntakeOrigin) {
     this.#services = services;
     this.#lookup = new Lookup(services, (where, error) => this.#internalError(where, error));
+    this.#refusals = new Refusals(services, this);
+    this.#login = new Login(services, this, this.#refusals);
     this.origin = origin;
     this.id = origin.id;
     this.role = origin.role;
@@ -104,51 +108,17 @@ export class IntakeSession implements IntakeClient {
 
   /** Credentials, a name that needs a verifier, or a proof. */
   async login(event: LoginEvent): Promise<ServerAnswer> {
-    if (event.type !== "authenticated") {
-      const { view } = this;
-      const decided = await this.#decide(
-        "credentials",
-        (policy) => policy.credentials?.(view, event.name),
-      );
-      // Nothing was checked: whoever is turned away here learns nothing about the password.
-      if (decided.action !== "accept") return await this.#loginTurnedAway(event, decided);
-    }
-    this.#login ??= new Login(this.#services, this.role === "catcher");
-    const outcome = await this.#login.check(event);
-    if (event.type === "scram" || !("account" in outcome)) {
-      if ("reply" in outcome) return await this.#loginRefused(event, outcome.reply);
-      return outcome as ServerAnswer;
-    }
-    this.#login = null;
-    const identity = outcome.account.name;
-    const { mechanism } = event;
-    const view = Object.freeze({ ...this.view, identity, mechanism });
-    const decision = await this.#decide("auth", (policy) => policy.auth?.(view));
-    if (decision.action !== "accept") return await this.#loginTurnedAway(event, decision);
+    const given = await this.#login.answer(event);
+    if (!("identity" in given)) return given;
     this.#view = null;
-    this.identity = identity;
-    this.mechanism = mechanism;
-    const { id: session, client } = this;
-    this.#services.emit({ type: "auth.succeeded", session, client, identity, mechanism });
-    return { identity };
+    this.identity = given.identity;
+    this.mechanism = event.mechanism;
+    return given;
   }
 
   /** A SASL exchange failed before anything was asked. */
   loginFailed(mechanism: string, name: string | null, reason: string): Soon<void> {
-    return whenKnown(this.#loginFailed(mechanism, name, reason, EXCHANGE_FAILED), () => {});
-  }
-
-  #loginFailed(
-    mechanism: string,
-    name: string | null,
-    reason: string,
-    reply: Reply,
-  ): Soon<Reply | undefined> {
-    this.#login = null;
-    const { id: session, client } = this;
-    const identity = name ?? "";
-    this.#services.emit({ type: "auth.failed", session, client, identity, mechanism, reason });
-    return this.#tellRefusal({ stage: "auth", reply, ...(name !== null && { name }) });
+    return whenKnown(this.#login.failed(mechanism, name, reason), () => {});
   }
 
   /** The client did something wrong that nobody was asked about. */
@@ -258,7 +228,7 @@ export class IntakeSession implements IntakeClient {
     const transaction = this.#open();
     try {
       const finished = await finishMessage(this.#services, this, transaction, this.#content!);
-      await this.#tellRefusedMessage(finished);
+      await this.#messageRefused(finished);
       return finished.replies;
     } catch (error) {
       this.#internalError("intake", error);
@@ -269,18 +239,12 @@ export class IntakeSession implements IntakeClient {
     }
   }
 
-  #tellRefusedMessage({ replies, ...by }: Finished): Soon<unknown> {
-    const refusal = replies.every(({ code }) => code >= 400) ? replies[0] : undefined;
-    return refusal && this.#tellRefusal({ stage: "message", reply: refusal, ...by });
-  }
-
   /** The transaction is gone; where its message was refused as it came, `refusal` says why. */
   abort(refusal?: Reply): Soon<void> {
-    if (refusal !== undefined && this.#transaction !== null) {
-      const report = new MessageReport(this.#services, this, this.#transaction);
-      report.refused(refusal, this.#content?.size ?? 0);
-    }
-    return this.#end();
+    if (refusal === undefined || this.#transaction === null) return this.#end();
+    const report = new MessageReport(this.#services, this, this.#transaction);
+    report.refused(refusal, this.#content?.size ?? 0);
+    return whenKnown(this.#messageRefused({ replies: [refusal] }), () => this.#end());
   }
 
   /** VRFY (RFC 5321 §3.5). */
@@ -362,58 +326,22 @@ export class IntakeSession implements IntakeClient {
 
   /** Tells of a refusal; gives the reply when the client may have it. */
   #refused(
-    stage: Refusal["stage"],
-    given: Reply,
+    stage: RefusedCommand["stage"],
+    reply: Reply,
     address?: Address | null,
     policy?: string,
   ): Soon<Reply> {
-    this.#services.emit({
-      type: "command.refused",
-      session: this.id,
-      client: this.client,
-      stage,
-      ...(address !== undefined && { address: formatPath(address) }),
-      ...(this.#transaction && { sender: formatPath(this.#transaction.sender) }),
-      ...(this.identity !== null && { identity: this.identity }),
-      reply: describeReply(given),
-      ...(policy !== undefined && { policy }),
-    });
-    const told = this.#tellRefusal({
-      ...{ stage, reply: given },
+    return this.#refusals.command({
+      ...{ stage, reply },
       ...(address !== undefined && { address }),
+      ...(this.#transaction && { sender: this.#transaction.sender }),
       ...(policy !== undefined && { policy }),
     });
-    return whenKnown(told, (last) => last ?? given);
   }
 
-  /** Policies hear of a refusal before the client does; gives what one of them ends the session with. */
-  #tellRefusal(refusal: Refusal): Soon<Reply | undefined> {
-    if (this.over) return;
-    const { view } = this;
-    let last: Reply | undefined;
-    const hear = (said: Reply | void) => {
-      if (said?.code === 421) last ??= said;
-    };
-    const told = this.#services.policies.tell(
-      "refused",
-      (policy) => whenKnown(policy.refused?.(view, refusal), hear),
-      this,
-    );
-    return whenKnown(told, () => last);
-  }
-
-  async #loginRefused(event: LoginEvent, given: Reply): Promise<ServerAnswer> {
-    const mechanism = event.type === "scram" ? "SCRAM-SHA-256" : event.mechanism;
-    const last = await this.#loginFailed(mechanism, event.name, describeReply(given), given);
-    return { reply: last ?? given };
-  }
-
-  #loginTurnedAway(
-    event: LoginEvent,
-    decision: Exclude<Decision, { action: "accept" }>,
-  ): Promise<ServerAnswer> {
-    const given = decision.action === "refuse" ? decision.reply : LOGIN_NOT_ACCEPTED;
-    return this.#loginRefused(event, given);
+  #messageRefused({ replies, ...by }: Finished): Soon<unknown> {
+    const refusal = replies.every(({ code }) => code >= 400) ? replies[0] : undefined;
+    return refusal && this.#refusals.tell({ stage: "message", reply: refusal, ...by });
   }
 
   #internalError(where: string, error: unknown): void {
@@ -453,10 +381,6 @@ export class IntakeSession implements IntakeClient {
   }
 }
 
-function formatPath(address: Address | null): string {
-  return address === null ? "<>" : formatAddress(address);
-}
-
 const SENDER_OK = fixedReply(250, "2.1.0", "sender OK");
 const RECIPIENT_OK = fixedReply(250, "2.1.5", "recipient OK");
 const GO_AHEAD = fixedReply(354, undefined, "go ahead; end with a dot on a line of its own");
@@ -465,6 +389,4 @@ const TOO_MANY_LARGE = reply(451, "4.3.2", "too many large messages at once: try
 const MAX_COPIES = 10_000;
 const TOO_MANY_COPIES = reply(452, "4.5.3", "too many mailboxes: send the rest in another message");
 const NO_SPACE = reply(452, "4.3.1", "no room on the disk now: try again later");
-const EXCHANGE_FAILED = reply(535, "5.7.8", "authentication failed");
-const LOGIN_NOT_ACCEPTED = reply(535, "5.7.8", "login not accepted");
 const BROKEN = reply(451, "4.3.0", "cannot take the message now: try again later");

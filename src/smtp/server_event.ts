@@ -28,7 +28,7 @@ export type ServerEvent =
     readonly password: string;
   }
   /** *answer*: a SCRAM exchange needs the verifier of a name. */
-  | { readonly type: "scram"; readonly name: string }
+  | { readonly type: "scram"; readonly mechanism: string; readonly name: string }
   /** *answer*: a SCRAM exchange proved the password of `name`. */
   | {
     readonly type: "authenticated";

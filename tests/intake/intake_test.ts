@@ -268,6 +268,24 @@ Deno.test("policies hear nothing of a session after its end, though one before t
   assertEquals(heard, ["close"]);
 });
 
+Deno.test("policies hear once of a message that is refused, also while it still comes", async () => {
+  const heard: string[] = [];
+  const listening: Policy = {
+    name: "listening",
+    refused: (_session, { stage, reply }) => void heard.push(`${stage} ${reply.code}`),
+  };
+  await using station = await MemoryStation.start({
+    policies: [listening],
+    listener: { limits: { messageSize: 300_000 } },
+  });
+  const peer = await station.greeted();
+  await peer.mail({ text: `Subject: x\r\n${" y\r\n".repeat(70_000)}\r\n` }, 552, "5.3.4");
+  await peer.mail({ text: `Subject: much\r\n\r\n${"0123456789\r\n".repeat(30_000)}` }, 552);
+  await peer.mail({ text: "Subject: a bare newline\r\n\r\none\ntwo\r\n" }, 550);
+  assertEquals(heard, ["message 552", "message 552", "message 550"]);
+  assertEquals(station.of("message.refused").length, 3);
+});
+
 Deno.test("a policy that fails may be passed over when it says so", async () => {
   await using station = await MemoryStation.start({
     policies: [{

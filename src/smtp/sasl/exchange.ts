@@ -59,7 +59,7 @@ export class SaslExchange {
         return { ask: { type: "auth", mechanism, authorize, name, password } };
       }
       case "verifier":
-        return { ask: { type: "scram", name: step.name } };
+        return { ask: { type: "scram", mechanism, name: step.name } };
       case "proved":
         return {
           ask: { type: "authenticated", mechanism, authorize: step.authorize, name: step.name },
