@@ -195,6 +195,12 @@ export function networkContains(network: Network, ip: string): boolean {
   return samePrefix(address, network.address, network.prefix);
 }
 
+/** Whether all addresses of a network lie in another one. */
+export function networkCovers(outer: Network, inner: Network): boolean {
+  return inner.address.length === outer.address.length && inner.prefix >= outer.prefix &&
+    samePrefix(inner.address, outer.address, outer.prefix);
+}
+
 /** Whether the address is this machine itself: `127.0.0.0/8` (RFC 1122 §3.2.1.3) or `::1`. */
 export function isLoopback(ip: string): boolean {
   const address = parseClient(ip);

@@ -7,6 +7,8 @@
  * | `ban` | `network`, `duration` (milliseconds), `reason` | `ban`: as it is now |
  * | `unban` | `network` | `removed` for each `network` that is banned no more |
  *
+ * `ban` is refused where it would keep nobody out, such as of a network that is exempt.
+ *
  * An address stands for what a client is everywhere: itself, or the /64 of an IPv6 address. `unban` of an address ends
  * whatever ban it is under, that of a larger network too, and forgets what was counted against it.
  *
@@ -37,15 +39,21 @@ const MOST_REMOVED = 128;
 
 type Answer = AsyncGenerator<ControlLine, JsonObject>;
 
-/**
- * The commands, for a control server.
- *
- * @param ledger of the station, where its bans are. @param emit is told of bans that begin.
- */
+/** What the commands work with. */
+export interface BanServices {
+  /** Of the station: its bans are there. */
+  readonly ledger: Ledger;
+  /** Tells the time. */
+  readonly clock: Pick<Clock, "now">;
+  /** Is told of bans that begin. */
+  readonly emit: (fact: MtaFact) => void;
+  /** Why a ban would keep nobody out now, in words; `null`: it would. */
+  readonly whyNoBan: (named: string) => string | null;
+}
+
+/** The commands, for a control server. */
 export function banCommands(
-  ledger: Ledger,
-  clock: Pick<Clock, "now">,
-  emit: (fact: MtaFact) => void,
+  { ledger, clock, emit, whyNoBan }: BanServices,
 ): Readonly<Record<string, ControlCommand>> {
   const list = new BanList(ledger, clock);
   return {
@@ -65,6 +73,8 @@ export function banCommands(
         throw new ControlError("bad-request", "wanted a duration of 1s to 3650d");
       }
       if (typeof reason !== "string") throw new ControlError("bad-request", "wanted a reason");
+      const why = whyNoBan(String(text));
+      if (why !== null) throw new ControlError("refused", why);
       const ban = await list.add(network, { reason, by: "operator" }, duration);
       emit({ type: "client.banned", client: ban.network, reason: "by the operator", duration });
       yield { type: "ban", ...ban };

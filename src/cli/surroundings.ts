@@ -15,6 +15,7 @@ import { mergedCommands } from "../admin/merged_commands.ts";
 import { StationMonitor } from "../admin/station_monitor.ts";
 import { stationCommands, type StationControl } from "../admin/station_requests.ts";
 
+import { whyNoBan } from "../config/policies/ban_effect.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { nudgePath } from "../config/paths.ts";
 import type { EventSink } from "../events.ts";
@@ -135,7 +136,11 @@ function startControl(
   const own = {
     ...stationCommands(station),
     ...mailCommands(mta, runtime),
-    ...banCommands(ledger, clock, (fact) => onEvent({ time: clock.now(), ...fact })),
+    ...banCommands({
+      ...{ ledger, clock },
+      emit: (fact) => onEvent({ time: clock.now(), ...fact }),
+      whyNoBan: (named) => whyNoBan(station.config.config, named),
+    }),
   };
   return ControlServer.start({
     ...{ network, files, clock },

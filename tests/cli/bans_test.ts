@@ -27,7 +27,10 @@ class BanStation implements AsyncDisposable {
     const server = await ControlServer.start({
       ...runtime,
       path: `${folder.path}/control.sock`,
-      commands: banCommands(ledger, runtime.clock, (fact) => told.push(fact)),
+      commands: banCommands({
+        ...{ ledger, clock: runtime.clock, emit: (fact) => told.push(fact) },
+        whyNoBan: (named) => named === "192.0.2.66" ? "it is exempt: do this" : null,
+      }),
     });
     return new BanStation(new BanList(ledger, runtime.clock), ledger, told, folder, server);
   }
@@ -125,11 +128,23 @@ Deno.test("yizhan bans add refuses to ban everybody", async () => {
   assertStringIncludes(stderr, "that would ban everybody");
 });
 
+Deno.test("yizhan bans add refuses what would change nothing, and bans nobody then", async () => {
+  await using station = await BanStation.start();
+  const { code, stdout, stderr } = await station.bans("add", "192.0.2.66");
+  assertEquals([code, stdout], [78, ""]);
+  assertStringIncludes(stderr, "it is exempt: do this");
+  assertEquals(station.told, []);
+  assertEquals(await station.list.find("192.0.2.66"), null);
+});
+
 Deno.test("yizhan bans asks a server that runs, and what it adds outlives a restart", async () => {
   await using site = await Site.make();
   {
     const { program } = await site.start();
     await using _ = program;
+    const exempt = await site.run(["bans", "add", "127.0.0.1"]);
+    assertEquals(exempt.code, 78);
+    assertStringIncludes(exempt.stderr, "abuse.exempt has 127.0.0.0/8: take it out there");
     const added = await site.run(["bans", "add", "192.0.2.7", "--for", "2d"]);
     assertEquals([added.code, added.stderr], [0, ""]);
     program.signal("SIGTERM");
