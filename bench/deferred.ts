@@ -14,7 +14,7 @@
 import { encode } from "../src/bytes.ts";
 import type { QueueEntry } from "../src/queue/entry.ts";
 import { MessageFiles } from "../src/queue/spool/message_files.ts";
-import { openSpool } from "../src/queue/spool/spool_store.ts";
+import { openSpool } from "../src/queue/spool/open_spool.ts";
 import { denoRuntime } from "../src/runtime/deno.ts";
 import type { Files } from "../src/runtime/runtime.ts";
 import { commandLine } from "./support/command_line.ts";

@@ -15,7 +15,7 @@ import { encode } from "../src/bytes.ts";
 import type { QueueEntry } from "../src/queue/entry.ts";
 import { formatEntry } from "../src/queue/spool/entry_text.ts";
 import { Folders } from "../src/queue/spool/folders.ts";
-import { openSpool } from "../src/queue/spool/spool_store.ts";
+import { openSpool } from "../src/queue/spool/open_spool.ts";
 import type { NewMessage, QueueStore } from "../src/queue/store.ts";
 import { denoRuntime } from "../src/runtime/deno.ts";
 import { commandLine } from "./support/command_line.ts";

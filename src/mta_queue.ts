@@ -16,7 +16,7 @@ import { describeError } from "./events.ts";
 import type { QueueStatus } from "./mta_status.ts";
 import { QueueControl } from "./queue/operator/queue_control.ts";
 import { type RetryOptions, retrySchedules } from "./queue/retry.ts";
-import { openSpool } from "./queue/spool/spool_store.ts";
+import { openSpool } from "./queue/spool/open_spool.ts";
 import type { QueueStore } from "./queue/store.ts";
 import { SRS_MIN_SECRET } from "./routing/srs.ts";
 import { keepSrsSecret } from "./routing/srs_secret.ts";

@@ -6,7 +6,7 @@
  *                     ▲                                                       │
  *                     └── settle · postpone · conclude ◄──── outcomes ◄───────┘
  *
- * Leases are renewed at a third of their length. What fails: a router, a transport or a rewriting of
+ * What fails: a router, a transport or a rewriting of
  * senders that throws puts the recipients off with 451 4.3.0 and an event (`internal.error`). A
  * queue that cannot be read or written is an event (`queue.trouble`) and is tried again; until a
  * record is written nothing new starts. Nothing here throws.
@@ -26,6 +26,7 @@ import type { Clock, Random } from "../runtime/runtime.ts";
 import { ClaimLoop, type ClaimRoom } from "./claim_loop.ts";
 import type { Downtime, Feedback } from "./destination.ts";
 import { completeOutcomes, deferred, feedbackOf, type JobPlan, limitOf, planJobs } from "./jobs.ts";
+import { LeaseKeeper } from "./lease_keeper.ts";
 import { Orders } from "./orders.ts";
 import { ReleasedDomains } from "./released_domains.ts";
 import { Round, type RoundServices } from "./round.ts";
@@ -52,9 +53,6 @@ interface Job {
 const BROKEN_OFF = 60_000;
 /** Milliseconds after which what was given back is taken up again. */
 const GIVEN_BACK = 5000;
-/** Leases are looked at once an hour at least, and not more often than ten times a second. */
-const LONGEST_LEASE_SLEEP = 3_600_000;
-const SHORTEST_LEASE_SLEEP = 100;
 
 /** Drives one queue. */
 export class Runner {
@@ -71,10 +69,10 @@ export class Runner {
   #services: RoundServices;
   readonly #released = new ReleasedDomains();
   readonly #end: RunnerEnd;
+  readonly #leases: LeaseKeeper;
   /** Rounds whose record cannot be written. */
   #troubles = 0;
   #pumping = false;
-  #renewing = false;
 
   /** Nothing runs before {@link run}. @throws {RangeError} for limits by which nothing ever would. */
   constructor(options: RunnerOptions) {
@@ -88,6 +86,8 @@ export class Runner {
       isEmpty: () => this.#rounds.size === 0,
       breakOff: () => this.#rounds.forEach((round) => round.abort()),
     });
+    const renew = (now: number) => this.#rounds.forEach((round) => round.renew(now));
+    this.#leases = new LeaseKeeper(clock, renew, this.#end.over);
     this.#services = this.#roundServices();
     this.#scheduler = new Scheduler(options.limits);
     this.#claims = new ClaimLoop({
@@ -248,31 +248,13 @@ export class Runner {
     this.#pump();
   }
 
-  /** Begins with the first claim, which tells how long a lease is. */
-  async #renewLeases(lease: number): Promise<void> {
-    const { clock } = this.#options;
-    const pause = Math.max(SHORTEST_LEASE_SLEEP, Math.min(lease / 3, LONGEST_LEASE_SLEEP));
-    try {
-      for (;;) {
-        await clock.sleep(pause, this.#end.over);
-        const now = clock.now();
-        for (const round of this.#rounds) round.renew(now);
-      }
-    } catch {
-      // Only the sleep throws, and only at the end.
-    }
-  }
-
   // One message: its ways, its jobs.
 
   #begin(claim: Claim, forced: boolean): void {
     const round = new Round(this.#services, claim, forced);
     this.#rounds.add(round);
     this.#active.set(claim.entry.id, round);
-    if (!this.#renewing) {
-      this.#renewing = true;
-      this.#renewLeases(claim.expires - this.#options.clock.now());
-    }
+    this.#leases.begin(claim.expires - this.#options.clock.now());
     this.#attend(() => this.#plan(round), () => round.close());
   }
 

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { encode } from "../../src/bytes.ts";
 import type { MtaEvent } from "../../src/events.ts";
 import type { QueuedRecipient, QueueEntry } from "../../src/queue/entry.ts";
-import { openSpool } from "../../src/queue/spool/spool_store.ts";
+import { openSpool } from "../../src/queue/spool/open_spool.ts";
 import type { NewMessage, QueueStore } from "../../src/queue/store.ts";
 import { keepSrsSecret } from "../../src/routing/srs_secret.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../src/runtime/memory.ts";

@@ -9,7 +9,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { maildirDelivery } from "../../src/delivery/maildir/maildir.ts";
 import { keepSrsSecret } from "../../src/routing/srs_secret.ts";
 import { LedgerFile } from "../../src/policy/ledger/ledger_file.ts";
-import { openSpool } from "../../src/queue/spool/spool_store.ts";
+import { openSpool } from "../../src/queue/spool/open_spool.ts";
 import { DeliveryError } from "../../src/queue/local_delivery.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
 import { run } from "../cli/program.ts";

@@ -56,6 +56,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "src/mta_queue.ts",
     "src/mta_status.ts",
     "src/send_mail.ts",
+    "src/send_source.ts",
     "src/config/",
     "src/admin/",
   ],

@@ -38,14 +38,13 @@ import { Waiters } from "../waiters.ts";
 import { Breath } from "./breath.ts";
 import { dueTime } from "./entry_files.ts";
 import { faultOf } from "./entry_check.ts";
-import { Folders } from "./folders.ts";
+import type { Folders } from "./folders.ts";
 import { FreshMail } from "./fresh_mail.ts";
 import { FreshMover } from "./fresh_mover.ts";
 import { Leases } from "./leases.ts";
 import { MessageFiles } from "./message_files.ts";
-import { type Owner, ownSpool } from "./owner.ts";
+import type { Owner } from "./owner.ts";
 import { Segments } from "./segments.ts";
-import { checkSpoolVersion, writeSpoolVersion } from "./spool_version.ts";
 import { Turns } from "./turns.ts";
 
 /** What a spool is made of. */
@@ -80,61 +79,8 @@ const MIB = 1024 * 1024;
 /** Of the entries given out at once, one in so many is a deferred one, while there are any: none shall starve. */
 const SHARE = 4;
 
-/**
- * Opens a spool: takes its ownership and recovers what is in it.
- *
- * @throws {SpoolBusyError} when another process owns it; {@link SpoolVersionError} when a later program made it, and
- * nothing is changed then; and what the disk says.
- *
- * @example
- * ```ts
- * import { openSpool } from "./spool_store.ts";
- * import { memoryRuntime } from "../../runtime/memory.ts";
- * import { assertEquals } from "@std/assert";
- *
- * const { files, network, clock, random } = memoryRuntime();
- * const opened: string[] = [];
- * const spool = await openSpool({
- *   files,
- *   network,
- *   clock,
- *   random,
- *   directory: "/var/spool/yizhan",
- *   emit: ({ type }) => opened.push(type),
- * });
- * assertEquals(opened, ["queue.opened"]);
- * assertEquals(await spool.claim(clock.now(), 10), []);
- * await spool.close();
- * ```
- */
-export async function openSpool(options: SpoolOptions): Promise<QueueStore> {
-  const { files, clock, directory, emit } = options;
-  const start = clock.now();
-  const folders = new Folders(files);
-  const marked = await checkSpoolVersion(files, directory);
-  await folders.makeAll(directory);
-  const owner = await ownSpool(options);
-  try {
-    // Without it the version is 1; a full disk must not keep the mail from going out.
-    if (!marked) {
-      await writeSpoolVersion(files, folders, directory).catch((error) => {
-        const facts = { where: "version", error: describeError(error) };
-        emit({ type: "queue.trouble", time: clock.now(), ...facts });
-      });
-    }
-    const store = new SpoolStore(options, folders, owner);
-    const messages = await store.recover();
-    const time = clock.now();
-    emit({ type: "queue.opened", time, path: directory, messages, duration: time - start });
-    return store;
-  } catch (error) {
-    await owner.close();
-    throw error;
-  }
-}
-
-/** The store over segments and files. */
-class SpoolStore implements QueueStore {
+/** The store over segments and files; {@link ./open_spool.ts} makes it. */
+export class SpoolStore implements QueueStore {
   readonly #clock: Clock;
   readonly #emit: EventSink;
   readonly #owner: Owner;

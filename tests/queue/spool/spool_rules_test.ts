@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { concat, decode, encode } from "../../../src/bytes.ts";
 import type { MtaEvent } from "../../../src/events.ts";
-import { openSpool } from "../../../src/queue/spool/spool_store.ts";
+import { openSpool } from "../../../src/queue/spool/open_spool.ts";
 import type { QueueStore } from "../../../src/queue/store.ts";
 import { denoRuntime } from "../../../src/runtime/deno.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
