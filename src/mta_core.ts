@@ -15,6 +15,7 @@ import { Deadlines } from "./runtime/deadlines.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { ListenerSet } from "./server/listener_set.ts";
 import { ReadBuffers } from "./server/read_buffers.ts";
+import { isPending } from "./soon.ts";
 
 /** Milliseconds: how exactly it is known when a moment is over. */
 const MOMENT = 25;
@@ -68,6 +69,7 @@ export class EventOutlet {
   /** Who watches; may be another one at any time. */
   sink: EventSink | undefined;
   readonly #clock: Runtime["clock"];
+  #told = false;
 
   /** @param clock tells when something happened. */
   constructor(clock: Runtime["clock"], sink: EventSink | undefined) {
@@ -83,10 +85,18 @@ export class EventOutlet {
     try {
       const event = fact as MtaFact & { time: number };
       event.time = this.#clock.now();
-      this.sink?.(event);
-    } catch {
-      // Who only watches must not change what becomes of a mail, nor end the process.
+      const told: unknown = this.sink?.(event);
+      if (isPending(told)) told.then(undefined, this.#failed);
+    } catch (error) {
+      this.#failed(error);
     }
+  };
+
+  /** Who only watches must not change what becomes of a mail, nor end the process: its author hears of it once. */
+  readonly #failed = (error: unknown): void => {
+    if (this.#told) return;
+    this.#told = true;
+    console.error("onEvent failed (further failures are not told):", error);
   };
 }
 

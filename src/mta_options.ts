@@ -43,7 +43,7 @@ export interface MtaOptions {
   readonly certificates?: readonly TlsCertificate[];
   /** Asked in this order at every stage, after the built-in ones. */
   readonly policies?: readonly Policy[];
-  /** Gets every event. */
+  /** Gets every event. What it throws changes nothing; the first time it is told on standard error. */
   readonly onEvent?: EventSink;
   /** Networks (CIDR) that may relay without logging in. Default: none. */
   readonly relayFrom?: readonly string[];
@@ -61,7 +61,7 @@ export interface MtaOptions {
   readonly queue?: QueueOptions;
   /** How mail for other domains goes; what is not named goes to whoever DNS names. Only with a queue. */
   readonly routes?: readonly RouteOptions[];
-  /** Octets of message bodies held in memory at once; default 64 MiB. */
+  /** Octets of message bodies held in memory at once, the rest lies in files; default 64 MiB. Heads may have a quarter beside. */
   readonly bodyMemory?: number;
   /**
    * What its ids have in common, where several stations share mailboxes and a log: no two of them may have the
@@ -95,7 +95,7 @@ export interface ListenerOptions extends RoleOverrides {
  * @throws {TypeError} saying which option it is.
  */
 export function checkOptions(options: MtaOptions): void {
-  const { hostname, addresses = [], listeners, delivery, queue, routes } = options;
+  const { hostname, addresses = [], listeners, delivery, queue, routes, bodyMemory } = options;
   if (parseDomain(hostname) === null) {
     throw new TypeError(`hostname: "${hostname}" is no host name such as mail.example.org`);
   }
@@ -110,6 +110,9 @@ export function checkOptions(options: MtaOptions): void {
   }
   if (typeof delivery !== "object" || delivery === null) {
     throw new TypeError("delivery: say { maildirRoot } or give a LocalDelivery");
+  }
+  if (bodyMemory !== undefined && !(Number.isSafeInteger(bodyMemory) && bodyMemory >= 0)) {
+    throw new TypeError(`bodyMemory: ${bodyMemory} is no number of octets`);
   }
   if (queue === undefined && routes !== undefined && routes.length > 0) {
     throw new TypeError("routes: mail that goes on needs a queue");

@@ -40,6 +40,9 @@ const WRONG: readonly [Partial<Record<keyof MtaOptions, unknown>>, string][] = [
     "routes: mail that goes on needs a queue",
   ],
   [{ postmaster: "nobody" }, "postmaster: nobody"],
+  [{ bodyMemory: "64 MiB" }, "bodyMemory: 64 MiB"],
+  [{ bodyMemory: NaN }, "bodyMemory: NaN"],
+  [{ bodyMemory: -1 }, "bodyMemory: -1"],
 ];
 
 for (const [changes, named] of WRONG) {
@@ -134,6 +137,31 @@ Deno.test("queue.change() removes a message that waits for its turn behind other
   assertEquals(results.map(({ id, result }) => `${id} ${result}`), ["m2 changed", "m1 busy"]);
   await clock.runUntil(station.mta.stop({ grace: 0 }));
 });
+
+for (
+  const [how, onEvent] of [
+    ["throws", () => {
+      throw new Error("boom");
+    }],
+    ["rejects", () => Promise.reject(new Error("boom"))],
+  ] as const
+) {
+  Deno.test(`who watches and ${how} loses no mail, and is told so once`, async () => {
+    const told: unknown[][] = [];
+    const { error } = console;
+    console.error = (...words) => void told.push(words);
+    try {
+      await using station = await MemoryStation.start({ onEvent });
+      const peer = await station.greeted();
+      await peer.mail({});
+      assertEquals((await station.mailbox("alice")).length, 1);
+    } finally {
+      console.error = error;
+    }
+    assertEquals(told.length, 1);
+    assertStringIncludes(told.flat().join(), "boom");
+  });
+}
 
 Deno.test("createMta() with a queue needs no listener, and nobody lives there", async () => {
   const runtime = memoryRuntime({ address: "192.0.2.25" });

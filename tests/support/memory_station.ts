@@ -58,7 +58,7 @@ export class MemoryStation {
       }],
       onEvent: (event) => {
         events.push(event);
-        options.onEvent?.(event);
+        return options.onEvent?.(event);
       },
     });
     return new MemoryStation(runtime, mta, events);
