@@ -4,6 +4,7 @@
  * @module
  */
 
+import "./early_hang_ups.ts";
 import process from "node:process";
 import { type CommandEntry, formatTable, parseCommandLine } from "./command.ts";
 import { formatCommandHelp } from "./command_help.ts";

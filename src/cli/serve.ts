@@ -67,7 +67,7 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
     return loaded;
   };
   using signals = new StopSignals();
-  using hangUps = new HangUps();
+  using hangUps = HangUps.catch();
   const asGiven = await load(loadConfigFor);
   await using _ = speakAside();
   const { relay } = asGiven.config;
