@@ -7,91 +7,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { concat, decode, encode } from "../../src/bytes.ts";
-import { type Role, type RoleOverrides, settingsOf } from "../../src/server/roles.ts";
-import { reply } from "../../src/smtp/reply.ts";
-import type { ServerAnswer, ServerEvent } from "../../src/smtp/server_event.ts";
-import { ServerSession } from "../../src/smtp/server_session.ts";
-
-/** What a run of the session came to. */
-interface Played {
-  readonly said: string;
-  readonly happened: readonly string[];
-  readonly messages: readonly string[];
-  readonly waiting: string;
-}
-
-/** Plays octets to a session that says yes to everything but `refuse@…`. */
-function play(role: Role, pieces: readonly Uint8Array[], overrides: RoleOverrides): Played {
-  const settings = settingsOf(role, "mx.example", overrides);
-  const session = new ServerSession(settings, { nonce: () => "nonce" });
-  const said: Uint8Array[] = [];
-  const happened: string[] = [];
-  const messages: string[] = [];
-  let body: Uint8Array[] = [];
-  const run = () => {
-    for (let event; (event = session.next()) !== null;) {
-      if (event.type === "chunk") {
-        body.push(event.bytes.slice());
-        continue;
-      }
-      happened.push(JSON.stringify(event));
-      if (event.type === "body") body = [];
-      if (event.type === "end") messages.push(decode(concat(body)));
-      const answer = answerTo(event, session);
-      if (answer !== null) session.answer(answer);
-    }
-    said.push(session.take().slice());
-    if (session.waiting === "tls") {
-      session.tlsStarted();
-      run();
-    }
-  };
-  run();
-  for (const piece of pieces) {
-    if (session.waiting !== "bytes") break;
-    const given = piece.slice();
-    session.receive(given);
-    run();
-    given.fill(0xa5);
-  }
-  return { said: decode(concat(said)), happened, messages, waiting: session.waiting };
-}
-
-function answerTo(event: ServerEvent, session: ServerSession): ServerAnswer | null {
-  switch (event.type) {
-    case "connect":
-      return { reply: reply(220, undefined, "mx.example ESMTP") };
-    case "auth":
-    case "authenticated":
-      return event.name === "refuse"
-        ? { reply: reply(535, "5.7.8", "no") }
-        : { identity: event.name };
-    case "scram":
-      return { reply: reply(535, "5.7.8", "no") };
-    case "recipient":
-      return event.recipient.local === "refuse"
-        ? { reply: reply(550, "5.1.1", "no") }
-        : { reply: reply(250, "2.1.5", "ok") };
-    case "body":
-      return { reply: reply(354, undefined, "go ahead") };
-    case "end":
-      return session.state.settings.protocol === "lmtp"
-        ? {
-          replies: new Array(session.state.transaction!.accepted).fill(reply(250, "2.0.0", "ok")),
-        }
-        : { reply: reply(250, "2.0.0", "ok") };
-    case "auth-failed":
-    case "abort":
-    case "starttls":
-    case "fault":
-    case "quit":
-    case "chunk":
-      return null;
-    default:
-      return { reply: reply(250, "2.0.0", "ok") };
-  }
-}
+import { encode } from "../../src/bytes.ts";
+import type { Role, RoleOverrides } from "../../src/server/roles.ts";
+import { play } from "../support/played_session.ts";
 
 /** Lines that get somewhere, with rubbish among them. */
 const line = fc.oneof(

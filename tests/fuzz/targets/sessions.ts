@@ -7,15 +7,13 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { concat, decode, encode } from "../../../src/bytes.ts";
-import { type Role, settingsOf } from "../../../src/server/roles.ts";
+import type { Role } from "../../../src/server/roles.ts";
 import type { ClientEvent } from "../../../src/smtp/client_event.ts";
 import { ClientSession } from "../../../src/smtp/client_session.ts";
 import { clientSettings } from "../../../src/smtp/client_settings.ts";
-import { reply } from "../../../src/smtp/reply.ts";
-import type { ServerAnswer, ServerEvent } from "../../../src/smtp/server_event.ts";
-import { ServerSession } from "../../../src/smtp/server_session.ts";
 import { transactionTo } from "../../support/client_dialogue.ts";
 import { latin1, octets } from "../../support/feed.ts";
+import { play, type PlaySetup } from "../../support/played_session.ts";
 import { SessionPair } from "../../support/session_pair.ts";
 import { piecesOf } from "../engine/chance.ts";
 import type { FuzzTarget } from "../engine/target.ts";
@@ -23,97 +21,13 @@ import { ADDRESS_WORDS, nearAddress } from "./grammar.ts";
 
 const ROLES: readonly Role[] = ["mx", "submission", "lmtp", "catcher"];
 
-interface Played {
-  readonly said: string;
-  readonly happened: readonly string[];
-  readonly messages: readonly string[];
-  readonly waiting: string;
-}
-
-function answerTo(event: ServerEvent, session: ServerSession): ServerAnswer | null {
-  switch (event.type) {
-    case "connect":
-      return { reply: reply(220, undefined, "mx.example ESMTP") };
-    case "auth":
-    case "authenticated":
-      return event.name === "refuse"
-        ? { reply: reply(535, "5.7.8", "no") }
-        : { identity: event.name };
-    case "scram":
-      return {
-        verifier: {
-          iterations: 4096,
-          salt: encode("salt"),
-          storedKey: new Uint8Array(32),
-          serverKey: new Uint8Array(32),
-        },
-      };
-    case "recipient":
-      return event.recipient.local === "refuse"
-        ? { reply: reply(550, "5.1.1", "no") }
-        : { reply: reply(250, "2.1.5", "ok") };
-    case "body":
-      return { reply: reply(354, undefined, "go ahead") };
-    case "end": {
-      const good = reply(250, "2.0.0", "ok");
-      const { settings, transaction } = session.state;
-      return settings.protocol === "lmtp"
-        ? { replies: new Array(transaction!.accepted).fill(good) }
-        : { reply: good };
-    }
-    case "auth-failed":
-    case "abort":
-    case "starttls":
-    case "fault":
-    case "quit":
-    case "chunk":
-      return null;
-    default:
-      return { reply: reply(250, "2.0.0", "ok") };
-  }
-}
-
-/** Plays octets to a session. */
-function play(
-  role: Role,
-  newlines: "strict" | "normalize",
-  pieces: readonly Uint8Array[],
-): Played {
-  // STARTTLS drops what came in the same read, and early talk depends on it: both without.
-  const settings = settingsOf(role, "mx.example", {
-    refuseEarlyTalk: false,
-    newlines,
-    extensions: { startTls: false },
-  });
-  const session = new ServerSession(settings, { nonce: () => "nonce", secure: true });
-  const said: Uint8Array[] = [];
-  const happened: string[] = [];
-  const messages: string[] = [];
-  let body: Uint8Array[] = [];
-  const run = () => {
-    for (let event; (event = session.next()) !== null;) {
-      if (event.type === "chunk") {
-        body.push(event.bytes.slice());
-        continue;
-      }
-      happened.push(JSON.stringify(event));
-      if (event.type === "body") body = [];
-      if (event.type === "end") messages.push(latin1(concat(body)));
-      const answer = answerTo(event, session);
-      if (answer !== null) session.answer(answer);
-    }
-    said.push(session.take().slice());
-  };
-  run();
-  for (const piece of pieces) {
-    if (session.waiting !== "bytes") break;
-    const given = piece.slice();
-    session.receive(given);
-    run();
-    given.fill(0xa5);
-  }
-  return { said: decode(concat(said)), happened, messages, waiting: session.waiting };
-}
+/** STARTTLS drops what came in the same read, and early talk depends on it: both without. */
+const setupOf = (newlines: "strict" | "normalize"): PlaySetup => ({
+  refuseEarlyTalk: false,
+  newlines,
+  extensions: { startTls: false },
+  secure: true,
+});
 
 const LINES = [
   ...["EHLO c.example", "HELO c.example", "LHLO c.example", "MAIL FROM:<a@a.example>", "RSET"],
@@ -156,8 +70,8 @@ const server: FuzzTarget = {
     const role = ROLES[(input[0] ?? 0) & 3]!;
     const newlines = (input[0] ?? 0) & 4 ? "normalize" : "strict";
     const stream = input.subarray(1);
-    const whole = play(role, newlines, [stream]);
-    assertEquals(play(role, newlines, piecesOf(stream)), whole);
+    const whole = play(role, [stream], setupOf(newlines));
+    assertEquals(play(role, piecesOf(stream), setupOf(newlines)), whole);
     assert(/^(?:[2-5]\d\d[ -][^\r\n]*\r\n)*$/.test(whole.said), whole.said);
     assert(whole.said.length < 2000 + 1200 * (1 + stream.filter((octet) => octet === 10).length));
     let open = false;
