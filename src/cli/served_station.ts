@@ -24,6 +24,8 @@ import { KeptLedger } from "../policy/ledger/kept_ledger.ts";
 import type { Files, Runtime, SocketAddress, TlsCertificate } from "../runtime/runtime.ts";
 import { CertificateFiles } from "./certificate_files.ts";
 import { CommandError, EXIT } from "./exit.ts";
+import { filterTroubles } from "./filter_probe.ts";
+import { thisRuntime } from "./machine.ts";
 import { policyServices } from "./policy_services.ts";
 import { newMonitor, type SurroundedStation, Surroundings } from "./surroundings.ts";
 import { say, warn } from "./terminal.ts";
@@ -228,7 +230,11 @@ export class ServedStation implements SurroundedStation {
       const { loaded, warnings, changes } = await this.#replace();
       this.#reloadFailed = null;
       this.#options.onReload(loaded);
-      return { status: "reloaded", warnings, changes };
+      const { clock } = this.#options.runtime;
+      // The server's own network may have no way out.
+      const machine = { clock, network: thisRuntime().network };
+      const troubles = await filterTroubles(loaded.config.filters, machine);
+      return { status: "reloaded", warnings: [...warnings, ...troubles], changes };
     } catch (error) {
       const problems = explain(error).split("\n");
       const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";

@@ -72,5 +72,10 @@ Deno.test("a filter that is not there is told of, by check and in the log, and m
   assertEquals([event.policy, event.stage], ["rspamd", "sender"]);
   assert(event.error.includes("rspamd.sock"), event.error);
   const { stdout } = await site.run(["check"]);
-  assertMatch(stdout, /^warning {2}filters +the filter rspamd at unix:\S+ cannot be asked: /m);
+  const trouble =
+    /the filter rspamd at unix:\S+ cannot be asked: .*; all mail is put off \(451\) until/;
+  assertMatch(stdout, new RegExp(`^warning {2}filters +${trouble.source}`, "m"));
+  const reload = await site.run(["reload"]);
+  assertEquals(reload.code, 0);
+  assertMatch(reload.stderr, trouble);
 });

@@ -5,21 +5,18 @@
  * @module
  */
 
+import type { FilterConfig } from "../../config/policies/filters.ts";
 import type { Config } from "../../config/schema.ts";
-import { scanStream } from "../../policy/clamav/clamd.ts";
 import { testDnsList } from "../../policy/dns/dns_list.ts";
-import { MilterLink } from "../../policy/milter/link.ts";
-import { formatSocketAddress, type Runtime } from "../../runtime/runtime.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { probeFilter } from "../filter_probe.ts";
 import { thisRuntime } from "../machine.ts";
-import { describeError } from "../trouble.ts";
 import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
 
 const { ok, warning } = findingsOf("filters");
 
-/** Milliseconds for each step of what is asked of one. */
+/** Milliseconds for what is asked of a list. */
 const PATIENCE = 3000;
-
-type Filter = Config["filters"][number];
 
 /** Which of them answer. */
 export async function checkFilters(
@@ -35,59 +32,10 @@ export async function checkFilters(
   ]);
 }
 
-async function checkFilter(filter: Filter, runtime: Runtime): Promise<CheckFinding> {
-  const where = filter.kind === "http" ? filter.url : formatSocketAddress(filter.address);
-  const name = filter.kind === "clamav" ? filter.kind : filter.name;
-  const what = `the filter ${name} at ${where}`;
-  try {
-    const wrong = await reach(filter, runtime);
-    if (wrong === null) return ok(`${what} answers`);
-    return warning(`${what} does not answer as it should: ${wrong}`, adviceFor(filter));
-  } catch (error) {
-    return warning(`${what} cannot be asked: ${describeError(error)}`, adviceFor(filter));
-  }
-}
-
-/** Asks as the server does; `null`: it answers. @throws where it cannot be asked. */
-async function reach(filter: Filter, { network, clock }: Runtime): Promise<string | null> {
-  if (filter.kind === "milter") {
-    (await MilterLink.open(filter.address, { network, clock }, PATIENCE)).quit();
-    return null;
-  }
-  const signal = AbortSignal.timeout(PATIENCE);
-  const address = filter.kind === "clamav" ? filter.address : addressOf(new URL(filter.url));
-  const connection = await network.connect(address, { signal });
-  const giveUp = () => connection.close();
-  signal.addEventListener("abort", giveUp);
-  try {
-    // What a hook would make of a question that is about no mail, nobody knows.
-    if (filter.kind === "http") return null;
-    const result = await scanStream(connection, nothing());
-    if (result.status !== "failed") return null;
-    return signal.aborted ? `nothing within ${PATIENCE / 1000} seconds` : result.reason;
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-    connection.close();
-  }
-}
-
-function addressOf({ protocol, hostname, port }: URL) {
-  const usual = protocol === "https:" ? 443 : 80;
-  const bare = hostname.replace(/^\[(.*)\]$/, "$1");
-  return { transport: "tcp", hostname: bare, port: port === "" ? usual : Number(port) } as const;
-}
-
-async function* nothing(): AsyncGenerator<Uint8Array> {}
-
-function adviceFor({ onTrouble }: Filter): string {
-  switch (onTrouble) {
-    case "accept":
-      return "start it; until then mail passes it by (onTrouble)";
-    case "defer":
-      return "start it; until then mail that it should see is put off with 451 (onTrouble)";
-    case "reject":
-      return "start it; until then mail that it should see is refused with 550 (onTrouble)";
-  }
+async function checkFilter(filter: FilterConfig, runtime: Runtime): Promise<CheckFinding> {
+  const { what, trouble } = await probeFilter(filter, runtime);
+  if (trouble === null) return ok(`${what} answers`);
+  return warning(`${what} ${trouble}`, "start it, or set another address or onTrouble for it");
 }
 
 async function checkList(
