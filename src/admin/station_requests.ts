@@ -22,7 +22,7 @@ export interface StationStatus extends MtaStatus {
   readonly pid: number;
   /** The configuration's file. */
   readonly config: string;
-  /** Why a newer configuration is not in force. */
+  /** Why the last reload was refused, so that a newer configuration is not in force. */
   readonly reloadFailed?: string;
   readonly certificates: readonly CertificateStatus[];
   /** Where the monitor listens. */

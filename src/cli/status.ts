@@ -152,7 +152,10 @@ function formatListeners(rows: readonly (readonly [string, string, string])[]): 
 
 function describeOutdated(status: StationStatus, changed: number | null): string[] {
   if (status.reloadFailed !== undefined) {
-    return [`  a newer configuration is not in force: ${formatVisible(status.reloadFailed, 500)}`];
+    return [
+      `  the last reload was refused: ${formatVisible(status.reloadFailed, 500)}`,
+      "  what was in force stays; yizhan check, then yizhan reload",
+    ];
   }
   if (!isOutdated(status, changed)) return [];
   return ["  the file has been changed since: yizhan check, then yizhan reload"];

@@ -68,6 +68,15 @@ Deno.test("yizhan reload says what is wrong with the new configuration, and the 
   const status = JSON.parse(stdout);
   assertMatch(status.reloadFailed, /yizhan\.yaml:2:.* \(and 1 more\)/);
   assertEquals(status.listeners[0].address.port, port);
+  assertMatch(
+    (await site.run(["status"])).stdout,
+    /\n {2}the last reload was refused: .*yizhan\.yaml:2:/,
+  );
+  const wrong = await site.run(["check", "--quiet"]);
+  assertMatch(
+    wrong.stdout,
+    /its last reload was refused: .*\n +mend what is wrong, then: yizhan reload$/m,
+  );
   using client = await Client.connect(port);
   await client.say("EHLO test", 250);
   await client.send("a@a.test", "alice@example.test", MAIL);
@@ -77,7 +86,13 @@ Deno.test("yizhan reload says what is wrong with the new configuration, and the 
   assertEquals(restart.code, 78);
   assertMatch(restart.stderr, /yizhan\.yaml:\d+:\d+: relay\.nameServers: .*restart/);
   await site.configure();
+  const mended = await site.run(["check", "--quiet"]);
+  assertMatch(
+    mended.stdout,
+    /last reload was refused: .*\n +that was so then; the files are right now.*reload$/m,
+  );
   assertEquals((await site.run(["reload"])).code, 0);
+  assert(!(await site.run(["check", "--quiet"])).stdout.includes("refused"));
   const again = JSON.parse((await site.run(["status", "--json"])).stdout);
   assert(!("reloadFailed" in again));
 });

@@ -23,15 +23,19 @@ export interface AskedServer {
   readonly findings: readonly CheckFinding[];
 }
 
-/**
- * Asks the server, if one runs.
- *
- * @param changed when the configuration's file was changed last, in epoch milliseconds; `null` where there is none.
- */
+/** How the files are that a server would read. */
+export interface FilesNow {
+  /** When the configuration's file was changed last, in epoch milliseconds; `null` where there is none. */
+  readonly changed: number | null;
+  /** Whether nothing is wrong with configuration and users, as seen from here. */
+  readonly right: boolean;
+}
+
+/** Asks the server, if one runs. */
 export async function askServer(
   runtime: Runtime,
   paths: ConfigPaths,
-  changed: number | null,
+  now: FilesNow,
 ): Promise<AskedServer> {
   const { network, clock, files } = runtime;
   if (await files.stat(paths.queue).catch(() => null) === null) {
@@ -42,7 +46,7 @@ export async function askServer(
     for await (const line of askControl(network, paths.control, { do: "status" })) {
       if (line.type === "status") server = line as unknown as StationStatus;
     }
-    return { server, findings: server === null ? [] : checkStatus(server, changed) };
+    return { server, findings: server === null ? [] : checkStatus(server, now) };
   } catch (failure) {
     if (!(failure instanceof ControlError)) throw failure;
     if (failure.code === "forbidden") {
@@ -60,13 +64,18 @@ export async function askServer(
   return { server: null, findings: [error(what, "stop it, or give another queue.directory")] };
 }
 
-function checkStatus(status: StationStatus, changed: number | null): CheckFinding[] {
+function checkStatus(status: StationStatus, { changed, right }: FilesNow): CheckFinding[] {
   const { pid, version, stopping, reloadFailed } = status;
   const findings = [ok(`Yizhan ${version} runs as process ${pid}`)];
   if (stopping) findings.push(warning("it is stopping"));
   if (reloadFailed !== undefined) {
-    const what = `a newer configuration is not in force: ${reloadFailed}`;
-    findings.push(warning(what, "mend it, then: yizhan reload"));
+    // The server knows of no file that it has not read: what is told may be mended by now.
+    const what =
+      `it goes by an older configuration, since its last reload was refused: ${reloadFailed}`;
+    const advice = right
+      ? "that was so then; the files are right now, as far as is seen from here: yizhan reload"
+      : "mend what is wrong, then: yizhan reload";
+    findings.push(warning(what, advice));
   } else if (isOutdated(status, changed)) {
     const what = "the configuration has been changed since the server read it";
     findings.push(warning(what, "yizhan reload, once it is as you want it"));

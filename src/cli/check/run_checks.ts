@@ -75,9 +75,11 @@ export async function runChecks(
     ? { users: null, findings: [] }
     : await attempt("users", () => readUsers(runtime.files, paths.users), { users: null });
   const changed = file === null ? null : await facts.path(file).catch(() => null);
+  const right = findings.every(({ level }) => level !== "error") &&
+    users.users?.problems.length === 0;
   const asked: AskedServer = paths === null ? { server: null, findings: [] } : await attempt(
     "server",
-    () => askServer(runtime, paths, changed?.modified ?? null),
+    () => askServer(runtime, paths, { changed: changed?.modified ?? null, right }),
     { server: null },
   );
   findings.push(...asked.findings, ...users.findings);
