@@ -3,7 +3,7 @@
  *
  * | `do` | lines |
  * | --- | --- |
- * | `status` | `status`: a {@link StationStatus} |
+ * | `status` | `status`: a {@link StationStatus}, with its {@link PolicyStatus} |
  * | `reload` | `problem` for each that keeps the old configuration in force, `warning`, and `change` for what is different now |
  *
  * @module
@@ -15,7 +15,7 @@ import { ControlError, type ControlLine, type JsonObject } from "./control_proto
 import type { ControlCommand } from "./control_server.ts";
 
 /** How a station is. Times are epoch milliseconds. */
-export interface StationStatus extends MtaStatus {
+export interface StationStatus extends MtaStatus, Partial<PolicyStatus> {
   readonly version: string;
   /** What it runs on, such as `deno 2.9.6`. */
   readonly runtime: string;
@@ -41,6 +41,34 @@ export interface WorkerStatus {
   readonly connections: number;
   /** Messages taken up from its queue. */
   readonly messages: number;
+}
+
+/** How the policies of a station are. Filters are asked for it. */
+export interface PolicyStatus {
+  readonly abuse: AbuseStatus;
+  readonly filters: readonly FilterStatus[];
+}
+
+/** What strangers may do. */
+export interface AbuseStatus {
+  /** Clients and networks that are banned now; `null`: bans are switched off. */
+  readonly banned: number | null;
+  /** Entries in the ledger in which policies remember: bans, rates, what was greylisted. */
+  readonly remembered: number;
+  /** Whether mail that comes for the first time is put off. */
+  readonly greylisting: boolean;
+}
+
+/** One filter, in the order they are asked. */
+export interface FilterStatus {
+  /** In the log. */
+  readonly name: string;
+  /** Such as `milter`. */
+  readonly kind: string;
+  /** Where it is asked. */
+  readonly place: string;
+  /** Why it was of no use when it was asked just now, and what that means for mail; `null`: it answers. */
+  readonly trouble: string | null;
 }
 
 /** One certificate. */
@@ -73,6 +101,8 @@ export type ReloadReport =
 /** What a station lets itself be asked. */
 export interface StationControl {
   status(): StationStatus | Promise<StationStatus>;
+  /** May take some seconds. */
+  policies(): Promise<PolicyStatus>;
   reload(): Promise<ReloadReport>;
 }
 
@@ -80,7 +110,8 @@ export interface StationControl {
 export function stationCommands(control: StationControl): Readonly<Record<string, ControlCommand>> {
   return {
     async *status(): AsyncGenerator<ControlLine, JsonObject> {
-      yield { type: "status", ...await control.status() };
+      const [status, policies] = await Promise.all([control.status(), control.policies()]);
+      yield { type: "status", ...status, ...policies };
       return {};
     },
     async *reload(): AsyncGenerator<ControlLine, JsonObject> {

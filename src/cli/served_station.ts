@@ -9,7 +9,7 @@
 
 import process from "node:process";
 import { mergeStatus } from "../admin/merged_status.ts";
-import type { ReloadReport, StationStatus } from "../admin/station_requests.ts";
+import type { PolicyStatus, ReloadReport, StationStatus } from "../admin/station_requests.ts";
 import { changedKeys, restartKeys } from "../config/changes.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { formatProblem } from "../config/problems.ts";
@@ -27,6 +27,7 @@ import { CommandError, EXIT } from "./exit.ts";
 import { filterTroubles } from "./filter_probe.ts";
 import { thisRuntime } from "./machine.ts";
 import { policyServices } from "./policy_services.ts";
+import { policyStatus } from "./policy_status.ts";
 import { newMonitor, type SurroundedStation, Surroundings } from "./surroundings.ts";
 import { say, warn } from "./terminal.ts";
 import { describeError, explainFailure } from "./trouble.ts";
@@ -163,6 +164,16 @@ export class ServedStation implements SurroundedStation {
     return { ...mergeStatus(own, known), workers };
   }
 
+  /** See {@link StationControl}. */
+  policies(): Promise<PolicyStatus> {
+    return policyStatus(this.config.config, this.#ledger, this.#asFiltersAreAsked);
+  }
+
+  /** The station's own network may have no way out. */
+  get #asFiltersAreAsked() {
+    return { clock: this.#options.runtime.clock, network: thisRuntime().network };
+  }
+
   #status(): StationStatus {
     const { loaded, certificates } = this.#generation;
     const monitor = this.#surroundings?.monitor;
@@ -230,10 +241,7 @@ export class ServedStation implements SurroundedStation {
       const { loaded, warnings, changes } = await this.#replace();
       this.#reloadFailed = null;
       this.#options.onReload(loaded);
-      const { clock } = this.#options.runtime;
-      // The server's own network may have no way out.
-      const machine = { clock, network: thisRuntime().network };
-      const troubles = await filterTroubles(loaded.config.filters, machine);
+      const troubles = await filterTroubles(loaded.config.filters, this.#asFiltersAreAsked);
       return { status: "reloaded", warnings: [...warnings, ...troubles], changes };
     } catch (error) {
       const problems = explain(error).split("\n");

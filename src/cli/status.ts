@@ -19,8 +19,9 @@ export const status: Command = {
   name: "status",
   usage: "[--config FILE | --socket PATH] [--json]",
   description: [
-    "Where the running server listens and how many are connected, how much mail waits, when its",
-    "certificates expire, and whether its configuration is the one in the file.",
+    "Where the running server listens and how many are connected, how much mail waits, how many clients",
+    "are banned, whether its filters answer, when its certificates expire, and whether its configuration",
+    "is the one in the file.",
     "",
     "Exit codes: 0 it runs, 69 no server runs there, 77 it is another user's.",
   ].join("\n"),
@@ -121,6 +122,7 @@ export function formatStatus(status: StationStatus, { now, mail, changed }: Stat
     "",
     ...describeQueue(status, mail, now),
     ...describeWorkers(status),
+    ...describePolicies(status),
     ...status.certificates.map(({ file, expires }) => {
       const day = new Date(expires).toISOString().slice(0, 10);
       const left = expires < now ? "expired" : `for ${formatSpan(expires - now)}`;
@@ -192,6 +194,25 @@ function describeWorkers({ workers }: StationStatus): string[] {
   const ill = restarting.length === 0 ? "" : `; ${restarting.join(", ")} being started again`;
   const old = leftovers.length === 0 ? "" : `; delivering what was ${leftovers.join(", ")}`;
   return [`Workers: ${threads.length + 1}${ill}${old}.`];
+}
+
+/** Nothing of a server of a version that does not tell it. */
+function describePolicies({ abuse, filters = [] }: StationStatus): string[] {
+  const told = filters.map(({ name, place, trouble }) =>
+    `Filter ${formatVisible(name, 60)} at ${formatVisible(place, 200)}: ${
+      trouble === null ? "answers" : formatVisible(trouble, 500)
+    }.`
+  );
+  if (abuse === undefined) return told;
+  const { banned, remembered, greylisting } = abuse;
+  const bans = banned === null ? "bans are off" : `${banned} banned`;
+  const entries = remembered === 1 ? "1 entry" : `${remembered} entries`;
+  return [
+    `Strangers: ${bans}, greylisting is ${
+      greylisting ? "on" : "off"
+    }; ${entries} of limits remembered.`,
+    ...told,
+  ];
 }
 
 /** `3 days`, `2 hours`, `5 min`, `10 s`: the largest unit, rounded down. */

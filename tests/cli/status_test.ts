@@ -55,6 +55,53 @@ Deno.test("formatStatus() shows listeners in columns, and how much mail lies in 
   assertStringIncludes(many, "Queue: 1000 or more messages, ");
 });
 
+Deno.test("formatStatus() tells of bans and of filters", () => {
+  const facts = { now: NOW, mail: null, changed: null };
+  const tell = (policies: Partial<StationStatus>) =>
+    formatStatus({ ...STATUS, ...policies }, facts).split("\n").slice(8);
+  const rspamd = { name: "rspamd", kind: "milter", place: "127.0.0.1:11332", trouble: null };
+  const trouble = "cannot be asked: connection refused\x1b; mail passes unfiltered until it does";
+  assertEquals(
+    tell({
+      abuse: { banned: 3, remembered: 1204, greylisting: true },
+      filters: [rspamd, { ...rspamd, name: "av", trouble }],
+    }),
+    [
+      "Strangers: 3 banned, greylisting is on; 1204 entries of limits remembered.",
+      "Filter rspamd at 127.0.0.1:11332: answers.",
+      "Filter av at 127.0.0.1:11332: cannot be asked: connection refused\\u{1b}; " +
+      "mail passes unfiltered until it does.",
+    ],
+  );
+  assertEquals(tell({ abuse: { banned: null, remembered: 1, greylisting: false }, filters: [] }), [
+    "Strangers: bans are off, greylisting is off; 1 entry of limits remembered.",
+  ]);
+  assertEquals(tell({}), []);
+});
+
+Deno.test("yizhan status counts who is banned, and asks the filters", async () => {
+  await using site = await Site.make();
+  const { program } = await site.start({
+    relay: { enabled: false },
+    filters: [{ kind: "clamav", address: `unix:${site.path}/clamd.sock`, onTrouble: "accept" }],
+  });
+  await using _ = program;
+  for (const network of ["192.0.2.7", "198.51.100.0/24"]) {
+    assertEquals((await site.run(["bans", "add", network])).code, 0);
+  }
+  const { abuse, filters } = JSON.parse((await site.run(["status", "--json"])).stdout);
+  // The lengths of prefixes in use are an entry too.
+  assertEquals(abuse, { banned: 2, remembered: 3, greylisting: false });
+  const [{ trouble, ...filter }] = filters;
+  assertEquals(filter, { name: "clamav", kind: "clamav", place: `unix:${site.path}/clamd.sock` });
+  assertMatch(trouble, /^cannot be asked: .*; mail passes unfiltered until it does/);
+  const { stdout } = await site.run(["status"]);
+  assertMatch(
+    stdout,
+    /\nStrangers: 2 banned, greylisting is off; 3 entries of limits remembered\.\n/,
+  );
+});
+
 Deno.test("formatStatus() tells of a configuration that was changed after it was read", () => {
   const told = (changed: number | null) =>
     formatStatus(STATUS, { now: NOW, mail: null, changed }).includes("has been changed since");

@@ -35,6 +35,9 @@ export interface Ban {
 /** What a client is, as everywhere: an IPv4 address, or the /64 of an IPv6 address. */
 const CLIENT = { ipv4: 32, ipv6: 64 } as const;
 
+/** What the key of each ban in a ledger begins with. */
+export const BAN_KEYS = "banned:net ";
+
 /** Which other lengths are in use: `4/24 6/48`. */
 const PREFIXES = "banned:prefixes";
 
@@ -104,7 +107,7 @@ export class BanList {
 
   /** All bans, the newest last. */
   async *list(): AsyncIterable<Ban> {
-    for await (const note of this.#ledger.list(PREFIX)) {
+    for await (const note of this.#ledger.list(BAN_KEYS)) {
       const ban = parseBan(note);
       if (ban !== null) yield ban;
     }
@@ -116,10 +119,8 @@ export class BanList {
   }
 }
 
-const PREFIX = "banned:net ";
-
 function keyOf(network: Network): string {
-  return `${PREFIX}${formatNetwork(network)}`;
+  return `${BAN_KEYS}${formatNetwork(network)}`;
 }
 
 function familyOf({ address }: Network): 4 | 6 {
@@ -128,7 +129,7 @@ function familyOf({ address }: Network): 4 | 6 {
 
 function parseBan({ key, value, until }: Note): Ban | null {
   const [, since, by, reason] = /^(\d{1,16}) (policy|operator) ([^]*)$/.exec(value) ?? [];
-  const network = parseNetwork(key.slice(PREFIX.length));
+  const network = parseNetwork(key.slice(BAN_KEYS.length));
   if (since === undefined || reason === undefined || network === null) return null;
   return {
     network: formatClients(network),

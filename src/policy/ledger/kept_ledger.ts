@@ -104,6 +104,16 @@ export class KeptLedger implements Ledger {
     return this.#memory.list(prefix);
   }
 
+  /** Entries there are, some of which may be over. */
+  get size(): number {
+    return this.#memory.size;
+  }
+
+  /** How much is remembered now under keys of a policy that begin so. */
+  count(prefix: string): number {
+    return this.#memory.count(prefix);
+  }
+
   /** Writes what is not written yet, and lets go of the file. Never rejects. */
   async close(): Promise<void> {
     this.#stopping.abort(null);

@@ -33,15 +33,13 @@ const LONGEST = 3650 * 86_400_000;
 export class MemoryLedger implements Ledger {
   readonly #clock: Pick<Clock, "now">;
   /** How much it holds at most. */
-  /** How much it holds at most. */
   readonly bounds: LedgerBounds;
   readonly #shares = new Map<string, LedgerShare>();
   #entries = 0;
   #octets = 0;
   #order = 0;
 
-  /** @param bounds what is not said is as in {@link DEFAULT_LEDGER_BOUNDS}. */
-  /** Empty. */
+  /** Empty. @param bounds what is not said is as in {@link DEFAULT_LEDGER_BOUNDS}. */
   constructor(clock: Pick<Clock, "now">, bounds: Partial<LedgerBounds> = {}) {
     this.#clock = clock;
     this.bounds = { ...DEFAULT_LEDGER_BOUNDS, ...bounds };
@@ -112,6 +110,16 @@ export class MemoryLedger implements Ledger {
         if (until > this.#clock.now()) yield { key, value, until };
       }
     }
+  }
+
+  /** How much is remembered now under keys that begin so: no more than a walk over a policy's share. */
+  count(prefix: string): number {
+    const now = this.#clock.now();
+    let count = 0;
+    for (const { key, until } of this.#shareOf(prefix).entries.values()) {
+      if (until > now && key.startsWith(prefix)) count++;
+    }
+    return count;
   }
 
   /** What is remembered now under keys that begin so, the newest last. */

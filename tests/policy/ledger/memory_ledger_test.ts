@@ -77,3 +77,15 @@ Deno.test("a share of many prefixes is bounded too", () => {
   assertEquals(ledger.size, 500);
   assertEquals(ledger.recall("4999:x")?.key, "4999:x");
 });
+
+Deno.test("MemoryLedger.count() counts what is not over, under one prefix", () => {
+  let now = 0;
+  const ledger = new MemoryLedger({ now: () => now });
+  ledger.note("banned:net 192.0.2.7/32", "", 1000);
+  ledger.note("banned:net 192.0.2.8/32", "", 3000);
+  ledger.note("banned:prefixes", "", 3000);
+  ledger.note("bans:times 192.0.2.7", "1", 3000);
+  assertEquals(ledger.count("banned:net "), 2);
+  now = 1000;
+  assertEquals([ledger.count("banned:net "), ledger.count("bans:"), ledger.count("x:")], [1, 1, 0]);
+});
