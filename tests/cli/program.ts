@@ -8,6 +8,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { WarmProgram } from "./warm_program.ts";
 
 const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
 
@@ -67,11 +68,23 @@ function command(
   });
 }
 
-/** Runs the program to its end. */
+/** What goes on until it is stopped. */
+const LASTING = ["serve", "dev", "demo"];
+
+/**
+ * Runs the program to its end. Command lines of the sources share processes where they have all permissions or
+ * none, and no input or environment of their own, see {@link WarmProgram}; another build has a process for each.
+ */
 export async function run(
   words: readonly string[],
   options: RunOptions & { readonly stdin?: string } = {},
 ): Promise<Ended> {
+  const { flags = ["-A"], script, cwd, stdin = "", env } = options;
+  const isPlain = script === undefined && env === undefined && stdin === "";
+  const mayShare = flags.length === 0 || flags[0] === "-A";
+  if (BUILD.length === 0 && isPlain && mayShare && !LASTING.includes(words[0] ?? "")) {
+    return await WarmProgram.run(words, { flags, cwd: cwd ?? Deno.cwd(), launch: command });
+  }
   const child = command(words, options).spawn();
   const writer = child.stdin.getWriter();
   // A program that does not read its input may be gone before it is written.
