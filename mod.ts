@@ -142,6 +142,7 @@ export {
   type MessageSource,
   type PreparedDelivery,
 } from "./src/queue/local_delivery.ts";
+export type { BodySource } from "./src/queue/body_store.ts";
 export type {
   Attempt,
   EntryOrigin,
@@ -264,6 +265,7 @@ export {
 export { HOOK_STAGES, type HookStage } from "./src/policy/http_hook/hook_request.ts";
 export { verifyHook } from "./src/policy/http_hook/signature.ts";
 export type {
+  BodyDraft,
   BodyObserver,
   Change,
   HeadChange,

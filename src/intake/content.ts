@@ -12,12 +12,13 @@
 import { describeError } from "../events.ts";
 import { HeadCollector } from "../message/head_collector.ts";
 import { Head } from "../message/head.ts";
-import type { BodyObserver, Policy, PolicyAnswer } from "../policy/policy.ts";
+import type { BodyDraft, BodyObserver, Policy, PolicyAnswer } from "../policy/policy.ts";
 import type { Body } from "../queue/body_store.ts";
 import { errorCode } from "../runtime/runtime.ts";
 import { NewlineCheck } from "../smtp/newline_check.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { isPending, type Soon, whenKnown } from "../soon.ts";
+import { StoredDraft } from "./body_draft.ts";
 import type { IntakeClient } from "./client.ts";
 import type { IntakeServices } from "./services.ts";
 import { envelopeOf, type Transaction } from "./transaction.ts";
@@ -34,6 +35,9 @@ export class MessageContent {
   /** What the observers of these policies threw. */
   readonly #broken = new Map<Policy, unknown>();
   #head: Head | null = null;
+  /** Other bodies for it, by those who asked last; `null` for none, which is most mail. */
+  #drafts: StoredDraft[] | null = null;
+  #disposed = false;
   /** Octets of the memory for heads. */
   #reserved = 0;
 
@@ -102,11 +106,23 @@ export class MessageContent {
     return this.#observers?.get(policy)?.end();
   }
 
+  /** Begins another body, that a policy wants. */
+  draftBody(): BodyDraft {
+    // Whoever still writes when the message is gone gets no room.
+    const body = this.#disposed ? null : this.#services.bodies.create();
+    const draft = new StoredDraft(body, (error) => this.#troubled(error));
+    if (body !== null) (this.#drafts ??= []).push(draft);
+    return draft;
+  }
+
   /** Frees what the message holds. */
   dispose(): Soon<void> {
+    this.#disposed = true;
     this.#services.bodies.releaseHead(this.#reserved);
     this.#reserved = 0;
-    return this.#body.dispose()?.catch((error) => this.#troubled(error));
+    const gone = this.#body.dispose()?.catch((error) => this.#troubled(error));
+    if (this.#drafts === null) return gone;
+    return Promise.all([gone, ...this.#drafts.map((draft) => draft.dispose())]).then(() => {});
   }
 
   #headComplete(): Reply | null {

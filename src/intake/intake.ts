@@ -132,7 +132,8 @@ export class IntakeSession implements IntakeClient {
   sender(sender: Address | null, parameters: MailParameters): Soon<Reply> {
     return whenKnown(this.#services.space.hasRoom(), (room) => {
       if (!room) return this.#refused("sender", NO_SPACE, sender);
-      const decision = this.#decide("sender", (policy) => policy.sender?.(this.view, sender));
+      const asking = (policy: Policy) => policy.sender?.(this.view, sender, parameters);
+      const decision = this.#decide("sender", asking);
       return whenKnown(decision, (decided) => this.#senderDecided(sender, parameters, decided));
     });
   }

@@ -51,7 +51,9 @@ export function judge(
   return whenKnown(watched, (watched) => {
     if (watched.action !== "accept") return ending(watched);
     const before = [...transaction.changes, ...watched.changes];
-    const view = new WholeMessage({ client, transaction, head, body: content.body }, before);
+    const draftBody = () => content.draftBody();
+    const parts = { client, transaction, head, body: content.body, draftBody };
+    const view = new WholeMessage(parts, before);
     const whole = policies.decide(
       "message",
       (policy, changes) => policy.message?.(view.after(changes)),

@@ -11,6 +11,7 @@ import { type Address, mailboxKey } from "../address.ts";
 import { concat } from "../bytes.ts";
 import { Head } from "../message/head.ts";
 import type { Change, HeadChange } from "../policy/policy.ts";
+import type { BodySource } from "../queue/body_store.ts";
 import type { Destinations } from "../routing/expand.ts";
 import { cursorOver } from "../smtp/cursor.ts";
 import { NewlineCheck } from "../smtp/newline_check.ts";
@@ -18,14 +19,6 @@ import { NewlineNormalizer } from "../smtp/newline_normalizer.ts";
 import type { Soon } from "../soon.ts";
 import { applyChanges } from "./head_edits.ts";
 import type { AcceptedRecipient, Transaction } from "./transaction.ts";
-
-/** The octets of a body, wherever they are. */
-export interface BodySource {
-  readonly size: number;
-  open(): AsyncIterable<Uint8Array>;
-  parts(): readonly Uint8Array[] | null;
-  move(path: string): Promise<boolean>;
-}
 
 /** A message as it goes on. */
 export interface Rewritten {
@@ -103,8 +96,9 @@ function withoutRecipient(transaction: Transaction, address: Address): Transacti
 
 const TAKEN_OUT = { policy: "message policies", reason: "taken out of the recipients" };
 
-/** A body in memory, of lines that end in CRLF whatever its maker thought: others may read a bare CR or LF as one. */
-export function bodyOf(given: Uint8Array): BodySource {
+/** A body of lines that end in CRLF whatever its maker thought: others may read a bare CR or LF as one. */
+export function bodyOf(given: Uint8Array | BodySource): BodySource {
+  if (!(given instanceof Uint8Array)) return given;
   const octets = inLines(given);
   return {
     size: octets.length,

@@ -11,11 +11,12 @@
 import { mailboxKey } from "../address.ts";
 import type { Head } from "../message/head.ts";
 import type { RawField } from "../message/header.ts";
-import type { Change, HeadChange, MessageView } from "../policy/policy.ts";
+import type { BodyDraft, Change, HeadChange, MessageView } from "../policy/policy.ts";
+import type { BodySource } from "../queue/body_store.ts";
 import type { Envelope } from "../queue/entry.ts";
 import type { IntakeClient } from "./client.ts";
 import { applyChanges } from "./head_edits.ts";
-import { bodyOf, type BodySource } from "./rewrite.ts";
+import { bodyOf } from "./rewrite.ts";
 import { envelopeOf, type Transaction } from "./transaction.ts";
 
 /** What the view is of. */
@@ -24,6 +25,8 @@ export interface WholeMessageParts {
   readonly transaction: Transaction;
   readonly head: Head;
   readonly body: BodySource;
+  /** Begins another body, which goes when the message goes. */
+  readonly draftBody: () => BodyDraft;
 }
 
 /** The view. */
@@ -71,6 +74,8 @@ export class WholeMessage implements MessageView {
 
   /** Not a method: policies take a message apart as they like. */
   readonly openBody = (): AsyncIterable<Uint8Array> => this.#body.open();
+
+  readonly draftBody = (): BodyDraft => this.#parts.draftBody();
 }
 
 function changedFields(head: Head, changes: readonly Change[]): readonly RawField[] {

@@ -8,7 +8,9 @@
 
 import type { Address } from "../address.ts";
 import type { RawField } from "../message/header.ts";
+import type { MailParameters } from "../smtp/parameters.ts";
 import type { Reply } from "../smtp/reply.ts";
+import type { BodySource } from "../queue/body_store.ts";
 import type { Envelope } from "../queue/entry.ts";
 import type { TlsInfo } from "../runtime/runtime.ts";
 import type { Soon } from "../soon.ts";
@@ -67,8 +69,8 @@ export type Change =
   | { readonly change: "add-recipient"; readonly recipient: Address }
   /** Does not get it after all. The client is not told. */
   | { readonly change: "remove-recipient"; readonly recipient: Address }
-  /** Another body: its octets in lines that end in CRLF. It must not need more memory than a body may. */
-  | { readonly change: "replace-body"; readonly body: Uint8Array }
+  /** Another body, in lines that end in CRLF: what a {@link BodyDraft} gave, or octets where they are few. */
+  | { readonly change: "replace-body"; readonly body: Uint8Array | BodySource }
   /** It is taken, and held in the queue until an operator lets it go; without a queue it is put off. */
   | { readonly change: "quarantine"; readonly reason: string };
 
@@ -122,6 +124,19 @@ export interface MessageView {
   readonly bodySize: number;
   /** The body from its start; a chunk is valid until the next is asked for. */
   openBody(): AsyncIterable<Uint8Array>;
+  /** Begins another body for it. */
+  draftBody(): BodyDraft;
+}
+
+/**
+ * Another body for a message, as a policy writes it. It lies where bodies on their way lie, in memory while all of them
+ * together leave room and else in a file, so that none of any size takes the process's memory. It goes with the message.
+ */
+export interface BodyDraft {
+  /** Adds octets, of which bare CR and LF become CRLF; they are the caller's again when this settles. Never rejects. */
+  write(octets: Uint8Array): Promise<void>;
+  /** It is whole: the body for a change, or `null` where there was no room for it, of which those who watch know. */
+  finish(): Promise<BodySource | null>;
 }
 
 /** What sees a body as it streams in. It is awaited, so it slows the client when it is slow. */
@@ -151,8 +166,8 @@ export interface Policy {
   credentials?(session: SessionView, name: string): PolicyAnswer;
   /** A client logged in as `session.identity`. */
   auth?(session: SessionView): PolicyAnswer;
-  /** MAIL. */
-  sender?(session: SessionView, sender: Address | null): PolicyAnswer;
+  /** MAIL. @param parameters what it said beside the sender. */
+  sender?(session: SessionView, sender: Address | null, parameters?: MailParameters): PolicyAnswer;
   /** RCPT. */
   recipient?(session: SessionView, recipient: Address, envelope: Envelope): PolicyAnswer;
   /** The header section is complete; the observer gets the body as it comes. */

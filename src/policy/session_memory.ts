@@ -13,6 +13,14 @@ const MOST = 100_000;
 /** A value for each session. */
 export class SessionMemory<T> {
   readonly #values = new Map<string, T>();
+  readonly #most: number;
+  readonly #onForget: ((value: T) => void) | undefined;
+
+  /** @param onForget sees what is forgotten for want of room, such as to close it. @param most sessions at once. */
+  constructor(onForget?: (value: T) => void, most = MOST) {
+    this.#most = most;
+    this.#onForget = onForget;
+  }
 
   /** What was kept. */
   get({ id }: SessionView): T | undefined {
@@ -22,8 +30,10 @@ export class SessionMemory<T> {
   /** Keeps it until {@link drop}. */
   set({ id }: SessionView, value: T): void {
     this.#values.set(id, value);
-    if (this.#values.size <= MOST) return;
-    for (const oldest of this.#values.keys()) return void this.#values.delete(oldest);
+    if (this.#values.size <= this.#most) return;
+    const [[oldest, forgotten] = []] = this.#values;
+    this.#values.delete(oldest!);
+    this.#onForget?.(forgotten!);
   }
 
   /** Forgets the session; gives what was kept. */

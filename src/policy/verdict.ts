@@ -79,11 +79,18 @@ function checkChange(change: Change): void {
     case "remove-recipient":
       return checkAddress(change.recipient);
     case "replace-body":
-      if (!(change.body instanceof Uint8Array)) throw new TypeError("replace-body without octets");
-      return;
+      if (change.body instanceof Uint8Array || isBody(change.body)) return;
+      throw new TypeError("replace-body without octets");
     default:
       throw new TypeError("no change to a message");
   }
+}
+
+/** As a draft gives it; not the draft. */
+function isBody(body: unknown): boolean {
+  const { size, open, parts, move } = (body ?? {}) as Record<string, unknown>;
+  return typeof size === "number" &&
+    [open, parts, move].every((each) => typeof each === "function");
 }
 
 function demandCount(value: number, least: number): void {

@@ -13,17 +13,13 @@
 import { BufferPool } from "../buffer_pool.ts";
 import type { FileHandle, Files, Random } from "../runtime/runtime.ts";
 
-/** A body on its way. */
-export interface Body {
+/** The octets of a body, wherever they are. */
+export interface BodySource {
   /** Octets so far. */
   readonly size: number;
-  /** Adds octets; the view is free again when this settles, or at once when nothing is returned. */
-  write(chunk: Uint8Array): void | Promise<void>;
-  /** No more octets come. */
-  finish(): void;
   /** The octets from the start, as often as asked. */
   open(): AsyncIterable<Uint8Array>;
-  /** The octets at once, where they are in memory; `null` where they are in a file. Valid until {@link dispose}. */
+  /** The octets at once, where they are in memory; `null` where they are in a file. Valid as long as the body is. */
   parts(): readonly Uint8Array[] | null;
   /**
    * Moves the file of a finished body to another path of the same file system, whole and synced (the folder is
@@ -33,6 +29,14 @@ export interface Body {
    * @throws what the disk says when the file cannot be synced.
    */
   move(path: string): Promise<boolean>;
+}
+
+/** A body on its way. */
+export interface Body extends BodySource {
+  /** Adds octets; the view is free again when this settles, or at once when nothing is returned. */
+  write(chunk: Uint8Array): void | Promise<void>;
+  /** No more octets come. */
+  finish(): void;
   /** Frees memory and file. Harmless twice. */
   dispose(): void | Promise<void>;
 }

@@ -12,7 +12,7 @@
 
 import type { Address } from "../address.ts";
 import type { Transaction, TransactionRecipient } from "./client_event.ts";
-import type { OriginalRecipient } from "./parameters.ts";
+import { formatEnvelopeId, formatOriginalRecipient } from "./parameters.ts";
 import { formatPath, parsePath } from "./path.ts";
 import type { PeerExtensions } from "./peer_extensions.ts";
 import { type Reply, reply } from "./reply.ts";
@@ -24,7 +24,6 @@ import {
   NO_UTF8_HEAD,
   tooLarge,
 } from "./unsendable.ts";
-import { encodeUnitext, encodeXtext } from "./xtext.ts";
 
 /**
  * MAIL for a transaction that {@link refuseTransaction} lets pass, without CRLF.
@@ -69,24 +68,10 @@ export function rcptCommand(recipient: TransactionRecipient, peer: PeerExtension
   let line = `RCPT TO:${formatPath(address)}`;
   if (!peer.dsn) return line;
   if (notify !== undefined && notify.length > 0) line += ` NOTIFY=${notify.join(",")}`;
-  const original = originalRecipient === undefined ? null : formatOriginal(originalRecipient);
+  const original = originalRecipient === undefined
+    ? null
+    : formatOriginalRecipient(originalRecipient);
   return original === null ? line : `${line} ORCPT=${original}`;
-}
-
-/** RFC 3461 §4.4: graphic ASCII and space, at most 100 characters once encoded. */
-function formatEnvelopeId(text: string): string | null {
-  const encoded = encodeXtext(text);
-  return /^[ -~]+$/.test(text) && encoded.length <= 100 ? encoded : null;
-}
-
-/** RFC 3461 §4.2, at most 500 characters; RFC 6533 §3 for `utf-8`, in its form that is all ASCII. */
-function formatOriginal({ type, address }: OriginalRecipient): string | null {
-  if (!/^[A-Za-z0-9-]+$/.test(type) || address === "" || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(address)) {
-    return null;
-  }
-  const encoded = type.toLowerCase() === "utf-8" ? encodeUnitext(address) : encodeXtext(address);
-  const value = `${type};${encoded}`;
-  return value.length <= 500 ? value : null;
 }
 
 /** Why a message cannot be sent to this peer, whoever its recipients are; `null` when it can. */

@@ -1,6 +1,6 @@
 /**
  * The ESMTP parameters of MAIL and RCPT (RFC 5321 §4.1.2): read, checked against what the session
- * offers, and turned into values.
+ * offers, and turned into values; and values as text again, for whoever is told of them.
  *
  * What is not offered, or not known, is refused with 555 5.5.4; what is offered and malformed with
  * 501 5.5.4. Whether an announced size is too much, and whether an address needs SMTPUTF8, is the
@@ -13,7 +13,7 @@ import { parseAddress } from "../address.ts";
 import type { RawParameter } from "./command.ts";
 import type { Extensions } from "./extensions.ts";
 import { type Reply, reply } from "./reply.ts";
-import { decodeUnitext, decodeXtext } from "./xtext.ts";
+import { decodeUnitext, decodeXtext, encodeUnitext, encodeXtext } from "./xtext.ts";
 
 /** What may be used in this session, at this moment. */
 export interface Offer {
@@ -204,4 +204,60 @@ function readOriginalRecipient(
   const address = unicode ? decodeUnitext(encoded) : decodeXtext(encoded);
   if (address === null || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(address)) return null;
   return { originalRecipient: { type, address } };
+}
+
+/**
+ * The parameters of MAIL as text, a parameter an item: what {@link parseMailParameters} makes the same values of.
+ *
+ * @example
+ * ```ts
+ * import { formatMailParameters } from "./parameters.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const parameters = { size: 1000, body: "8BITMIME", dsnEnvelopeId: "a+b" } as const;
+ * assertEquals(formatMailParameters(parameters), ["SIZE=1000", "BODY=8BITMIME", "ENVID=a+2Bb"]);
+ * ```
+ */
+export function formatMailParameters(parameters: MailParameters): string[] {
+  const { size, body, smtputf8, dsnReturn, dsnEnvelopeId, auth, requireTls } = parameters;
+  const envelopeId = dsnEnvelopeId === undefined ? null : formatEnvelopeId(dsnEnvelopeId);
+  return [
+    ...size === undefined ? [] : [`SIZE=${size}`],
+    ...body === undefined ? [] : [`BODY=${body}`],
+    ...smtputf8 ? ["SMTPUTF8"] : [],
+    ...dsnReturn === undefined ? [] : [`RET=${dsnReturn}`],
+    ...envelopeId === null ? [] : [`ENVID=${envelopeId}`],
+    ...auth === undefined ? [] : [`AUTH=${encodeXtext(auth)}`],
+    ...requireTls ? ["REQUIRETLS"] : [],
+  ];
+}
+
+/** The parameters of RCPT as text, a parameter an item. */
+export function formatRcptParameters({ notify, originalRecipient }: RcptParameters): string[] {
+  const original = originalRecipient === undefined
+    ? null
+    : formatOriginalRecipient(originalRecipient);
+  return [
+    ...notify === undefined || notify.length === 0 ? [] : [`NOTIFY=${notify.join(",")}`],
+    ...original === null ? [] : [`ORCPT=${original}`],
+  ];
+}
+
+/** The value of ENVID; `null` where it cannot be one (RFC 3461 §4.4): graphic ASCII and space, 100 octets encoded. */
+export function formatEnvelopeId(text: string): string | null {
+  const encoded = encodeXtext(text);
+  return /^[ -~]+$/.test(text) && encoded.length <= 100 ? encoded : null;
+}
+
+/**
+ * The value of ORCPT; `null` where it cannot be one (RFC 3461 §4.2): at most 500 characters. `utf-8` is in its form that
+ * is all ASCII (RFC 6533 §3).
+ */
+export function formatOriginalRecipient({ type, address }: OriginalRecipient): string | null {
+  if (!/^[A-Za-z0-9-]+$/.test(type) || address === "" || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(address)) {
+    return null;
+  }
+  const encoded = type.toLowerCase() === "utf-8" ? encodeUnitext(address) : encodeXtext(address);
+  const value = `${type};${encoded}`;
+  return value.length <= 500 ? value : null;
 }

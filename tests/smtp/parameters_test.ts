@@ -2,6 +2,8 @@ import { assertEquals } from "@std/assert";
 import { parseRawParameters } from "../../src/smtp/command.ts";
 import type { Extensions } from "../../src/smtp/extensions.ts";
 import {
+  formatMailParameters,
+  formatRcptParameters,
   type MailParameters,
   type Offer,
   parseMailParameters,
@@ -193,4 +195,24 @@ Deno.test("parseRcptParameters() refuses what is not offered with 555 5.5.4", ()
     assertEquals(rcpt(text, offer(NOTHING)), "555 5.5.4", text);
   }
   assertEquals(rcpt("NOTIFY=NEVER", offer({}, { extended: false })), "555 5.5.4");
+});
+
+Deno.test("formatMailParameters() and formatRcptParameters() write what reads back as the same", () => {
+  const mails = [
+    "",
+    "SIZE=1000 BODY=BINARYMIME SMTPUTF8 RET=FULL ENVID=a+2Bb+20c AUTH=e+3Dmc2@example.com REQUIRETLS",
+    "BODY=7BIT RET=HDRS AUTH=<>",
+  ];
+  for (const text of mails) {
+    assertEquals(formatMailParameters(mail(text) as MailParameters).join(" "), text);
+  }
+  const rcpts = [
+    "",
+    "NOTIFY=NEVER",
+    "NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bb@b.example",
+    "ORCPT=utf-8;\\x{8C6A}@example.com",
+  ];
+  for (const text of rcpts) {
+    assertEquals(formatRcptParameters(rcpt(text) as RcptParameters).join(" "), text);
+  }
 });

@@ -6,7 +6,8 @@
  */
 
 import { DEFAULT_MILTER_TIMEOUTS } from "../../policy/milter/link.ts";
-import { socketAddress, wait } from "../fields.ts";
+import { DEFAULT_CONNECTIONS } from "../../policy/milter/places.ts";
+import { count, socketAddress, wait } from "../fields.ts";
 import { z } from "../packages.ts";
 
 const timeouts = z.strictObject({
@@ -33,6 +34,9 @@ export const milterSchema = z.strictObject({
     .describe(
       "The listeners whose mail it sees, by role; submit is mail of this machine's programs. Default: all",
     ),
+  connections: count.default(DEFAULT_CONNECTIONS).describe(
+    "Connections at once; one that waits for its client goes to whoever needs it, others wait their turn",
+  ),
   timeouts: timeouts.prefault({}).describe("How long each wait may last"),
   onTrouble: z.enum(["accept", "defer", "reject"]).default("defer").describe(
     "When it cannot be asked. accept: the mail is taken without it. defer: 451 4.7.1. reject: 550 5.7.1",

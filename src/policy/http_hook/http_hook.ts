@@ -18,7 +18,7 @@ import { BusyError, Gate } from "../../gate.ts";
 import type { Clock, Random } from "../../runtime/runtime.ts";
 import { reply } from "../../smtp/reply.ts";
 import type { Soon } from "../../soon.ts";
-import type { Policy, SessionView, Verdict } from "../policy.ts";
+import type { Change, MessageView, Policy, SessionView, Verdict } from "../policy.ts";
 import {
   type HookRequest,
   type HookStage,
@@ -191,9 +191,10 @@ export function httpHook(options: HttpHookOptions, services: HttpHookServices): 
     sender: (session, sender) => ask(session, "sender", () => senderRequest(session, sender)),
     recipient: (session, recipient, envelope) =>
       ask(session, "recipient", () => recipientRequest(session, recipient, envelope)),
-    message(message) {
+    async message(message) {
       const build = () => messageRequest(message, bodyLimit);
-      return ask(message.session, "message", build, Math.min(message.bodySize, bodyLimit));
+      const octets = Math.min(message.bodySize, bodyLimit);
+      return withStoredBodies(message, await ask(message.session, "message", build, octets));
     },
   };
   return {
@@ -202,6 +203,27 @@ export function httpHook(options: HttpHookOptions, services: HttpHookServices): 
     timeout: timeout + 5000,
     ...Object.fromEntries(stages.map((stage) => [stage, hooks[stage]])),
   };
+}
+
+/** Another body does not stay in memory while the message waits for others. */
+async function withStoredBodies(
+  message: MessageView,
+  verdict: Verdict | undefined,
+): Promise<Verdict | undefined> {
+  if (verdict?.action !== "annotate") return verdict;
+  const changes: Change[] = [];
+  for (const change of verdict.changes) {
+    if (change.change !== "replace-body" || !(change.body instanceof Uint8Array)) {
+      changes.push(change);
+      continue;
+    }
+    const draft = message.draftBody();
+    await draft.write(change.body);
+    const body = await draft.finish();
+    if (body === null) return NO_ROOM;
+    changes.push({ change: "replace-body", body });
+  }
+  return { action: "annotate", changes };
 }
 
 interface Wrong {
@@ -268,4 +290,8 @@ function messageOf(error: unknown): string {
 const UNAVAILABLE: Verdict = {
   action: "defer",
   reply: reply(451, "4.7.1", "a check is not available now: try again later"),
+};
+const NO_ROOM: Verdict = {
+  action: "defer",
+  reply: reply(452, "4.3.1", "no room for the message as a filter wants it: try again later"),
 };

@@ -25,6 +25,11 @@ export interface ClientName {
 const PATIENCE = 5_000;
 /** Names of one address that are looked at. */
 const MAX_NAMES = 3;
+/**
+ * What is a name of a host. Whoever has an address may write anything into DNS, and filters put what they are told into
+ * headers of HTTP, log lines and replies.
+ */
+const HOST_NAME = /^[A-Za-z0-9_.-]{1,255}$/;
 
 /** Asks for the name of an IP address; without a resolver there is none. */
 export async function findClientName(
@@ -56,10 +61,13 @@ async function ask(
   const name = `[${address}]`;
   const names = await resolver.ptr(address, signal);
   if (names.status === "failed") return { name, ptr: null, resolve: "TEMP" };
-  const [ptr] = names.status === "found" ? names.records : [];
-  if (names.status === "none" || ptr === undefined) return { name, ptr: null, resolve: "FAIL" };
+  const hosts = names.status === "found"
+    ? names.records.filter((each) => HOST_NAME.test(each)).slice(0, MAX_NAMES)
+    : [];
+  const [ptr] = hosts;
+  if (ptr === undefined) return { name, ptr: null, resolve: "FAIL" };
   let failed = false;
-  for (const each of names.records.slice(0, MAX_NAMES)) {
+  for (const each of hosts) {
     const forward = address.includes(":")
       ? await resolver.aaaa(each, signal)
       : await resolver.a(each, signal);

@@ -4,11 +4,12 @@
  * @module
  */
 
+import { type Address, formatAddress } from "../../address.ts";
 import type { RawField } from "../../message/header.ts";
 import type { SessionView } from "../policy.ts";
 import { ownReceived } from "./edits.ts";
 import { addressOf } from "./macros.ts";
-import { BODY_CHUNK, COMMANDS, formatPacket } from "./packet.ts";
+import { BODY_CHUNK, COMMANDS, formatPacket, MAX_DATA } from "./packet.ts";
 
 const NUL = 0x00;
 const LF = 0x0a;
@@ -27,14 +28,19 @@ export function formatConnect(name: string, session: SessionView): Uint8Array {
   return formatPacket(COMMANDS.connect, name, info, address);
 }
 
-/** MAIL or RCPT with a path; its ESMTP parameters are not told. */
-export function formatAddressed(kind: string, path: string): Uint8Array {
-  return formatPacket(kind, path);
+/** MAIL or RCPT with a path, and its ESMTP parameters as the client could have said them. */
+export function formatAddressed(
+  kind: string,
+  address: Address | null,
+  parameters: readonly string[],
+): Uint8Array {
+  return formatPacket(kind, address === null ? "<>" : `<${formatAddress(address)}>`, ...parameters);
 }
 
 /**
  * A field a packet. Our own Received, the first, is not shown, as sendmail and Postfix do not show theirs; line breaks
- * are LF alone.
+ * are LF alone. Of a field that is larger than a packet may be the beginning is shown: libmilter hangs up on what is
+ * larger, and mail would pass it unseen where `onTrouble` lets it.
  */
 export function* headerPackets(
   fields: readonly RawField[],
@@ -43,7 +49,10 @@ export function* headerPackets(
   const own = ownReceived(fields);
   for (const [index, field] of fields.entries()) {
     if (index === own || field.name === "") continue;
-    yield formatPacket(COMMANDS.header, field.name, valueOf(field, leadingSpace));
+    const value = valueOf(field, leadingSpace);
+    const room = MAX_DATA - field.name.length - 2;
+    if (value.length > room + 1) value[room] = NUL;
+    yield formatPacket(COMMANDS.header, field.name, value.subarray(0, room + 1));
   }
 }
 

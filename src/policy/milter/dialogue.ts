@@ -8,15 +8,17 @@
  * @module
  */
 
-import type { MessageView, SessionView } from "../policy.ts";
+import type { BodySource } from "../../queue/body_store.ts";
+import type { BodyDraft, MessageView, SessionView } from "../policy.ts";
 import type { ClientName } from "./client_name.ts";
 import { bodyPackets, headerPackets } from "./commands.ts";
+import type { SmallEdit } from "./edits.ts";
 import type { MilterLink } from "./link.ts";
-import { formatMacros, type MacroFacts, macrosOf } from "./macros.ts";
+import { formatMacros, knownMacros, type MacroFacts, macrosOf } from "./macros.ts";
 import { type MacroStage, STEPS } from "./negotiation.ts";
 import { type Outcome, outcomeOf, type Step } from "./outcome.ts";
 import { COMMANDS, formatPacket } from "./packet.ts";
-import { isEdit, type MilterEdit, type MilterReply } from "./reply.ts";
+import { isEdit, type MilterReply } from "./reply.ts";
 
 /** A step that the filter may leave out. */
 export type OptionalStep = Exclude<Step, "endOfMessage">;
@@ -27,7 +29,9 @@ export interface ContentOutcome {
   /** Whether the filter has seen it to its end: for it the message is over. */
   readonly whole: boolean;
   /** What it wants changed. */
-  readonly edits: readonly MilterEdit[];
+  readonly edits: readonly SmallEdit[];
+  /** Another body; `null`: there was no room for it. Absent: it wants none. */
+  readonly body?: BodySource | null;
 }
 
 /** How each step is switched off, or goes without an answer; by STEPS. */
@@ -44,10 +48,14 @@ const FLAGS: Readonly<Record<OptionalStep, readonly [off: number, mute: number]>
 
 /** The version that knows DATA. */
 const DATA_VERSION = 4;
-/** Changes to one message. */
+/** Changes to one message, pieces of a body not counted. */
 const MAX_EDITS = 2000;
-/** Octets that all changes may have more than twice the body. */
-const EDIT_SLACK = 1024 * 1024;
+/** Octets of them all: as many as a whole head may have. They are in memory until the message has ended. */
+const MAX_EDITS_SIZE = 256 * 1024;
+/** Octets that another body may have more than twice the body. */
+const BODY_SLACK = 1024 * 1024;
+/** Times that a filter may say that it is at work, for an answer: many times a second for as long as it may last. */
+const MAX_PROGRESS = 10_000;
 
 const ON: Outcome = { ends: "nothing" };
 
@@ -57,12 +65,16 @@ export class MilterDialogue {
   readonly link: MilterLink;
   readonly #clientName: ClientName;
   readonly #hostname: string;
+  /** The macros it asked for, where it did. */
+  readonly #macros: ReadonlyMap<MacroStage, readonly string[]>;
 
   /** Over a link on which nothing was said yet. @param hostname our name. */
   constructor(link: MilterLink, hostname: string, clientName: ClientName) {
     this.link = link;
     this.#clientName = clientName;
     this.#hostname = hostname;
+    const { macros } = link.negotiated;
+    this.#macros = new Map(Array.from(macros, ([stage, names]) => [stage, knownMacros(names)]));
   }
 
   /** One step. @param packet its command. @param facts for its macros. */
@@ -122,26 +134,39 @@ export class MilterDialogue {
     this.#sendMacros("endOfMessage", COMMANDS.endOfMessage, message.session, { id: message.id });
     link.demandSilence();
     link.send(formatPacket(COMMANDS.endOfMessage));
-    const edits: MilterEdit[] = [];
-    const limit = 2 * message.bodySize + EDIT_SLACK;
-    for (let size = 0;;) {
-      const answer = await this.#answer(limit);
+    const edits: SmallEdit[] = [];
+    let draft: BodyDraft | null = null;
+    for (let [count, size, bodySize] = [0, 0, 0];;) {
+      const answer = await this.#answer();
       if (!isEdit(answer)) {
-        return { outcome: conclude("endOfMessage", answer), whole: true, edits };
+        const outcome = conclude("endOfMessage", answer);
+        return { outcome, whole: true, edits, ...(draft && { body: await draft.finish() }) };
       }
-      size += editSize(answer);
-      if (edits.push(answer) > MAX_EDITS || size > limit) {
+      if (answer.reply === "replace-body") {
+        const { octets } = answer;
+        draft ??= message.draftBody();
+        await draft.write(octets);
+        bodySize += octets.length;
+        if (octets.length === 0) count++;
+      } else {
+        edits.push(answer);
+        size += editSize(answer);
+        count++;
+      }
+      const tooMuch = count > MAX_EDITS || size > MAX_EDITS_SIZE;
+      if (tooMuch || bodySize > 2 * message.bodySize + BODY_SLACK) {
         throw new Error("broke the protocol: endless changes");
       }
     }
   }
 
-  /** An answer; a filter that is at work is waited for. @param limit octets it may have. */
-  async #answer(limit?: number): Promise<MilterReply> {
-    for (;;) {
-      const answer = await this.link.reply(limit);
+  /** An answer; a filter that is at work is waited for. */
+  async #answer(): Promise<MilterReply> {
+    for (let times = 0; times <= MAX_PROGRESS; times++) {
+      const answer = await this.link.reply();
       if (answer.reply !== "progress") return answer;
     }
+    throw new Error("broke the protocol: endless progress");
   }
 
   #sendMacros(
@@ -151,7 +176,7 @@ export class MilterDialogue {
     facts: Partial<MacroFacts>,
   ): void {
     const known = { hostname: this.#hostname, session, clientName: this.#clientName };
-    const wanted = this.link.negotiated.macros.get(stage);
+    const wanted = this.#macros.get(stage);
     this.link.send(formatMacros(command, macrosOf(stage, { ...known, ...facts }, wanted)));
   }
 }
@@ -163,7 +188,6 @@ function conclude(step: Step, answer: MilterReply): Outcome {
 }
 
 /** What it holds in memory, about. */
-function editSize(edit: MilterEdit): number {
-  if ("value" in edit) return edit.value.length;
-  return edit.reply === "replace-body" ? edit.octets.length : 0;
+function editSize(edit: SmallEdit): number {
+  return "value" in edit ? edit.name.length + edit.value.length : 0;
 }

@@ -6,10 +6,12 @@
  * @module
  */
 
-import { concat } from "../../bytes.ts";
 import type { RawField } from "../../message/header.ts";
 import type { Change } from "../policy.ts";
-import type { MilterEdit } from "./reply.ts";
+import { type MilterEdit, trimNewlines } from "./reply.ts";
+
+/** A change but of the body, which comes in pieces. */
+export type SmallEdit = Exclude<MilterEdit, { readonly reply: "replace-body" }>;
 
 /** Where our own Received stands, which a filter is not shown; -1: nowhere. */
 export function ownReceived(fields: readonly RawField[]): number {
@@ -22,14 +24,12 @@ export function ownReceived(fields: readonly RawField[]): number {
  * @param fields of the message. @param leadingSpace whether values have the white space behind the colon.
  */
 export function changesOf(
-  edits: readonly MilterEdit[],
+  edits: readonly SmallEdit[],
   fields: readonly RawField[],
   leadingSpace: boolean,
 ): Change[] {
   const head = new EditedHead(fields, leadingSpace);
-  const body: Uint8Array[] = [];
-  let replaced = false;
-  const changes = edits.flatMap((edit): Change[] => {
+  return edits.flatMap((edit): Change[] => {
     switch (edit.reply) {
       case "add-header":
         return head.insert(Infinity, edit.name, edit.value);
@@ -45,15 +45,12 @@ export function changesOf(
         return [{ change: "replace-sender", sender: edit.sender }];
       case "quarantine":
         return [{ change: "quarantine", reason: edit.reason }];
-      case "replace-body":
-        replaced = true;
-        body.push(edit.octets);
-        return [];
     }
   });
-  if (replaced) changes.push({ change: "replace-body", body: concat(body) });
-  return changes;
 }
+
+/** What stands in place of the name of our own Received, which no field can have. */
+const OWN = "\0";
 
 /** The names of the fields as they are after each change. */
 class EditedHead {
@@ -61,7 +58,8 @@ class EditedHead {
   readonly #leadingSpace: boolean;
 
   constructor(fields: readonly RawField[], leadingSpace: boolean) {
-    this.#names = fields.map(({ name }) => name.toLowerCase());
+    const own = ownReceived(fields);
+    this.#names = fields.map(({ name }, index) => index === own ? OWN : name.toLowerCase());
     this.#leadingSpace = leadingSpace;
   }
 
@@ -75,8 +73,8 @@ class EditedHead {
   /** smfi_chgheader of libmilter: what is not there is added, and an empty value takes a field out. */
   replace(index: number, name: string, value: string): Change[] {
     const key = name.toLowerCase();
-    const occurrence = key === "received" ? index + 1 : index;
-    const at = this.#find(key, occurrence);
+    const at = this.#find(key, index);
+    const occurrence = index + (key === "received" && this.#isBelowOwn(at) ? 1 : 0);
     if (at === -1) return value === "" ? [] : this.insert(Infinity, name, value);
     if (value !== "") {
       return [{ change: "replace-field", name, occurrence, ...this.#value(value) }];
@@ -85,14 +83,19 @@ class EditedHead {
     return [{ change: "replace-field", name, occurrence, value: null }];
   }
 
-  #find(key: string, occurrence: number): number {
-    let left = occurrence;
+  /** Our trace field is the filter's to see nothing of, and not to change, wherever it put others. */
+  #isBelowOwn(at: number): boolean {
+    return this.#names.lastIndexOf(OWN, at) !== -1;
+  }
+
+  #find(key: string, index: number): number {
+    let left = index;
     return this.#names.findIndex((name) => name === key && --left === 0);
   }
 
   /** As the filter folded it, with CRLF, and a space behind the colon where the filter leaves that to us. */
   #value(text: string): { readonly value: string; readonly verbatim: true } {
-    const lines = text.replace(/[\r\n]+$/, "").replace(/\r\n|\r|\n/g, "\r\n");
+    const lines = trimNewlines(text).replace(/\r\n|\r|\n/g, "\r\n");
     return { value: this.#leadingSpace ? lines : ` ${lines}`, verbatim: true };
   }
 }

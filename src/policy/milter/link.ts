@@ -12,7 +12,7 @@ import { concat } from "../../bytes.ts";
 import type { Clock, Connection, Network, SocketAddress } from "../../runtime/runtime.ts";
 import { formatNegotiation, type Negotiated, parseNegotiation } from "./negotiation.ts";
 import { COMMANDS, formatPacket, type MilterPacket, MilterPacketDecoder } from "./packet.ts";
-import { type MilterReply, parseMilterReply } from "./reply.ts";
+import { type MilterReply, parseMilterReply, REPLACED_BODY } from "./reply.ts";
 
 /** Milliseconds each wait may last. */
 export interface MilterTimeouts {
@@ -34,8 +34,10 @@ export const DEFAULT_MILTER_TIMEOUTS: MilterTimeouts = {
 /** Milliseconds a stage may take in all: a client waits ten minutes for the answer to its mail (RFC 5321 §4.5.3.2.6). */
 export const LONGEST = 9 * 60_000;
 
-/** Octets of a packet, but where the filter may bring another body. */
+/** Octets of a packet; one that brings another body is taken in pieces. */
 const PACKET_LIMIT = 256 * 1024;
+/** Milliseconds a filter has to take a goodbye. */
+const FAREWELL = 5_000;
 /** Octets that are gathered before they are written. */
 const GATHER = 64 * 1024;
 
@@ -52,7 +54,7 @@ export class FilterGone extends Error {}
 export class MilterLink {
   readonly #connection: Connection;
   readonly #clock: Clock;
-  readonly #decoder = new MilterPacketDecoder(PACKET_LIMIT);
+  readonly #decoder = new MilterPacketDecoder(PACKET_LIMIT, REPLACED_BODY);
   readonly #buffer = new Uint8Array(4096);
   #gathered: Uint8Array[] = [];
   #gatheredSize = 0;
@@ -109,14 +111,19 @@ export class MilterLink {
 
   /**
    * Has a talk with the filter of which each step may take `patience` milliseconds. Where it fails, the link is closed.
+   * @param end when it must be over, by the clock.
    *
    * @throws what `talk` throws; an error that says so where the time is over.
    */
-  async within<T>(patience: number, talk: () => Promise<T>): Promise<T> {
+  async within<T>(
+    patience: number,
+    talk: () => Promise<T>,
+    end = this.#clock.now() + LONGEST,
+  ): Promise<T> {
     const stop = new AbortController();
     let late = false;
     this.#patience = patience;
-    this.#end = this.#clock.now() + LONGEST;
+    this.#end = end;
     this.#touch();
     const watch = async () => {
       for (let left; (left = this.#due - this.#clock.now()) > 0;) {
@@ -147,13 +154,9 @@ export class MilterLink {
     if (this.#gatheredSize >= GATHER) await this.#flush();
   }
 
-  /**
-   * The next reply.
-   *
-   * @param limit octets it may have, where that is more than usual. @throws where it is none.
-   */
-  async reply(limit = 0): Promise<MilterReply> {
-    const packet = await this.#packet(limit);
+  /** The next reply. @throws where it is none. */
+  async reply(): Promise<MilterReply> {
+    const packet = await this.#packet();
     const reply = parseMilterReply(packet);
     if (reply !== null) return reply;
     const { kind, data } = packet;
@@ -171,7 +174,13 @@ export class MilterLink {
     if (this.#closed) return;
     this.#closed = true;
     const connection = this.#connection;
-    connection.write(formatPacket(COMMANDS.quit)).catch(() => {}).finally(() => connection.close());
+    const stop = new AbortController();
+    // A filter that does not read must not keep the socket.
+    this.#clock.sleep(FAREWELL, stop.signal).then(() => connection.close(), () => {});
+    connection.write(formatPacket(COMMANDS.quit)).catch(() => {}).finally(() => {
+      stop.abort(null);
+      connection.close();
+    });
   }
 
   /** Closes at once; who waits for a reply has an error. Harmless when already closed. */
@@ -181,10 +190,9 @@ export class MilterLink {
     this.#connection.close();
   }
 
-  async #packet(limit = 0): Promise<MilterPacket> {
+  async #packet(): Promise<MilterPacket> {
     await this.#flush();
     const decoder = this.#decoder;
-    decoder.limit = Math.max(PACKET_LIMIT, limit);
     for (;;) {
       const packet = decoder.next();
       if (typeof packet === "string") throw new Error(`broke the protocol: ${packet}`);

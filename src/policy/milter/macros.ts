@@ -74,15 +74,20 @@ export function addressOf({ client }: SessionView): string {
   return client === "unix" ? "127.0.0.1" : client;
 }
 
-/** The macros of a stage, by name. @param wanted what the filter asked for, as it wrote it. */
+/** Those that there are of what a filter asked for, as it wrote it: however many it named, these are few. */
+export function knownMacros(wanted: readonly string[]): string[] {
+  const names = new Set(wanted.map(canonicalName));
+  return [...names].filter((name) => Object.hasOwn(VALUES, name));
+}
+
+/** The macros of a stage, by name. @param wanted what the filter asked for, by {@link knownMacros}. */
 export function macrosOf(
   stage: MacroStage,
   facts: MacroFacts,
-  wanted?: readonly string[],
+  wanted: readonly string[] = USUAL[stage],
 ): [name: string, value: string][] {
-  const names = wanted === undefined ? USUAL[stage] : [...new Set(wanted.map(canonicalName))];
-  return names.flatMap((name) => {
-    const value = Object.hasOwn(VALUES, name) ? VALUES[name]!(facts) : undefined;
+  return wanted.flatMap((name) => {
+    const value = VALUES[name]!(facts);
     return value === undefined ? [] : [[name, String(value)] as [string, string]];
   });
 }

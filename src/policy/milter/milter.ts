@@ -4,8 +4,8 @@
  * are several policies, asked in their order; each sees what those before have changed.
  *
  * It concerns all clients of the roles it is for, also those who have logged in (whose mail a filter may sign), and
- * what the program itself submits. A filter hears of the envelope as it comes, of the content when it is whole.
- * It sees no ESMTP parameters, and no command that we do not know.
+ * what the program itself submits. A filter hears of a client once that wants to send something (MAIL), of the envelope
+ * as it comes, of the content when it is whole. It sees no command that we do not know.
  *
  * What fails: a filter that is down, slow or does not keep to the protocol, however ill it behaves, counts as
  * `onTrouble` for the message, with the event `policy.failed`; the next MAIL tries again.
@@ -16,7 +16,9 @@
 import type { Clock, Network, Resolver, SocketAddress } from "../../runtime/runtime.ts";
 import { reply } from "../../smtp/reply.ts";
 import type { Policy, SessionView, Verdict } from "../policy.ts";
+import { SessionMemory } from "../session_memory.ts";
 import { DEFAULT_MILTER_TIMEOUTS, LONGEST, type MilterTimeouts } from "./link.ts";
+import { DEFAULT_CONNECTIONS, Places } from "./places.ts";
 import { MilterSession, type MilterSetting } from "./session.ts";
 
 /** Which filter, and what holds without it. */
@@ -29,6 +31,8 @@ export interface MilterOptions {
   readonly hostname: string;
   /** Milliseconds each wait may last; default {@link DEFAULT_MILTER_TIMEOUTS}. */
   readonly timeouts?: Partial<MilterTimeouts>;
+  /** Links at once; see `places.ts`. Default {@link DEFAULT_CONNECTIONS}. */
+  readonly connections?: number;
   /** What a message is answered of which the filter failed; default `defer`: 451 4.7.1. */
   readonly onTrouble?: MilterTrouble;
   /** The roles of listeners whose mail it sees (`submit` is the program itself); default: all. */
@@ -48,8 +52,8 @@ export interface MilterServices {
   readonly resolver?: Resolver;
 }
 
-/** Sessions that are known at once; beyond, the oldest begins anew. */
-const MAX_SESSIONS = 50_000;
+/** Milliseconds, at most, that DNS takes, and all that is no wait for the filter. */
+const BESIDE = 10_000;
 
 const TROUBLES: Readonly<Record<MilterTrouble, Verdict>> = {
   accept: { action: "accept" },
@@ -85,45 +89,39 @@ const TROUBLES: Readonly<Record<MilterTrouble, Verdict>> = {
  */
 export function milter(options: MilterOptions, services: MilterServices): Policy {
   const { name = "milter", address, hostname, roles } = options;
+  const { connections = DEFAULT_CONNECTIONS } = options;
+  const timeouts = { ...DEFAULT_MILTER_TIMEOUTS, ...options.timeouts };
   const onTrouble = TROUBLES[options.onTrouble ?? "defer"];
   const setting: MilterSetting = {
-    ...{ address, hostname, services, onTrouble },
-    timeouts: { ...DEFAULT_MILTER_TIMEOUTS, ...options.timeouts },
+    ...{ address, hostname, services, onTrouble, timeouts },
+    places: new Places(connections, services.clock),
   };
-  const sessions = new Map<string, MilterSession>();
+  const sessions = new SessionMemory<MilterSession>((forgotten) => forgotten.close());
 
-  const of = ({ id, role }: SessionView): MilterSession | undefined => {
-    if (roles !== undefined && !roles.includes(role)) return undefined;
-    const known = sessions.get(id);
+  const of = (view: SessionView): MilterSession | undefined => {
+    if (roles !== undefined && !roles.includes(view.role)) return undefined;
+    const known = sessions.get(view);
     if (known !== undefined) return known;
-    if (sessions.size >= MAX_SESSIONS) {
-      const [oldest = ""] = sessions.keys();
-      sessions.get(oldest)?.close();
-      sessions.delete(oldest);
-    }
     const session = new MilterSession(setting);
-    sessions.set(id, session);
+    sessions.set(view, session);
     return session;
   };
 
   return {
     name,
     onFailure: onTrouble,
-    // A session of ours ends before this, at LONGEST and what connecting takes.
-    timeout: LONGEST + 60_000,
-    connect: (session) => of(session)?.connect(session),
-    hello: (session) => of(session)?.hello(session),
-    sender: (session, sender) => of(session)?.sender(session, sender),
-    recipient: (session, recipient, { sender }) =>
-      of(session)?.recipient(session, recipient, sender),
+    // Ours runs out first: a place, a connection, an agreement, and the talk.
+    timeout: 3 * timeouts.connect + LONGEST + BESIDE,
+    sender: (session, sender, parameters) => of(session)?.sender(session, sender, parameters),
+    recipient: (session, recipient, envelope) =>
+      of(session)?.recipient(session, recipient, envelope),
     message: (message) => of(message.session)?.message(message),
     refused(session, { stage, address, reply, policy }) {
       if (stage !== "recipient" || policy === name || !address) return;
-      return sessions.get(session.id)?.refusedRecipient(session, address, reply);
+      return sessions.get(session)?.refusedRecipient(session, address, reply);
     },
-    close({ id }) {
-      sessions.get(id)?.close();
-      sessions.delete(id);
+    close(session) {
+      sessions.drop(session)?.close();
     },
   };
 }

@@ -55,7 +55,7 @@ export function outcomeOf(step: Step, answer: MilterVerdict): Outcome | null {
       // RFC 5321 §3.1: a greeting that refuses is 554.
       return { ends, verdict: refuse(step === "connect" ? REFUSED_CLIENT : REFUSED) };
     case "tempfail":
-      return { ends, verdict: refuse(PUT_OFF) };
+      return { ends, verdict: UNDECIDED };
     case "reply-code":
       return { ends, verdict: refuse(answer.value) };
     case "shutdown":
@@ -68,7 +68,17 @@ function refuse(reply: Reply): Verdict {
   return { action: reply.code < 500 ? "defer" : "reject", reply };
 }
 
+/** What is neither here nor there: another try will tell. */
+export const UNDECIDED: Verdict = {
+  action: "defer",
+  reply: reply(451, "4.7.1", "not accepted now: try again later"),
+};
+/** There is no room for what a filter has made of a message. */
+export const NO_ROOM: Verdict = {
+  action: "defer",
+  reply: reply(452, "4.3.1", "no room for the message as a filter wants it: try again later"),
+};
+
 const REFUSED_CLIENT = reply(554, "5.7.1", "not accepted here");
 const REFUSED = reply(550, "5.7.1", "not accepted here");
-const PUT_OFF = reply(451, "4.7.1", "not accepted now: try again later");
 const CLOSING = reply(421, "4.7.1", "not accepted now: closing");

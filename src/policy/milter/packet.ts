@@ -29,8 +29,10 @@ export const COMMANDS = {
   unknown: "U",
 } as const;
 
+/** Octets behind the kind that every filter takes (MILTER_MAX_DATA_SIZE). */
+export const MAX_DATA = 65_535;
 /** Octets of a body in one packet (MILTER_CHUNK_SIZE). */
-export const BODY_CHUNK = 65_535;
+export const BODY_CHUNK: number = MAX_DATA;
 
 /** One packet. */
 export interface MilterPacket {
@@ -71,54 +73,91 @@ function formatString(text: string): Uint8Array {
 
 /** Takes packets apart, however their octets come. */
 export class MilterPacketDecoder {
-  /** The most octets a packet may have, its kind included. */
-  limit: number;
-  readonly #chunks: Uint8Array[] = [];
-  #held = 0;
-  #length: number | null = null;
+  readonly #limit: number;
+  readonly #inPieces: string;
+  #buffer = new Uint8Array(0);
+  /** What is held: from here … */
+  #start = 0;
+  /** … to here. */
+  #end = 0;
+  /** Octets that are still to come of a packet that is given in pieces, and its kind. */
+  #rest = 0;
+  #kind = "";
 
-  /** Nothing has come yet. @param limit see {@link MilterPacketDecoder.limit}. */
-  constructor(limit: number) {
-    this.limit = limit;
+  /**
+   * Nothing has come yet.
+   *
+   * @param limit the most octets a packet may have, its kind included.
+   * @param inPieces a kind of which each packet may be of any length, and is given as several, as its octets come.
+   */
+  constructor(limit: number, inPieces = "") {
+    this.#limit = limit;
+    this.#inPieces = inPieces;
   }
 
   /** Whether something has come that was not asked for yet. */
   get pending(): boolean {
-    return this.#held > 0 || this.#length !== null;
+    return this.#held > 0 || this.#rest > 0;
   }
 
   /** Octets as they came; they are copied. */
   receive(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
-    this.#chunks.push(bytes.slice());
-    this.#held += bytes.length;
+    const held = this.#held;
+    if (this.#end + bytes.length > this.#buffer.length) {
+      const buffer = held + bytes.length <= this.#buffer.length
+        ? this.#buffer
+        : new Uint8Array(Math.max(2 * held, held + bytes.length));
+      buffer.set(this.#buffer.subarray(this.#start, this.#end));
+      this.#buffer = buffer;
+      this.#start = 0;
+      this.#end = held;
+    }
+    this.#buffer.set(bytes, this.#end);
+    this.#end += bytes.length;
   }
 
   /** The next packet; `null` when it is not whole yet; a text that says why there will never be one. */
   next(): MilterPacket | string | null {
-    if (this.#length === null) {
-      if (this.#held < LENGTH) return null;
-      const lead = this.#take(LENGTH);
-      this.#length = new DataView(lead.buffer, lead.byteOffset).getUint32(0);
+    if (this.#rest > 0) return this.#held === 0 ? null : this.#piece();
+    if (this.#held < LENGTH) return null;
+    const length = new DataView(this.#buffer.buffer, this.#start).getUint32(0);
+    if (length === 0) return "a packet of no length";
+    const kind = this.#held > LENGTH
+      ? String.fromCharCode(this.#buffer[this.#start + LENGTH]!)
+      : "";
+    if (length > 1 && this.#inPieces !== "" && (kind === this.#inPieces || kind === "")) {
+      if (kind === "") return null;
+      this.#take(LENGTH + 1);
+      this.#kind = kind;
+      this.#rest = length - 1;
+      return this.next();
     }
-    if (this.#length === 0) return "a packet of no length";
-    if (this.#length > this.limit) {
-      return `a packet of ${this.#length} octets, ${this.limit} at most`;
-    }
-    if (this.#held < this.#length) return null;
-    const packet = this.#take(this.#length);
-    this.#length = null;
-    return { kind: String.fromCharCode(packet[0]!), data: packet.subarray(1) };
+    if (length > this.#limit) return `a packet of ${length} octets, ${this.#limit} at most`;
+    if (this.#held < LENGTH + length) return null;
+    return { kind, data: this.#take(LENGTH + length).slice(LENGTH + 1) };
   }
 
-  /** So many octets, which are there. */
+  get #held(): number {
+    return this.#end - this.#start;
+  }
+
+  #piece(): MilterPacket {
+    const length = Math.min(this.#rest, this.#held);
+    this.#rest -= length;
+    return { kind: this.#kind, data: this.#take(length).slice() };
+  }
+
+  /** So many octets, which are there; a view until more are received. */
   #take(length: number): Uint8Array {
-    const first = this.#chunks[0]!;
-    const whole = first.length >= length ? first : concat(this.#chunks.splice(0));
-    if (whole !== first) this.#chunks.push(whole);
-    if (whole.length === length) this.#chunks.shift();
-    else this.#chunks[0] = whole.subarray(length);
-    this.#held -= length;
-    return whole.subarray(0, length);
+    const taken = this.#buffer.subarray(this.#start, this.#start + length);
+    this.#start += length;
+    if (this.#held > 0) return taken;
+    // What was needed once is not kept while a session is idle.
+    if (this.#buffer.length > KEPT) this.#buffer = new Uint8Array(0);
+    this.#start = this.#end = 0;
+    return taken;
   }
 }
+
+/** Octets of a buffer that is kept. */
+const KEPT = 8192;

@@ -57,6 +57,9 @@ export type MilterVerdict =
 /** Anything a filter may say; `progress`: it is at work, and is not to be given up. */
 export type MilterReply = MilterVerdict | MilterEdit | { readonly reply: "progress" };
 
+/** The kind of packet that brings a piece of another body; pieces of it are pieces of the body too. */
+export const REPLACED_BODY = "b";
+
 const EDITS: ReadonlySet<string> = new Set<MilterEdit["reply"]>([
   ...["add-header", "insert-header", "change-header", "replace-body", "quarantine"] as const,
   ...["add-recipient", "delete-recipient", "change-sender"] as const,
@@ -109,7 +112,7 @@ export function parseMilterReply({ kind, data }: MilterPacket): MilterReply | nu
       return readAddress(data, (address) => address && { reply: "delete-recipient", address });
     case "e":
       return readAddress(data, (sender) => ({ reply: "change-sender", sender }));
-    case "b":
+    case REPLACED_BODY:
       return { reply: "replace-body", octets: data };
     case "q": {
       const [reason] = readStrings(data) ?? [];
@@ -178,7 +181,7 @@ const ENHANCED = /^([45])\.\d{1,3}\.\d{1,3}(?: +|$)/;
  * sendmail takes it for a format.
  */
 export function parseReplyCode(text: string): Reply | null {
-  const lines = text.replaceAll("%%", "%").replace(/[\r\n]+$/, "").split(/\r\n|\r|\n/);
+  const lines = trimNewlines(text.replaceAll("%%", "%")).split(/\r\n|\r|\n/);
   let code: string | null = null;
   let enhanced: string | null = null;
   const texts: string[] = [];
@@ -192,6 +195,13 @@ export function parseReplyCode(text: string): Reply | null {
   }
   if (code === null) return null;
   return { code: Number(code), enhanced: enhanced ?? `${code[0]}.7.1`, lines: texts };
+}
+
+/** Without line ends at its end. (A regular expression would take quadratic time.) */
+export function trimNewlines(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === "\r" || text[end - 1] === "\n") end--;
+  return text.slice(0, end);
 }
 
 /** ASCII without controls: a client may understand no more. */

@@ -1,15 +1,17 @@
 /**
- * What one filter hears of one SMTP session, and what it answers: a link that is opened when it is first needed, the
+ * What one filter hears of one SMTP session, and what it answers: a link that is opened when a message begins, the
  * steps in the order that libmilter wants them, and what holds once the filter has said its last word of a session,
- * a message or a recipient.
+ * a message or a recipient. A link that is needed elsewhere while the client says nothing is given up (`places.ts`);
+ * over the next one the filter hears again what it has missed.
  *
- * What fails: the filter. That is thrown, the link is closed, and for the message under way the filter is out. While a
- * client only says hello nothing is thrown yet: the next MAIL tries again, with a link of its own, and tells then.
+ * What fails: the filter. That is thrown, the link is closed, and for the message under way the filter is out. The next
+ * MAIL tries again, with a link of its own.
  *
  * @module
  */
 
-import { type Address, formatAddress } from "../../address.ts";
+import type { Address } from "../../address.ts";
+import type { Envelope, EnvelopeRecipient } from "../../queue/entry.ts";
 import {
   errorCode,
   formatSocketAddress,
@@ -17,17 +19,23 @@ import {
   type SocketAddress,
   type TlsInfo,
 } from "../../runtime/runtime.ts";
+import {
+  formatMailParameters,
+  formatRcptParameters,
+  type MailParameters,
+} from "../../smtp/parameters.ts";
 import type { Reply } from "../../smtp/reply.ts";
 import type { MessageView, SessionView, Verdict } from "../policy.ts";
 import { type ClientName, findClientName } from "./client_name.ts";
 import { formatAddressed, formatConnect } from "./commands.ts";
 import { MilterDialogue, type OptionalStep } from "./dialogue.ts";
 import { changesOf } from "./edits.ts";
-import { FilterGone, type LinkServices, MilterLink, type MilterTimeouts } from "./link.ts";
+import { FilterGone, type LinkServices, LONGEST, MilterLink, type MilterTimeouts } from "./link.ts";
 import { addressOf, type MacroFacts } from "./macros.ts";
 import { STEPS } from "./negotiation.ts";
-import type { Outcome } from "./outcome.ts";
+import { NO_ROOM, type Outcome, UNDECIDED } from "./outcome.ts";
 import { COMMANDS, formatPacket } from "./packet.ts";
+import type { Guest, Places } from "./places.ts";
 
 /** What a session with a filter is made of. */
 export interface MilterSetting {
@@ -38,13 +46,18 @@ export interface MilterSetting {
   readonly services: LinkServices & { readonly resolver?: Resolver };
   /** What is answered for a message of which the filter failed. */
   readonly onTrouble: Verdict;
+  /** Those of the filter: a session has one as long as it has a link. */
+  readonly places: Places;
 }
 
 /** What holds for the rest of a session or message. */
 type Standing = { readonly verdict: Verdict | undefined };
 
+/** A part of a talk, of which each step may take so long. */
+type Within = <T>(patience: "command" | "content", part: () => Promise<T>) => Promise<T>;
+
 /** One SMTP session, as one filter hears of it. */
-export class MilterSession {
+export class MilterSession implements Guest {
   readonly #setting: MilterSetting;
   #dialogue: MilterDialogue | null = null;
   #clientName: ClientName | null = null;
@@ -58,8 +71,8 @@ export class MilterSession {
   #message: Standing | null = null;
   /** The filter knows of the client. */
   #connected = false;
-  /** It failed before MAIL, which tries again. */
-  #ill = false;
+  /** What the last MAIL said beside the sender. */
+  #parameters: MailParameters = {};
   #busy = false;
   #over = false;
 
@@ -68,73 +81,73 @@ export class MilterSession {
     this.#setting = setting;
   }
 
-  /** A client connected. */
-  connect(view: SessionView): Promise<Verdict | undefined> {
-    return this.#quietly(view);
-  }
-
-  /** It said its name. */
-  hello(view: SessionView): Promise<Verdict | undefined> | Verdict | undefined {
-    if (this.#session !== null) return this.#session.verdict;
-    return this.#quietly(view);
-  }
-
   /** MAIL. */
-  async sender(view: SessionView, sender: Address | null): Promise<Verdict | undefined> {
+  async sender(
+    view: SessionView,
+    sender: Address | null,
+    parameters: MailParameters = {},
+  ): Promise<Verdict | undefined> {
     if (this.#session !== null) return this.#session.verdict;
     this.#message = null;
+    this.#parameters = parameters;
     const begin = async () => {
       this.#abort();
       await this.#begin(view, sender);
       return this.#standing?.verdict;
     };
     const fresh = this.#dialogue === null;
-    this.#ill = false;
     try {
-      return await this.#talk(view, begin);
+      return await this.#talk(view, (within) => within("command", begin));
     } catch (error) {
       // It may have lost patience with a silent session, or have been restarted.
       if (fresh || !isGone(error)) throw error;
       this.#message = null;
-      return await this.#talk(view, begin);
+      return await this.#talk(view, (within) => within("command", begin));
     }
   }
 
-  /** RCPT. */
+  /** RCPT. @param envelope what was taken before, and this recipient at its end. */
   async recipient(
     view: SessionView,
     recipient: Address,
-    sender: Address | null,
+    envelope: Envelope,
   ): Promise<Verdict | undefined> {
     if (this.#standing !== null) return this.#forRecipient();
-    return await this.#talk(view, async () => {
-      // Not open where a policy before wants the whole message dropped.
-      if (!this.#open) await this.#begin(view, sender);
+    const before = envelope.recipients.slice(0, -1);
+    const [asked = { address: recipient }] = envelope.recipients.slice(-1);
+    const ask = async () => {
+      await this.#catchUp(view, envelope.sender, before);
       if (this.#standing !== null) return this.#forRecipient();
-      const outcome = await this.#recipient(view, recipient);
+      const outcome = await this.#recipient(view, asked);
       if (outcome.ends === "recipient") return outcome.verdict;
       return this.#standing === null ? undefined : this.#forRecipient();
-    });
+    };
+    return await this.#talk(view, (within) => within("command", ask));
   }
 
   /** RCPT was refused by somebody else; some filters want to know (SMFIP_RCPT_REJ). It stays refused. */
   async refusedRecipient(view: SessionView, recipient: Address, refusal: Reply): Promise<void> {
     if (this.#standing !== null || !this.#open) return;
     if (!this.#dialogue?.link.wants(STEPS.refusedRecipients)) return;
-    await this.#talk(view, () => this.#recipient(view, recipient, refusal));
+    const tell = () => this.#recipient(view, { address: recipient }, refusal);
+    await this.#talk(view, (within) => within("command", tell));
   }
 
   /** The message is whole. */
   async message(message: MessageView): Promise<Verdict | undefined> {
+    const { session, envelope } = message;
     try {
-      if (!this.#open && this.#standing === null) await this.#envelope(message);
-      const standing = this.#standing as Standing | null;
-      if (standing !== null) return standing.verdict;
-      const { session } = message;
-      return await this.#talk(session, (dialogue) => this.#content(dialogue, message), "content");
+      if (this.#standing !== null) return this.#standing.verdict;
+      return await this.#talk(session, async (within) => {
+        const catchUp = () => this.#catchUp(session, envelope.sender, envelope.recipients);
+        await within("command", catchUp);
+        if (this.#standing !== null) return this.#standing.verdict;
+        return await within("content", () => this.#content(message));
+      });
     } finally {
       this.#abort();
       this.#message = null;
+      this.#parameters = {};
     }
   }
 
@@ -142,7 +155,13 @@ export class MilterSession {
   close(): void {
     this.#over = true;
     if (this.#busy) this.#dialogue?.link.close();
-    else this.#leave();
+    else this.leave();
+  }
+
+  /** Its link is needed elsewhere, and no talk is under way. What the filter said holds; what it heard is told again. */
+  leave(): void {
+    this.#dialogue?.link.quit();
+    this.#forget();
   }
 
   get #standing(): Standing | null {
@@ -155,63 +174,55 @@ export class MilterSession {
     return verdict?.action === "discard" ? undefined : verdict;
   }
 
-  /** Does its part; where it fails nothing is known, and nothing said. */
-  async #quietly(view: SessionView): Promise<Verdict | undefined> {
-    if (this.#ill) return undefined;
-    try {
-      await this.#talk(view, () => this.#reach(view));
-    } catch {
-      this.#message = null;
-      this.#ill = true;
-    }
-    return this.#session?.verdict;
-  }
-
   /** One talk with the filter; where it fails, that is all of this link and of this message. */
-  async #talk<T>(
-    view: SessionView,
-    talk: (dialogue: MilterDialogue) => Promise<T>,
-    patience: "command" | "content" = "command",
-  ): Promise<T> {
+  async #talk<T>(view: SessionView, talk: (within: Within) => Promise<T>): Promise<T> {
     if (this.#busy) throw new Error("the filter has not answered the command before");
     this.#busy = true;
+    const { places, timeouts, services, onTrouble, address } = this.#setting;
+    places.wake(this);
     try {
-      const dialogue = this.#dialogue ??= await this.#connect(view);
-      const { timeouts } = this.#setting;
-      return await dialogue.link.within(timeouts[patience], () => talk(dialogue));
+      const { link } = this.#dialogue ??= await this.#connect(view);
+      const end = services.clock.now() + LONGEST;
+      return await talk((patience, part) => link.within(timeouts[patience], part, end));
     } catch (error) {
       this.#forget();
-      this.#message = { verdict: this.#setting.onTrouble };
-      const where = formatSocketAddress(this.#setting.address);
+      this.#message = { verdict: onTrouble };
       const { message } = error instanceof Error ? error : new Error(String(error));
-      throw new Error(`${where}: ${message}`, { cause: error });
+      throw new Error(`${formatSocketAddress(address)}: ${message}`, { cause: error });
     } finally {
       this.#busy = false;
-      if (this.#session !== null || this.#over) this.#leave();
+      if (this.#session !== null || this.#over) this.leave();
+      else if (this.#dialogue !== null) places.rest(this);
     }
   }
 
   async #connect(view: SessionView): Promise<MilterDialogue> {
-    const { address, hostname, services, timeouts } = this.#setting;
+    const { address, hostname, services, timeouts, places } = this.#setting;
     const clientName = this.#clientName ??= await nameOf(view, services);
-    const link = await MilterLink.open(address, services, timeouts.connect);
-    if (!this.#over) return new MilterDialogue(link, hostname, clientName);
-    link.close();
-    throw new Error("the session is over");
+    await places.take(timeouts.connect);
+    try {
+      if (this.#over) throw new Error("the session is over");
+      const link = await MilterLink.open(address, services, timeouts.connect);
+      if (!this.#over) return new MilterDialogue(link, hostname, clientName);
+      link.close();
+      throw new Error("the session is over");
+    } catch (error) {
+      places.give();
+      throw error;
+    }
   }
 
-  #leave(): void {
-    this.#dialogue?.link.quit();
-    this.#forget();
-  }
-
-  /** The link is closed, and whatever the filter knew is gone. */
+  /** The link is closed, its place is free, and whatever the filter knew is gone. */
   #forget(): void {
-    this.#dialogue?.link.close();
+    if (this.#dialogue === null) return;
+    const { places } = this.#setting;
+    this.#dialogue.link.close();
     this.#dialogue = null;
     this.#hello = null;
     this.#open = false;
     this.#connected = false;
+    places.wake(this);
+    places.give();
   }
 
   /** What was begun at the filter is not gone on with. */
@@ -240,37 +251,53 @@ export class MilterSession {
     await this.#reach(view);
     if (this.#session !== null) return;
     this.#open = true;
-    const path = sender === null ? "<>" : `<${formatAddress(sender)}>`;
-    await this.#step("mail", formatAddressed(COMMANDS.mail, path), view, { sender });
+    const packet = formatAddressed(
+      COMMANDS.mail,
+      sender,
+      formatMailParameters(this.#parameters),
+    );
+    await this.#step("mail", packet, view, { sender });
   }
 
-  /** All of an envelope of which the filter has not heard. */
-  async #envelope({ session, envelope }: MessageView): Promise<void> {
-    await this.#talk(session, async () => {
-      await this.#begin(session, envelope.sender);
-      for (const { address } of envelope.recipients) {
-        if (this.#standing === null) await this.#recipient(session, address);
-      }
+  /**
+   * All of an envelope so far, where the filter has not heard of it: its link was needed elsewhere, or a policy before
+   * wants the whole message dropped.
+   */
+  async #catchUp(
+    view: SessionView,
+    sender: Address | null,
+    recipients: readonly EnvelopeRecipient[],
+  ): Promise<void> {
+    if (this.#open) return;
+    await this.#begin(view, sender);
+    for (const recipient of recipients) {
+      if (this.#standing !== null) return;
+      const { ends } = await this.#recipient(view, recipient);
+      // Its client was told that it is taken: neither can that be taken back, nor the filter passed over.
+      if (ends === "recipient") this.#message = { verdict: UNDECIDED };
+    }
+  }
+
+  #recipient(view: SessionView, recipient: EnvelopeRecipient, refusal?: Reply): Promise<Outcome> {
+    const { address } = recipient;
+    const packet = formatAddressed(COMMANDS.recipient, address, formatRcptParameters(recipient));
+    return this.#step("recipient", packet, view, {
+      recipient: address,
+      ...(refusal && { refusal }),
     });
   }
 
-  #recipient(view: SessionView, recipient: Address, refusal?: Reply): Promise<Outcome> {
-    const packet = formatAddressed(COMMANDS.recipient, `<${formatAddress(recipient)}>`);
-    return this.#step("recipient", packet, view, { recipient, ...(refusal && { refusal }) });
-  }
-
   /** All of the content, and the last word. */
-  async #content(
-    dialogue: MilterDialogue,
-    message: MessageView,
-  ): Promise<Verdict | undefined> {
-    const { outcome, whole, edits } = await dialogue.content(message);
+  async #content(message: MessageView): Promise<Verdict | undefined> {
+    const dialogue = this.#dialogue!;
+    const { outcome, whole, edits, body } = await dialogue.content(message);
     if (whole) this.#open = false;
     this.#hold(outcome);
     if (outcome.ends !== "nothing" && outcome.verdict !== undefined) return outcome.verdict;
-    if (edits.length === 0) return undefined;
-    const spaced = dialogue.link.wants(STEPS.leadingSpace);
-    return { action: "annotate", changes: changesOf(edits, message.fields, spaced) };
+    if (body === null) return NO_ROOM;
+    const changes = changesOf(edits, message.fields, dialogue.link.wants(STEPS.leadingSpace));
+    if (body !== undefined) changes.push({ change: "replace-body", body });
+    return changes.length === 0 ? undefined : { action: "annotate", changes };
   }
 
   async #step(

@@ -13,6 +13,7 @@ Deno.test("milterSchema reads the options of the policy, defaults filled in", ()
   assertEquals(options, {
     address: { transport: "tcp", hostname: "127.0.0.1", port: 11332 },
     name: "milter",
+    connections: 100,
     timeouts: { connect: 5000, command: 30_000, content: 300_000 },
     onTrouble: "defer",
   });
@@ -30,6 +31,7 @@ Deno.test("milterSchema refuses what cannot be meant", () => {
     { roles: ["catcher"] },
     { timeouts: { connect: "0s" } },
     { timeouts: { eom: "5s" } },
+    { connections: 0 },
     { onTrouble: "tempfail" },
     { socket: "/run/opendkim.sock" },
   ];

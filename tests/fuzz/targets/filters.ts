@@ -7,6 +7,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { concat, decode, decodeStrict, encode, equal } from "../../../src/bytes.ts";
+import { StoredDraft } from "../../../src/intake/body_draft.ts";
 import { scanStream } from "../../../src/policy/clamav/clamd.ts";
 import { parseHookVerdict } from "../../../src/policy/http_hook/hook_verdict.ts";
 import { LONGEST } from "../../../src/policy/milter/link.ts";
@@ -20,6 +21,7 @@ import type {
   SessionView,
   Verdict,
 } from "../../../src/policy/policy.ts";
+import { BodyStore } from "../../../src/queue/body_store.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
 import type { Connection, SocketAddress } from "../../../src/runtime/runtime.ts";
 import { longs, packet } from "../../policy/milter/scripted_milter.ts";
@@ -263,7 +265,7 @@ const RECIPIENT = { local: "c", domain: "d.example" };
 
 /** One message as intake brings it; whether the policy let it pass. */
 async function present(
-  { clock }: MemoryRuntime,
+  { clock, files, random }: MemoryRuntime,
   policy: ReturnType<typeof milter>,
   id: string,
 ): Promise<{ passed: boolean }> {
@@ -280,20 +282,23 @@ async function present(
   const goesOn = (verdict: Verdict | undefined) =>
     verdict?.action === "accept" || verdict?.action === "annotate";
   const envelope = { sender: SENDER, recipients: [{ address: RECIPIENT }] };
+  const store = new BodyStore({ files, random, directory: "/incoming" });
+  const fail = (error: unknown) => {
+    throw error;
+  };
   const hooks: (() => PolicyAnswer)[] = [
-    () => policy.connect!(SESSION),
-    () => policy.hello!(SESSION),
-    () => policy.sender!(SESSION, SENDER),
-    () => policy.recipient!(SESSION, RECIPIENT, { sender: SENDER } as never),
+    () => policy.sender!(SESSION, SENDER, { size: 100, body: "8BITMIME" }),
+    () => policy.recipient!(SESSION, RECIPIENT, envelope as never),
     () =>
       policy.message!({
         ...{ id, session: SESSION, envelope: envelope as never, fields: FIELDS, bodySize: 6 },
         openBody: async function* () {
           yield encode("text\r\n");
         },
+        draftBody: () => new StoredDraft(store.create(), fail),
       } as MessageView),
   ];
-  for (const hook of id === "m1" ? hooks : hooks.slice(2)) {
+  for (const hook of hooks) {
     if (!goesOn(await ask(hook))) return { passed: false };
   }
   return { passed: true };
@@ -440,6 +445,7 @@ const hook: FuzzTarget = {
         assert(stage === "message" || change.change.endsWith("-field"));
         assert(!("verbatim" in change));
         if (change.change !== "replace-body") continue;
+        assert(change.body instanceof Uint8Array);
         assert(/^(?:[^\r\n]*\r\n)*$/.test(decode(change.body)), "a bare newline");
       }
     }

@@ -120,6 +120,21 @@ Deno.test("attack: httpHook() refuses at each stage what the hook refuses, and l
   }
 });
 
+Deno.test("httpHook() puts a message off where another body for it finds no room, whatever onTrouble says", async () => {
+  const body = btoa(`${"x".repeat(98)}\r\n`.repeat(30_000));
+  const change = { change: "replace-body", body };
+  const { station, heard } = await start(
+    () => Response.json({ action: "annotate", changes: [change] }),
+    { answerLimit: 10_000_000, onTrouble: "accept" },
+  );
+  await using _ = station;
+  const peer = await station.greeted();
+  station.runtime.files.fail({ operation: "write", path: /\.body$/, code: "ENOSPC" });
+  await peer.mail({}, 452, "4.3.1");
+  assertEquals([heard, await station.mailbox("alice")], [[], []]);
+  assertEquals(station.of("internal.error").map(({ where }) => where), ["body store"]);
+});
+
 Deno.test("httpHook() changes mail as the hook says", async () => {
   const changes = [
     { change: "add-field", name: "X-Score", value: "1" },
@@ -232,6 +247,9 @@ Deno.test("attack: many large messages at once do not fill the memory on their w
   const message = (bodySize: number): MessageView => ({
     ...{ id: "1", session: stranger(), envelope: envelope(null), fields: [], bodySize },
     openBody: async function* () {},
+    draftBody: () => {
+      throw new Error("nobody wants another body");
+    },
   });
   for (let i = 0; i < 100; i++) policy.message!(message(20 * 1024 * 1024));
   await clock.settle();

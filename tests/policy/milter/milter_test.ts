@@ -82,10 +82,12 @@ Deno.test("milter() tells the name of a client where DNS is sure of it, and who 
 Deno.test("milter() says HELO again to the filter when the client is secured", async () => {
   await using world = await filtered({});
   const peer = await world.station.greeted();
+  await peer.mail({});
   assertEquals(world.filter.macros.H, {});
   await peer.startTls();
   await peer.say("EHLO client.example", 250);
-  assertEquals(world.filter.kinds, "CHH");
+  await peer.mail({});
+  assertEquals(world.filter.kinds, "CHMRTLNBEHMRTLNBE");
   assertEquals(world.filter.macros.H!["{tls_version}"], "TLSv1.3");
 });
 
@@ -164,14 +166,15 @@ async function said(peer: SmtpPeer): Promise<string> {
 }
 
 const VERDICTS: [kind: string, answer: Uint8Array, wanted: RegExp, mails: number][] = [
-  ["C", packet("r"), /^connect: 554 /, 0],
-  ["C", packet("t"), /^connect: 451 /, 0],
-  ["C", refusal, /^connect: 550 in its own words/, 0],
-  ["C", packet("f"), /^connect: 421 /, 0],
+  // Of a client that only connects and says its name the filter does not hear.
+  ["C", packet("r"), /^mail: 554 /, 0],
+  ["C", packet("t"), /^mail: 451 /, 0],
+  ["C", refusal, /^mail: 550 5\.7\.13 in its own words/, 0],
+  ["C", packet("f"), /^mail: 421 /, 0],
   ["C", packet("a"), /^taken/, 1],
-  ["H", packet("r"), /^hello: 550 /, 0],
-  ["H", packet("t"), /^hello: 451 /, 0],
-  ["H", refusal, /^hello: 550 in its own words/, 0],
+  ["H", packet("r"), /^mail: 550 /, 0],
+  ["H", packet("t"), /^mail: 451 /, 0],
+  ["H", refusal, /^mail: 550 5\.7\.13 in its own words/, 0],
   ["H", packet("a"), /^taken/, 1],
   ["M", packet("r"), /^mail: 550 5\.7\.1/, 0],
   ["M", packet("t"), /^mail: 451 4\.7\.1/, 0],
@@ -239,7 +242,8 @@ Deno.test("milter() that has accepted a message hears of the next one", async ()
   await peer.say("MAIL FROM:<a@client.example>", 250);
   await peer.say("RSET", 250);
   await peer.say("EHLO again.example", 250);
-  assertEquals(world.filter.kinds, "CHMAMRTLNBEMAH");
+  await peer.say("MAIL FROM:<a@client.example>", 250);
+  assertEquals(world.filter.kinds, "CHMAMRTLNBEMAHM");
 });
 
 Deno.test("milter() keeps nothing of a message for one that a policy before drops", async () => {
@@ -261,10 +265,9 @@ Deno.test("milter() keeps nothing of a message for one that a policy before drop
 
 Deno.test("milter() that has rejected a session says no to all that follows", async () => {
   await using world = await filtered(on("H", packet("t")));
-  const peer = await world.station.connect();
-  await peer.expect(220);
-  await peer.say("EHLO client.example", 451);
-  await peer.say("EHLO client.example", 451);
+  const peer = await world.station.greeted();
+  await peer.say("MAIL FROM:<a@client.example>", 451);
+  await peer.say("MAIL FROM:<b@client.example>", 451);
   assertEquals(world.filter.kinds, "CHQ");
 });
 
@@ -374,10 +377,50 @@ Deno.test("milter() sees what the program itself submits", async () => {
   assertStringIncludes((await world.station.mailbox("alice"))[0]!, "\r\nX-Seen: yes\r\n");
   assertEquals(world.filter.heard.slice(1, 4), [
     "Clocalhost|4||127.0.0.1|",
-    "M<bob@example.test>|",
+    "M<bob@example.test>|BODY=8BITMIME|",
     "R<alice@example.test>|",
   ]);
   await runtime.clock.settle();
   assertEquals(world.filter.kinds.at(-1), "Q");
   assert(world.filter.heard.some((each) => each.startsWith("LMessage-ID|")));
+});
+
+Deno.test("milter() tells the ESMTP parameters of MAIL and RCPT, a string each", async () => {
+  await using world = await filtered({}, {
+    listener: { role: "submission" },
+    queue: { directory: "/queue" },
+  });
+  const peer = await world.station.greeted();
+  await peer.startTls();
+  await peer.say("EHLO client.example", 250);
+  await peer.say(`AUTH PLAIN ${btoa("\0alice@example.test\0wonderland")}`, 235);
+  await peer.say(
+    "MAIL FROM:<alice@example.test> size=1000 BODY=8bitmime SMTPUTF8 RET=HDRS ENVID=a+2Bb AUTH=<>",
+    250,
+  );
+  await peer.say(
+    "RCPT TO:<bob@example.test> NOTIFY=success,Failure ORCPT=rfc822;b+40b.example",
+    250,
+  );
+  await peer.say("RCPT TO:<alice@example.test>", 250);
+  assertEquals(world.filter.heard.slice(-3), [
+    "M<alice@example.test>|SIZE=1000|BODY=8BITMIME|SMTPUTF8|RET=HDRS|ENVID=a+2Bb|AUTH=<>|",
+    "R<bob@example.test>|NOTIFY=SUCCESS,FAILURE|ORCPT=rfc822;b@b.example|",
+    "R<alice@example.test>|",
+  ]);
+});
+
+Deno.test("milter() takes another body of any size, and in any pieces, and keeps it where bodies are kept", async () => {
+  // More than a body may have in memory, in one packet, as no libmilter sends it.
+  const body = `${"y".repeat(98)}\r\n`.repeat(30_000);
+  const text = `Subject: x\r\n\r\n${"x".repeat(98)}\r\n`.concat(
+    `${"x".repeat(98)}\r\n`.repeat(20_000),
+  );
+  await using world = await filtered(
+    atEnd(packet("b", body), packet("h", "X-A\0b\0"), packet("b", ""), packet("b", "a\nb\r")),
+    { bodyMemory: 1024 * 1024 },
+  );
+  await (await world.station.greeted()).mail({ text });
+  const [mail] = await world.station.mailbox("alice");
+  assert(mail!.endsWith(`\r\nX-A: b\r\n\r\n${body}a\r\nb\r\n`));
 });

@@ -66,9 +66,9 @@ Deno.test("milter() does not wait for a hung filter at each step", async () => {
   const { clock } = world.station.runtime;
   const begun = clock.now();
   const peer = await world.station.greeted();
-  assertEquals(clock.now() - begun, 30_000);
+  assertEquals(clock.now() - begun, 0);
   await peer.say("MAIL FROM:<a@client.example>", 451);
-  assertEquals(clock.now() - begun, 60_000);
+  assertEquals(clock.now() - begun, 30_000);
 });
 
 Deno.test("milter() begins anew, without a word, where the filter left between two messages", async () => {
@@ -104,7 +104,12 @@ const ILL: [name: string, kind: string, Script, words: string][] = [
   ["is silent in the negotiation", "M", { answer: () => "hang" }, "30000 ms"],
   ["speaks another protocol", "M", { answer: () => encode("220 mx ESMTP\r\n") }, "a packet of"],
   ["speaks a later version", "M", { negotiate: longs(7, 0, 0) }, "version 7"],
-  ["sends a packet of 4 GiB", "E", endsWith(longs(0xffffffff)), "4294967295"],
+  [
+    "sends a packet of 4 GiB",
+    "E",
+    endsWith(concat([longs(0xffffffff), encode("h")])),
+    "4294967295",
+  ],
   ["sends a packet of nothing", "E", endsWith(longs(0)), "no length"],
   ["sends what is no reply", "E", endsWith(packet("z")), "cannot be read"],
   [
@@ -224,6 +229,7 @@ Deno.test("milter() leaves no connection behind when a client goes in the middle
   // What the filter has not seen the end of is not taken.
   assertEquals(await station.mailbox("alice"), []);
   const other = await station.greeted();
+  await other.say("MAIL FROM:<a@client.example>", 250);
   await other.say("QUIT", 221);
   await station.runtime.clock.settle();
   assertEquals(filter.heard.at(-1), "Q");
@@ -236,7 +242,8 @@ Deno.test("milter() gives each session a connection of its own", async () => {
   const good = await world.station.greeted();
   const bad = await world.station.connect();
   await bad.expect(220);
-  await bad.say("EHLO bad.example", 550);
+  await bad.say("EHLO bad.example", 250);
+  await bad.say("MAIL FROM:<a@client.example>", 550);
   await good.mail({});
   assertEquals(world.filter.connections, 2);
 });

@@ -62,6 +62,11 @@ export class ScriptedMilter {
     return milter;
   }
 
+  /** Connections that are open. */
+  get open(): number {
+    return this.#open.size;
+  }
+
   /** The kinds of what it heard, but negotiations. */
   get kinds(): string {
     return this.heard.map(([kind]) => kind).filter((kind) => kind !== "O").join("");
@@ -77,7 +82,11 @@ export class ScriptedMilter {
     for (let next; (next = await this.#listener.accept()) !== null;) {
       this.connections++;
       this.#open.add(next);
-      this.#serve(next).catch(() => {}).finally(() => next!.close());
+      const connection = next;
+      this.#serve(connection).catch(() => {}).finally(() => {
+        this.#open.delete(connection);
+        connection.close();
+      });
     }
   }
 
