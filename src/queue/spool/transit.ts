@@ -119,15 +119,18 @@ export class Transit {
   }
 
   /**
-   * Before a message of that id is put again: else a start would take its body for that of the one removed.
-   * Durable after {@link sync}.
+   * Before a message of that id is put again: what is left of it where it was removed, or could not be put, goes. A
+   * start would take its new body for the one removed; and while a new `ID.new` takes the place of the old, nothing
+   * would say that the old body is no message's. Durable after {@link sync}.
    */
   async clear(id: string): Promise<void> {
-    const path = this.path(id, "gone");
-    if ((await this.#files.stat(path)) === null) return;
-    await this.#bodies.remove(id);
-    await this.#bodies.sync([id]);
-    await this.#files.remove(path);
+    for (const kind of ["gone", "new"] as const) {
+      const path = this.path(id, kind);
+      if ((await this.#files.stat(path)) === null) continue;
+      await this.#bodies.remove(id);
+      await this.#bodies.sync([id]);
+      await this.#files.remove(path);
+    }
     this.#gone.delete(id);
   }
 

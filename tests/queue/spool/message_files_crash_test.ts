@@ -212,3 +212,49 @@ for (const unsynced of ["lost", "torn"] as const) {
     assert(starts > 200, `${starts} starts`);
   });
 }
+
+/** A disk that fails from call `from` on until a message could not be put; it is put again, and the machine stops. */
+async function putAgainAndStop(from: number, stopAt: number, unsynced: Unsynced): Promise<boolean> {
+  const runtime = memoryRuntime({ now: NOW, seed: from });
+  const { spool } = await openFiles(runtime);
+  const entry = waiting("a", NOW);
+  const given = { ...message("a", NOW), entry };
+  let next: MemoryRuntime | null = null;
+  const stop = countdown(stopAt, () => next = runtime.reboot(unsynced));
+  let calls = 0;
+  runtime.files.onCall = () => {
+    if (calls++ >= from) throw new SystemError("EIO", "the disk fails");
+  };
+  let acknowledged = false;
+  try {
+    await spool.put(given);
+    return false; // it has no such call
+  } catch {
+    runtime.files.onCall = () => {
+      if (stop()) throw new SystemError("EIO", "the machine stops");
+    };
+  }
+  try {
+    await spool.put(given);
+    acknowledged = true;
+  } catch (error) {
+    assert(error instanceof SystemError, String(error));
+  }
+  const states = acknowledged ? [entry] : [null, entry];
+  const what = `failing from call ${from}, ${unsynced} at call ${stopAt} of the next attempt`;
+  await check(next ?? runtime.reboot(unsynced), new Map([["a", states]]), what);
+  return next !== null;
+}
+
+for (const unsynced of ["kept", "lost", "torn"] as const) {
+  Deno.test(`a message that could not be put leaves nothing, though the machine stops when it is put again: ${unsynced}`, async () => {
+    let stops = 0;
+    for (let from = 0, more = true; more; from++) {
+      more = false;
+      for (let stopAt = 0; await putAgainAndStop(from, stopAt, unsynced); stopAt++, stops++) {
+        more = true;
+      }
+    }
+    assert(stops > 50, `${stops} stops`);
+  });
+}
