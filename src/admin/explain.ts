@@ -55,7 +55,7 @@ export async function explain(options: MtaOptions, question: ExplainQuestion): P
   }
   const { steps: told, remote } = await explainAddress(station, recipient);
   steps.push(...told);
-  const taken = steps.some(({ step, outcome }) => step === "reply" && outcome === "good");
+  const taken = steps.some(({ step, outcome }) => step === "reply" && outcome !== "bad");
   if (remote.length > 0 && !taken) steps.push(forProgramsOnly(recipient));
   const ways: (readonly ExchangeTarget[])[] = [];
   for (const way of remote) {

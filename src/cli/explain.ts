@@ -9,21 +9,18 @@ import { type Address, parseAddress } from "../address.ts";
 import { explainConnect } from "../admin/explain_connect.ts";
 import { explain as explainMail } from "../admin/explain.ts";
 import type { ExplainStep, Explanation } from "../admin/explanation.ts";
-import { buildPolicies, policyPlan } from "../config/policies/build.ts";
-import type { Config } from "../config/schema.ts";
+import { ledgerFolder } from "../config/paths.ts";
 import { stationOptions } from "../config/station.ts";
 import { openFileDirectory } from "../directory/file_directory.ts";
 import { canonicalIp, classifyIp } from "../net_address.ts";
 import { escapeJson } from "../observe/visible_text.ts";
-import { MemoryLedger } from "../policy/ledger/memory_ledger.ts";
-import type { Runtime } from "../runtime/runtime.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { CONFIG_FLAG, loadConfigFor } from "./config_file.ts";
 import { EXIT, type ExitCode, UsageError } from "./exit.ts";
+import { explainedPolicies } from "./explained_policies.ts";
 import { formatExplanation } from "./explain_text.ts";
 import { serverRuntime } from "./machine.ts";
 import { requirePermissions } from "./permissions.ts";
-import { policyServices } from "./policy_services.ts";
 import { isColourful, warn } from "./terminal.ts";
 import { explainFailure } from "./trouble.ts";
 
@@ -37,8 +34,9 @@ export const explain: Command = {
     "TLS, login), and when it would be tried again. It goes by the configuration in the file, which the",
     "running server need not have read yet; a server need not run.",
     "",
-    "Limits against abuse and filters are not asked, since they go by what a client did before and by what",
-    "a message holds: it names them. yizhan bans list tells who is banned.",
+    "With --client, bans and greylisting answer by what the server remembers, as of some seconds ago. The",
+    "other limits against abuse, and filters, go by what a client does, by DNS and by what a message holds:",
+    "they are not asked, but named.",
     "",
     "Nothing is sent or stored. Name servers are asked; with --connect the first of the next servers too,",
     "up to EHLO, TLS and the login of the route, then QUIT.",
@@ -77,9 +75,11 @@ async function runExplain(line: CommandLine, words: readonly string[]): Promise<
   const loaded = await loadConfigFor(line);
   const { config, paths, certificates } = loaded;
   const { nameServers } = config.relay;
+  const memory = question.client === undefined ? null : ledgerFolder(paths);
   requirePermissions({
     read: [
       ...[paths.users, paths.mail, paths.queue],
+      ...memory === null ? [] : [memory],
       ...nameServers.length === 0 ? ["/etc/resolv.conf"] : [],
     ],
     write: [],
@@ -94,13 +94,17 @@ async function runExplain(line: CommandLine, words: readonly string[]): Promise<
       path: paths.users,
       domains: config.domains,
     });
-    const options = { ...stationOptions(loaded), runtime, directory, certificates };
+    const policies = await explainedPolicies(config, runtime, memory, warn);
+    const options = {
+      ...{ ...stationOptions(loaded), runtime, directory, certificates },
+      policies: policies.asked,
+    };
     const { explanation, station, ways } = await explainMail(options, question);
     const steps = [...explanation.steps];
     const taken = steps.findLastIndex(({ step, outcome }) =>
       step === "reply" && outcome === "good"
     );
-    if (taken >= 0) steps.splice(taken + 1, 0, ...policiesLeftOut(config, runtime));
+    if (taken >= 0) steps.splice(taken + 1, 0, ...describeLeftOut(policies.leftOut));
     const { login } = question;
     if (login !== undefined && !steps.some(({ about }) => about.includes(`, ${login} from `))) {
       warn(`--login ${login}: no listener offers to log in, so it makes no difference`);
@@ -117,10 +121,8 @@ async function runExplain(line: CommandLine, words: readonly string[]): Promise<
   }
 }
 
-/** A rehearsal would be counted as a visit, and has no message to show. */
-function policiesLeftOut(config: Config, runtime: Runtime): ExplainStep[] {
-  const services = policyServices(runtime, new MemoryLedger(runtime.clock), () => {});
-  const names = buildPolicies(policyPlan(config), services).map(({ name }) => name);
+/** They would be asked about a visit that never was, and a message that there is not. */
+function describeLeftOut(names: readonly string[]): ExplainStep[] {
   if (names.length === 0) return [];
   return [{
     step: "policies",

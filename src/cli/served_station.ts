@@ -12,6 +12,7 @@ import { mergeStatus } from "../admin/merged_status.ts";
 import type { PolicyStatus, ReloadReport, StationStatus } from "../admin/station_requests.ts";
 import { changedKeys, restartKeys } from "../config/changes.ts";
 import type { LoadedConfig } from "../config/load.ts";
+import { ledgerFolder } from "../config/paths.ts";
 import { formatProblem } from "../config/problems.ts";
 import { buildPolicies, policyPlan } from "../config/policies/build.ts";
 import { stationOptions } from "../config/station.ts";
@@ -120,7 +121,7 @@ export class ServedStation implements SurroundedStation {
     // It writes nothing before something is to be remembered: a second server is turned away by the queue first.
     const ledger = await KeptLedger.open({
       ...runtime,
-      directory: `${given.config.paths.data}/policies/ledger`,
+      directory: ledgerFolder(given.config.paths),
       onTrouble: warn,
     });
     const options = { ...given, onEvent, onTurn, ledger };

@@ -75,6 +75,11 @@ export function nudgePath({ drop }: ConfigPaths): string {
   return `${folderOf(drop)}/nudge.sock`;
 }
 
+/** Where policies remember clients. */
+export function ledgerFolder({ data }: Pick<ConfigPaths, "data">): string {
+  return `${data}/policies/ledger`;
+}
+
 /** A configuration with every path in it resolved. */
 export function resolveAll(written: WrittenConfig, folder: string): WrittenConfig {
   const { data, mail, queue, drop, users, dkim } = resolvePaths(written, folder);

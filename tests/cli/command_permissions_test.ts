@@ -51,6 +51,9 @@ const CASES: Readonly<Record<string, Case>> = {
   "dns --records --make-key": { words: ["dns", "--records", "--make-key", "--config", "CONFIG"] },
   "dns": { words: ["dns", "--config", "CONFIG"] },
   "explain": { words: ["explain", "alice@example.test", "--config", "CONFIG"] },
+  "explain --client": {
+    words: ["explain", "alice@example.test", "--client", "192.0.2.7", "--config", "CONFIG"],
+  },
   "reload": { words: ["reload", "--config", "CONFIG"], asks: true },
   "status": { words: ["status", "--config", "CONFIG"], asks: true },
   "queue": { words: ["queue", "list", "--config", "CONFIG"], asks: true },

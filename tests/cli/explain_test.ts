@@ -1,5 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { formatExplanation } from "../../src/cli/explain_text.ts";
+import { parseNetwork } from "../../src/net_address.ts";
+import { BanList } from "../../src/policy/abuse/ban_list.ts";
+import { KeptLedger } from "../../src/policy/ledger/kept_ledger.ts";
+import { denoRuntime } from "../../src/runtime/deno.ts";
 import { Site } from "./site.ts";
 
 /** The steps that `yizhan explain --json` tells. */
@@ -57,6 +61,41 @@ Deno.test("yizhan explain goes by the sender, the client and the login it is tol
   const alone = await site.run(["explain", "x@far.test", "--login", "alice@example.test"]);
   assertEquals(alone.code, 0);
   assertMatch(alone.stderr, /^warning: --login alice@example\.test: no listener offers to log in/);
+});
+
+Deno.test("yizhan explain --client tells of bans and greylisting as the server remembers them, and counts nothing", async () => {
+  await using site = await Site.make();
+  await site.configure({
+    relay: { nameServers: ["127.0.0.1:9"] },
+    abuse: { greylisting: { enabled: true } },
+  });
+  const directory = `${site.path}/policies/ledger`;
+  const runtime = denoRuntime();
+  const onTrouble = (what: string) => assert(false, what);
+  const ledger = await KeptLedger.open({ ...runtime, directory, onTrouble });
+  const list = new BanList(ledger, runtime.clock);
+  await list.add(parseNetwork("192.0.2.7")!, { reason: "floods us", by: "policy" }, 7_200_000);
+  await ledger.close();
+  const before = await Deno.readTextFile(`${directory}/ledger.jsonl`);
+  const tell = async (...words: string[]) => {
+    const steps = await explain(site, ["alice@example.test", ...words]);
+    const policies = steps.find(({ step }) => step === "policies")?.about;
+    return [steps[0]!.verdict, policies?.includes("greylisting") ?? null];
+  };
+  for (let count = 0; count < 2; count++) {
+    assertEquals(await tell("--client", "192.0.2.7"), [
+      "421 4.7.0 your address is banned (floods us): try again in 2 h",
+      null,
+    ]);
+    const [first, named] = await tell("--client", "192.0.2.8");
+    assertMatch(String(first), /^451 4\.7\.1 greylisted.* tried again in 5 min$/);
+    assertEquals(named, null);
+  }
+  // Of a client that is not named nothing is remembered.
+  const [anybody, named] = await tell();
+  assertMatch(String(anybody), /^250 /);
+  assertEquals(named, true);
+  assertEquals(await Deno.readTextFile(`${directory}/ledger.jsonl`), before);
 });
 
 Deno.test("yizhan explain --connect asks the next server and sends it nothing", async () => {

@@ -111,6 +111,7 @@ export class Place implements AsyncDisposable {
       DATA: `${path}/var`,
       MAIL: `${path}/var/mail`,
       QUEUE: `${path}/var/queue`,
+      LEDGER: `${path}/var/policies/ledger`,
       SOCKET: `${path}/var/queue/control.sock`,
       DROP: `${path}/var/drop`,
       NUDGE: `${path}/var/nudge.sock`,
