@@ -16,15 +16,15 @@ import { startRspamd } from "./rspamd.ts";
 import { PlainClient } from "./smtp_client.ts";
 import { encodeBase64, interopTest, makeTemporaryFolder, octets, runPython } from "./support.ts";
 
-const filter = (address: SocketAddress, name = "milter"): Policy =>
-  milter({ address, name, hostname: "mx.example.test" }, denoRuntime());
+const filter = (address: SocketAddress, name = "milter", connections = 100): Policy =>
+  milter({ address, name, connections, hostname: "mx.example.test" }, denoRuntime());
 
 const on = (port: number): SocketAddress => ({ transport: "tcp", hostname: "127.0.0.1", port });
 
 /** Sends a mail; gives the reply to its end. */
 async function send(station: RelayStation, mail: Uint8Array): Promise<string> {
   using client = await PlainClient.connect(station.port);
-  return await client.mail([ALICE], String.fromCharCode(...mail));
+  return await client.mail([ALICE], text(mail));
 }
 
 /** The generic test for unsolicited bulk mail, and what rspamd has beside it. */
@@ -134,6 +134,90 @@ interopTest(
     const signed = afterDelivery(text(stored!.octets));
     assertStringIncludes(signed, "Subject: *** SPAM *** loud");
     assert(await verifies(signed, key));
+  },
+);
+
+interopTest(
+  "rspamd and OpenDKIM take ESMTP parameters for what they are",
+  ["rspamd", "opendkim", "openssl"],
+  async () => {
+    await using rspamd = await startRspamd();
+    await using verifier = await startOpenDkim("verify", await makeSigningKey("sender.test"));
+    const policies = [
+      filter({ transport: "unix", path: rspamd.socket }, "rspamd"),
+      filter(on(verifier.port), "opendkim"),
+    ];
+    await using station = await startRelayStation({ policies });
+    using client = await PlainClient.connect(station.port);
+    const envelope = [
+      "MAIL FROM:<sender@client.test> SIZE=1000 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=a+2Bb",
+      `RCPT TO:<${ALICE}> NOTIFY=FAILURE,DELAY ORCPT=rfc822;first@elsewhere.test`,
+      `RCPT TO:<${ALICE}> NOTIFY=FAILURE`,
+    ];
+    for (const line of envelope) assertMatch(await client.say(line), /^250 /);
+    assertMatch(await client.say("DATA"), /^354 /);
+    await client.send(makeMail("hi", "Hello.\r\n"));
+    assertMatch(await client.say("."), /^250 /);
+    const [mail] = await station.mail(ALICE);
+    assertMatch(text(mail!.octets), /^X-Spamd-Bar: /m);
+    assertMatch(text(mail!.octets), /^Authentication-Results: mx\.example\.test;/m);
+    const [logged = ""] = rspamd.output().split("\n").filter((line) => line.includes("rcpts: "));
+    assertStringIncludes(logged, "from: <sender@client.test>");
+    assertStringIncludes(logged, `rcpts: <${ALICE},${ALICE}>`);
+  },
+);
+
+interopTest(
+  "OpenDKIM stays where a client has a field that is larger than it takes",
+  ["opendkim", "openssl"],
+  async () => {
+    await using verifier = await startOpenDkim("verify", await makeSigningKey("sender.test"));
+    await using station = await startRelayStation({ policies: [filter(on(verifier.port))] });
+    for (const length of [60_000, 66_000, 200_000]) {
+      const field = `X-Long: ${"word\r\n ".repeat(length / 7)}end`;
+      assertMatch(await send(station, makeMail(`of ${length}`, "Hello.\r\n", [field])), /^250 /);
+    }
+    const mails = (await station.mail(ALICE, 3)).map((mail) => text(mail.octets));
+    for (const mail of mails) assertMatch(mail, /^Authentication-Results: mx\.example\.test;/m);
+    assertEquals(station.events.filter(({ type }) => type === "policy.failed"), []);
+  },
+);
+
+interopTest(
+  "rspamd and OpenDKIM, of one connection each, hear of all mail beside clients that say no more",
+  ["rspamd", "opendkim", "openssl"],
+  async () => {
+    await using rspamd = await startRspamd();
+    await using verifier = await startOpenDkim("verify", await makeSigningKey("sender.test"));
+    const policies = [
+      filter({ transport: "unix", path: rspamd.socket }, "rspamd", 1),
+      filter(on(verifier.port), "opendkim", 1),
+    ];
+    await using station = await startRelayStation({ policies });
+    const slow = [];
+    try {
+      for (let i = 0; i < 3; i++) {
+        const client = await PlainClient.connect(station.port);
+        slow.push(client);
+        await client.begin([ALICE]);
+      }
+      assertMatch(await send(station, makeMail("quick", "Hello.\r\n")), /^250 /);
+      for (const [i, client] of slow.entries()) {
+        await client.send(makeMail(`slow ${i}`, i === 0 ? gtube("X") : "Hello.\r\n"));
+        assertMatch(await client.say("."), i === 0 ? /^554 5\.7\.1 / : /^250 /);
+      }
+    } finally {
+      for (const client of slow) client.close();
+    }
+    const mails = (await station.mail(ALICE, 3)).map((mail) => text(mail.octets));
+    assertEquals(mails.map((mail) => /^Subject: (.*)\r$/m.exec(mail)?.[1]).sort(), [
+      ...["quick", "slow 1", "slow 2"],
+    ]);
+    for (const mail of mails) {
+      assertMatch(mail, /^X-Spamd-Bar: /m);
+      assertMatch(mail, /^Authentication-Results: mx\.example\.test;/m);
+    }
+    assertEquals(station.events.filter(({ type }) => type === "policy.failed"), []);
   },
 );
 

@@ -57,7 +57,7 @@ export async function startOpenDkim(
   const keys = await folder.write("keys", `${selector}._domainkey.${domain} ${record}\n`);
   const lines = [
     `Socket inet:${port}@127.0.0.1`,
-    ...["Syslog no", "Background no", "RequireSafeKeys no", "MilterDebug 0"],
+    ...["Syslog no", "Background no", "RequireSafeKeys no", "MilterDebug 0", "MaximumHeaders 0"],
     `Mode ${mode === "sign" ? "s" : "v"}`,
     `Canonicalization ${canonicalization}`,
     ...(mode === "sign"
