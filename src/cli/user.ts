@@ -11,9 +11,13 @@ import {
   addUser,
   formatSendAs,
   formatSize,
+  listAliases,
+  type ListedAlias,
   type ListedUser,
   listUsers,
+  removeAlias,
   removeUser,
+  setAlias,
   setPassword,
   tryAddUser,
   type UsersFileAccess,
@@ -49,12 +53,14 @@ const FLAGS = {
 /** The command. */
 export const user: Command = {
   name: "user",
-  usage: "add|remove|passwd|list [ADDRESS] [FLAGS]",
+  usage: "add|remove|passwd|alias|unalias|list [ADDRESS] [TARGET...] [FLAGS]",
   description: [
-    "add ADDRESS     a new user; asks for the password twice, without showing it",
-    "passwd ADDRESS  another password",
-    "remove ADDRESS  the user goes, its mail stays",
-    "list            all users",
+    "add ADDRESS              a new user; asks for the password twice, without showing it",
+    "passwd ADDRESS           another password",
+    "remove ADDRESS           the user goes, its mail stays",
+    "alias ADDRESS TARGET...  mail for the address goes to the targets, here or elsewhere, and to no other",
+    "unalias ADDRESS          it is an alias no more",
+    "list                     all users, then all aliases",
     "",
     "Passwords are kept as SCRAM-SHA-256 verifiers: nobody can read them back from the file. A user whom an",
     "alias or a catch-all leads to cannot be removed before that is changed.",
@@ -77,6 +83,7 @@ export const user: Command = {
   examples: [
     "user add alice@example.org --quota 1G",
     "user passwd alice@example.org --password-stdin <secret.txt",
+    "user alias sales@example.org alice@example.org bob@example.net",
     "user list --users /etc/yizhan/users --json",
   ],
   run: runUser,
@@ -87,6 +94,8 @@ const VERBS: Readonly<Record<string, readonly (keyof typeof FLAGS)[]>> = {
   add: ["password-stdin", "quota", "messages", "send-as"],
   remove: [],
   passwd: ["password-stdin"],
+  alias: [],
+  unalias: [],
   list: ["json"],
 };
 
@@ -106,7 +115,7 @@ async function runUser(line: CommandLine, words: readonly string[]): Promise<Exi
       await list(access, line.has("json"));
       return EXIT.ok;
     }
-    const address = readAddress(line);
+    const address = readAddress(line, verb === "alias");
     const folder = path.replace(/[^/]*$/, "") || ".";
     const read = [path, `${path}.new`, folder];
     requirePermissions({ read, write: [path, `${path}.new`], listen: [], sys: [] }, words);
@@ -121,7 +130,9 @@ async function runUser(line: CommandLine, words: readonly string[]): Promise<Exi
 
 async function list(access: UsersFileAccess, json: boolean): Promise<void> {
   const users = await listUsers(access);
+  const aliases = await listAliases(access);
   for (const one of users) console.log(json ? formatUserJson(one) : describeUser(one));
+  for (const one of aliases) console.log(json ? formatAliasJson(one) : describeAlias(one));
   if (users.length === 0 && !json) say(`${access.path} has no users yet: yizhan user add ADDRESS`);
 }
 
@@ -136,6 +147,11 @@ async function edit(
     await removeUser(access, address);
     return say(`${name} is removed; its mail is where it was`);
   }
+  if (verb === "unalias") {
+    await removeAlias(access, address);
+    return say(`${name} is an alias no more`);
+  }
+  if (verb === "alias") return await editAlias(access, address, line);
   const rights = line.values("send-as").map(readSendAs);
   const quota = readQuota(line);
   if (verb === "passwd") {
@@ -148,8 +164,25 @@ async function edit(
   const password = await askNewPassword(name, line.has("password-stdin"));
   const left = await addUser(access, { address, password, sendAs: rights, ...quota });
   say(`${name} is added to ${access.path}`);
-  if (newDomain) {
-    say(`${address.domain} is new: mail for it ends here from now on. Its DNS records: yizhan dns`);
+  sayMore(address, newDomain, left);
+}
+
+async function editAlias(
+  access: UsersFileAccess,
+  address: Address,
+  line: CommandLine,
+): Promise<void> {
+  const [, , ...texts] = line.operands;
+  if (texts.length === 0) throw new UsageError("user alias wants an address to lead to");
+  const { before, left } = await setAlias(access, address, texts.map(parseOperand));
+  say(`mail for ${formatAddress(address)} goes to ${texts.join(", ")}`);
+  sayMore(address, await isNewDomain(line, before, address), left);
+}
+
+/** What an operator has to know beside what was done. */
+function sayMore({ domain }: Address, isNew: boolean, left: readonly string[]): void {
+  if (isNew) {
+    say(`${domain} is new: mail for it ends here from now on. Its DNS records: yizhan dns`);
   }
   if (left.length > 0) warn(`the file is not in force before this is mended:\n${left.join("\n")}`);
 }
@@ -177,9 +210,13 @@ function demandOperands(line: CommandLine, count: number): void {
   if (extra !== undefined) throw new UsageError(`user ${verb}: what is ${extra} for?`);
 }
 
-function readAddress(line: CommandLine): Address {
-  demandOperands(line, 2);
-  const [, text = ""] = line.operands;
+/** @param more whether other operands may follow it. */
+function readAddress(line: CommandLine, more: boolean): Address {
+  demandOperands(line, more ? Math.max(2, line.operands.length) : 2);
+  return parseOperand(line.operands[1]!);
+}
+
+function parseOperand(text: string): Address {
   const address = parseAddress(text, { smtputf8: true });
   if (address !== null) return address;
   throw new UsageError(`${text} is not an address, such as alice@example.org`);
@@ -253,6 +290,14 @@ function describeUser({ address, canLogIn, quota, sendAs }: ListedUser): string 
     ...(quota?.messages === undefined ? [] : [`messages=${quota.messages}`]),
     ...sendAs.map((right) => `sendAs=${formatSendAs(right)}`),
   ].join(" ");
+}
+
+function describeAlias({ alias, targets }: ListedAlias): string {
+  return `${alias} -> ${targets.map(formatAddress).join(" ")}`;
+}
+
+function formatAliasJson({ alias, targets }: ListedAlias): string {
+  return JSON.stringify({ alias, targets: targets.map(formatAddress) });
 }
 
 function formatUserJson({ address, canLogIn, quota, sendAs }: ListedUser): string {

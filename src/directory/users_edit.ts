@@ -1,6 +1,6 @@
 /**
  * Changes to a users file that leave every other line as it was, comments and all: what
- * `yizhan user add`, `remove`, `passwd` and `list` do.
+ * `yizhan user` does.
  *
  * The new text is parsed before it is written; what would not parse is refused, but where that mends a part of
  * what is wrong already, such as an alias for a user who is not there yet. It goes to `PATH.new`,
@@ -107,17 +107,27 @@ export async function tryAddUser(
 /** Takes a user out that no alias and no catch-all leads to. The mailbox and its mail stay. */
 export async function removeUser(access: UsersFileAccess, address: Address): Promise<void> {
   await edit(access, (text, file) => {
-    const lines = splitLines(text);
-    const index = lineOf(access, file, address);
-    const { problems } = parseUsersFile(lines.with(index, "").join("\n"));
-    if (file?.problems.length === 0 && problems.length > 0) {
-      const name = formatAddress(address);
-      throw new UsersFileError(
-        problems.map(({ line }) => `${access.path}:${line}: leads to ${name}; change that first`),
-      );
-    }
-    return lines.toSpliced(index, 1);
+    return withoutLine(access, text, file, lineOf(access, file, address), address);
   });
+}
+
+/** The lines but one. @throws {UsersFileError} where others lead to what it is about. */
+function withoutLine(
+  access: UsersFileAccess,
+  text: string,
+  file: UsersFile | null,
+  index: number,
+  address: Address,
+): string[] {
+  const lines = splitLines(text);
+  const { problems } = parseUsersFile(lines.with(index, "").join("\n"));
+  if (file?.problems.length === 0 && problems.length > 0) {
+    const name = formatAddress(address);
+    throw new UsersFileError(
+      problems.map(({ line }) => `${access.path}:${line}: leads to ${name}; change that first`),
+    );
+  }
+  return lines.toSpliced(index, 1);
 }
 
 /** Gives a user another password. */
@@ -135,6 +145,58 @@ export async function setPassword(
     const after = line.slice(old.at + old.text.length);
     return lines.with(index, line.slice(0, old.at) + verifier + after);
   });
+}
+
+/** What came of {@link setAlias}. */
+export interface AliasChange {
+  /** The file as it was. */
+  readonly before: UsersFile;
+  /** What is wrong with the file yet, a line each, as of {@link addUser}. */
+  readonly left: readonly string[];
+}
+
+/** Makes an alias, or lets it lead elsewhere. What is a user is refused, and targets of ours that nobody has are. */
+export async function setAlias(
+  access: UsersFileAccess,
+  address: Address,
+  targets: readonly Address[],
+): Promise<AliasChange> {
+  let before: UsersFile | null = null;
+  const left = await edit(access, (text, file) => {
+    if (file === null) throw new UsersFileError([`${access.path}: does not exist`]);
+    before = file;
+    if (file.table.users.has(mailboxKey(address))) {
+      throw problem(access, address, "is a user of it; an alias needs an address of its own");
+    }
+    const lines = splitLines(text);
+    const line = ["alias", ...[address, ...targets].map(formatAddress)].join(" ") +
+      (lines[0]!.endsWith("\r") ? "\r" : "");
+    const at = file.aliasLines.get(mailboxKey(address));
+    return at === undefined ? [...lines, line] : lines.with(at - 1, line);
+  });
+  return { before: before!, left };
+}
+
+/** Takes an alias out that no other leads to. */
+export async function removeAlias(access: UsersFileAccess, address: Address): Promise<void> {
+  await edit(access, (text, file) => {
+    const at = file?.aliasLines.get(mailboxKey(address));
+    if (at === undefined) throw problem(access, address, "is no alias of it");
+    return withoutLine(access, text, file, at - 1, address);
+  });
+}
+
+/** An alias, as a list shows it. */
+export interface ListedAlias {
+  /** As it is compared: in lower case. */
+  readonly alias: string;
+  readonly targets: readonly Address[];
+}
+
+/** The aliases of a file, in its order. */
+export async function listAliases(access: UsersFileAccess): Promise<ListedAlias[]> {
+  const { file } = await readUsersFile(access.files, access.path);
+  return [...file.table.aliases].map(([alias, targets]) => ({ alias, targets }));
 }
 
 /** The users of a file, in its order. */

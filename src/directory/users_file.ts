@@ -68,6 +68,8 @@ export interface UsersFile {
   readonly table: DirectoryTable;
   /** Where each user's line is, by mailbox key, from 1. */
   readonly lines: ReadonlyMap<string, number>;
+  /** The same of each alias. */
+  readonly aliasLines: ReadonlyMap<string, number>;
   /** Empty when all is well; else the table holds what could be read. */
   readonly problems: readonly Problem[];
 }
@@ -190,8 +192,9 @@ class Reader {
     for (const [key, targets] of this.#aliases) check(targets, this.#lines.get(key)!);
     for (const [key, targets] of this.#catchAll) check(targets, this.#lines.get(`@${key}`)!);
     const problems = this.#problems.toSorted((a, b) => a.line - b.line);
-    const lines = new Map([...this.#lines].filter(([key]) => this.#users.has(key)));
-    return { table, lines, problems };
+    const linesOf = (some: ReadonlyMap<string, unknown>) =>
+      new Map([...this.#lines].filter(([key]) => some.has(key)));
+    return { table, lines: linesOf(this.#users), aliasLines: linesOf(this.#aliases), problems };
   }
 
   /** Whether a target is in one of our domains and leads nowhere. */

@@ -47,6 +47,9 @@ const CASES: Readonly<Record<string, Case>> = {
     words: ["user", "passwd", "alice@example.test", "--password-stdin", "--config", "CONFIG"],
     stdin: "correct horse\n",
   },
+  "user alias": {
+    words: ["user", "alias", "sales@example.test", "alice@example.test", "--config", "CONFIG"],
+  },
   "dns --records": { words: ["dns", "--records", "--config", "CONFIG"] },
   "dns --records --make-key": { words: ["dns", "--records", "--make-key", "--config", "CONFIG"] },
   "dns": { words: ["dns", "--config", "CONFIG"] },

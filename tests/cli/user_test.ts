@@ -57,6 +57,38 @@ Deno.test("yizhan user adds, lists, changes and removes users", async () => {
   assertMatch(gone.stderr, /alice@example\.org is no user of it\n$/);
 });
 
+Deno.test("yizhan user alias makes, changes and lists aliases, and unalias ends them", async () => {
+  await using folder = await Folder.make();
+  const users = `${folder.path}/users`;
+  await Deno.writeTextFile(users, "# yizhan users 1\nuser alice@example.org -\n");
+  const user = (...words: string[]) => run(["user", ...words, "--users", users]);
+  assertEquals(await user("alias", "sales@example.org", "alice@example.org", "bob@far.test"), {
+    code: 0,
+    stdout: "",
+    stderr: "mail for sales@example.org goes to alice@example.org, bob@far.test\n",
+  });
+  assertEquals((await user("alias", "sales@example.org", "alice@example.org")).code, 0);
+  const { stdout } = await user("list");
+  assertEquals(stdout.split("\n").slice(1), ["sales@example.org -> alice@example.org", ""]);
+  const json = (await user("list", "--json")).stdout.trimEnd().split("\n").map((one) =>
+    JSON.parse(one)
+  );
+  assertEquals(json[1], { alias: "sales@example.org", targets: ["alice@example.org"] });
+  assertEquals((await user("unalias", "sales@example.org")).code, 0);
+  const gone = await user("unalias", "sales@example.org");
+  assertEquals([gone.code, gone.stderr.endsWith("sales@example.org is no alias of it\n")], [
+    65,
+    true,
+  ]);
+  const usages = [
+    ["alias", "sales@example.org"],
+    ["alias", "sales@example.org", "nobody"],
+    ["unalias", "sales@example.org", "alice@example.org"],
+    ["alias", "sales@example.org", "alice@example.org", "--quota", "1G"],
+  ];
+  for (const words of usages) assertEquals([words, (await user(...words)).code], [words, 64]);
+});
+
 Deno.test("yizhan user tells of domains that are new, and of aliases that lead to those yet to come", async () => {
   await using folder = await Folder.make();
   const users = `${folder.path}/users`;
@@ -117,7 +149,7 @@ permissionTest("yizhan user add runs with the permissions its own advice names",
   assertEquals(await canLogIn(users, "a@b.test", "x"), true);
 });
 
-for (const verb of ["list", "passwd", "remove"]) {
+for (const verb of ["list", "passwd", "remove", "unalias"]) {
   Deno.test(`yizhan user ${verb} says so when there is no users file`, async () => {
     await using folder = await Folder.make();
     const address = verb === "list" ? [] : ["a@b.test"];

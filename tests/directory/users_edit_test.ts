@@ -12,8 +12,11 @@ import {
   addUser,
   formatSendAs,
   formatSize,
+  listAliases,
   listUsers,
+  removeAlias,
   removeUser,
+  setAlias,
   setPassword,
   tryAddUser,
 } from "../../src/directory/users_edit.ts";
@@ -129,6 +132,51 @@ Deno.test("removeUser() refuses to leave an alias that leads nowhere", async () 
   );
   assertEquals(await read(files), text);
   assertEquals(await files.stat(`${PATH}.new`), null);
+});
+
+Deno.test("setAlias() adds one line or changes the one there is, and touches no other", async () => {
+  const { files, access } = await machine(KEPT);
+  const sales = parseAddress("Sales@example.org")!;
+  const { before, left } = await setAlias(access, sales, [ALICE]);
+  assertEquals([before.table.aliases.size, left], [0, []]);
+  assertEquals(await read(files), `${KEPT}alias Sales@example.org alice@example.org\n`);
+  const far = parseAddress('"a b"@far.test')!;
+  await setAlias(access, parseAddress("sales@EXAMPLE.org")!, [BOB, far]);
+  assertEquals(
+    await read(files),
+    `${KEPT}alias sales@example.org bob@example.org "a b"@far.test\n`,
+  );
+  assertEquals(await listAliases(access), [{ alias: "sales@example.org", targets: [BOB, far] }]);
+});
+
+Deno.test("setAlias() refuses what is a user, and targets of ours that nobody has", async () => {
+  const { files, access } = await machine(KEPT);
+  await assertRejects(() => setAlias(access, BOB, [ALICE]), UsersFileError, "is a user of it");
+  const nobody = parseAddress("nobody@example.org")!;
+  const team = parseAddress("team@example.org")!;
+  await assertRejects(
+    () => setAlias(access, team, [nobody]),
+    UsersFileError,
+    'found target "nobody@example.org", which nobody has',
+  );
+  assertEquals(await read(files), KEPT);
+  assertEquals(await files.stat(`${PATH}.new`), null);
+});
+
+Deno.test("removeAlias() takes one line out to which no other leads", async () => {
+  const alias = "alias team@example.org alice@example.org\n";
+  const { files, access } = await machine(`${KEPT}${alias}`);
+  const team = parseAddress("TEAM@example.org")!;
+  await assertRejects(() => removeAlias(access, ALICE), UsersFileError, "is no alias of it");
+  await assertRejects(() => removeUser(access, team), UsersFileError, "is no user of it");
+  const other = await machine(`${KEPT}${alias}alias all@example.org team@example.org\n`);
+  await assertRejects(
+    () => removeAlias(other.access, team),
+    UsersFileError,
+    `${PATH}:9: leads to TEAM@example.org; change that first`,
+  );
+  await removeAlias(access, team);
+  assertEquals(await read(files), KEPT);
 });
 
 Deno.test("setPassword() changes one word and touches no other", async () => {
