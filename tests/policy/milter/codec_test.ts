@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { concat, encode } from "../../../src/bytes.ts";
 import { formatMacros } from "../../../src/policy/milter/macros.ts";
@@ -49,6 +49,36 @@ Deno.test("MilterPacketDecoder gives packets, however their octets come (propert
         }
       }
       assertEquals(got, all.map(({ kind, data }) => ({ kind, data: [...data] })));
+      assertEquals(decoder.pending, false);
+    }),
+  );
+});
+
+Deno.test("MilterPacketDecoder gives one kind in pieces, of any length, and the others whole (property)", () => {
+  const some = { minLength: 1, maxLength: 100 };
+  const packets = fc.array(fc.oneof(
+    fc.record({ kind: fc.constant("c"), data: fc.uint8Array(some) }),
+    fc.record({ kind: fc.constant("b"), data: fc.uint8Array({ ...some, maxLength: 3000 }) }),
+  ));
+  fc.assert(
+    fc.property(packets, fc.infiniteStream(fc.integer({ min: 1, max: 400 })), (all, cuts) => {
+      const octets = concat(all.map(({ kind, data }) => packet(kind, data)));
+      const decoder = new MilterPacketDecoder(101, "b");
+      let [got, longest] = ["", 0];
+      for (let at = 0; at < octets.length;) {
+        const end = at + cuts.next().value!;
+        decoder.receive(octets.subarray(at, end));
+        at = end;
+        for (let next; (next = decoder.next()) !== null;) {
+          if (typeof next === "string") throw new Error(next);
+          longest = Math.max(longest, next.data.length);
+          got += [...next.data].map((octet) => `${next.kind}${octet} `).join("");
+        }
+      }
+      const wanted = all.map(({ kind, data }) => [...data].map((octet) => `${kind}${octet} `));
+      assertEquals(got, wanted.flat().join(""));
+      // What came at once, and what was held back of a packet that was not whole.
+      assert(longest <= 400 + 101, `${longest}`);
       assertEquals(decoder.pending, false);
     }),
   );
