@@ -6,7 +6,8 @@
  */
 
 import type { SocketAddress } from "../../src/runtime/runtime.ts";
-import { type Daemon, findFreePort, startDaemon } from "./daemon.ts";
+import { findFreePort } from "../support/free_port.ts";
+import { type Daemon, startDaemon } from "./daemon.ts";
 import { makeTemporaryFolder, octets, type TemporaryFolder } from "./support.ts";
 
 /** The test file, in pieces, so that no scanner takes this file for the thing. */

@@ -1,5 +1,5 @@
 /**
- * Running a server of somebody else: a port, a process that is stopped by its number, and waiting until
+ * Running a server of somebody else: a process that is stopped by its number, and waiting until
  * something is so, with all the server said where it never becomes so.
  *
  * @module
@@ -9,14 +9,6 @@ import { findTool } from "./support.ts";
 
 /** How long anything may take, in milliseconds: generous, as machines are busy. */
 const LIMIT = 30_000;
-
-/** Most servers cannot be given port 0, so one that was free a moment ago must do. */
-export function findFreePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
-}
 
 /**
  * Asks again and again until there is an answer.

@@ -12,7 +12,7 @@ import { DnsZones } from "../../src/runtime/dns_zones.ts";
 import { formatNameServer } from "../../src/runtime/resolv_conf.ts";
 import { DnsServer } from "../support/dns_server.ts";
 import { blocksOf, readDocument, ROOT } from "../support/documents.ts";
-import { findFreePort } from "./daemon.ts";
+import { findFreePort } from "../support/free_port.ts";
 import {
   assertEnded,
   findTool,

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { findFreePort } from "./daemon.ts";
+import { findFreePort } from "../support/free_port.ts";
 import { decodeBase64, findTool, makeTemporaryFolder, run, runPython } from "./support.ts";
 
 /** The password of every user. */

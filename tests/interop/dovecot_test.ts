@@ -112,7 +112,7 @@ interopTest("Dovecot flags, moves and expunges mail, and deliveries go on betwee
 interopTest("Dovecot and we keep one account of the quota", ["dovecot", "python3"], async () => {
   await using server = await startStation({
     users: { [TO]: PASSWORD },
-    quota: "4M",
+    quota: 4 * 1024 * 1024,
     listeners: ["mx"],
   });
   const mail = makeMail("quota", makeLargeBody(1));

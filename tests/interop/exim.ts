@@ -5,7 +5,8 @@
  * @module
  */
 
-import { findFreePort, startDaemon, until } from "./daemon.ts";
+import { findFreePort } from "../support/free_port.ts";
+import { startDaemon, until } from "./daemon.ts";
 import { makeCertificate } from "./server.ts";
 import { assertEnded, findTool, makeTemporaryFolder, run } from "./support.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { findFreePort } from "./daemon.ts";
+import { findFreePort } from "../support/free_port.ts";
 import { EXIM, type Exim, startExim } from "./exim.ts";
 import { DOTS, EIGHT_BIT, LONG_LINES, makeLargeBody, makeMail } from "./mail.ts";
 import { splitTrace, type StoredMail, traceField, untilMail } from "./maildir.ts";

@@ -7,8 +7,9 @@
 
 import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import type { ConfigInput } from "../../src/config/schema.ts";
+import { findFreePort } from "../support/free_port.ts";
 import { type Clamd, EICAR, startClamd } from "./clamd.ts";
-import { type Daemon, findFreePort, startDaemon, until } from "./daemon.ts";
+import { type Daemon, startDaemon, until } from "./daemon.ts";
 import { makeMail, withNewlines } from "./mail.ts";
 import { readMaildir } from "./maildir.ts";
 import { makeSigningKey, startOpenDkim } from "./opendkim.ts";

@@ -6,6 +6,7 @@
  */
 
 import type { NameServer } from "../../src/runtime/resolv_conf.ts";
+import { findFreePort } from "../support/free_port.ts";
 import { findTool, makeTemporaryFolder } from "./support.ts";
 
 /** A running Knot. */
@@ -83,14 +84,6 @@ log:
     any: info
 zone:
 ${list.join("")}`;
-}
-
-/** Knot cannot be given port 0, so one that was free a moment ago must do. */
-function findFreePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
 }
 
 /** Resolves when it takes connections: by then the zones are loaded. */

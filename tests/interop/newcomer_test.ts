@@ -7,7 +7,8 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { findFreePort, until } from "./daemon.ts";
+import { findFreePort } from "../support/free_port.ts";
+import { until } from "./daemon.ts";
 import { readMaildir, untilMail } from "./maildir.ts";
 import { BUILD, COMMAND, Newcomer } from "./newcomer.ts";
 import { interopTest, run, runPython } from "./support.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { findFreePort, startDaemon } from "./daemon.ts";
+import { findFreePort } from "../support/free_port.ts";
+import { startDaemon } from "./daemon.ts";
 import { assertEnded, encodeBase64, makeTemporaryFolder, run } from "./support.ts";
 
 /** A key, and what DNS would say of it. */

@@ -6,7 +6,8 @@
  * @module
  */
 
-import { findFreePort, startDaemon } from "./daemon.ts";
+import { findFreePort } from "../support/free_port.ts";
+import { startDaemon } from "./daemon.ts";
 import { makeCertificate } from "./server.ts";
 import { findTool, makeTemporaryFolder } from "./support.ts";
 
@@ -34,6 +35,7 @@ const SCRIPT = `
 set -e
 mount --bind "$1/spool" /var/spool
 mount --bind "$1/lib" /var/lib
+mount --bind "$1/run" /var/run
 mount --bind "$1/resolv.conf" /etc/resolv.conf
 exec "$2" -d -f "$1/smtpd.conf"
 `;
@@ -44,7 +46,7 @@ export async function startOpenSmtpd({ relays, tls }: OpenSmtpdOptions): Promise
   const port = findFreePort();
   try {
     await Deno.chmod(folder.path, 0o711);
-    for (const name of ["spool", "lib", "lib/opensmtpd", "lib/opensmtpd/empty"]) {
+    for (const name of ["spool", "run", "lib", "lib/opensmtpd", "lib/opensmtpd/empty"]) {
       await Deno.mkdir(`${folder.path}/${name}`);
       await Deno.chmod(`${folder.path}/${name}`, 0o711);
     }

@@ -6,8 +6,9 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { findFreePort } from "../support/free_port.ts";
 import { Newcomer } from "./newcomer.ts";
-import { findFreePort, until } from "./daemon.ts";
+import { until } from "./daemon.ts";
 import { installForAll, runAsNobody } from "./shared_program.ts";
 import { interopTest, makeTemporaryFolder, run } from "./support.ts";
 

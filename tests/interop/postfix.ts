@@ -5,7 +5,8 @@
  * @module
  */
 
-import { type Daemon, findFreePort, startDaemon, until } from "./daemon.ts";
+import { findFreePort } from "../support/free_port.ts";
+import { type Daemon, startDaemon, until } from "./daemon.ts";
 import { makeCertificate } from "./server.ts";
 import { assertEnded, makeTemporaryFolder, run, type TemporaryFolder } from "./support.ts";
 

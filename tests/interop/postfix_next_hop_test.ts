@@ -7,7 +7,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { denoRuntime } from "../../src/runtime/deno.ts";
-import { findFreePort } from "./daemon.ts";
+import { findFreePort } from "../support/free_port.ts";
 import { startKnot } from "./knot.ts";
 import { DOTS, EIGHT_BIT, LONG_LINES, makeLargeBody, makeMail } from "./mail.ts";
 import { splitTrace, traceField, untilMail } from "./maildir.ts";

@@ -6,7 +6,7 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { mapDirectory } from "../../mod.ts";
-import { findFreePort } from "./daemon.ts";
+import { findFreePort } from "../support/free_port.ts";
 import { DOTS, EIGHT_BIT, LONG_LINES, makeLargeBody, makeMail, withNewlines } from "./mail.ts";
 import { splitTrace, traceField, untilMail } from "./maildir.ts";
 import { POSTFIX, type Postfix, startPostfix } from "./postfix.ts";

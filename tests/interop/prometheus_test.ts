@@ -11,6 +11,7 @@ import { processFacts } from "../../src/cli/process_facts.ts";
 import { mapDirectory } from "../../src/directory/map_directory.ts";
 import { startMta } from "../../src/mta.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
+import { findFreePort } from "../support/free_port.ts";
 import { assertEnded, findTool, interopTest, makeTemporaryFolder, run } from "./support.ts";
 
 const EXAMPLES = new URL("../../examples/monitoring/", import.meta.url).pathname;
@@ -112,7 +113,7 @@ interopTest(
 
 /** Starts a Prometheus that asks a host each second; resolves when it has asked for the first time. */
 async function startPrometheus(folder: string, host: string) {
-  const port = freePort();
+  const port = findFreePort();
   const config = (await Deno.readTextFile(`${EXAMPLES}prometheus.yaml`))
     .replace(/127\.0\.0\.1:\d+"/, `${host}"`)
     .replace("rule_files: [", `rule_files: [${EXAMPLES}`)
@@ -150,11 +151,4 @@ async function startPrometheus(folder: string, host: string) {
       await child.status;
     },
   };
-}
-
-/** A port that nobody has at this moment. */
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  listener.close();
-  return listener.addr.port;
 }

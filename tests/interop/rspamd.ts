@@ -5,7 +5,8 @@
  * @module
  */
 
-import { type Daemon, findFreePort, startDaemon } from "./daemon.ts";
+import { findFreePort } from "../support/free_port.ts";
+import { type Daemon, startDaemon } from "./daemon.ts";
 import { makeTemporaryFolder } from "./support.ts";
 
 /** A running rspamd. */

@@ -10,7 +10,9 @@
 
 import { AssertionError } from "@std/assert";
 import type { ConfigInput } from "../../src/config/schema.ts";
+import { addUser as addUserTo } from "../../src/directory/users_edit.ts";
 import type { MtaEvent } from "../../src/events.ts";
+import { denoRuntime } from "../../src/runtime/deno.ts";
 import { writeConfig } from "../support/config.ts";
 import {
   assertEnded,
@@ -77,8 +79,8 @@ export interface StationOptions {
   readonly hostname?: string;
   /** Addresses with a mailbox, and their passwords. */
   readonly users: Readonly<Record<string, string>>;
-  /** How much mail each may have, such as `4M`. */
-  readonly quota?: string;
+  /** How much mail each may have, in octets. */
+  readonly quota?: number;
   /** Listeners to start: `mx`, `submission`, `submissions`, `lmtp`. */
   readonly listeners: readonly string[];
   /** The names in each self-signed certificate it shows; one for its own name by default. */
@@ -123,11 +125,15 @@ async function addUser(
   folder: TemporaryFolder,
   address: string,
   password: string,
-  quota: string | undefined,
+  quota: number | undefined,
 ): Promise<void> {
-  const args = ["user", "add", address, "--users", `${folder.path}/users`, "--password-stdin"];
-  if (quota !== undefined) args.push("--quota", quota);
-  assertEnded(await runCommand(folder, args, `${password}\n`));
+  const { files, random } = denoRuntime();
+  const at = address.lastIndexOf("@");
+  await addUserTo({ files, random, path: `${folder.path}/users` }, {
+    address: { local: address.slice(0, at), domain: address.slice(at + 1) },
+    password,
+    ...(quota === undefined ? {} : { quota: { bytes: quota } }),
+  });
 }
 
 /** Runs another command of ours to its end, with what it may touch in a folder. */

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { findFreePort, startDaemon, until } from "./daemon.ts";
+import { findFreePort } from "../support/free_port.ts";
+import { startDaemon, until } from "./daemon.ts";
 import { withCrlf } from "./maildir.ts";
 import { assertEnded, makeTemporaryFolder, run } from "./support.ts";
 

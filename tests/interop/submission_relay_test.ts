@@ -8,7 +8,8 @@
 import { toPort } from "../support/config.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { QueueSummary } from "../../src/queue/operator/queue_view.ts";
-import { findFreePort, until } from "./daemon.ts";
+import { findFreePort } from "../support/free_port.ts";
+import { until } from "./daemon.ts";
 import { DOTS, EIGHT_BIT, makeMail } from "./mail.ts";
 import { splitTrace, traceField, untilMail } from "./maildir.ts";
 import { POSTFIX, startPostfix } from "./postfix.ts";

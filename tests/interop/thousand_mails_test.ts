@@ -9,7 +9,8 @@
 import { toPort } from "../support/config.ts";
 import { createHash } from "node:crypto";
 import { assertEquals } from "@std/assert";
-import { findFreePort, until } from "./daemon.ts";
+import { findFreePort } from "../support/free_port.ts";
+import { until } from "./daemon.ts";
 import { readMaildir, splitTrace } from "./maildir.ts";
 import { POSTFIX, startPostfix } from "./postfix.ts";
 import { type Server, startStation } from "./server.ts";

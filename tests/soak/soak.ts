@@ -15,6 +15,9 @@ import { SmallDisk } from "../interop/small_disk.ts";
 import { brokenClient, honestClient, type Replies, sleep } from "./clients.ts";
 import { SoakServer, type VitalSigns } from "./server.ts";
 
+/** In seconds. */
+const HALF_MINUTE = 30;
+
 /** What a soak is like. */
 export interface SoakOptions {
   /** Seconds of load. */
@@ -86,25 +89,39 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const count = { disks: 0, storms: 0 };
   const started = Date.now();
   const at = () => (Date.now() - started) / 1000;
-  // All is told in parts of half a minute: quiet, a storm at the next host, a full disk, quiet.
-  for (let second = 0; second < seconds; second = at()) {
-    const phase = Math.floor(second) % 30;
-    if (phase === 5 || phase === 15 || phase === 25) await server.reload();
-    if (phase === 8) count.storms++;
-    weather.defers = phase >= 8 && phase < 14;
-    if (phase === 18) {
-      count.disks++;
-      await disk.fill();
-      await sleep(3000);
-      await disk.clear();
-    }
-    if (phase === 0) {
-      const { memory, handles } = server.signs();
-      progress(
-        `${Math.round(second)} s: ${replies.taken} mails, ${
-          Math.round(memory / 2 ** 20)
-        } MiB, ${handles} handles`,
-      );
+  const tell = () => {
+    const { memory, handles } = server.signs();
+    const mebibytes = Math.round(memory / 2 ** 20);
+    progress(
+      `${Math.round(at())} s: ${replies.taken} mails, ${mebibytes} MiB, ${handles} handles`,
+    );
+  };
+  const storm = () => {
+    count.storms++;
+    weather.defers = true;
+  };
+  const fillDisk = async () => {
+    count.disks++;
+    await disk.fill();
+    await sleep(3000);
+    await disk.clear();
+  };
+  // What happens in each half minute, and when: quiet, a storm at the next host, a full disk, quiet.
+  const acts: readonly [second: number, act: () => unknown][] = [
+    [0, tell],
+    [5, () => server.reload()],
+    [8, storm],
+    [14, () => weather.defers = false],
+    [15, () => server.reload()],
+    [18, fillDisk],
+    [25, () => server.reload()],
+  ];
+  for (let next = 0; at() < seconds;) {
+    // A machine that is busy is late with it, and leaves nothing out.
+    for (;; next++) {
+      const [second, act] = acts[next % acts.length]!;
+      if (at() < HALF_MINUTE * Math.floor(next / acts.length) + second) break;
+      await act();
     }
     samples.push(server.signs());
     await sleep(1000 - (Date.now() - started) % 1000);
