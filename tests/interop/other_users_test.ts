@@ -20,8 +20,7 @@ interopTest(
   NEEDS,
   async () => {
     await using newcomer = await Newcomer.arrive();
-    await using programs = await makeTemporaryFolder();
-    const yizhan = await installForAll(programs.path);
+    const yizhan = await installForAll();
     const { path } = newcomer;
     await Deno.chmod(path, 0o755);
     await newcomer.do("init", "--local", "--yes", "--domain", "example.test");
@@ -73,7 +72,8 @@ interopTest(
 
 interopTest("a configuration that another user may not read is told as such", NEEDS, async () => {
   await using folder = await makeTemporaryFolder();
-  const yizhan = await installForAll(folder.path);
+  await Deno.chmod(folder.path, 0o755);
+  const yizhan = await installForAll();
   const config = await folder.write("yizhan.yaml", "hostname: mx.example.test\n", 0o600);
   for (const words of ["serve", "status", "queue list", "config print", "check"]) {
     const { code, text } = await runAsNobody(`${yizhan} ${words} --config ${config}`);

@@ -26,8 +26,9 @@ function ownAddress(): string {
 /** A folder with a configuration that `user` may read, and the program. */
 async function prepare(config: Partial<ConfigInput> = {}) {
   const folder = await makeTemporaryFolder();
+  await Deno.chmod(folder.path, 0o755);
   // Without it Deno's threads cannot share a port.
-  const command = (await installForAll(folder.path)).replace(" -A ", " --unstable-net -A ");
+  const command = (await installForAll()).replace(" -A ", " --unstable-net -A ");
   const host = ownAddress();
   const { files, random } = denoRuntime();
   const address = { local: "alice", domain: "example.test" };

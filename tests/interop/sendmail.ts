@@ -26,7 +26,8 @@ export class Sendmail implements AsyncDisposable {
     const station = await DropStation.start();
     await station.open({ nameOf: localUserNames(denoRuntime().files) });
     const folder = await makeTemporaryFolder();
-    const program = await installForAll(folder.path);
+    await Deno.chmod(folder.path, 0o755);
+    const program = await installForAll();
     const script = `#!/bin/sh\nexec ${program} sendmail --drop ${station.drop} "$@"\n`;
     await Deno.chmod(await folder.write("sendmail", script, 0o755), 0o755);
     return new Sendmail(station, folder);

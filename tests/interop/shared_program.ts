@@ -13,8 +13,19 @@ const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
 /** A user who is nobody in particular. */
 export const NOBODY = 65_534;
 
-/** Installs the program in a folder, which all may enter; gives what begins its command line, for a shell. */
-export async function installForAll(folder: string): Promise<string> {
+let installed: Promise<string> | null = null;
+
+/**
+ * Installs the program in a folder, which all may enter, once for each file of tests; gives what begins its command
+ * line, for a shell.
+ */
+export function installForAll(): Promise<string> {
+  return installed ??= install();
+}
+
+async function install(): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: "yizhan-program-" });
+  globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
   await Deno.chmod(folder, 0o755);
   const put = async (from: string, name: string) => {
     await Deno.copyFile(from, `${folder}/${name}`);
