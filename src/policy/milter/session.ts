@@ -95,15 +95,7 @@ export class MilterSession implements Guest {
       await this.#begin(view, sender);
       return this.#standing?.verdict;
     };
-    const fresh = this.#dialogue === null;
-    try {
-      return await this.#talk(view, (within) => within("command", begin));
-    } catch (error) {
-      // It may have lost patience with a silent session, or have been restarted.
-      if (fresh || !isGone(error)) throw error;
-      this.#message = null;
-      return await this.#talk(view, (within) => within("command", begin));
-    }
+    return await this.#talk(view, (within) => within("command", begin));
   }
 
   /** RCPT. @param envelope what was taken before, and this recipient at its end. */
@@ -129,7 +121,9 @@ export class MilterSession implements Guest {
   async refusedRecipient(view: SessionView, recipient: Address, refusal: Reply): Promise<void> {
     if (this.#standing !== null || !this.#open) return;
     if (!this.#dialogue?.link.wants(STEPS.refusedRecipients)) return;
-    const tell = () => this.#recipient(view, { address: recipient }, refusal);
+    const tell = async () => {
+      if (this.#open) await this.#recipient(view, { address: recipient }, refusal);
+    };
     await this.#talk(view, (within) => within("command", tell));
   }
 
@@ -178,12 +172,17 @@ export class MilterSession implements Guest {
   async #talk<T>(view: SessionView, talk: (within: Within) => Promise<T>): Promise<T> {
     if (this.#busy) throw new Error("the filter has not answered the command before");
     this.#busy = true;
-    const { places, timeouts, services, onTrouble, address } = this.#setting;
+    const { places, onTrouble, address, services: { clock } } = this.#setting;
+    const end = clock.now() + LONGEST;
     places.wake(this);
+    const isFresh = this.#dialogue === null;
     try {
-      const { link } = this.#dialogue ??= await this.#connect(view);
-      const end = services.clock.now() + LONGEST;
-      return await talk((patience, part) => link.within(timeouts[patience], part, end));
+      return await this.#try(view, talk, end).catch((error) => {
+        // It may have lost patience with a silent client, or have been restarted: it is told again what it has heard.
+        if (isFresh || this.#over || !isGone(error)) throw error;
+        this.#forget();
+        return this.#try(view, talk, end);
+      });
     } catch (error) {
       this.#forget();
       this.#message = { verdict: onTrouble };
@@ -194,6 +193,16 @@ export class MilterSession implements Guest {
       if (this.#session !== null || this.#over) this.leave();
       else if (this.#dialogue !== null) places.rest(this);
     }
+  }
+
+  async #try<T>(
+    view: SessionView,
+    talk: (within: Within) => Promise<T>,
+    end: number,
+  ): Promise<T> {
+    const { timeouts } = this.#setting;
+    const { link } = this.#dialogue ??= await this.#connect(view);
+    return await talk((patience, part) => link.within(timeouts[patience], part, end));
   }
 
   async #connect(view: SessionView): Promise<MilterDialogue> {
@@ -328,6 +337,5 @@ async function nameOf(
 
 /** Whether the filter closed the connection. */
 function isGone(error: unknown): boolean {
-  const { cause } = error as { cause?: unknown };
-  return cause instanceof FilterGone || ["ECONNRESET", "EPIPE"].includes(errorCode(cause) ?? "");
+  return error instanceof FilterGone || ["ECONNRESET", "EPIPE"].includes(errorCode(error) ?? "");
 }

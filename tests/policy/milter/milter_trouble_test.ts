@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { concat, encode } from "../../../src/bytes.ts";
 import { findClientName } from "../../../src/policy/milter/client_name.ts";
+import { STEPS } from "../../../src/policy/milter/negotiation.ts";
 import { milter } from "../../../src/policy/milter/milter.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
 import { MemoryStation } from "../../support/memory_station.ts";
@@ -82,6 +83,48 @@ Deno.test("milter() begins anew, without a word, where the filter left between t
   const filter = await ScriptedMilter.start(runtime, {});
   await peer.mail({});
   assertEquals(filter.kinds, "CHMRTLNBE");
+  assertEquals(station.of("policy.failed"), []);
+  filter.stop();
+});
+
+Deno.test("milter() tells all again where the filter was restarted in the middle of a message", async () => {
+  const runtime = memoryRuntime({ address: "192.0.2.25" });
+  const policy = milter({ address: ADDRESS, hostname: "mx.example.test" }, runtime);
+  let filter = await ScriptedMilter.start(runtime, {});
+  const restart = async () => {
+    filter.stop();
+    filter = await ScriptedMilter.start(runtime, {});
+  };
+  await using station = await MemoryStation.start({ runtime, policies: [policy] });
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<a@client.example> SIZE=10", 250);
+  await peer.say("RCPT TO:<alice@example.test>", 250);
+  await restart();
+  await peer.say("RCPT TO:<bob@example.test>", 250);
+  assertEquals(filter.kinds, "CHMRR");
+  await peer.say("DATA", 354);
+  await restart();
+  await peer.say(TEXT, 250);
+  assertEquals(filter.kinds, "CHMRRTLNBE");
+  assertEquals(filter.heard.find(([kind]) => kind === "M"), "M<a@client.example>|SIZE=10|");
+  assertEquals(station.of("policy.failed"), []);
+  filter.stop();
+});
+
+Deno.test("milter() tells a filter that was restarted nothing of a recipient that others refuse", async () => {
+  const runtime = memoryRuntime({ address: "192.0.2.25" });
+  const policy = milter({ address: ADDRESS, hostname: "mx.example.test" }, runtime);
+  const script = { negotiate: longs(6, 0x1ff, STEPS.refusedRecipients) };
+  const old = await ScriptedMilter.start(runtime, script);
+  await using station = await MemoryStation.start({ runtime, policies: [policy] });
+  const peer = await station.greeted();
+  await peer.say("MAIL FROM:<a@client.example>", 250);
+  old.stop();
+  const filter = await ScriptedMilter.start(runtime, script);
+  await peer.say("RCPT TO:<nobody@example.test>", 550);
+  assertEquals(filter.kinds, "");
+  await peer.say("RCPT TO:<alice@example.test>", 250);
+  assertEquals(filter.kinds, "CHMR");
   assertEquals(station.of("policy.failed"), []);
   filter.stop();
 });
