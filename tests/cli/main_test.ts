@@ -62,7 +62,7 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   [["serve", "--config"], /--config FILE|wanted: FILE/],
   [["reload", "now"], /reload takes flags only, not now/],
   [["status", "now"], /status takes flags only, not now/],
-  [["user"], /user wants one of add, remove, passwd, list/],
+  [["user"], /user wants one of add, remove, passwd, alias, unalias, list/],
   [["user", "ad", "--users", "u"], /user has no ad, .*did you mean add\?/],
   [["user", "list", "--users", "u", "a@b.test"], /what is a@b\.test for\?/],
   [["user", "add", "--users", "u"], /user add wants an address/],
