@@ -31,7 +31,7 @@ import { expandAddress, startQueue, verifyAddress } from "./queries.ts";
 import { Refusals, type RefusedCommand } from "./refusals.ts";
 import { MessageReport } from "./report.ts";
 import type { IntakeServices } from "./services.ts";
-import { type AcceptedRecipient, envelopeOf, type Transaction } from "./transaction.ts";
+import { type AcceptedRecipient, envelopeOf, MAX_COPIES, type Transaction } from "./transaction.ts";
 
 /** One session's way in. */
 export class IntakeSession implements IntakeClient {
@@ -386,8 +386,6 @@ const SENDER_OK = fixedReply(250, "2.1.0", "sender OK");
 const RECIPIENT_OK = fixedReply(250, "2.1.5", "recipient OK");
 const GO_AHEAD = fixedReply(354, undefined, "go ahead; end with a dot on a line of its own");
 const TOO_MANY_LARGE = reply(451, "4.3.2", "too many large messages at once: try again later");
-/** Mailboxes that one message may go to. */
-const MAX_COPIES = 10_000;
 const TOO_MANY_COPIES = reply(452, "4.5.3", "too many mailboxes: send the rest in another message");
 const NO_SPACE = reply(452, "4.3.1", "no room on the disk now: try again later");
 const BROKEN = reply(451, "4.3.0", "cannot take the message now: try again later");

@@ -2,23 +2,21 @@
  * What policies made of a message that is whole: other fields, another body, another envelope. The message as it
  * came is not touched; what comes out is another value.
  *
- * What fails: a recipient that a policy added and that leads nowhere is left out, of which `destinationsOf` tells.
+ * What fails: as {@link RecipientEdits}.
  *
  * @module
  */
 
-import { type Address, mailboxKey } from "../address.ts";
 import { concat } from "../bytes.ts";
 import { Head } from "../message/head.ts";
 import type { Change, HeadChange } from "../policy/policy.ts";
 import type { BodySource } from "../queue/body_store.ts";
-import type { Destinations } from "../routing/expand.ts";
 import { cursorOver } from "../smtp/cursor.ts";
 import { NewlineCheck } from "../smtp/newline_check.ts";
 import { NewlineNormalizer } from "../smtp/newline_normalizer.ts";
-import type { Soon } from "../soon.ts";
 import { applyChanges } from "./head_edits.ts";
-import type { AcceptedRecipient, Transaction } from "./transaction.ts";
+import { type DestinationsOf, RecipientEdits } from "./recipient_edits.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** A message as it goes on. */
 export interface Rewritten {
@@ -30,9 +28,6 @@ export interface Rewritten {
   readonly held: string | null;
 }
 
-/** Says where mail for an address goes; `null`: nowhere. */
-export type DestinationsOf = (address: Address) => Soon<Destinations | null>;
-
 /** Carries changes out, in their order. */
 export async function rewrite(
   message: Rewritten,
@@ -41,16 +36,19 @@ export async function rewrite(
 ): Promise<Rewritten> {
   const fields: HeadChange[] = [];
   let { transaction, body, held } = message;
+  let edits: RecipientEdits | null = null;
   for (const change of changes) {
     switch (change.change) {
       case "replace-sender":
         transaction = { ...transaction, sender: change.sender };
         break;
       case "add-recipient":
-        transaction = await withRecipient(transaction, change.recipient, destinationsOf);
+        edits ??= new RecipientEdits(transaction, destinationsOf);
+        await edits.add(change.recipient);
         break;
       case "remove-recipient":
-        transaction = withoutRecipient(transaction, change.recipient);
+        edits ??= new RecipientEdits(transaction, destinationsOf);
+        edits.remove(change.recipient);
         break;
       case "replace-body":
         body = bodyOf(change.body);
@@ -65,36 +63,9 @@ export async function rewrite(
   const head = fields.length === 0
     ? message.head
     : Head.of(applyChanges(message.head.fields, fields));
+  if (edits !== null) transaction = { ...transaction, ...edits.result };
   return { head, transaction, body, held };
 }
-
-async function withRecipient(
-  transaction: Transaction,
-  address: Address,
-  destinationsOf: DestinationsOf,
-): Promise<Transaction> {
-  const there = transaction.recipients.some((each) =>
-    mailboxKey(each.address) === mailboxKey(address) && each.discard === null
-  );
-  const found = there ? null : await destinationsOf(address);
-  if (found === null) return transaction;
-  // Nobody asked for notices about it.
-  const added: AcceptedRecipient = {
-    ...{ address, parameters: {}, discard: null, added: true },
-    ...found,
-  };
-  return { ...transaction, recipients: [...transaction.recipients, added] };
-}
-
-/** It stays on the list as one whose copy is dropped: in LMTP it has a reply coming. */
-function withoutRecipient(transaction: Transaction, address: Address): Transaction {
-  const recipients = transaction.recipients.map((each) =>
-    mailboxKey(each.address) === mailboxKey(address) ? { ...each, discard: TAKEN_OUT } : each
-  );
-  return { ...transaction, recipients };
-}
-
-const TAKEN_OUT = { policy: "message policies", reason: "taken out of the recipients" };
 
 /** A body of lines that end in CRLF whatever its maker thought: others may read a bare CR or LF as one. */
 export function bodyOf(given: Uint8Array | BodySource): BodySource {

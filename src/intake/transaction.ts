@@ -11,6 +11,9 @@ import type { Envelope, EnvelopeRecipient } from "../queue/entry.ts";
 import type { Destinations } from "../routing/expand.ts";
 import type { MailParameters, RcptParameters } from "../smtp/parameters.ts";
 
+/** Mailboxes and addresses elsewhere that one message may go to. */
+export const MAX_COPIES = 10_000;
+
 /** A recipient that was accepted, and where its mail goes. */
 export interface AcceptedRecipient extends Destinations {
   readonly address: Address;

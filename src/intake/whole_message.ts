@@ -66,9 +66,9 @@ export class WholeMessage implements MessageView {
   }
 
   get envelope(): Envelope {
-    return this.#envelope ??= this.#changes.reduce(
-      changeEnvelope,
+    return this.#envelope ??= changedEnvelope(
       envelopeOf(this.#parts.transaction),
+      this.#changes,
     );
   }
 
@@ -87,18 +87,24 @@ function isHeadChange(change: Change): change is HeadChange {
   return change.change.endsWith("-field");
 }
 
-function changeEnvelope(envelope: Envelope, change: Change): Envelope {
-  switch (change.change) {
-    case "replace-sender":
-      return { ...envelope, sender: change.sender };
-    case "add-recipient":
-      return { ...envelope, recipients: [...envelope.recipients, { address: change.recipient }] };
-    case "remove-recipient": {
-      const key = mailboxKey(change.recipient);
-      const recipients = envelope.recipients.filter(({ address }) => mailboxKey(address) !== key);
-      return { ...envelope, recipients };
+/** There may be thousands of recipients, and as many changes of them: they are found by their keys. */
+function changedEnvelope(envelope: Envelope, changes: readonly Change[]): Envelope {
+  let { sender } = envelope;
+  const recipients = Map.groupBy(envelope.recipients, ({ address }) => mailboxKey(address));
+  for (const change of changes) {
+    switch (change.change) {
+      case "replace-sender":
+        sender = change.sender;
+        break;
+      case "add-recipient": {
+        const key = mailboxKey(change.recipient);
+        if (!recipients.has(key)) recipients.set(key, [{ address: change.recipient }]);
+        break;
+      }
+      case "remove-recipient":
+        recipients.delete(mailboxKey(change.recipient));
+        break;
     }
-    default:
-      return envelope;
   }
+  return { ...envelope, sender, recipients: Object.freeze([...recipients.values()].flat()) };
 }

@@ -6,6 +6,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { decode, encode } from "../../src/bytes.ts";
+import { mapDirectory } from "../../src/directory/map_directory.ts";
 import { applyChanges } from "../../src/intake/head_edits.ts";
 import { parseFields } from "../../src/message/header.ts";
 import type { Change, HeadChange, Policy, Refusal } from "../../src/policy/policy.ts";
@@ -97,6 +98,26 @@ Deno.test("a policy adds a recipient and takes another away", async () => {
     "alice@example.test",
   ]]);
   assertEquals(station.of("internal.error").length, 1);
+});
+
+Deno.test("a message that a policy wants to go to more mailboxes than one may is put off", async () => {
+  const to = (count: number) => {
+    const changes = Array.from({ length: count }, (_, at): Change => ({
+      change: "add-recipient",
+      recipient: { local: `u${at}`, domain: "example.test" },
+    }));
+    const directory = mapDirectory({
+      accounts: { "alice@example.test": { password: "wonderland" } },
+      catchAll: { "example.test": "alice@example.test" },
+    });
+    return MemoryStation.start({ directory, policies: [changing(...changes)] });
+  };
+  await using most = await to(9_999);
+  await (await most.greeted()).mail({});
+  assertEquals((await most.mailbox("alice")).length, 1);
+  await using beyond = await to(10_000);
+  await (await beyond.greeted()).mail({}, 451, "4.3.0");
+  assertEquals(await beyond.mailbox("alice"), []);
 });
 
 Deno.test("a policy gives a message another sender", async () => {
