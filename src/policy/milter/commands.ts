@@ -50,9 +50,11 @@ export function* headerPackets(
   for (const [index, field] of fields.entries()) {
     if (index === own || field.name === "") continue;
     const value = valueOf(field, leadingSpace);
-    const room = MAX_DATA - field.name.length - 2;
+    // A name may be as long as a head.
+    const name = field.name.slice(0, MAX_DATA - 2);
+    const room = MAX_DATA - name.length - 2;
     if (value.length > room + 1) value[room] = NUL;
-    yield formatPacket(COMMANDS.header, field.name, value.subarray(0, room + 1));
+    yield formatPacket(COMMANDS.header, name, value.subarray(0, room + 1));
   }
 }
 

@@ -167,6 +167,16 @@ Deno.test("attack: a client does not drive a filter away by a field that is larg
   }
 });
 
+Deno.test("attack: a client does not drive a filter away by a field whose name is larger than libmilter takes", () => {
+  for (const length of [65_532, 65_533, 65_534, 200_000]) {
+    const fields = parseFields(encode(`${"X".repeat(length)}: value\r\n`));
+    const [long] = [...headerPackets(fields, false)];
+    const data = long!.subarray(5);
+    assertEquals([data.length, data.at(-1)], [65_535, 0]);
+    assertEquals(data.indexOf(0), Math.min(length, 65_533));
+  }
+});
+
 Deno.test("attack: findClientName() tells no name that is none, though DNS leads back from it", async () => {
   const { resolver, clock } = memoryRuntime();
   const names = ["a\r\nUser: x.example", "a b.example", "a\0.example", "<b>.example", ""];
