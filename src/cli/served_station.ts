@@ -33,7 +33,7 @@ import { newMonitor, type SurroundedStation, Surroundings } from "./surroundings
 import { say, warn } from "./terminal.ts";
 import { describeError, explainFailure } from "./trouble.ts";
 import type { Output } from "./line_output.ts";
-import { shareOf } from "./workers/shares.ts";
+import { shareOf, sharePolicies } from "./workers/shares.ts";
 import type { ThreadStarter } from "./workers/thread.ts";
 import { findLeftovers, planMaker } from "./workers/worker_plans.ts";
 import { type PlanMaker, type Prepared, WorkerPool } from "./workers/worker_pool.ts";
@@ -358,10 +358,11 @@ async function build(
   const certificates = new CertificateFiles(config.tls.certificates, runtime.files);
   const inForce = await certificates.load();
   const station = shareOf(stationOptions(loaded), workers);
+  const policies = sharePolicies(policyPlan(config), workers);
   const options: MtaOptions = {
     ...station,
     ...{ runtime: stationRuntime, directory, onEvent, onTurn, certificates: inForce },
-    policies: buildPolicies(policyPlan(config), policyServices(runtime, ledger, onEvent)),
+    policies: buildPolicies(policies, policyServices(runtime, ledger, onEvent)),
     ...(station.queue && { queue: { ...station.queue, pid: process.pid } as MtaOptions["queue"] }),
   };
   return { loaded, directory, certificates, inForce, options };

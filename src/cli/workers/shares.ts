@@ -8,12 +8,14 @@
  * | `mail.memory` | an Nth, 1 MiB at least |
  * | `queue.concurrency` | an Nth |
  * | `connections` and `processes` of a route, to one destination | an Nth, one at least |
+ * | `connections` and `concurrency` of a filter | an Nth, one at least |
  *
  * Everything else is of one session or message, or, such as what is known of destinations, each one's own.
  *
  * @module
  */
 
+import type { PolicyPlan } from "../../config/policies/build.ts";
 import type { StationOptions } from "../../config/station.ts";
 import {
   DEFAULT_RELAY_CONNECTIONS,
@@ -53,6 +55,17 @@ export function shareOf(options: StationOptions, count: number): StationOptions 
     }),
     ...(routes !== undefined && { routes: shareRoutes(routes, part) }),
   };
+}
+
+/** The policies of one of `count` stations: a filter sees no more of us than with one. */
+export function sharePolicies(plan: PolicyPlan, count: number): PolicyPlan {
+  const part = (limit: number) => Math.ceil(limit / count);
+  const filters = plan.filters.map((filter) =>
+    filter.kind === "http"
+      ? { ...filter, concurrency: part(filter.concurrency) }
+      : { ...filter, connections: part(filter.connections) }
+  );
+  return { ...plan, filters };
 }
 
 function shareRoutes(

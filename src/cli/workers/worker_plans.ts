@@ -21,7 +21,7 @@ import {
   type TlsCertificate,
 } from "../../runtime/runtime.ts";
 import type { LogPlan } from "./messages.ts";
-import { shareOf } from "./shares.ts";
+import { shareOf, sharePolicies } from "./shares.ts";
 import type { PlanMaker } from "./worker_pool.ts";
 
 /** What plans are made of. */
@@ -56,7 +56,7 @@ export function planMaker(source: PlanSource): PlanMaker {
         ? { temporary: `${paths.mail}/.incoming/w${index}` }
         : { queue: await ownQueue(shared.queue, index, paths.queue, runtime) }),
     },
-    policies: policyPlan(config),
+    policies: sharePolicies(policyPlan(config), workers),
     users: paths.users,
     domains: config.domains,
     log,

@@ -1,20 +1,24 @@
 import { assertEquals } from "@std/assert";
+import { policyPlan } from "../../../src/config/policies/build.ts";
 import { stationOptions } from "../../../src/config/station.ts";
-import { shareOf } from "../../../src/cli/workers/shares.ts";
+import { shareOf, sharePolicies } from "../../../src/cli/workers/shares.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import type { ConfigInput } from "../../../src/config/schema.ts";
 
 /** The options of a configuration that is written as this. */
 async function optionsOf(config: Partial<ConfigInput>) {
+  return stationOptions(await loaded(config));
+}
+
+async function loaded(config: Partial<ConfigInput>) {
   const listeners = [{ role: "mx", address: "127.0.0.1:25" }];
   const text = JSON.stringify({ hostname: "mx.example.org", listeners, ...config });
-  const loaded = await loadConfig("yizhan.yaml", {
+  return await loadConfig("yizhan.yaml", {
     readFile: () => Promise.resolve({ octets: new TextEncoder().encode(text), mode: 0o600 }),
     environment: () => undefined,
     environmentNames: () => [],
     now: () => 0,
   });
-  return stationOptions(loaded);
 }
 
 Deno.test("shareOf() one is all of it", async () => {
@@ -79,4 +83,21 @@ Deno.test("shareOf() leaves everybody something", async () => {
   assertEquals(share.bodyMemory, 1024 * 1024);
   assertEquals(share.queue?.limits, { concurrency: 1 });
   assertEquals(share.routes?.length, 1);
+});
+
+Deno.test("sharePolicies() divides what each filter is asked at once, and leaves each station one", async () => {
+  const { config } = await loaded({
+    filters: [
+      { kind: "milter", address: "127.0.0.1:11332" },
+      { kind: "milter", address: "127.0.0.1:8891", connections: 2 },
+      { kind: "clamav", address: "127.0.0.1:3310", connections: 12 },
+      { kind: "http", url: "http://127.0.0.1:8025/", secret: "sixteen characters", concurrency: 6 },
+    ],
+  });
+  const plan = policyPlan(config);
+  const atOnce = (count: number) =>
+    sharePolicies(plan, count).filters.map((filter) =>
+      filter.kind === "http" ? filter.concurrency : filter.connections
+    );
+  assertEquals([atOnce(1), atOnce(4)], [[100, 2, 12, 6], [25, 1, 3, 2]]);
 });
