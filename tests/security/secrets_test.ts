@@ -11,6 +11,7 @@ import { denoRuntime } from "../../src/runtime/deno.ts";
 import { Client, Program } from "../cli/program.ts";
 import { ANY_PORT, PASSWORD, Site } from "../cli/site.ts";
 import { mxCertificate, testAuthority } from "../support/certificates.ts";
+import { DnsServer } from "../support/dns_server.ts";
 
 /** Each has letters, digits and signs that percent-encoding and JSON change. */
 const SECRETS = {
@@ -145,6 +146,7 @@ for (const format of ["json", "text"] as const) {
     const dkim = `${site.path}/dkim/example.test/yizhan.pem`;
     await Deno.writeTextFile(dkim, mxCertificate.key, { mode: 0o600 });
     using host = rudeHost();
+    await using names = await DnsServer.start();
     const hook = (secret: string | { file: string }) => ({
       ...{ kind: "http", secret, onTrouble: "accept" } as const,
       url: `http://127.0.0.1:${host.addr.port}/`,
@@ -159,7 +161,7 @@ for (const format of ["json", "text"] as const) {
     const { program, ports: [port = 0] } = await site.start({
       listeners: [{ role: "submission", address: ANY_PORT }],
       tls: site.certificates("mx"),
-      relay: { routes: [{ domains: ["*"], via }], nameServers: ["127.0.0.1:1"] },
+      relay: { routes: [{ domains: ["*"], via }], nameServers: [`127.0.0.1:${names.server.port}`] },
       queue: { srsSecret: SECRETS.srs },
       filters: [hook(SECRETS.hook), hook({ file: "hook" })],
       log: { format },
