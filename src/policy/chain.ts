@@ -86,18 +86,15 @@ export class PolicyChain {
     if (policies.length === 0) return NOTHING;
     const changes: Change[] = [];
     const asking = (policy: Policy) => hook(policy, changes);
+    // Who is asked of a session that is closed would keep what belongs to it for ever.
+    const ask = (policy: Policy) =>
+      watcher.over === true ? OVER : this.#ask(stage, policy, asking, watcher);
     for (let index = 0; index < policies.length; index++) {
       const policy = policies[index]!;
-      const verdict = this.#ask(stage, policy, asking, watcher);
+      const verdict = ask(policy);
       if (verdict === undefined) continue;
       if (verdict instanceof Promise) {
-        return this.#goOn(
-          policies,
-          verdict,
-          index,
-          changes,
-          (next) => watcher.over === true ? OVER : this.#ask(stage, next, asking, watcher),
-        );
+        return this.#goOn(policies, verdict, index, changes, ask);
       }
       const end = weigh(policy, verdict, changes);
       if (end !== null) return end;

@@ -268,6 +268,24 @@ Deno.test("policies hear nothing of a session after its end, though one before t
   assertEquals(heard, ["close"]);
 });
 
+Deno.test("policies hear nothing of a session after its end, though the disk was asked before it", async () => {
+  const heard: string[] = [];
+  const runtime = memoryRuntime({ address: "192.0.2.25" });
+  const hour = 60 * 60_000;
+  const policy: Policy = {
+    name: "first",
+    sender: () => void heard.push("sender"),
+    close: () => void heard.push("close"),
+  };
+  await using station = await MemoryStation.start({ runtime, policies: [policy] });
+  const peer = await station.greeted();
+  const space = runtime.files.space.bind(runtime.files);
+  runtime.files.space = (path) => runtime.clock.sleep(hour / 2).then(() => space(path));
+  await peer.say("MAIL FROM:<a@b.example>", 421, "4.3.0");
+  await runtime.clock.advance(hour);
+  assertEquals(heard, ["close"]);
+});
+
 Deno.test("policies hear once of a message that is refused, also while it still comes", async () => {
   const heard: string[] = [];
   const listening: Policy = {
