@@ -19,6 +19,9 @@ export class StoredDraft implements BodyDraft {
   readonly #onTrouble: (error: unknown) => void;
   /** `null` once nothing comes of it. */
   #body: Body | null;
+  /** Ends when all is written that was to be so far. */
+  #work: Promise<void> = Promise.resolve();
+  #finished = false;
 
   /** @param body where it goes; `null`: there is no room. @param onTrouble hears why it could not be stored. */
   constructor(body: Body | null, onTrouble: (error: unknown) => void) {
@@ -26,14 +29,14 @@ export class StoredDraft implements BodyDraft {
     this.#onTrouble = onTrouble;
   }
 
-  async write(octets: Uint8Array): Promise<void> {
-    const cursor = cursorOver(octets);
-    for (let piece; (piece = this.#newlines.next(cursor)) !== null;) await this.#store(piece);
+  // A policy that forgets to wait would have a body end in the middle: each waits for those before.
+
+  write(octets: Uint8Array): Promise<void> {
+    return this.#work = this.#work.then(() => this.#write(octets));
   }
 
   async finish(): Promise<BodySource | null> {
-    await this.#store(this.#newlines.finish());
-    this.#body?.finish();
+    await (this.#work = this.#work.then(() => this.#finish()));
     return this.#body;
   }
 
@@ -46,6 +49,18 @@ export class StoredDraft implements BodyDraft {
     } catch (error) {
       this.#onTrouble(error);
     }
+  }
+
+  async #write(octets: Uint8Array): Promise<void> {
+    if (this.#finished) return;
+    const cursor = cursorOver(octets);
+    for (let piece; (piece = this.#newlines.next(cursor)) !== null;) await this.#store(piece);
+  }
+
+  async #finish(): Promise<void> {
+    await this.#store(this.#newlines.finish());
+    this.#finished = true;
+    this.#body?.finish();
   }
 
   async #store(piece: Uint8Array): Promise<void> {

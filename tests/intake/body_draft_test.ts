@@ -63,6 +63,24 @@ Deno.test("StoredDraft takes no more memory when its message is gone", async () 
   assertEquals([await body.finish(), store.memoryUsed, troubles], [null, 0, []]);
 });
 
+Deno.test("StoredDraft is whole when it is finished, though nobody waited for what was written, and stays so", async () => {
+  for (const memory of [64 * 1024 * KIB, 0]) {
+    const { draft, store, names, troubles } = await newStore({ memory });
+    const body = draft();
+    body.write(encode("one\ntwo\n".repeat(10_000)));
+    body.write(encode("three\r\n"));
+    const finishing = body.finish();
+    body.write(encode("four\r\n"));
+    const whole = (await finishing)!;
+    await body.write(encode("five\r\n"));
+    const octets = await Array.fromAsync(whole.open(), (chunk) => decode(chunk));
+    const text = `${"one\r\ntwo\r\n".repeat(10_000)}three\r\n`;
+    assertEquals([octets.join("") === text, whole.size], [true, text.length]);
+    await body.dispose();
+    assertEquals([store.memoryUsed, await names(), troubles], [0, [], []]);
+  }
+});
+
 Deno.test("a policy writes another body for a message, which the next one sees, and which goes with it", async () => {
   const large = `${"x".repeat(98)}\r\n`.repeat(30_000);
   let late: Promise<unknown> | undefined;
