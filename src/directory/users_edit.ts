@@ -170,7 +170,7 @@ export async function setAlias(
     }
     const lines = splitLines(text);
     const line = ["alias", ...[address, ...targets].map(formatAddress)].join(" ") +
-      (lines[0]!.endsWith("\r") ? "\r" : "");
+      (lines[0]?.endsWith("\r") ? "\r" : "");
     const at = file.aliasLines.get(mailboxKey(address));
     return at === undefined ? [...lines, line] : lines.with(at - 1, line);
   });

@@ -163,6 +163,14 @@ Deno.test("setAlias() refuses what is a user, and targets of ours that nobody ha
   assertEquals(await files.stat(`${PATH}.new`), null);
 });
 
+Deno.test("setAlias() says what is wrong with a file without a line", async () => {
+  const { files, access } = await machine();
+  await write(files, PATH, "");
+  const changing = () => setAlias(access, parseAddress("sales@example.org")!, [ALICE]);
+  await assertRejects(changing, UsersFileError, "the first line must be");
+  assertEquals(await read(files), "");
+});
+
 Deno.test("removeAlias() takes one line out to which no other leads", async () => {
   const alias = "alias team@example.org alice@example.org\n";
   const { files, access } = await machine(`${KEPT}${alias}`);
