@@ -1,6 +1,6 @@
 /**
  * One direction of a connection in memory: octets and then an end, in order, with a bound on what is
- * under way. A write beyond the bound waits for the reader, as TCP's window makes it wait.
+ * under way. A write beyond the bound waits until the reader has taken half of it, as TCP's window makes it wait.
  *
  * What fails: {@link Pipe.break} makes both sides fail with ECONNRESET, {@link Pipe.abandon} the
  * writer with EPIPE.
@@ -152,7 +152,8 @@ export class Pipe {
     }
     this.#available -= length;
     this.#inFlight -= length;
-    this.#wakeWriter?.();
+    // As TCP does (RFC 9293 §3.8.6.2.2): room for a few octets would be filled with a few octets, for ever.
+    if (2 * this.#inFlight <= this.#conditions.window) this.#wakeWriter?.();
     return length;
   }
 
