@@ -67,6 +67,8 @@ export class MilterSession implements Guest {
   #tls: TlsInfo | null = null;
   /** A message is open at the filter. */
   #open = false;
+  /** Of that message it has not heard of all recipients. */
+  #isPart = false;
   #session: Standing | null = null;
   #message: Standing | null = null;
   /** The filter knows of the client. */
@@ -105,10 +107,12 @@ export class MilterSession implements Guest {
     envelope: Envelope,
   ): Promise<Verdict | undefined> {
     if (this.#standing !== null) return this.#forRecipient();
-    const before = envelope.recipients.slice(0, -1);
     const [asked = { address: recipient }] = envelope.recipients.slice(-1);
     const ask = async () => {
-      await this.#catchUp(view, envelope.sender, before);
+      if (!this.#open) {
+        await this.#begin(view, envelope.sender);
+        this.#isPart = envelope.recipients.length > 1;
+      }
       if (this.#standing !== null) return this.#forRecipient();
       const outcome = await this.#recipient(view, asked);
       if (outcome.ends === "recipient") return outcome.verdict;
@@ -260,6 +264,7 @@ export class MilterSession implements Guest {
     await this.#reach(view);
     if (this.#session !== null) return;
     this.#open = true;
+    this.#isPart = false;
     const packet = formatAddressed(
       COMMANDS.mail,
       sender,
@@ -269,14 +274,16 @@ export class MilterSession implements Guest {
   }
 
   /**
-   * All of an envelope so far, where the filter has not heard of it: its link was needed elsewhere, or a policy before
-   * wants the whole message dropped.
+   * All of an envelope, where the filter has not heard of it: its link was needed elsewhere, or a policy before wants
+   * the whole message dropped. Only once it is whole: told again at each RCPT, a thousand recipients would be half a
+   * million commands.
    */
   async #catchUp(
     view: SessionView,
     sender: Address | null,
     recipients: readonly EnvelopeRecipient[],
   ): Promise<void> {
+    if (this.#isPart) this.#abort();
     if (this.#open) return;
     await this.#begin(view, sender);
     for (const recipient of recipients) {

@@ -35,21 +35,45 @@ Deno.test("milter() tells again what the filter has heard over a link that went 
   await slow.say("RCPT TO:<alice@example.test>", 250);
   await other.mail({});
   await slow.say("RCPT TO:<bob@example.test>", 250);
-  const again = [
-    "M<slow@client.example>|SIZE=100|",
-    "R<alice@example.test>|",
-    "R<bob@example.test>|",
-  ];
-  assertEquals(filter.heard.slice(-3), again);
+  const mail = "M<slow@client.example>|SIZE=100|";
+  const [alice, bob] = ["R<alice@example.test>|", "R<bob@example.test>|"];
+  assertEquals(filter.heard.slice(-2), [mail, bob]);
   await slow.say("DATA", 354);
   await other.mail({});
   await slow.say("Subject: x\r\n\r\nx\r\n.", 250);
   const last = filter.heard.lastIndexOf("T");
-  assertEquals(filter.heard.slice(last - 3, last), again);
+  assertEquals(filter.heard.slice(last - 3, last), [mail, alice, bob]);
   assertEquals((await station.mailbox("alice")).length, 3);
   assertEquals((await station.mailbox("bob")).length, 1);
   await station.runtime.clock.settle();
   assertEquals(filter.open, 1);
+});
+
+Deno.test("milter() shows no filter a message of which it has heard of some recipients only", async () => {
+  await using world = await filtered({}, { options: { connections: 1 } });
+  const { station, filter } = world;
+  const slow = await station.greeted("198.51.100.1");
+  await slow.say("MAIL FROM:<slow@client.example>", 250);
+  await slow.say("RCPT TO:<alice@example.test>", 250);
+  await (await station.greeted("198.51.100.2")).mail({});
+  await slow.say("RCPT TO:<bob@example.test>", 250);
+  await slow.say("DATA", 354);
+  await slow.say("Subject: x\r\n\r\nx\r\n.", 250);
+  assert(filter.kinds.endsWith("CHMRAMRRTLNBE"), filter.kinds);
+  assertEquals((await station.mailbox("bob")).length, 1);
+});
+
+Deno.test("attack: strangers that take turns do not have a filter told of all recipients at each", async () => {
+  await using world = await filtered({}, { options: { connections: 1 } });
+  const { station, filter } = world;
+  const [one, two] = [await station.greeted("198.51.100.1"), await station.greeted("198.51.100.2")];
+  await one.say("MAIL FROM:<a@client.example>", 250);
+  await two.say("MAIL FROM:<b@client.example>", 250);
+  const turns = 50;
+  for (let i = 0; i < turns; i++) {
+    for (const each of [one, two]) await each.say(`RCPT TO:<alice+${i}@example.test>`, 250);
+  }
+  assertEquals(filter.kinds.replace(/[^R]/g, "").length, 2 * turns);
 });
 
 Deno.test("milter() puts a message off where the filter refuses, told again, a recipient that was taken", async () => {

@@ -101,7 +101,8 @@ Deno.test("milter() tells all again where the filter was restarted in the middle
   await peer.say("RCPT TO:<alice@example.test>", 250);
   await restart();
   await peer.say("RCPT TO:<bob@example.test>", 250);
-  assertEquals(filter.kinds, "CHMRR");
+  // Of Alice it hears again when the message is whole.
+  assertEquals(filter.kinds, "CHMR");
   await peer.say("DATA", 354);
   await restart();
   await peer.say(TEXT, 250);
