@@ -139,13 +139,13 @@ Deno.test("greylisting puts off first mail and takes it when it comes again, by 
     strict({ greylisting: { enabled: true, delay: "1s" } }, { workers: 2 }),
   );
   await using _ = program;
-  const begun = Date.now();
   {
     using client = await visit(port);
     await client.say(`MAIL FROM:<${STRANGER}>`, 250);
     assertMatch(await client.say(`RCPT TO:<${ALICE}>`, 451), /4\.7\.1 greylisted/);
   }
-  await new Promise((resume) => setTimeout(resume, begun + 1050 - Date.now()));
+  // The delay, from the answer on: it was first seen before.
+  await new Promise((resume) => setTimeout(resume, 1050));
   for (let count = 0; count < 4; count++) {
     using client = await visit(port);
     await client.send(STRANGER, ALICE, MAIL);
