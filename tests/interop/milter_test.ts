@@ -199,8 +199,14 @@ interopTest(
       for (let i = 0; i < 3; i++) {
         const client = await PlainClient.connect(station.port);
         slow.push(client);
-        await client.begin([ALICE]);
+        client.expect(await client.say("MAIL FROM:<sender@client.test>"), "250");
+        client.expect(await client.say(`RCPT TO:<${ALICE}>`), "250");
       }
+      // Each has lost its connections by now, and names one more.
+      for (const client of slow) {
+        client.expect(await client.say(`RCPT TO:<${ALICE.replace("@", "+more@")}>`), "250");
+      }
+      for (const client of slow) client.expect(await client.say("DATA"), "354");
       assertMatch(await send(station, makeMail("quick", "Hello.\r\n")), /^250 /);
       for (const [i, client] of slow.entries()) {
         await client.send(makeMail(`slow ${i}`, i === 0 ? gtube("X") : "Hello.\r\n"));
