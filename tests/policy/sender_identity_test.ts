@@ -57,6 +57,9 @@ async function message(head: string, setting: Setting = {}): Promise<string> {
     fields: parseFields(encode(head)),
     bodySize: 0,
     async *openBody() {},
+    draftBody() {
+      throw new Error("it changes nothing");
+    },
   });
   return verdict?.action === "reject" ? describeReply(verdict.reply) : verdict?.action ?? "ok";
 }

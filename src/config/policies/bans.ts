@@ -14,7 +14,9 @@ const WANTED = `wanted a whole number, 0 to ${MAX_NETWORK_CLIENTS}`;
 export const bansSchema = z.strictObject({
   enabled: z.boolean().default(true).describe("Ban clients that misbehave, for a while"),
   logins: rate.default(DEFAULT_BANS.logins)
-    .describe("Failed logins of a client before it is banned"),
+    .describe(
+      "Failed logins of a client before it is banned; fewer than loginBackoff.client, which refuses what is beyond it uncounted",
+    ),
   recipients: rate.default(DEFAULT_BANS.recipients)
     .describe("Unknown recipients of a client before it is banned; delivered ones pay for some"),
   faults: rate.default(DEFAULT_BANS.faults)

@@ -74,7 +74,8 @@ const DAY = 24 * HOUR;
 
 /** What holds where nothing is said. */
 export const DEFAULT_BANS: Required<Omit<BanOptions, "exempt">> = {
-  logins: { count: 20, per: HOUR },
+  // Fewer than the login back-off lets a client try: else it would put off all further ones, and none would count.
+  logins: { count: 10, per: HOUR },
   recipients: { count: 50, per: HOUR },
   faults: { count: 5, per: HOUR },
   refusals: { count: 50, per: HOUR },
