@@ -12,6 +12,7 @@ import { concat, decode, encode } from "../bytes.ts";
 import { formatSize, formatVisible } from "../observe/visible_text.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { formatControlJson, RunningServer } from "./control.ts";
+import { describeDropped } from "./dropped_mail.ts";
 import { EXIT, type ExitCode } from "./exit.ts";
 import {
   QUEUE_FLAGS,
@@ -106,12 +107,12 @@ async function list(
   });
   if (json) return EXIT.ok;
   const { shown, octets, limited } = end as { shown: number; octets: number; limited: boolean };
+  const all = Object.keys(filter).length === 0;
   if (shown > 0) {
     say(`${formatMessages(shown)}, ${formatSize(octets)}${limited ? "; there may be more" : ""}`);
-  } else {
-    const all = Object.keys(filter).length === 0;
-    say(all ? "the queue is empty" : "the queue has no such mail");
-  }
+  } else say(all ? "the queue is empty" : "the queue has no such mail");
+  const dropped = all ? await describeDropped(server) : null;
+  if (dropped !== null) say(dropped);
   return EXIT.ok;
 }
 

@@ -10,9 +10,11 @@ import { formatSize, formatVisible } from "../observe/visible_text.ts";
 import type { QueueSummary } from "../queue/operator/queue_view.ts";
 import type { CommandLine } from "./command.ts";
 import { RunningServer } from "./control.ts";
+import { describeDropped } from "./dropped_mail.ts";
 import { EXIT, type ExitCode } from "./exit.ts";
 import type { RetryChoice } from "./sendmail_flags.ts";
 import { StandardOutput } from "./standard_output.ts";
+import { say } from "./terminal.ts";
 
 /** Prints the queue. */
 export async function printQueue(line: CommandLine, words: readonly string[]): Promise<ExitCode> {
@@ -32,6 +34,9 @@ export async function printQueue(line: CommandLine, words: readonly string[]): P
         ? "Mail queue is empty"
         : `-- ${formatSize(octets)} in ${count} request${count === 1 ? "" : "s"}.`,
     );
+    // Aside: programs read what is printed.
+    const dropped = await describeDropped(server);
+    if (dropped !== null) say(dropped);
     return EXIT.ok;
   } catch (error) {
     if (output.gone) return EXIT.ok;

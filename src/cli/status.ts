@@ -11,6 +11,7 @@ import { formatSocketAddress } from "../runtime/runtime.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { findConfigFile } from "./config_file.ts";
 import { CONTROL_FLAGS, formatControlJson, RunningServer } from "./control.ts";
+import { countDropped, type DroppedMail, formatDropped } from "./dropped_mail.ts";
 import { EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { thisRuntime } from "./machine.ts";
 
@@ -19,8 +20,8 @@ export const status: Command = {
   name: "status",
   usage: "[--config FILE | --socket PATH] [--json]",
   description: [
-    "Where the running server listens and how many are connected, how much mail waits, how many clients",
-    "are banned, whether its filters answer, when its certificates expire, and whether its configuration",
+    "Where the running server listens and how many are connected, how much mail waits in the queue and",
+    "in the drop folder, how many clients are banned, whether its filters answer, when its certificates expire, and whether its configuration",
     "is the one in the file.",
     "",
     "Exit codes: 0 it runs, 69 no server runs there, 77 it is another user's.",
@@ -42,11 +43,12 @@ async function runStatus(line: CommandLine, words: readonly string[]): Promise<E
     });
     const status = answer as unknown as StationStatus;
     const mail = status.queue === null ? null : await countMail(server);
-    if (line.has("json")) console.log(formatControlJson({ ...withTimes(status), mail }));
-    else {
-      console.log(
-        formatStatus(status, { now: Date.now(), mail, changed: await changeOfFile(line) }),
-      );
+    const dropped = await countDropped(server);
+    if (line.has("json")) {
+      console.log(formatControlJson({ ...withTimes(status), mail, drop: dropped }));
+    } else {
+      const changed = await changeOfFile(line);
+      console.log(formatStatus(status, { now: Date.now(), mail, dropped, changed }));
     }
   } catch (error) {
     throw server.explain(error);
@@ -103,12 +105,17 @@ async function changeOfFile(line: CommandLine): Promise<number | null> {
 export interface StatusFacts {
   readonly now: number;
   readonly mail: MailCount | null;
+  /** What lies in the drop folder; `null` or absent: there is none, or it is not known. */
+  readonly dropped?: DroppedMail | null;
   /** When the file of the configuration was changed; `null`: unknown. */
   readonly changed: number | null;
 }
 
 /** As a person reads it. */
-export function formatStatus(status: StationStatus, { now, mail, changed }: StatusFacts): string {
+export function formatStatus(
+  status: StationStatus,
+  { now, mail, dropped, changed }: StatusFacts,
+): string {
   const { version, runtime, pid, hostname, config, started, loaded } = status;
   const stopping = status.stopping ? ", stopping" : "";
   return [
@@ -121,6 +128,7 @@ export function formatStatus(status: StationStatus, { now, mail, changed }: Stat
     ...formatListeners([...status.listeners.map(describeListener), ...describeMonitor(status)]),
     "",
     ...describeQueue(status, mail, now),
+    ...describeDrop(dropped ?? null),
     ...describeWorkers(status),
     ...describePolicies(status),
     ...status.certificates.map(({ file, expires }) => {
@@ -183,6 +191,12 @@ function describeQueue({ queue }: StationStatus, mail: MailCount | null, now: nu
       formatVisible(`${reply.code} ${reply.lines.join(" ")}`, 200)
     ),
   ];
+}
+
+/** Where something waits: mostly it is taken at once. */
+function describeDrop(dropped: DroppedMail | null): string[] {
+  if (dropped === null || (dropped.waiting === 0 && !dropped.more)) return [];
+  return [`Drop folder: ${formatDropped(dropped)} (the log says why, as drop.deferred).`];
 }
 
 /** Who serves beside the first, where anybody does: what is said above is of all. */

@@ -9,6 +9,7 @@ import process from "node:process";
 import { banCommands } from "../admin/ban_commands.ts";
 import { ControlError } from "../admin/control_protocol.ts";
 import { type ControlCommand, ControlServer } from "../admin/control_server.ts";
+import { dropCommands } from "../admin/drop_commands.ts";
 import { mailCommands } from "../admin/mail_commands.ts";
 
 import { mergedCommands } from "../admin/merged_commands.ts";
@@ -136,6 +137,7 @@ function startControl(
   const own = {
     ...stationCommands(station),
     ...mailCommands(mta, runtime),
+    ...(station.config.config.drop.enabled && dropCommands(files, station.config.paths.drop)),
     ...banCommands({
       ...{ ledger, clock },
       emit: (fact) => onEvent({ time: clock.now(), ...fact }),
@@ -154,7 +156,7 @@ function startControl(
 }
 
 /** What only looks, as `yizhan status` does: it may be asked until the very end. */
-const LOOKS: readonly string[] = ["status", "list"];
+const LOOKS: readonly string[] = ["status", "list", "drop"];
 
 /** The same commands, and those that do something until the station stops. */
 function untilStopped(
