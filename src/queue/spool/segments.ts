@@ -219,7 +219,8 @@ export class Segments {
   /** Ends what is full, pays what is owed, removes what is done. */
   async tidy(): Promise<void> {
     this.#writer!.endIfFull();
-    for (const segment of this.#segments) {
+    // Each once: one that cannot be removed now comes back behind the others.
+    for (const segment of [...this.#segments]) {
       const { owed, journal } = segment;
       if (owed.length > 0) {
         segment.owed = [];

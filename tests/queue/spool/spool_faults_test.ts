@@ -166,6 +166,36 @@ Deno.test("messages that cannot be moved do not keep others from it", async () =
   assertEquals(moved.sort(), ["m10.json", "m11.json", "m9.json"]);
 });
 
+Deno.test("what a failing disk is owed is tried again after a while, not without end", async () => {
+  const before = memoryRuntime();
+  const first = await open(before);
+  for (let i = 0; i < 4; i++) await first.add(message(`m${i}`, 2900)); // a segment each
+  failAlways(before, "sync", /\.done$/, "EIO");
+  await before.clock.advance(11 * MINUTE); // all lie in files too, which no journal says
+
+  const runtime = before.reboot("kept");
+  const { clock, files } = runtime;
+  let failures = 0;
+  const fail = (spared: readonly FileOperation[]) => {
+    files.onCall = ({ operation, path }) => {
+      if (!path.includes("/segments/") || spared.includes(operation)) return;
+      // A loop without end must fail this test, not hang it.
+      if (++failures < 10_000) throw new SystemError("EIO", path);
+    };
+  };
+  fail(["open", "read", "seek", "list"]);
+  const store = await open(runtime);
+  fail([]);
+  await clock.advance(5 * MINUTE);
+  assert(failures > 20 && failures < 500, `${failures} failures in five minutes`);
+  files.onCall = () => {};
+  await clock.advance(5 * MINUTE);
+  for await (const { name } of files.list(`${DIRECTORY}/segments`)) {
+    throw new Error(`${name} is still there`);
+  }
+  assertEquals(await ids(store), ["m0", "m1", "m2", "m3"]);
+});
+
 for (const operation of ["open", "read"] as const) {
   Deno.test(`openSpool() goes on when ${operation} fails for a segment or a journal`, async () => {
     let runtime = memoryRuntime();
