@@ -22,6 +22,8 @@ const ROWS = await readPermissions("command");
 interface Case extends Invocation {
   /** A server of ours is asked. */
   readonly asks?: boolean;
+  /** There is an alias of this name. */
+  readonly alias?: string;
 }
 
 const MAIL = "To: alice@example.test\n\nHello.\n";
@@ -49,6 +51,10 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "user alias": {
     words: ["user", "alias", "sales@example.test", "alice@example.test", "--config", "CONFIG"],
+  },
+  "user unalias": {
+    words: ["user", "unalias", "team@example.test", "--config", "CONFIG"],
+    alias: "team",
   },
   "dns --records": { words: ["dns", "--records", "--config", "CONFIG"] },
   "dns --records --make-key": { words: ["dns", "--records", "--make-key", "--config", "CONFIG"] },
@@ -109,6 +115,7 @@ function emptyNameServer() {
 async function prepare(command: string, example: Case) {
   const place = await Place.make();
   if (command === "demo") await Deno.remove(place.fill("FOLDER"));
+  if (example.alias !== undefined) await place.addAlias(example.alias);
   const dns = emptyNameServer();
   if (command !== "serve" && command !== "check") {
     await place.configure({ relay: { nameServers: [dns.address] } });

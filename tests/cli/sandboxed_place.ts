@@ -6,7 +6,7 @@
  */
 
 import { assert } from "@std/assert";
-import { addUser } from "../../src/directory/users_edit.ts";
+import { addUser, setAlias } from "../../src/directory/users_edit.ts";
 import type { ConfigInput } from "../../src/config/schema.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
 import { writeConfig } from "../support/config.ts";
@@ -86,6 +86,13 @@ export class Place implements AsyncDisposable {
       dkim: { directory: `${path}/keys` },
     });
     return place;
+  }
+
+  /** Adds an alias of its user. */
+  async addAlias(local: string): Promise<void> {
+    const { files, random } = denoRuntime();
+    const [alias, target] = [local, "alice"].map((local) => ({ local, domain: "example.test" }));
+    await setAlias({ files, random, path: this.fill("USERS") }, alias!, [target!]);
   }
 
   /** Adds to its configuration. */

@@ -61,6 +61,12 @@ const CASES: Readonly<Record<string, Case>> = {
     config: { ...noRelay, filters: [{ kind: "clamav", address: "unix:PEER" }] },
     code: 554,
   },
+  "milter on a socket": {
+    config: {
+      ...noRelay,
+      filters: [{ kind: "milter", address: "unix:PEER", onTrouble: "accept" }],
+    },
+  },
   "http": {
     config: {
       ...noRelay,
@@ -101,12 +107,12 @@ function startFilter(kind: string, path: string) {
     );
     return { port: server.addr.port, stop: () => server.shutdown() };
   }
-  const listener = kind === "clamav on a socket"
+  const listener = kind.endsWith(" on a socket")
     ? Deno.listen({ transport: "unix", path })
     : Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const serving = (async () => {
     for await (const connection of listener) {
-      if (kind === "milter") {
+      if (kind.startsWith("milter")) {
         connection.close();
         continue;
       }
