@@ -28,6 +28,9 @@ Exit code 1 when a seed fails, 2 for wrong options. The same seed always gives t
 /** Seeds that a thread is given at once. */
 const BATCH = 20;
 
+/** Milliseconds after which a seed has not come to an end: hundreds of times as long as others take. */
+const ENDLESS = 120_000;
+
 /** What was asked for. */
 interface Wanted {
   readonly from: number;
@@ -75,19 +78,43 @@ async function runAll({ from, seeds, jobs, trace }: Wanted, onEnd: (one: SeedOut
   await Promise.all(Array.from({ length: jobs }, () =>
     new Promise<void>((resolve, reject) => {
       const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+      let seed = next;
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      // A thread that is caught in a loop says nothing more.
+      const wait = () => {
+        clearTimeout(timer);
+        timer = setTimeout(() => reject(new EndlessError(seed)), ENDLESS);
+      };
       const give = () => {
         if (next >= end) {
+          clearTimeout(timer);
           worker.terminate();
           return resolve();
         }
-        const first = next;
-        next = Math.min(end, next + BATCH);
-        worker.postMessage({ first, last: next - 1 });
+        seed = next;
+        next = Math.min(next + BATCH, end);
+        wait();
+        worker.postMessage({ first: seed, last: next - 1 });
       };
-      worker.onmessage = ({ data }) => data === null ? give() : onEnd(data);
+      worker.onmessage = ({ data }) => {
+        if (data === null) return give();
+        seed++;
+        wait();
+        onEnd(data);
+      };
       worker.onerror = ({ message }) => reject(new Error(message));
       give();
     })));
+}
+
+/** A seed that runs for ever. */
+class EndlessError extends Error {
+  constructor(seed: number) {
+    super(
+      `seed ${seed} failed:\n  it has not ended after ${ENDLESS / 1000} s\n` +
+        `  again: deno task simulate --seed ${seed}`,
+    );
+  }
 }
 
 async function main(): Promise<number> {
@@ -106,7 +133,7 @@ async function main(): Promise<number> {
   const begun = performance.now();
   const progress = Deno.stderr.isTerminal() ? 1 : 500;
   const encoder = new TextEncoder();
-  await runAll(wanted, (outcome) => {
+  const show = (outcome: SeedOutcome) => {
     tally.add(outcome);
     for (const line of outcome.lines) console.log(line);
     if (outcome.problems.length > 0) {
@@ -117,7 +144,14 @@ async function main(): Promise<number> {
     if (tally.seeds % progress !== 0) return;
     const line = `${tally.seeds} of ${wanted.seeds} seeds, ${tally.failed} failed`;
     Deno.stderr.writeSync(encoder.encode(progress === 1 ? `\r${line}` : `${line}\n`));
-  });
+  };
+  try {
+    await runAll(wanted, show);
+  } catch (error) {
+    if (!(error instanceof EndlessError)) throw error;
+    console.log(error.message);
+    return 1;
+  }
   if (progress === 1) Deno.stderr.writeSync(encoder.encode("\n"));
   console.log(formatTally(tally, performance.now() - begun));
   return tally.failed > 0 ? 1 : 0;
