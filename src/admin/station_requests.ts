@@ -69,6 +69,10 @@ export interface FilterStatus {
   readonly place: string;
   /** Why it was of no use when it was asked just now, and what that means for mail; `null`: it answers. */
   readonly trouble: string | null;
+  /** With a trouble: it may be busy only, and mail waits for it longer than who asked just now. */
+  readonly slow?: boolean;
+  /** With a trouble: what to do, where that is known. */
+  readonly remedy?: string;
 }
 
 /** One certificate. */

@@ -1,15 +1,16 @@
 /**
- * Whether a filter answers, asked as the server asks, and what becomes of mail while it does not. All of it may pass
- * by itself, or the filter be started after us, so nothing here is an error.
+ * Whether a filter answers, asked as the server asks, what becomes of mail while it does not, and what to do. A server
+ * that asks for mail waits longer than this does: of who is slow nothing is said but that.
  *
  * @module
  */
 
 import type { FilterConfig } from "../config/policies/filters.ts";
 import { scanStream } from "../policy/clamav/clamd.ts";
-import { MilterLink } from "../policy/milter/link.ts";
-import { formatSocketAddress, type Runtime } from "../runtime/runtime.ts";
-import { describeError } from "./trouble.ts";
+import { FilterGone, MilterLink } from "../policy/milter/link.ts";
+import { errorCode, formatSocketAddress, type Runtime } from "../runtime/runtime.ts";
+import { filterRemedy } from "./filter_remedy.ts";
+import { describeError, isNotCapable, NOT_PERMITTED } from "./trouble.ts";
 
 /** Milliseconds for each step of what is asked of one. */
 const PATIENCE = 3000;
@@ -21,29 +22,64 @@ type Machine = Pick<Runtime, "network" | "clock">;
 export interface FilterProbe {
   /** Such as `the filter rspamd at 127.0.0.1:11332`. */
   readonly what: string;
+  /**
+   * `slow`: it may be busy; `untried`: Deno does not let this process ask; `denied`: the system does not let this user,
+   * which says nothing about others.
+   */
+  readonly state: "answers" | "slow" | "untried" | "denied" | "failed";
   /** Why it is of no use now, and what that means for mail; `null`: it answers. */
   readonly trouble: string | null;
+  /** What to do; `null`: it answers, or nothing is known. */
+  readonly remedy: string | null;
 }
 
 /** Asks one. Never throws; gives up after some seconds. */
 export async function probeFilter(filter: FilterConfig, machine: Machine): Promise<FilterProbe> {
   const what = `the filter ${nameOf(filter)} at ${placeOf(filter)}`;
+  const began = machine.clock.now();
+  let why: string;
+  let error: unknown;
   try {
     const wrong = await reach(filter, machine);
-    if (wrong === null) return { what, trouble: null };
-    return { what, trouble: `does not answer as it should: ${wrong}; ${meanwhile(filter)}` };
-  } catch (error) {
-    return { what, trouble: `cannot be asked: ${describeError(error)}; ${meanwhile(filter)}` };
+    if (wrong === null) return { what, state: "answers", trouble: null, remedy: null };
+    why = `does not answer as it should: ${wrong}`;
+  } catch (thrown) {
+    if (isNotCapable(thrown)) {
+      const trouble = `cannot be tried: ${NOT_PERMITTED}`;
+      return { what, state: "untried", trouble, remedy: null };
+    }
+    why = `cannot be asked: ${describeReason(filter, thrown)}`;
+    error = thrown;
   }
+  if (machine.clock.now() - began >= PATIENCE) {
+    const trouble = `did not answer within ${PATIENCE / 1000} s`;
+    return { what, state: "slow", trouble, remedy: "see whether it hangs, or has much to do" };
+  }
+  const code = errorCode(error);
+  return {
+    what,
+    state: code === "EACCES" || code === "EPERM" ? "denied" : "failed",
+    trouble: `${why}; ${meanwhile(filter)}`,
+    remedy: await filterRemedy(filter, error),
+  };
 }
 
-/** A line for each filter that is of no use now. Never throws. */
+/** Who answers, and not as a milter does, is mostly another program, or another port of the same. */
+function describeReason({ kind }: FilterConfig, error: unknown): string {
+  const reason = describeError(error);
+  const strange = kind === "milter" && errorCode(error) === undefined;
+  return strange && !(error instanceof FilterGone) ? `${reason} (is it a milter?)` : reason;
+}
+
+/** A line for each filter that is of no use now, and what to do. Never throws. */
 export async function filterTroubles(
   filters: readonly FilterConfig[],
   machine: Machine,
 ): Promise<string[]> {
   const probes = await Promise.all(filters.map((filter) => probeFilter(filter, machine)));
-  return probes.flatMap(({ what, trouble }) => trouble === null ? [] : [`${what} ${trouble}`]);
+  return probes.flatMap(({ what, trouble, remedy }) =>
+    trouble === null ? [] : [`${what} ${trouble}${remedy === null ? "" : `: ${remedy}`}`]
+  );
 }
 
 /** The name in the log. */
@@ -86,8 +122,7 @@ async function reach(filter: FilterConfig, { network, clock }: Machine): Promise
     // What a hook would make of a question that is about no mail, nobody knows.
     if (filter.kind === "http") return null;
     const result = await scanStream(connection, nothing());
-    if (result.status !== "failed") return null;
-    return signal.aborted ? `nothing within ${PATIENCE / 1000} seconds` : result.reason;
+    return result.status === "failed" ? result.reason : null;
   } finally {
     signal.removeEventListener("abort", giveUp);
     connection.close();

@@ -47,7 +47,8 @@ export function requirePermissions(needs: Needs, words: readonly string[]): void
 
 /** What of it is not granted, in words such as `write /var/lib/yizhan`. */
 export function missingPermissions(needs: Needs): string[] {
-  return listPermissions(needs).filter((needed) => !isGranted(needed)).map(describe);
+  const missing = listPermissions(needs).filter((needed) => !isGranted(needed)).map(describe);
+  return [...new Set(missing)];
 }
 
 /** Whether a path may be read without asking anybody. */

@@ -17,10 +17,14 @@ export async function policyStatus(
   ledger: Pick<KeptLedger, "size" | "count">,
   machine: Pick<Runtime, "network" | "clock">,
 ): Promise<PolicyStatus> {
-  const asked = filters.map(async (filter) => ({
-    ...{ name: nameOf(filter), kind: filter.kind, place: placeOf(filter) },
-    trouble: (await probeFilter(filter, machine)).trouble,
-  }));
+  const asked = filters.map(async (filter) => {
+    const { state, trouble, remedy } = await probeFilter(filter, machine);
+    return {
+      ...{ name: nameOf(filter), kind: filter.kind, place: placeOf(filter), trouble },
+      ...(trouble !== null && { slow: state === "slow" }),
+      ...(remedy !== null && { remedy }),
+    };
+  });
   return {
     abuse: {
       banned: abuse.bans.enabled ? ledger.count(BAN_KEYS) : null,

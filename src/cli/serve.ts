@@ -100,6 +100,8 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
   const { listeners, monitor } = await station.status();
   for (const { name, address } of listeners) say(`  ${name} on ${formatSocketAddress(address)}`);
   if (monitor !== undefined) say(`  monitor on ${formatSocketAddress(monitor)}`);
+  // It serves meanwhile: a filter may be started later than we are.
+  station.filterTroubles().then((troubles) => troubles.forEach(warn));
   hangUps.answer(() => reloadAloud(station));
   const timer = setInterval(() => station.renewCertificates(), POLL);
   await signals.first;

@@ -170,6 +170,11 @@ export class ServedStation implements SurroundedStation {
     return policyStatus(this.config.config, this.#ledger, this.#asFiltersAreAsked);
   }
 
+  /** A line for each filter that is of no use now. Takes some seconds where one hangs; never rejects. */
+  filterTroubles(): Promise<string[]> {
+    return filterTroubles(this.config.config.filters, this.#asFiltersAreAsked);
+  }
+
   /** The station's own network may have no way out. */
   get #asFiltersAreAsked() {
     return { clock: this.#options.runtime.clock, network: thisRuntime().network };
@@ -242,7 +247,7 @@ export class ServedStation implements SurroundedStation {
       const { loaded, warnings, changes } = await this.#replace();
       this.#reloadFailed = null;
       this.#options.onReload(loaded);
-      const troubles = await filterTroubles(loaded.config.filters, this.#asFiltersAreAsked);
+      const troubles = await this.filterTroubles();
       return { status: "reloaded", warnings: [...warnings, ...troubles], changes };
     } catch (error) {
       const problems = explain(error).split("\n");

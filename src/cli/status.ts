@@ -212,11 +212,13 @@ function describeWorkers({ workers }: StationStatus): string[] {
 
 /** Nothing of a server of a version that does not tell it. */
 function describePolicies({ abuse, filters = [] }: StationStatus): string[] {
-  const told = filters.map(({ name, place, trouble }) =>
-    `Filter ${formatVisible(name, 60)} at ${formatVisible(place, 200)}: ${
-      trouble === null ? "answers" : formatVisible(trouble, 500)
-    }.`
-  );
+  const told = filters.flatMap(({ name, place, trouble, remedy }) => {
+    const what = trouble === null ? "answers" : formatVisible(trouble, 500);
+    return [
+      `Filter ${formatVisible(name, 60)} at ${formatVisible(place, 200)}: ${what}.`,
+      ...(remedy === undefined ? [] : [`  ${formatVisible(remedy, 500)}`]),
+    ];
+  });
   if (abuse === undefined) return told;
   const { banned, remembered, greylisting } = abuse;
   const bans = banned === null ? "bans are off" : `${banned} banned`;

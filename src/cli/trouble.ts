@@ -10,9 +10,17 @@ import { SpoolVersionError } from "../queue/spool/spool_version.ts";
 import { errorCode } from "../runtime/runtime.ts";
 import { CommandError, EXIT, type ExitCode } from "./exit.ts";
 
+/** Why something was not even tried: it says nothing about what was to be tried. */
+export const NOT_PERMITTED = "Deno was not given that permission";
+
+/** Whether a resolver gave no answer because Deno does not let it ask: its words name the flag then. */
+export function isUnpermitted(reason: string): boolean {
+  return /\(--allow-(?:net|read=[^)]*)\)/.test(reason);
+}
+
 /** Why a file could not be used, without its name. */
 export function describeFileError(error: unknown): string {
-  if (isNotCapable(error)) return "Deno was not given that permission";
+  if (isNotCapable(error)) return NOT_PERMITTED;
   return FILE_ERRORS[errorCode(error) ?? ""] ?? describeError(error);
 }
 
@@ -53,7 +61,7 @@ export function explainFailure(what: string, error: unknown): CommandError | nul
   }
   if (isNotCapable(error)) {
     // Deno's own words name the flag.
-    const reason = `Deno was not given that permission: ${describeError(error)}`;
+    const reason = `${NOT_PERMITTED}: ${describeError(error)}`;
     return new CommandError(EXIT.noPermission, `${what}: ${reason}`, { cause: error });
   }
   const known = FAILURES[errorCode(error) ?? ""];

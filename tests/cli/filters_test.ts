@@ -58,24 +58,55 @@ Deno.test("a hook is asked by all threads, signed by the secret in its file, unt
   await client.send("a@a.test", ALICE, MAIL);
 });
 
-Deno.test("a filter that is not there is told of, by check and in the log, and mail is put off", async () => {
+Deno.test("a filter that is not there is told of, by serve, status, check and in the log, and mail is put off", async () => {
   await using site = await Site.make();
   const { program, ports: [port = 0] } = await site.start({
     relay: { enabled: false },
     filters: [{ kind: "milter", name: "rspamd", address: `unix:${site.path}/rspamd.sock` }],
   });
   await using _ = program;
+  const trouble =
+    "the filter rspamd at unix:\\S+ cannot be asked: .*; all mail is put off \\(451\\) " +
+    "until it does \\(onTrouble: defer\\)";
+  const warning = new RegExp(
+    `^warning: ${trouble}: start it, or set another address or onTrouble`,
+    "m",
+  );
+  await program.stderrLine(warning);
   using client = await Client.connect(port);
   await client.say("EHLO test", 250);
   await client.say("MAIL FROM:<a@a.test>", 451);
   const event = JSON.parse(await program.stdoutLine(/"policy\.failed"/));
   assertEquals([event.policy, event.stage], ["rspamd", "sender"]);
   assert(event.error.includes("rspamd.sock"), event.error);
-  const { stdout } = await site.run(["check"]);
-  const trouble =
-    /the filter rspamd at unix:\S+ cannot be asked: .*; all mail is put off \(451\) until/;
-  assertMatch(stdout, new RegExp(`^warning {2}filters +${trouble.source}`, "m"));
+  const check = await site.run(["check"]);
+  assertEquals(check.code, 78);
+  assertMatch(
+    check.stdout,
+    new RegExp(`^error {4}filters +${trouble}, says the running server\\n +start it, or `, "m"),
+  );
   const reload = await site.run(["reload"]);
   assertEquals(reload.code, 0);
-  assertMatch(reload.stderr, trouble);
+  assertMatch(reload.stderr, warning);
+});
+
+Deno.test("check takes the running server's word for a filter, and calls no filter an error that lets mail pass", async () => {
+  await using site = await Site.make();
+  await using hook = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => Response.json({ action: "accept" }),
+  );
+  const { program } = await site.start({
+    filters: [
+      { kind: "http", url: `http://127.0.0.1:${hook.addr.port}/`, secret: "a secret of the test" },
+      { kind: "clamav", address: `unix:${site.path}/clamd.sock`, onTrouble: "accept" },
+    ],
+  });
+  await using _ = program;
+  const { stdout } = await site.run(["check"]);
+  assertMatch(stdout, /^ok {7}filters +the filter http at http:\S+ answers the running server$/m);
+  assertMatch(
+    stdout,
+    /^warning {2}filters +the filter clamav at unix:\S+ cannot be asked: .*, says the running server$/m,
+  );
 });

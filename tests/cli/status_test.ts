@@ -64,13 +64,14 @@ Deno.test("formatStatus() tells of bans and of filters", () => {
   assertEquals(
     tell({
       abuse: { banned: 3, remembered: 1204, greylisting: true },
-      filters: [rspamd, { ...rspamd, name: "av", trouble }],
+      filters: [rspamd, { ...rspamd, name: "av", trouble, remedy: "start it" }],
     }),
     [
       "Strangers: 3 banned, greylisting is on; 1204 entries of limits remembered.",
       "Filter rspamd at 127.0.0.1:11332: answers.",
       "Filter av at 127.0.0.1:11332: cannot be asked: connection refused\\u{1b}; " +
       "mail passes unfiltered until it does.",
+      "  start it",
     ],
   );
   assertEquals(tell({ abuse: { banned: null, remembered: 1, greylisting: false }, filters: [] }), [
@@ -92,8 +93,10 @@ Deno.test("yizhan status counts who is banned, and asks the filters", async () =
   const { abuse, filters } = JSON.parse((await site.run(["status", "--json"])).stdout);
   // The lengths of prefixes in use are an entry too.
   assertEquals(abuse, { banned: 2, remembered: 3, greylisting: false });
-  const [{ trouble, ...filter }] = filters;
-  assertEquals(filter, { name: "clamav", kind: "clamav", place: `unix:${site.path}/clamd.sock` });
+  const [{ trouble, remedy, ...filter }] = filters;
+  const place = `unix:${site.path}/clamd.sock`;
+  assertEquals(filter, { name: "clamav", kind: "clamav", place, slow: false });
+  assertMatch(remedy, /^start it, or /);
   assertMatch(trouble, /^cannot be asked: .*; mail passes unfiltered until it does/);
   const { stdout } = await site.run(["status"]);
   assertMatch(

@@ -8,6 +8,7 @@
 import { parseResolvConf } from "../../runtime/resolv_conf.ts";
 import { decode } from "../../bytes.ts";
 import { thisRuntime } from "../machine.ts";
+import { isNotCapable, isUnpermitted, NOT_PERMITTED } from "../trouble.ts";
 import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
 
 const { ok, warning } = findingsOf("names");
@@ -22,6 +23,7 @@ export async function checkNames({ loaded, runtime }: CheckContext): Promise<Che
   const { hostname, relay } = loaded.config;
   const configured = relay.nameServers.length > 0;
   const servers = configured ? relay.nameServers : await readServers(runtime.files);
+  if (servers === null) return [warning(`/etc/resolv.conf cannot be read: ${NOT_PERMITTED}`)];
   if (servers.length === 0) {
     return [warning(
       "/etc/resolv.conf names no name server: no mail can be sent on",
@@ -43,8 +45,13 @@ export async function checkNames({ loaded, runtime }: CheckContext): Promise<Che
   return findings;
 }
 
-async function readServers(files: CheckContext["runtime"]["files"]): Promise<string[]> {
-  const text = await files.readFile("/etc/resolv.conf", 65_536).then(decode, () => "");
+/** `null`: Deno does not let us read who they are. */
+async function readServers(files: CheckContext["runtime"]["files"]): Promise<string[] | null> {
+  const text = await files.readFile("/etc/resolv.conf", 65_536).then(
+    decode,
+    (error) => isNotCapable(error) ? null : "",
+  );
+  if (text === null) return null;
   return parseResolvConf(text).map(({ address, port }) =>
     address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`
   );
@@ -59,6 +66,10 @@ async function askServer(server: string, hostname: string) {
     resolver.aaaa(hostname, signal),
   ]);
   const silent = answers.find((answer) => answer.status === "failed");
+  if (silent?.status === "failed" && isUnpermitted(silent.reason)) {
+    const what = `the name server ${server} cannot be tried: ${NOT_PERMITTED}`;
+    return { finding: warning(what), addresses: null };
+  }
   if (silent?.status === "failed") {
     const reason = signal.aborted ? `nothing within ${PATIENCE / 1000} seconds` : silent.reason;
     const what = `the name server ${server} gives no answer: ${reason}`;

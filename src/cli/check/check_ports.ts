@@ -12,7 +12,7 @@ import {
   SOCKET_PATH_LIMIT,
   type SocketAddress,
 } from "../../runtime/runtime.ts";
-import { describeError, isNotCapable } from "../trouble.ts";
+import { describeError, isNotCapable, NOT_PERMITTED } from "../trouble.ts";
 import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
 import type { MachineFacts } from "./machine_facts.ts";
 
@@ -83,7 +83,7 @@ async function checkPlace(
     case "EACCES":
     case "EPERM":
       return await checkPrivilege(where, address.port, facts);
-    case NOT_TRIED:
+    case NOT_PERMITTED:
       return warning(`${where}: cannot be tried: ${code}`);
     default:
       return error(`${where}: cannot be listened on: ${code}`);
@@ -143,15 +143,12 @@ async function checkSource(source: string, runtime: Runtime): Promise<CheckFindi
   return [error(`source ${source}: this machine has no such address`, advice)];
 }
 
-/** Deno does not let this process listen there: nothing is known then. */
-const NOT_TRIED = "Deno was not given that permission";
-
 /** The errno of an attempt; `null` when it went well. */
 async function listenOnce({ network }: Runtime, address: SocketAddress): Promise<string | null> {
   try {
     (await network.listen(address)).close();
     return null;
   } catch (failure) {
-    return isNotCapable(failure) ? NOT_TRIED : errorCode(failure) ?? describeError(failure);
+    return isNotCapable(failure) ? NOT_PERMITTED : errorCode(failure) ?? describeError(failure);
   }
 }

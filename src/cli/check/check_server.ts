@@ -11,6 +11,7 @@ import { isOutdated, type StationStatus } from "../../admin/station_requests.ts"
 import type { ConfigPaths } from "../../config/paths.ts";
 import { findSpoolOwner } from "../../queue/spool/owner.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import { isNotCapable, NOT_PERMITTED } from "../trouble.ts";
 import { type CheckFinding, findingsOf } from "./finding.ts";
 
 const { ok, warning, error } = findingsOf("server");
@@ -38,16 +39,21 @@ export async function askServer(
   now: FilesNow,
 ): Promise<AskedServer> {
   const { network, clock, files } = runtime;
-  if (await files.stat(paths.queue).catch(() => null) === null) {
-    return { server: null, findings: [ok("no server runs: the queue's folder is not there yet")] };
-  }
   try {
+    if (await files.stat(paths.queue) === null) {
+      const findings = [ok("no server runs: the queue's folder is not there yet")];
+      return { server: null, findings };
+    }
     let server: StationStatus | null = null;
     for await (const line of askControl(network, paths.control, { do: "status" })) {
       if (line.type === "status") server = line as unknown as StationStatus;
     }
     return { server, findings: server === null ? [] : checkStatus(server, now) };
   } catch (failure) {
+    if (isNotCapable(failure) || (failure instanceof ControlError && isNotCapable(failure.cause))) {
+      const what = `whether a server runs is not known: ${NOT_PERMITTED}`;
+      return { server: null, findings: [warning(what)] };
+    }
     if (!(failure instanceof ControlError)) throw failure;
     if (failure.code === "forbidden") {
       const advice = "check as the user it runs as, or as root";

@@ -16,7 +16,7 @@ import { type ConfigPaths, folderOf, resolveAll } from "../../config/paths.ts";
 import { ConfigError } from "../../config/problems.ts";
 import { withSecrets } from "../../config/secrets.ts";
 import { errorCode, type Runtime } from "../../runtime/runtime.ts";
-import { describeError } from "../trouble.ts";
+import { describeError, isNotCapable, NOT_PERMITTED } from "../trouble.ts";
 import { checkCertificates } from "./check_certificates.ts";
 import { checkClock } from "./check_clock.ts";
 import { checkFilters } from "./check_filters.ts";
@@ -106,6 +106,10 @@ async function attempt<T extends { readonly findings: readonly CheckFinding[] },
   try {
     return await work();
   } catch (error) {
+    if (isNotCapable(error)) {
+      const what = `cannot be tried: ${NOT_PERMITTED} (${describeError(error)})`;
+      return { ...otherwise, findings: [findingsOf(name).warning(what)] };
+    }
     const what = `could not be checked: ${describeError(error)}`;
     const denied = errorCode(error) === "EACCES" || errorCode(error) === "EPERM";
     const advice = denied ? "check as the user the server runs as, or as root" : undefined;
