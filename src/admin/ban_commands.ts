@@ -3,7 +3,7 @@
  *
  * | `do` | asks | lines |
  * | --- | --- | --- |
- * | `bans` | | `ban`: a {@link Ban}; the end says how many were `shown` |
+ * | `bans` | | `ban`: a {@link Ban}; the end says how many were `shown`, and with `off` that none of them holds now |
  * | `ban` | `network`, `duration` (milliseconds), `reason` | `ban`: as it is now |
  * | `unban` | `network` | `removed` for each `network` that is banned no more |
  *
@@ -49,11 +49,13 @@ export interface BanServices {
   readonly emit: (fact: MtaFact) => void;
   /** Why a ban would keep nobody out now, in words; `null`: it would. */
   readonly whyNoBan: (named: string) => string | null;
+  /** Whether bans hold at all now; default: they do. */
+  readonly inForce?: () => boolean;
 }
 
 /** The commands, for a control server. */
 export function banCommands(
-  { ledger, clock, emit, whyNoBan }: BanServices,
+  { ledger, clock, emit, whyNoBan, inForce = () => true }: BanServices,
 ): Readonly<Record<string, ControlCommand>> {
   const list = new BanList(ledger, clock);
   return {
@@ -64,7 +66,7 @@ export function banCommands(
         yield { type: "ban", ...ban };
         shown++;
       }
-      return { shown };
+      return { shown, ...(!inForce() && { off: true }) };
     },
     async *ban({ network: text, duration, reason }): Answer {
       const network = readNetwork(text);
@@ -76,7 +78,8 @@ export function banCommands(
       const why = whyNoBan(String(text));
       if (why !== null) throw new ControlError("refused", why);
       const ban = await list.add(network, { reason, by: "operator" }, duration);
-      emit({ type: "client.banned", client: ban.network, reason: "by the operator", duration });
+      const told = ban.reason === "" ? "by the operator" : `by the operator: ${ban.reason}`;
+      emit({ type: "client.banned", client: ban.network, reason: told, duration });
       yield { type: "ban", ...ban };
       return {};
     },

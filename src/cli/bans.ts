@@ -7,14 +7,14 @@
 
 import { ControlError } from "../admin/control_protocol.ts";
 import { duration } from "../config/fields.ts";
-import { parseIp, parseNetwork } from "../net_address.ts";
+import { formatNetwork, networkOf, parseIp, parseNetwork } from "../net_address.ts";
 import { formatSpan, formatVisible } from "../observe/visible_text.ts";
 import type { Ban } from "../policy/abuse/ban_list.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { CONTROL_FLAGS, formatControlJson, RunningServer } from "./control.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { StandardOutput } from "./standard_output.ts";
-import { say } from "./terminal.ts";
+import { say, warn } from "./terminal.ts";
 
 /** How long a ban is where nothing is said. */
 const DEFAULT_DURATION = "1d";
@@ -65,7 +65,7 @@ async function runBans(line: CommandLine, words: readonly string[]): Promise<Exi
       }
       output.print(formatBan(answer as unknown as Ban, Date.now()));
     });
-    if (!json && request.do === "bans" && end.shown === 0) say("nobody is banned");
+    if (!json && request.do === "bans") sayHowItIs(Number(end.shown), end.off === true);
     return EXIT.ok;
   } catch (error) {
     if (output.gone) return EXIT.ok; // such as `| head`: who reads has enough
@@ -74,6 +74,13 @@ async function runBans(line: CommandLine, words: readonly string[]): Promise<Exi
     }
     throw server.explain(error);
   }
+}
+
+/** What a list does not show. */
+function sayHowItIs(shown: number, off: boolean): void {
+  const why = "bans are off (abuse.bans.enabled: false)";
+  if (shown === 0) say(off ? `nobody is banned: ${why}` : "nobody is banned");
+  else if (off) warn(`${why}: none of these holds`);
 }
 
 /** @throws {UsageError} for the first thing that is missing or wrong. */
@@ -106,11 +113,31 @@ function readRequest(line: CommandLine) {
 
 function readNetwork(verb: string, text: string | undefined): string {
   const isOne = text !== undefined && (text.includes("/") ? parseNetwork(text) : parseIp(text));
-  if (isOne) return text!;
+  if (isOne) {
+    const everybody = verb === "add" && parseNetwork(text)?.prefix === 0;
+    if (everybody) throw new UsageError(`bans add ${text}: that would ban everybody`);
+    return text;
+  }
+  const meant = text === undefined ? null : networkAround(text);
+  if (meant !== null) {
+    const [address] = text!.split("/");
+    throw new UsageError(
+      `bans ${verb} ${text}: bits of the host are set; the network is ${meant}, the host alone ${address}`,
+    );
+  }
   const found = text === undefined ? "" : `, not ${text}`;
   throw new UsageError(
     `bans ${verb} wants an address or a network, such as 192.0.2.7 or 192.0.2.0/24${found}`,
   );
+}
+
+/** The network that an address with a length lies in; `null`: it is no such thing. */
+function networkAround(text: string): string | null {
+  const [address = "", length = "", ...more] = text.split("/");
+  if (more.length > 0 || parseIp(address) === null || !/^\d{1,3}$/.test(length)) return null;
+  const prefix = Number(length);
+  const network = networkOf(address, { ipv4: prefix, ipv6: prefix });
+  return network?.prefix === prefix ? formatNetwork(network) : null;
 }
 
 function readDuration(text: string): number {

@@ -86,7 +86,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "user",
-    summary: "add and remove users, change passwords",
+    summary: "add and remove users and aliases, change passwords",
     load: () => import("./user.ts").then((module) => module.user),
   },
   {

@@ -201,7 +201,8 @@ function syncFolder(folder: string): void {
 const TROUBLES: Readonly<Record<string, readonly [ExitCode, string]>> = {
   ENOENT: [
     EXIT.cantCreate,
-    "there is none; a server makes it when it starts, or name it: --drop DIR",
+    "there is none; start the server once (yizhan serve), which makes it, or say where it is: " +
+    "--drop DIR, or --config FILE of its server",
   ],
   ENOTDIR: [EXIT.cantCreate, "a part of the path is not a folder"],
   ELOOP: [EXIT.cantCreate, "a link is in the way"],

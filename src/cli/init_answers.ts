@@ -60,6 +60,8 @@ interface Question<T> {
   readonly text: string;
   /** Taken where nothing is said. */
   readonly proposed: string | null;
+  /** What is said where nothing is typed, and nothing proposed. */
+  readonly wanted?: string;
   /** Throws {@link UsageError} with what was wanted. */
   readonly read: (text: string) => T;
 }
@@ -73,8 +75,9 @@ interface Question<T> {
 export async function findAnswers(line: CommandLine, random: Random): Promise<InitAnswers> {
   const asking = !line.has("yes") && !line.has("password-stdin");
   if (asking && !isTerminal("stdin")) {
+    const missing = line.has("domain") ? "" : "--domain, and ";
     throw new UsageError(
-      "standard input is not a terminal to ask on: give --domain, and --yes or --password-stdin",
+      `standard input is not a terminal to ask on: give ${missing}--yes or --password-stdin`,
     );
   }
   const find = <T>(question: Question<T>) => answer(line, asking, question);
@@ -82,6 +85,7 @@ export async function findAnswers(line: CommandLine, random: Random): Promise<In
     flag: "domain",
     text: "The domain of your addresses, such as example.org",
     proposed: null,
+    wanted: "a domain is wanted, such as example.org",
     read: readDomain,
   });
   const hostname = await find({
@@ -137,7 +141,7 @@ async function answer<T>(line: CommandLine, asking: boolean, question: Question<
       return read(typed === "" && proposed !== null ? proposed : typed);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      say(`  ${error.message}`);
+      say(`  ${typed === "" && question.wanted !== undefined ? question.wanted : error.message}`);
     }
   }
 }

@@ -142,6 +142,7 @@ function startControl(
       ...{ ledger, clock },
       emit: (fact) => onEvent({ time: clock.now(), ...fact }),
       whyNoBan: (named) => whyNoBan(station.config.config, named),
+      inForce: () => station.config.config.abuse.bans.enabled,
     }),
   };
   return ControlServer.start({

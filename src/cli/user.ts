@@ -23,7 +23,7 @@ import {
   type UsersFileAccess,
 } from "../directory/users_edit.ts";
 import type { UsersFile } from "../directory/users_file.ts";
-import { readUsersFile } from "../directory/users_read.ts";
+import { readUsersFile, UsersFileError } from "../directory/users_read.ts";
 import type { Files } from "../runtime/runtime.ts";
 import type { Command, CommandLine, Flag } from "./command.ts";
 import { CONFIG_FLAG, findConfigPaths, readConfigFor } from "./config_file.ts";
@@ -115,6 +115,7 @@ async function runUser(line: CommandLine, words: readonly string[]): Promise<Exi
       await list(access, line.has("json"));
       return EXIT.ok;
     }
+    refuseCatchAll(line);
     const address = readAddress(line, verb === "alias");
     const folder = path.replace(/[^/]*$/, "") || ".";
     const read = [path, `${path}.new`, folder];
@@ -124,8 +125,16 @@ async function runUser(line: CommandLine, words: readonly string[]): Promise<Exi
     await edit(verb, access, address, line);
     return EXIT.ok;
   } catch (error) {
-    throw explainFailure(path, error) ?? error;
+    throw explainEdit(verb, error) ?? explainFailure(path, error) ?? error;
   }
+}
+
+/** The problems are of the file as it would be: a line that they name may not be there. */
+function explainEdit(verb: string, error: unknown): CommandError | null {
+  if (!(error instanceof UsersFileError) || verb !== "alias") return null;
+  if (!error.problems.some((one) => /:\d+: /.test(one))) return null;
+  const text = [...error.problems, "nothing was changed"].join("\n");
+  return new CommandError(EXIT.dataError, text, { cause: error });
 }
 
 async function list(access: UsersFileAccess, json: boolean): Promise<void> {
@@ -175,7 +184,9 @@ async function editAlias(
   const [, , ...texts] = line.operands;
   if (texts.length === 0) throw new UsageError("user alias wants an address to lead to");
   const { before, left } = await setAlias(access, address, texts.map(parseOperand));
-  say(`mail for ${formatAddress(address)} goes to ${texts.join(", ")}`);
+  const replaced = before.table.aliases.get(mailboxKey(address));
+  const was = replaced === undefined ? "" : ` (was ${replaced.map(formatAddress).join(", ")})`;
+  say(`mail for ${formatAddress(address)} goes to ${texts.join(", ")}${was}`);
   sayMore(address, await isNewDomain(line, before, address), left);
 }
 
@@ -208,6 +219,14 @@ function demandOperands(line: CommandLine, count: number): void {
   if (line.operands.length < count) throw new UsageError(`user ${verb} wants an address`);
   const extra = line.operands[count];
   if (extra !== undefined) throw new UsageError(`user ${verb}: what is ${extra} for?`);
+}
+
+/** Other mail systems have `@DOMAIN` for it among the aliases. */
+function refuseCatchAll({ operands: [verb, text = "", ...targets] }: CommandLine): void {
+  if (!/^(?:un)?alias$/.test(verb!) || !text.startsWith("@")) return;
+  const line = ["catch-all", text.slice(1), ...targets].join(" ");
+  const what = verb === "alias" ? `write it there: ${line}` : "take it out there";
+  throw new UsageError(`${text}: a catch-all is a line of the users file; ${what}`);
 }
 
 /** @param more whether other operands may follow it. */

@@ -87,17 +87,29 @@ const PORT = "wanted a port, 1 to 65535";
 /** A TCP port. */
 export const port = z.int(PORT).min(1, PORT).max(65_535, PORT).meta({ title: "port" });
 
+/** Where to listen or connect. @param examples some that fit; the first two stand in what is said of others. */
+const socketAddressAs = (...examples: readonly [string, string, ...string[]]) =>
+  z.codec(
+    text(
+      "ADDRESS:PORT",
+      `wanted ADDRESS:PORT, [IPV6]:PORT or unix:PATH, such as ${examples[0]} or ${examples[1]}`,
+      (text) => parseSocketAddress(text) !== null,
+      ...examples,
+    ),
+    z.custom<SocketAddress>(),
+    { decode: (text) => parseSocketAddress(text)!, encode: formatSocketAddress },
+  );
+
 /** Where to listen or connect: `ADDR:PORT`, `[IPV6]:PORT` or `unix:PATH`. */
-export const socketAddress = z.codec(
-  text(
-    "ADDRESS:PORT",
-    "wanted ADDRESS:PORT, [IPV6]:PORT or unix:PATH, such as 0.0.0.0:25 or [::]:25",
-    (text) => parseSocketAddress(text) !== null,
-    ...["0.0.0.0:25", "[::]:25", "127.0.0.1:2525", "unix:/run/yizhan/lmtp.sock"],
-  ),
-  z.custom<SocketAddress>(),
-  { decode: (text) => parseSocketAddress(text)!, encode: formatSocketAddress },
+export const socketAddress = socketAddressAs(
+  ...["0.0.0.0:25", "[::]:25", "127.0.0.1:2525", "unix:/run/yizhan/lmtp.sock"] as const,
 );
+
+/** Where a program is asked: as {@link socketAddress}, and no port 0. @param examples two that fit it. */
+export const programAddress = (...examples: readonly [string, string]) =>
+  socketAddressAs(...examples)
+    .refine((to) => to.transport === "unix" || to.port > 0, "wanted its port")
+    .meta({ title: "ADDRESS:PORT", examples: [...examples] });
 
 /** Our own name, in ASCII: it is said before anybody has agreed on anything else. */
 export const hostname = text(

@@ -19,7 +19,7 @@ class BanStation implements AsyncDisposable {
     readonly server: ControlServer,
   ) {}
 
-  static async start(): Promise<BanStation> {
+  static async start({ inForce = true } = {}): Promise<BanStation> {
     const folder = await Folder.make();
     const runtime = denoRuntime();
     const ledger = new MemoryLedger(runtime.clock);
@@ -29,6 +29,7 @@ class BanStation implements AsyncDisposable {
       path: `${folder.path}/control.sock`,
       commands: banCommands({
         ...{ ledger, clock: runtime.clock, emit: (fact) => told.push(fact) },
+        inForce: () => inForce,
         whyNoBan: (named) => named === "192.0.2.66" ? "it is exempt: do this" : null,
       }),
     });
@@ -54,7 +55,7 @@ Deno.test("yizhan bans add bans, list shows it, remove ends it", async () => {
   assertEquals(station.told, [{
     type: "client.banned",
     client: "192.0.2.0/24",
-    reason: "by the operator",
+    reason: "by the operator: floods us",
     duration: 7 * 86_400_000,
   }]);
   const { stdout } = await station.bans("list");
@@ -123,9 +124,31 @@ for (
 
 Deno.test("yizhan bans add refuses to ban everybody", async () => {
   await using station = await BanStation.start();
-  const { code, stderr } = await station.bans("add", "0.0.0.0/0");
-  assertEquals(code, 74);
-  assertStringIncludes(stderr, "that would ban everybody");
+  for (const all of ["0.0.0.0/0", "::/0"]) {
+    const { code, stderr } = await station.bans("add", all);
+    assertEquals(code, 64);
+    assertMatch(stderr, new RegExp(`^yizhan: bans add ${all}: that would ban everybody`));
+  }
+});
+
+Deno.test("yizhan bans says which network is meant where bits of the host are set", async () => {
+  const said = async (...words: string[]) =>
+    (await run(["bans", ...words, "--socket", "/nowhere"])).stderr;
+  assertStringIncludes(
+    await said("add", "192.0.2.7/24"),
+    "bits of the host are set; the network is 192.0.2.0/24, the host alone 192.0.2.7",
+  );
+  assertStringIncludes(await said("remove", "2001:db8::7/32"), "the network is 2001:db8::/32,");
+  assertStringIncludes(await said("add", "192.0.2.7/33"), "wants an address or a network");
+});
+
+Deno.test("yizhan bans list says that bans are off", async () => {
+  await using station = await BanStation.start({ inForce: false });
+  const why = "bans are off (abuse.bans.enabled: false)";
+  assertEquals((await station.bans("list")).stderr, `nobody is banned: ${why}\n`);
+  await station.list.add(parseNetwork("192.0.2.7")!, { reason: "r", by: "policy" }, 60_000);
+  const { code, stderr } = await station.bans("list");
+  assertEquals([code, stderr], [0, `warning: ${why}: none of these holds\n`]);
 });
 
 Deno.test("yizhan bans add refuses what would change nothing, and bans nobody then", async () => {

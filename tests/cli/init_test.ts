@@ -194,7 +194,8 @@ Deno.test("yizhan init takes the password from standard input", async () => {
 });
 
 const WRONG: [string[], string][] = [
-  [[], "standard input is not a terminal to ask on: give --domain"],
+  [[], "standard input is not a terminal to ask on: give --domain, and --yes or --password-stdin"],
+  [["--domain", "example.org"], "is not a terminal to ask on: give --yes or --password-stdin"],
   [["--yes"], "--domain is missing"],
   [["--yes", "--domain", "localhost"], "--domain localhost: wanted a domain with a dot"],
   [["--yes", "--domain", "a b.test"], "--domain a b.test: wanted a domain"],

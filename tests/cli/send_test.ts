@@ -138,7 +138,8 @@ Deno.test("sendmail says that there is no folder, with exit code 73", async () =
   await using folder = await Folder.make();
   const ended = await sendmail(`${folder.path}/none`, ["bob@b.test"]);
   assertEquals(ended.code, 73);
-  assertStringIncludes(ended.stderr, "a server makes it when it starts");
+  const advice = "there is none; start the server once (yizhan serve), which makes it, ";
+  assertStringIncludes(ended.stderr, `${advice}or say where it is: --drop DIR, or --config FILE`);
 });
 
 Deno.test("sendmail finds the folder by the configuration; one that lies about is for send only", async () => {

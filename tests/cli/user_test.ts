@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { openFileDirectory } from "../../src/directory/file_directory.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
 import { Folder, permissionTest, run } from "./program.ts";
@@ -67,7 +67,27 @@ Deno.test("yizhan user alias makes, changes and lists aliases, and unalias ends 
     stdout: "",
     stderr: "mail for sales@example.org goes to alice@example.org, bob@far.test\n",
   });
-  assertEquals((await user("alias", "sales@example.org", "alice@example.org")).code, 0);
+  const targets = "alice@example.org, bob@far.test";
+  assertEquals(await user("alias", "sales@example.org", "alice@example.org"), {
+    code: 0,
+    stdout: "",
+    stderr: `mail for sales@example.org goes to alice@example.org (was ${targets})\n`,
+  });
+  const before = await Deno.readTextFile(users);
+  const wrong = await user("alias", "news@example.org", "nobody@example.org");
+  assertEquals(wrong.code, 65);
+  assertMatch(wrong.stderr, /which nobody has.*\nyizhan: nothing was changed\n$/);
+  assertEquals(await Deno.readTextFile(users), before);
+  const all = await user("alias", "@example.org", "alice@example.org");
+  assertEquals(all.code, 64);
+  const line = "catch-all example.org alice@example.org";
+  assertStringIncludes(
+    all.stderr,
+    `a catch-all is a line of the users file; write it there: ${line}`,
+  );
+  await Deno.writeTextFile(users, `${before}${line}\n`);
+  assertEquals((await user("list")).code, 0);
+  await Deno.writeTextFile(users, before);
   const { stdout } = await user("list");
   assertEquals(stdout.split("\n").slice(1), ["sales@example.org -> alice@example.org", ""]);
   const json = (await user("list", "--json")).stdout.trimEnd().split("\n").map((one) =>

@@ -22,6 +22,11 @@ const CASES: readonly (readonly [string, RegExp | null])[] = [
   ["monitor: { address: '[192.0.2.1]:80' }", /wanted ADDRESS:PORT/],
   ["monitor: { address: '[beef]:80' }", /wanted ADDRESS:PORT/],
   ["monitor: { address: '999.0.0.1:80' }", /wanted ADDRESS:PORT/],
+  [
+    "filters: [{ kind: milter, address: 127.0.0.1 }]",
+    /wanted ADDRESS:PORT.*, such as unix:\/run\/opendkim\/opendkim\.sock or 127\.0\.0\.1:11332/,
+  ],
+  ["filters: [{ kind: clamav, address: '127.0.0.1:0' }]", /wanted its port/],
   ["monitor: { address: 'mail_1.example:80' }", null],
   [
     "relay: { routes: [{ domains: [b.example], via: { kind: lmtp, address: '[::1]:0' } }] }",

@@ -36,7 +36,7 @@ export function checkCertificates({ loaded, now }: Pick<CheckContext, "loaded" |
     findings.push({
       ...warning(
         `no certificate is for ${config.hostname}, the name that servers and users connect to`,
-        "get one for that name; who verifies it turns away else",
+        "get one for that name; whoever verifies certificates does not connect otherwise",
       ),
       file: config.tls.certificates[0]!.certificate,
     });
@@ -81,7 +81,7 @@ function checkChain(chain: readonly X509Certificate[]): CheckFinding[] {
   const [leaf, ...above] = chain;
   if (leaf!.checkIssued(leaf!)) {
     return [warning(
-      "is self-signed: who verifies it turns away",
+      "is self-signed: whoever verifies certificates does not connect",
       "other servers mostly do not look, your users' programs do: get one from an authority",
     )];
   }

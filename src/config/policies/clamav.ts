@@ -6,14 +6,13 @@
  */
 
 import { DEFAULT_CONNECTIONS, DEFAULT_TIMEOUT } from "../../policy/clamav/clamav.ts";
-import { count, size, socketAddress, wait } from "../fields.ts";
+import { count, programAddress, size, wait } from "../fields.ts";
 import { z } from "../packages.ts";
 
 /** The section. */
 export const clamavSchema = z.strictObject({
   kind: z.literal("clamav").describe("ClamAV's daemon looks through every message"),
-  address: socketAddress.refine((to) => to.transport === "unix" || to.port > 0, "wanted its port")
-    .meta({ title: "ADDRESS:PORT", examples: ["unix:/run/clamav/clamd.ctl", "127.0.0.1:3310"] })
+  address: programAddress("unix:/run/clamav/clamd.ctl", "127.0.0.1:3310")
     .describe("Where clamd listens: its LocalSocket or TCPSocket"),
   timeout: wait.default(DEFAULT_TIMEOUT).describe("For a message, from connecting to the answer"),
   connections: count.default(DEFAULT_CONNECTIONS).describe(

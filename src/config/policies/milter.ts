@@ -7,7 +7,7 @@
 
 import { DEFAULT_MILTER_TIMEOUTS } from "../../policy/milter/link.ts";
 import { DEFAULT_CONNECTIONS } from "../../policy/milter/places.ts";
-import { count, socketAddress, wait } from "../fields.ts";
+import { count, programAddress, wait } from "../fields.ts";
 import { z } from "../packages.ts";
 
 const timeouts = z.strictObject({
@@ -22,11 +22,7 @@ const timeouts = z.strictObject({
 /** The section. */
 export const milterSchema = z.strictObject({
   kind: z.literal("milter").describe("A milter sees every message, and may refuse or change it"),
-  address: socketAddress.refine((to) => to.transport === "unix" || to.port > 0, "wanted its port")
-    .meta({
-      title: "ADDRESS:PORT",
-      examples: ["unix:/run/opendkim/opendkim.sock", "127.0.0.1:11332"],
-    })
+  address: programAddress("unix:/run/opendkim/opendkim.sock", "127.0.0.1:11332")
     .describe("Where it listens"),
   name: z.string().regex(/^\P{C}{1,60}$/u, "wanted a name, 60 characters at most").default("milter")
     .describe("Its name in the log"),
