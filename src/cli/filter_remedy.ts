@@ -40,7 +40,7 @@ export async function filterRemedy(filter: FilterConfig, error: unknown): Promis
  *
  * const open = formatSocketRemedy({ group: "opendkim", mode: 0o770 });
  * assertMatch(open, /add it to the group opendkim, .* restart Yizhan/);
- * assertMatch(formatSocketRemedy({ group: "clamav", mode: 0o755 }), /chmod g\+w .* group clamav/);
+ * assertMatch(formatSocketRemedy({ group: "clamav", mode: 0o755 }), /chmod g\+w.* group, clamav;/);
  * assertMatch(formatSocketRemedy(null), /and enter its folder/);
  * ```
  */
@@ -54,7 +54,7 @@ export function formatSocketRemedy(owner: SocketOwner | null): string {
   const wanted = "let Yizhan's user write to the socket";
   if ((mode & 0o020) === 0) {
     return `${wanted}: have the filter make it writable for its group (chmod g+w), and add the user to ` +
-      `that, the group ${group}; ${restart}`;
+      `that group, ${group}; ${restart}`;
   }
   return `${wanted}: add it to the group ${group}, which owns the socket; ${restart}`;
 }
