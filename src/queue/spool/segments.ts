@@ -240,6 +240,13 @@ export class Segments {
   async close(): Promise<void> {
     await this.#writer?.close();
     await this.tidy();
+    await this.abandon();
+  }
+
+  /** Closes its files where a start comes to nothing: what was not noted will be, by the next one. */
+  async abandon(): Promise<void> {
+    await this.#writer?.close();
+    await this.#removing;
     for (const { journal } of this.#segments) await journal.close();
   }
 

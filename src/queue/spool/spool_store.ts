@@ -138,13 +138,18 @@ export class SpoolStore implements QueueStore {
     });
   }
 
-  /** Finds what is there; gives how many messages. */
+  /** Finds what is there; gives how many messages. Where it throws nothing of it is left open. */
   async recover(): Promise<number> {
-    await this.#messages.prepare();
-    const filed = await this.#messages.count();
-    const fresh = await this.#fresh.recover(filed > 0);
-    this.#mover.start();
-    return filed + fresh;
+    try {
+      await this.#messages.prepare();
+      const filed = await this.#messages.count();
+      const fresh = await this.#fresh.recover(filed > 0);
+      this.#mover.start();
+      return filed + fresh;
+    } catch (error) {
+      await this.#segments.abandon();
+      throw error;
+    }
   }
 
   add(...messages: readonly NewMessage[]): Promise<void> {

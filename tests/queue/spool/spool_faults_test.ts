@@ -166,6 +166,22 @@ Deno.test("messages that cannot be moved do not keep others from it", async () =
   assertEquals(moved.sort(), ["m10.json", "m11.json", "m9.json"]);
 });
 
+Deno.test("openSpool() leaves no file open where it fails", async () => {
+  const before = memoryRuntime();
+  const first = await open(before);
+  await first.add(message("m1", 100), message("m2", 100));
+  failAlways(before, "sync", /\.done$/, "EIO");
+  await before.clock.advance(11 * MINUTE); // both lie in files too, which no journal says
+
+  const runtime = before.reboot("kept");
+  // By then it has noted that m1 was moved.
+  failAlways(runtime, "stat", /\/m2\./, "EIO");
+  await assertRejects(() => open(runtime), SystemError, "m2");
+  assertEquals(runtime.files.handles, 0);
+  runtime.files.onCall = () => {};
+  assertEquals(await ids(await open(runtime)), ["m1", "m2"]);
+});
+
 Deno.test("what a failing disk is owed is tried again after a while, not without end", async () => {
   const before = memoryRuntime();
   const first = await open(before);
