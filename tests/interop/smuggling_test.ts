@@ -226,6 +226,7 @@ async function assertOneAt(last: RelayStation, to: string): Promise<void> {
   assert(!hasBareNewline(text));
   // All of it is there, and so its end was the end of what was sent.
   assertStringIncludes(text, "last line");
+  await last.happened("message.accepted"); // told after its copy is there
   const transactions = last.events.filter(({ type }) => type === "message.accepted");
   assertEquals(transactions.length, 1);
 }
