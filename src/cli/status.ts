@@ -120,8 +120,8 @@ export function formatStatus(
   const stopping = status.stopping ? ", stopping" : "";
   return [
     `Yizhan ${version} (${runtime}) serves as ${hostname}: process ${pid}${stopping}`,
-    `  up for ${formatSpan(now - started)}; configuration ${formatVisible(config, 200)}, read ` +
-    `${formatSpan(now - loaded)} ago`,
+    `  up for ${spellSpan(now - started)}; configuration ${formatVisible(config, 200)}, read ` +
+    `${spellSpan(now - loaded)} ago`,
     ...describeOutdated(status, changed),
     "",
     "Listeners:",
@@ -133,7 +133,7 @@ export function formatStatus(
     ...describePolicies(status),
     ...status.certificates.map(({ file, expires }) => {
       const day = new Date(expires).toISOString().slice(0, 10);
-      const left = expires < now ? "expired" : `for ${formatSpan(expires - now)}`;
+      const left = expires < now ? "expired" : `for ${spellSpan(expires - now)}`;
       return `Certificate ${formatVisible(file, 200)}: until ${day}, ${left}.`;
     }),
   ].join("\n");
@@ -185,9 +185,7 @@ function describeQueue({ queue }: StationStatus, mail: MailCount | null, now: nu
     } under way, ${waiting} waiting for ` +
     `their turn${queue.paused ? "; paused" : ""}${queue.troubled ? "; CANNOT BE WRITTEN" : ""}.`,
     ...down.map(({ destination, until, reply }) =>
-      `  ${formatVisible(destination, 100)} is out of reach, again in ${
-        formatSpan(until - now)
-      }: ` +
+      `  ${formatVisible(destination, 100)} is out of reach, again in ${spellSpan(until - now)}: ` +
       formatVisible(`${reply.code} ${reply.lines.join(" ")}`, 200)
     ),
   ];
@@ -223,16 +221,15 @@ function describePolicies({ abuse, filters = [] }: StationStatus): string[] {
   const { banned, remembered, greylisting } = abuse;
   const bans = banned === null ? "bans are off" : `${banned} banned`;
   const entries = remembered === 1 ? "1 entry" : `${remembered} entries`;
+  const grey = greylisting ? "on" : "off";
   return [
-    `Strangers: ${bans}, greylisting is ${
-      greylisting ? "on" : "off"
-    }; ${entries} of limits remembered.`,
+    `Strangers: ${bans}, greylisting is ${grey}; ${entries} of limits remembered.`,
     ...told,
   ];
 }
 
-/** `3 days`, `2 hours`, `5 min`, `10 s`: the largest unit, rounded down. */
-function formatSpan(milliseconds: number): string {
+/** `3 days`, `2 hours`, `5 min`, `10 s`: rounded down, unlike elsewhere, so that no more is told than there is. */
+function spellSpan(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   if (seconds < 120) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
