@@ -18,6 +18,7 @@ import { BusyError, Gate } from "../../gate.ts";
 import type { Clock, Random } from "../../runtime/runtime.ts";
 import { reply } from "../../smtp/reply.ts";
 import type { Soon } from "../../soon.ts";
+import { NO_ROOM } from "../no_room.ts";
 import type { Change, MessageView, Policy, SessionView, Verdict } from "../policy.ts";
 import {
   type HookRequest,
@@ -290,8 +291,4 @@ function messageOf(error: unknown): string {
 const UNAVAILABLE: Verdict = {
   action: "defer",
   reply: reply(451, "4.7.1", "a check is not available now: try again later"),
-};
-const NO_ROOM: Verdict = {
-  action: "defer",
-  reply: reply(452, "4.3.1", "no room for the message as a filter wants it: try again later"),
 };

@@ -73,11 +73,6 @@ export const UNDECIDED: Verdict = {
   action: "defer",
   reply: reply(451, "4.7.1", "not accepted now: try again later"),
 };
-/** There is no room for what a filter has made of a message. */
-export const NO_ROOM: Verdict = {
-  action: "defer",
-  reply: reply(452, "4.3.1", "no room for the message as a filter wants it: try again later"),
-};
 
 const REFUSED_CLIENT = reply(554, "5.7.1", "not accepted here");
 const REFUSED = reply(550, "5.7.1", "not accepted here");

@@ -25,6 +25,7 @@ import {
   type MailParameters,
 } from "../../smtp/parameters.ts";
 import type { Reply } from "../../smtp/reply.ts";
+import { NO_ROOM } from "../no_room.ts";
 import type { MessageView, SessionView, Verdict } from "../policy.ts";
 import { type ClientName, findClientName } from "./client_name.ts";
 import { formatAddressed, formatConnect } from "./commands.ts";
@@ -33,7 +34,7 @@ import { changesOf } from "./edits.ts";
 import { FilterGone, type LinkServices, LONGEST, MilterLink, type MilterTimeouts } from "./link.ts";
 import { addressOf, type MacroFacts } from "./macros.ts";
 import { STEPS } from "./negotiation.ts";
-import { NO_ROOM, type Outcome, UNDECIDED } from "./outcome.ts";
+import { type Outcome, UNDECIDED } from "./outcome.ts";
 import { COMMANDS, formatPacket } from "./packet.ts";
 import type { Guest, Places } from "./places.ts";
 
