@@ -1,0 +1,159 @@
+/**
+ * Message bodies as DKIM and ARC hash them (RFC 6376 §3.4.3, §3.4.4), while they stream: chunks in, octets of the
+ * canonical body out. Empty lines are counted until it is known that more follows, so that nothing is buffered,
+ * however many there are.
+ *
+ * A line ends with CRLF; CR or LF alone, which a body with BINARYMIME can have, is text. Nothing fails.
+ *
+ * @module
+ */
+
+import type { Canonicalization } from "./canonical_field.ts";
+
+const TAB = 0x09;
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+
+/** What is held back of a relaxed line, at most. */
+const SPACE_CR = new Uint8Array([SPACE, CR]);
+/** Many line ends. */
+const lineEnds = new Uint8Array(4096).map((_, index) => index % 2 === 0 ? CR : LF);
+
+/** Takes octets of the canonical body. The view is not to be kept. */
+export type OctetSink = (octets: Uint8Array) => void;
+
+/**
+ * One body on its way to one canonical form.
+ *
+ * @example
+ * ```ts
+ * import { CanonicalBody } from "./canonical_body.ts";
+ * import { decode, encode } from "../../bytes.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // RFC 6376 §3.4.5
+ * let text = "";
+ * const body = new CanonicalBody("relaxed", (octets) => text += decode(octets));
+ * for (const chunk of [" C \r\nD \t", " E\r\n\r", "\n\r\n"]) body.write(encode(chunk));
+ * body.end();
+ * assertEquals(text, " C\r\nD E\r\n");
+ * ```
+ */
+export class CanonicalBody {
+  readonly #relaxed: boolean;
+  readonly #sink: OctetSink;
+  /** Relaxed: of a space (1), or a space and a CR (2), what follows decides whether it is in the line. */
+  #blank: 0 | 1 | 2 = 0;
+  /** Line ends that are not passed on yet: there the body may end. */
+  #lines = 0;
+  /** A CR behind those. */
+  #cr = false;
+  /** Whether the sink was given anything. */
+  #begun = false;
+
+  /** @param sink is given all octets, in pieces of any length. */
+  constructor(canonicalization: Canonicalization, sink: OctetSink) {
+    this.#relaxed = canonicalization === "relaxed";
+    this.#sink = sink;
+  }
+
+  /** Takes a piece of the body. The view is not kept. */
+  write(chunk: Uint8Array): void {
+    if (this.#relaxed) this.#reduce(chunk);
+    else this.#pass(chunk);
+  }
+
+  /** The end of the body. */
+  end(): void {
+    if (this.#blank === 2) this.#pass(SPACE_CR);
+    if (this.#cr) this.#passHeld();
+    // RFC 6376 §3.4.3: no body is a line end; §3.4.4: no body is nothing.
+    if (this.#begun || !this.#relaxed) this.#sink(lineEnds.subarray(0, 2));
+  }
+
+  #reduce(chunk: Uint8Array): void {
+    const octets = new Uint8Array(this.#blank + chunk.length);
+    octets.set(SPACE_CR.subarray(0, this.#blank));
+    octets.set(chunk, this.#blank);
+    const end = blanksAtEnd(octets);
+    this.#blank = end === octets.length ? 0 : octets.at(-1) === CR ? 2 : 1;
+    this.#pass(octets.subarray(0, reduceBlanks(octets, end)));
+  }
+
+  /** Passes octets on, but for the line ends behind them. */
+  #pass(octets: Uint8Array): void {
+    if (octets.length === 0) return;
+    let start = 0;
+    if (this.#cr) {
+      if (octets[0] === LF) {
+        this.#cr = false;
+        this.#lines++;
+        start = 1;
+      } else {
+        this.#passHeld();
+      }
+    }
+    let end = octets.length;
+    const cr = end > start && octets[end - 1] === CR;
+    if (cr) end--;
+    let lines = 0;
+    while (end - start >= 2 && octets[end - 1] === LF && octets[end - 2] === CR) {
+      end -= 2;
+      lines++;
+    }
+    if (end > start) {
+      this.#passHeld();
+      this.#begun = true;
+      this.#sink(octets.subarray(start, end));
+    }
+    this.#lines += lines;
+    this.#cr = cr;
+  }
+
+  /** Passes on the line ends that were held back, and a CR behind them. */
+  #passHeld(): void {
+    while (this.#lines > 0) {
+      const lines = Math.min(this.#lines, lineEnds.length / 2);
+      this.#sink(lineEnds.subarray(0, lines * 2));
+      this.#lines -= lines;
+    }
+    if (!this.#cr) return;
+    this.#cr = false;
+    this.#begun = true;
+    this.#sink(SPACE_CR.subarray(1));
+  }
+}
+
+/** Where the white space begins that ends these octets, perhaps with a CR behind it; their length where none does. */
+function blanksAtEnd(octets: Uint8Array): number {
+  let end = octets.length;
+  if (octets[end - 1] === CR) end--;
+  if (!isBlank(octets[end - 1])) return octets.length;
+  while (isBlank(octets[end - 1])) end--;
+  return end;
+}
+
+/**
+ * Makes each run of white space in `octets[0..end)` one space, and nothing of those that end a line (RFC 6376 §3.4.4 a).
+ * The octets move down; gives their new end.
+ */
+function reduceBlanks(octets: Uint8Array, end: number): number {
+  let to = 0;
+  for (let at = 0; at < end; at++) {
+    const octet = octets[at]!;
+    if (!isBlank(octet)) {
+      octets[to++] = octet;
+      continue;
+    }
+    // The last of a run stays for all of it.
+    const next = octets[at + 1];
+    if (isBlank(next) || next === CR && octets[at + 2] === LF) continue;
+    octets[to++] = SPACE;
+  }
+  return to;
+}
+
+function isBlank(octet: number | undefined): boolean {
+  return octet === SPACE || octet === TAB;
+}
