@@ -9,7 +9,7 @@
 
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { formatBase64 } from "../smtp/sasl/base64.ts";
-import { parseTagList } from "./tag_list.ts";
+import { parseTagList } from "../mailauth/tag_list.ts";
 
 /** The public half of a key. */
 export interface DkimPublicKey {

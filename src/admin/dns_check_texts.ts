@@ -15,7 +15,7 @@ import {
   textData,
 } from "./dns_finding.ts";
 import type { WantedRecord } from "./dns_records.ts";
-import { parseTagList, type TagList } from "./tag_list.ts";
+import { parseTagList, type TagList } from "../mailauth/tag_list.ts";
 
 /** Whether the published key is ours. */
 export async function checkDkim(

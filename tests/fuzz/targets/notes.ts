@@ -8,7 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { checkSpf } from "../../../src/admin/spf_check.ts";
 import { isSpf, parseSpf } from "../../../src/admin/spf_record.ts";
-import { parseTagList } from "../../../src/admin/tag_list.ts";
+import { parseTagList } from "../../../src/mailauth/tag_list.ts";
 import { decode, encode } from "../../../src/bytes.ts";
 import { UsageError } from "../../../src/cli/exit.ts";
 import { parseSendmailFlags } from "../../../src/cli/sendmail_flags.ts";

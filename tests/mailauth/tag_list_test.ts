@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { parseTagList } from "../../src/admin/tag_list.ts";
+import { parseTagList } from "../../src/mailauth/tag_list.ts";
 
 Deno.test("parseTagList() reads the forms of RFC 6376 §3.2", () => {
   const list = parseTagList(" v=1 ; a=rsa-sha256;\tb = x y ;c=;");
