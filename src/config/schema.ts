@@ -156,8 +156,12 @@ const relaySettings = {
   allowAddresses: z.array(network).default([])
     .describe("Networks that DNS may lead us to though they are loopback, link-local or the like"),
   connections: count.default(20).describe("Connections at once"),
-  eightBit: z.enum(["convert", "bounce"]).default("convert")
-    .describe("What becomes of 8-bit mail that the next server cannot take"),
+  eightBit: z.enum(["convert", "convert-first", "bounce"]).default("convert")
+    .describe(
+      "What becomes of 8-bit mail that the next server cannot take: it is made 7-bit, but returned where it is " +
+        "signed (DKIM). convert-first: the server is known to take 7-bit only, so mail that is signed here is " +
+        "made 7-bit before",
+    ),
 };
 
 const mx = z.strictObject({
@@ -332,8 +336,15 @@ export const configSchema = z.strictObject({
       /^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/,
       "wanted letters, digits, dots and dashes, such as yizhan",
     ).default("yizhan")
-      .describe("Which of them"),
-  }).prefault({}).describe("DKIM keys, for the records that yizhan dns compares"),
+      .describe(
+        "Which of them signs, and beside it the one whose name has -ed25519 behind it; where there is a file " +
+          "DOMAIN/keys, that says which (yizhan dkim)",
+      ),
+    sign: z.boolean().default(true).describe(
+      "Sign mail of users who have logged in, of clients in relay.from and of programs on this machine, " +
+        "where there is a key for the domain in From or one above it",
+    ),
+  }).prefault({}).describe("DKIM: keys and signatures (RFC 6376)"),
   log: z.strictObject({
     format: z.enum(["auto", "json", "text"]).default("auto")
       .describe("auto: text on a terminal, JSON lines elsewhere"),

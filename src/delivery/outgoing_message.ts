@@ -1,7 +1,9 @@
 /**
  * One message on its way out, as different stations can take it: as it is, re-encoded for 7-bit or 8-bit
  * transport (RFC 6152 §3, RFC 3030 §4), with or without SMTPUTF8 (RFC 6531 §3.4). What it says is never
- * changed; where it cannot pass without that, the reply says why.
+ * changed; where it cannot pass without that, the reply says why. Nor is it re-encoded where it has a signature of DKIM
+ * or a seal of ARC, whoever made them: a signature that we know to be broken is not sent (RFC 6376 §5.3). Mail that is
+ * signed here is made 7-bit before, where its route says so (`convert-first`).
  *
  * What was announced is not always what is there: much mail marked 8BITMIME or SMTPUTF8 is plain ASCII, and
  * goes to any station; and some that was not marked is 8-bit all the same, and is then treated as if it had
@@ -13,13 +15,14 @@
  */
 
 import { type Address, toAsciiDomain } from "../address.ts";
+import { isField, parseFields } from "../message/header.ts";
 import { transcode } from "../message/transcode.ts";
 import type { QueueEntry } from "../queue/entry.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import type { RelaySettings } from "../routing/route.ts";
 import type { Reply } from "../smtp/reply.ts";
 import { has8bit } from "../smtp/simd_text.ts";
-import { NO_BINARY, NO_EIGHT_BIT, NO_UTF8_HEAD } from "../smtp/unsendable.ts";
+import { NO_BINARY, NO_EIGHT_BIT, NO_UTF8_HEAD, SIGNED_AS_IT_IS } from "../smtp/unsendable.ts";
 
 /** What of a station's offers decides the form of a message. */
 export interface TakenForms {
@@ -50,7 +53,7 @@ export class OutgoingMessage {
   readonly #eightBit: RelaySettings["eightBit"];
   #headIs8bit: boolean | null = null;
   #bodyIs8bit: boolean | Promise<boolean> | null = null;
-  readonly #converted = new Map<"7bit" | "8bit", MessageSource | null>();
+  readonly #converted = new Map<"7bit" | "8bit", MessageSource | Reply | null>();
 
   /** @param eightBit what becomes of 8-bit content where a station takes none. */
   constructor(
@@ -80,7 +83,7 @@ export class OutgoingMessage {
     const decide = (is8bit: boolean) => {
       if (!is8bit) return asItIs("7BIT");
       if (eightBitMime) return asItIs("8BITMIME");
-      if (this.#eightBit !== "convert") return NO_EIGHT_BIT;
+      if (this.#eightBit === "bounce") return NO_EIGHT_BIT;
       return this.#convert("7bit", smtputf8, NO_EIGHT_BIT);
     };
     const is8bit = this.#is8bit();
@@ -94,11 +97,13 @@ export class OutgoingMessage {
   ): Promise<FittedMessage | Reply> {
     let source = this.#converted.get(to);
     if (source === undefined) {
-      source = await transcode(this.#source, to);
+      const made = await transcode(this.#source, to);
+      source = made?.changed && isSigned(this.#source.head) ? SIGNED_AS_IT_IS : made;
       this.#converted.set(to, source);
     }
     const body = to === "8bit" ? "8BITMIME" : "7BIT";
-    return source === null ? otherwise : { source, body, smtputf8 };
+    if (source === null) return otherwise;
+    return "code" in source ? source : { source, body, smtputf8 };
   }
 
   #is8bit(): boolean | Promise<boolean> {
@@ -109,6 +114,13 @@ export class OutgoingMessage {
     return this.#headIs8bit ??= has8bit(this.#source.head);
   }
 }
+
+/** A signature over the body, or a seal over one (RFC 6376 §3.5, RFC 8617 §4.1.2). */
+function isSigned(head: Uint8Array): boolean {
+  return parseFields(head).some((field) => SIGNATURES.some((name) => isField(field, name)));
+}
+
+const SIGNATURES = ["DKIM-Signature", "ARC-Message-Signature"];
 
 function isBody8bit(source: MessageSource): boolean | Promise<boolean> {
   const parts = source.bodyParts?.() ?? null;

@@ -36,6 +36,8 @@ export interface TranscodeSource {
 export interface Transcoded extends TranscodeSource {
   /** Octets of the new body. */
   readonly bodySize: number;
+  /** Whether anything had to be re-encoded; `false`: it is as it was, octet for octet. */
+  readonly changed: boolean;
   /**
    * The header section has octets beyond ASCII, which no transfer encoding can help: whether they may
    * pass is for SMTPUTF8 (RFC 6531) to say.
@@ -93,7 +95,7 @@ export async function transcode(
   const head = survey.needed ? rewriteHead(source.head, plans[0]) : source.head;
   let bodySize = 0;
   for await (const chunk of openBody()) bodySize += chunk.length;
-  return { head, openBody, bodySize, headIs8bit };
+  return { head, openBody, bodySize, changed: survey.needed, headIs8bit };
 }
 
 /** The second reading: everything as it was but what the plans say. */

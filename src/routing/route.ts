@@ -42,8 +42,11 @@ export interface RelaySettings {
   readonly allowAddresses: readonly Network[];
   /** Connections at once; the scheduler stays under it. Default 20. */
   readonly connections: number;
-  /** What becomes of 8-bit mail where the next station takes none. Default `convert`. */
-  readonly eightBit: "convert" | "bounce";
+  /**
+   * What becomes of 8-bit mail where the next station takes none. Default `convert`, but for signed mail, which is
+   * returned. `convert-first`: the station is known to take none, so what we sign is made 7-bit before it is signed.
+   */
+  readonly eightBit: "convert" | "convert-first" | "bounce";
 }
 
 /** To whoever DNS says takes mail for the domain (RFC 5321 §5). */

@@ -38,6 +38,13 @@ export const NO_BINARY: Reply = reply(
   "the message is binary and was not converted, and the next station takes only text",
 );
 
+/** What was signed must not be re-encoded (RFC 6376 §5.3, RFC 3463 §3.7): the signature would be false from then on. */
+export const SIGNED_AS_IT_IS: Reply = reply(
+  554,
+  "5.6.3",
+  "the message is signed (DKIM) and would have to be re-encoded for the next station, which would break the signature",
+);
+
 /** Its commands went ahead of the reply to the message before it (RFC 2920 §3.1), and that one ended the session. */
 export const UNASKED: Reply = reply(
   451,

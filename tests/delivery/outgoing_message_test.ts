@@ -81,3 +81,27 @@ Deno.test("OutgoingMessage bounces a UTF-8 head where the station takes none (5.
   assertEquals(await fitted(outgoing, { ...ALL, smtputf8: false }), [554, "5.6.9"]);
   assertEquals((await fitted(outgoing, ALL)).slice(0, 2), ["8BITMIME", true]);
 });
+
+for (const name of ["DKIM-Signature", "dkim-signature", "ARC-Message-Signature"]) {
+  Deno.test(`OutgoingMessage bounces 8-bit mail with ${name} where the station takes none (5.6.3)`, async () => {
+    const signed = (body: string) => `Subject: a\r\n${name}: v=1; b=AAAA\r\n\r\n${body}\r\n`;
+    for (const marked of ["7BIT", "8BITMIME"] as const) {
+      const outgoing = message(signed("plain, and ü"), marked);
+      assertEquals(await fitted(outgoing, SEVEN), [554, "5.6.3"]);
+      // Asked again it says the same, and another station may still have it.
+      assertEquals(await fitted(outgoing, SEVEN), [554, "5.6.3"]);
+      assertEquals((await fitted(outgoing, ALL))[0], "8BITMIME");
+      // What needs no conversion goes anywhere.
+      assertEquals((await fitted(message(signed("plain"), marked), SEVEN))[0], "7BIT");
+    }
+  });
+
+  Deno.test(`OutgoingMessage bounces binary mail with ${name} where the station takes lines (5.6.3)`, async () => {
+    const text = `${name}: v=1; b=AAAA\r\n\r\nnul \0 octets\r\n`;
+    const forms = { ...ALL, binaryMime: false };
+    assertEquals(await fitted(message(text, "BINARYMIME"), forms), [554, "5.6.3"]);
+    // Marked as binary, and not so: lines that nothing has to be done to.
+    const lines = `${name}: v=1; b=AAAA\r\n\r\nplain, and ü\r\n`;
+    assertEquals((await fitted(message(lines, "BINARYMIME"), forms))[0], "8BITMIME");
+  });
+}
