@@ -1,8 +1,9 @@
 /**
- * HTTP/1.1 as far as monitoring needs it (RFC 9112): one request a connection, without a body, then a
- * response and the end. It stands on the sockets that mail stands on, so that it is the same on every
- * runtime, and everything a stranger controls is bounded: the head of a request, how long it takes, how
- * many there are at once. There is no keep-alive, no chunking, no pipelining, and so nothing to smuggle.
+ * HTTP/1.1 as far as monitoring and mail programs need it (RFC 9112): one request a connection, without a body or
+ * with a small one, then a response and the end. It stands on the sockets that mail stands on, so that it is the
+ * same on every runtime, and everything a stranger controls is bounded: the head of a request, its body, how long
+ * it takes, how many there are at once. There is no keep-alive, no chunking, no pipelining, and so nothing to
+ * smuggle.
  *
  * What fails: `listen` throws what listening throws (`EADDRINUSE`, `EACCES`, …); afterwards every fault ends
  * one connection.
@@ -26,6 +27,10 @@ export interface HttpServerOptions {
   readonly connections?: number;
   /** Milliseconds from the first octet of a request to the last of its response. Default 10,000. */
   readonly patience?: number;
+  /** Octets of a request's body that are read. Default 0: none. */
+  readonly bodyLimit?: number;
+  /** What becomes of a connection before the request, such as TLS; it throws where that fails. */
+  readonly secure?: (connection: Connection) => Promise<Connection>;
 }
 
 /** Octets of a request's head. */
@@ -73,13 +78,15 @@ export class HttpServer {
   }
 
   /** Never rejects. */
-  async #serve(connection: Connection): Promise<void> {
-    this.#open.add(connection);
-    const { clock, patience = 10_000 } = this.#options;
+  async #serve(plain: Connection): Promise<void> {
+    this.#open.add(plain);
+    const { clock, secure, patience = 10_000, bodyLimit = 0 } = this.#options;
     const done = new AbortController();
-    clock.sleep(patience, done.signal).then(() => connection.close(), () => {});
+    clock.sleep(patience, done.signal).then(() => plain.close(), () => {});
+    let connection = plain;
     try {
-      const request = await readRequest(connection);
+      if (secure !== undefined) connection = await secure(plain);
+      const request = await readRequest(connection, bodyLimit);
       if (request === null) return; // gone without a word
       const response = typeof request === "number" ? failure(request) : await this.#answer(request);
       const isHead = typeof request !== "number" && request.method === "HEAD";
@@ -91,7 +98,8 @@ export class HttpServer {
     } finally {
       done.abort();
       connection.close();
-      this.#open.delete(connection);
+      plain.close();
+      this.#open.delete(plain);
     }
   }
 
@@ -106,7 +114,10 @@ export class HttpServer {
 }
 
 /** The request; the status that says what is wrong with it; `null` where none came. */
-async function readRequest(connection: Connection): Promise<Request | number | null> {
+async function readRequest(
+  connection: Connection,
+  bodyLimit: number,
+): Promise<Request | number | null> {
   const buffer = new Uint8Array(HEAD_LIMIT);
   let text = "";
   for (let size = 0; size < HEAD_LIMIT;) {
@@ -115,16 +126,43 @@ async function readRequest(connection: Connection): Promise<Request | number | n
     text += LATIN1.decode(buffer.subarray(size, size + length));
     size += length;
     const end = text.indexOf("\r\n\r\n");
-    if (end >= 0) return parseRequest(text.slice(0, end));
+    if (end < 0) continue;
+    const request = parseRequest(text.slice(0, end));
+    if (typeof request === "number" || bodyLimit === 0) return request;
+    return await withBody(connection, request, buffer.subarray(end + 4, size), bodyLimit);
   }
   return 431;
+}
+
+/** The same request with its body; the length must be said ahead (RFC 9112 §6.3). */
+async function withBody(
+  connection: Connection,
+  request: Request,
+  begun: Uint8Array,
+  limit: number,
+): Promise<Request | number | null> {
+  const { method, url, headers } = request;
+  if (headers.has("transfer-encoding")) return 411;
+  const said = headers.get("content-length") ?? "0";
+  if (!/^\d{1,9}$/.test(said)) return 400;
+  const size = Number(said);
+  if (size > limit) return 413;
+  if (size === 0 || method === "GET" || method === "HEAD") return request;
+  const body = new Uint8Array(size);
+  body.set(begun.subarray(0, size));
+  for (let at = Math.min(begun.length, size); at < size;) {
+    const length = await connection.read(body.subarray(at));
+    if (length === null) return null;
+    at += length;
+  }
+  return new Request(url, { method, headers, body });
 }
 
 const LATIN1 = new TextDecoder("latin1");
 
 /**
  * Reads the head of a request, without the empty line at its end: the request, or the status to refuse it with.
- * The host it names is believed to be none: this server has one site.
+ * Its URL has no host: the field Host has what the client calls us.
  */
 export function parseRequest(head: string): Request | number {
   const [start = "", ...fields] = head.split("\r\n");
@@ -172,9 +210,12 @@ async function drain(connection: Connection): Promise<void> {
 /** RFC 9110 §15: those that this server says. */
 const REASONS: ReadonlyMap<number, string> = new Map([
   [200, "OK"],
+  [301, "Moved Permanently"],
   [400, "Bad Request"],
   [404, "Not Found"],
   [405, "Method Not Allowed"],
+  [411, "Length Required"],
+  [413, "Content Too Large"],
   [431, "Request Header Fields Too Large"],
   [500, "Internal Server Error"],
   [503, "Service Unavailable"],

@@ -86,7 +86,7 @@ export class DenoNetwork implements Network {
   }
 
   tlsServer(options: TlsServerOptions): TlsServer {
-    return new NodeTlsServer(options.certificates);
+    return new NodeTlsServer(options);
   }
 }
 

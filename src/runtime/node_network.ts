@@ -49,7 +49,7 @@ export class NodeNetwork implements Network {
   }
 
   tlsServer(options: TlsServerOptions): TlsServer {
-    return new NodeTlsServer(options.certificates);
+    return new NodeTlsServer(options);
   }
 }
 

@@ -19,7 +19,7 @@ import {
   type Server,
   type TLSSocket,
 } from "node:tls";
-import type { TlsCertificate, TlsServer } from "./runtime.ts";
+import type { TlsCertificate, TlsServer, TlsServerOptions } from "./runtime.ts";
 import {
   CertificateChoice,
   checkCertificates,
@@ -49,14 +49,16 @@ const CIPHERS = {
 /** Certificates, and the `tls.Server`s that are made of them. */
 export class NodeTlsServer implements TlsServer {
   #generation: Generation;
+  readonly #protocols: readonly string[] | undefined;
 
   /** With these certificates. @throws {TypeError} as {@link TlsServer.replace}. */
-  constructor(certificates: readonly TlsCertificate[]) {
-    this.#generation = new Generation(checkCertificates(certificates));
+  constructor({ certificates, protocols }: TlsServerOptions) {
+    this.#protocols = protocols;
+    this.#generation = new Generation(checkCertificates(certificates), protocols);
   }
 
   replace(certificates: readonly TlsCertificate[]): void {
-    this.#generation = new Generation(checkCertificates(certificates));
+    this.#generation = new Generation(checkCertificates(certificates), this.#protocols);
   }
 
   /** Does one handshake over a stream; exactly one of the two is called, once. */
@@ -83,8 +85,13 @@ class Generation {
   readonly first: CheckedCertificate;
   /** Where there is a choice. To be asked for one costs a second reading of a certificate and its key. */
   readonly contexts: CertificateChoice<SecureContext> | null;
+  readonly protocols: readonly string[] | undefined;
 
-  constructor(certificates: readonly CheckedCertificate[]) {
+  constructor(
+    certificates: readonly CheckedCertificate[],
+    protocols: readonly string[] | undefined,
+  ) {
+    this.protocols = protocols;
     this.first = certificates[0]!;
     this.contexts = certificates.length === 1
       ? null
@@ -103,12 +110,13 @@ class Acceptor {
   #onSecure: ((socket: TLSSocket) => void) | null = null;
   #onError: ((error: Error) => void) | null = null;
 
-  constructor({ first, contexts }: Generation) {
+  constructor({ first, contexts, protocols }: Generation) {
     this.#server = createServer({
       cert: first.chain,
       key: first.key,
       minVersion: MIN_VERSION,
       ...CIPHERS,
+      ...(protocols && { ALPNProtocols: [...protocols] }),
       // A client may end its direction and still wait for the reply to what it said.
       allowHalfOpen: true,
       // Must answer at once: a handshake whose callback answers later hangs in Deno.

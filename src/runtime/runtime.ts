@@ -147,6 +147,8 @@ export interface TlsCertificate {
 export interface TlsServerOptions {
   /** Chosen by SNI among the names in the certificates; the first where none fits. At least one. */
   readonly certificates: readonly TlsCertificate[];
+  /** Protocols to agree on by ALPN (RFC 7301), the first the best; absent: clients that ask hear of none. */
+  readonly protocols?: readonly string[];
 }
 
 /** The server's side of TLS, shared by all connections of a listener. */

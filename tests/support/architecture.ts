@@ -65,6 +65,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "src/send_source.ts",
     "src/config/",
     "src/admin/",
+    "src/web/",
   ],
   ["src/cli/"],
 ];
