@@ -33,7 +33,7 @@ export type Judgement =
 
 /** Completes the head and asks the policies. */
 export function judge(
-  { policies, clock, hostname }: IntakeServices,
+  { policies, clock, hostname, queue }: IntakeServices,
   client: IntakeClient,
   transaction: Transaction,
   content: MessageContent,
@@ -52,7 +52,8 @@ export function judge(
     if (watched.action !== "accept") return ending(watched);
     const before = [...transaction.changes, ...watched.changes];
     const draftBody = () => content.draftBody();
-    const parts = { client, transaction, head, body: content.body, draftBody };
+    const routes = queue === null ? null : queue.routes;
+    const parts = { client, transaction, head, body: content.body, draftBody, routes };
     const view = new WholeMessage(parts, before);
     const whole = policies.decide(
       "message",

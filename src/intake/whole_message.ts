@@ -14,6 +14,8 @@ import type { RawField } from "../message/header.ts";
 import type { BodyDraft, Change, HeadChange, MessageView } from "../policy/policy.ts";
 import type { BodySource } from "../queue/body_store.ts";
 import type { Envelope } from "../queue/entry.ts";
+import { isSevenBit } from "../routing/route.ts";
+import type { RouteTable } from "../routing/route_table.ts";
 import type { IntakeClient } from "./client.ts";
 import { applyChanges } from "./head_edits.ts";
 import { bodyOf } from "./rewrite.ts";
@@ -27,12 +29,15 @@ export interface WholeMessageParts {
   readonly body: BodySource;
   /** Begins another body, which goes when the message goes. */
   readonly draftBody: () => BodyDraft;
+  /** The ways out; `null` where nothing goes on from here. */
+  readonly routes: Pick<RouteTable, "find"> | null;
 }
 
 /** The view. */
 export class WholeMessage implements MessageView {
   readonly id: string;
   readonly session: MessageView["session"];
+  readonly bodyReplaced: boolean;
   readonly #parts: WholeMessageParts;
   readonly #changes: readonly Change[];
   readonly #body: BodySource;
@@ -46,6 +51,7 @@ export class WholeMessage implements MessageView {
     this.#parts = parts;
     this.#changes = changes;
     const replaced = changes.findLast((change) => change.change === "replace-body");
+    this.bodyReplaced = replaced !== undefined;
     this.#body = replaced === undefined ? parts.body : bodyOf(replaced.body);
   }
 
@@ -59,6 +65,13 @@ export class WholeMessage implements MessageView {
 
   get bodySize(): number {
     return this.#body.size;
+  }
+
+  get carriage(): "7bit" | "8bit" {
+    const { routes, transaction: { recipients } } = this.#parts;
+    const sevenBit = routes !== null &&
+      recipients.some(({ remote }) => remote.some(({ domain }) => isSevenBit(routes.find(domain))));
+    return sevenBit ? "7bit" : "8bit";
   }
 
   get fields(): readonly RawField[] {

@@ -122,6 +122,10 @@ export interface MessageView {
   readonly fields: readonly RawField[];
   /** Octets of the body. */
   readonly bodySize: number;
+  /** Whether it has another body, by a policy before, than the one that observers saw. */
+  readonly bodyReplaced: boolean;
+  /** What every way it goes is known to carry: `7bit` where the route of a recipient says `convert-first`. */
+  readonly carriage: "7bit" | "8bit";
   /** The body from its start; a chunk is valid until the next is asked for. */
   openBody(): AsyncIterable<Uint8Array>;
   /** Begins another body for it. */

@@ -115,6 +115,12 @@ export interface HoldRoute {
   readonly then: MxRoute | SmarthostRoute | LmtpRoute;
 }
 
+/** Whether the next station is known to take 7-bit mail only. */
+export function isSevenBit(route: Route): boolean {
+  if (route.kind === "hold") return isSevenBit(route.then);
+  return "eightBit" in route && route.eightBit === "convert-first";
+}
+
 /** What of two routes makes them one destination: connections and concurrency are counted by it. */
 export function destinationOf(route: Route): string {
   switch (route.kind) {

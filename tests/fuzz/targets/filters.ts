@@ -292,6 +292,7 @@ async function present(
     () =>
       policy.message!({
         ...{ id, session: SESSION, envelope: envelope as never, fields: FIELDS, bodySize: 6 },
+        ...{ bodyReplaced: false, carriage: "8bit" as const },
         openBody: async function* () {
           yield encode("text\r\n");
         },
