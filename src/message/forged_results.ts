@@ -1,14 +1,44 @@
 /**
- * Authentication-Results fields that claim to be ours though we did not write them (RFC 8601 §5).
+ * Authentication-Results fields that claim to be ours though we did not write them. Whoever reads mail here believes
+ * those that bear our name, so at the border such fields are taken out (RFC 8601 §5). ARC-Authentication-Results are
+ * not: they are sealed, and a chain without one would be broken (RFC 8617 §4.1.1).
+ *
+ * A field that is well-formed is ours when its authserv-id is. One that is malformed may be read in as many ways as
+ * there are readers, so it is taken for ours when our name is anywhere in it.
+ *
+ * Pure and total; the time taken is linear.
  *
  * @module
  */
 
-import type { RawField } from "./header.ts";
+import { domainKey } from "../address.ts";
+import { parseAuthenticationResults } from "./authentication_results.ts";
+import { fieldValue, isField, type RawField } from "./header.ts";
 
-/** Whether a field is an Authentication-Results field that bears, or may be read to bear, one of our names. */
-export function isOurs(_field: RawField, _authservIds: readonly string[]): boolean {
-  return false;
+const NAME = "Authentication-Results";
+
+/**
+ * Whether a field is an Authentication-Results field that bears one of our names, or may be read to bear it.
+ *
+ * @param authservIds our names, in any case, in A-labels or U-labels.
+ *
+ * @example
+ * ```ts
+ * import { isOurs } from "./forged_results.ts";
+ * import { makeField } from "./header.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const field = (value: string) => makeField("Authentication-Results", value);
+ * assertEquals(isOurs(field("(x) MX.example.org 1; spf=pass"), ["mx.example.org"]), true);
+ * assertEquals(isOurs(field("mx.example.net; spf=pass (mx.example.org)"), ["mx.example.org"]), false);
+ * ```
+ */
+export function isOurs(field: RawField, authservIds: readonly string[]): boolean {
+  if (!isField(field, NAME)) return false;
+  const value = fieldValue(field);
+  const ours = new Set(authservIds.map(keyOf));
+  const parsed = parseAuthenticationResults(value);
+  return parsed === null ? mentions(value, ours) : ours.has(keyOf(parsed.authservId));
 }
 
 /** The fields but those that {@link isOurs} finds. */
@@ -24,8 +54,45 @@ export function removeForged(
  * lowest first: taken out in this order, none changes the number of the next.
  */
 export function forgedOccurrences(
-  _fields: readonly RawField[],
-  _authservIds: readonly string[],
+  fields: readonly RawField[],
+  authservIds: readonly string[],
 ): number[] {
-  return [];
+  return fields.filter((field) => isField(field, NAME))
+    .flatMap((field, index) => isOurs(field, authservIds) ? [index + 1] : [])
+    .reverse();
+}
+
+/** A name as names are compared: as domains are (RFC 8601 §2.5), without a dot at the end. */
+function keyOf(authservId: string): string {
+  return domainKey(plain(authservId).replace(/\.$/, ""));
+}
+
+/** Without what is not seen, in the compatible form: a reader may drop or fold it. */
+function plain(text: string): string {
+  return text.normalize("NFKC").replace(/[\p{Cc}\p{Cf}]+/gu, "");
+}
+
+/** Whether a text holds one of the names, however it is quoted, split or commented. */
+function mentions(text: string, names: ReadonlySet<string>): boolean {
+  const readable = plain(text.replace(/\\/g, "")).toLowerCase();
+  const joined = withoutComments(readable).replace(/[\s"]+/g, "");
+  const all = [...names].filter((name) => name !== "");
+  if (all.some((name) => readable.includes(name) || joined.includes(name))) return true;
+  // Names in U-labels; those in A-labels were found.
+  const words = `${readable} ${joined}`.match(
+    /[\p{L}\p{N}\p{M}._-]*[^\x00-\x7f][\p{L}\p{N}\p{M}._-]*/gu,
+  );
+  return (words ?? []).some((word) => names.has(keyOf(word)));
+}
+
+/** Without what stands in parentheses; where one is open, to the end. */
+function withoutComments(text: string): string {
+  let depth = 0;
+  let rest = "";
+  for (const character of text) {
+    if (character === "(") depth++;
+    else if (character === ")") depth = Math.max(0, depth - 1);
+    else if (depth === 0) rest += character;
+  }
+  return rest;
 }
