@@ -55,6 +55,8 @@ export function formatZoneData(data: DnsData): string {
       return `${data.priority} ${data.weight} ${data.port} ${absolute(data.target)}`;
     case "TXT":
       return formatStrings(data.text);
+    case "TLSA":
+      return `${data.usage} ${data.selector} ${data.matching} ${data.data.toHex()}`;
     case "SOA":
       return String(data.minimum);
   }

@@ -14,6 +14,7 @@ import { NodeNetwork } from "./node_network.ts";
 import { runNodeProgram } from "./node_programs.ts";
 import { systemRandom } from "./node_random.ts";
 import { nodeResolver } from "./node_resolver.ts";
+import type { DnssecTrust } from "./dns_servers.ts";
 import { parseNameServers } from "./resolv_conf.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -24,6 +25,8 @@ export interface BunRuntimeOptions {
    * of `/etc/resolv.conf`.
    */
   readonly nameServers?: readonly string[];
+  /** When what they say of DNSSEC is believed. Default `auto`: where they are on this machine, or resolv.conf says so. */
+  readonly dnssec?: DnssecTrust;
 }
 
 /**
@@ -52,7 +55,7 @@ export function bunRuntime(options: BunRuntimeOptions = {}): Runtime {
   return {
     name: "bun",
     network: new NodeNetwork(),
-    resolver: nodeResolver({ servers, clock: systemClock }),
+    resolver: nodeResolver({ servers, dnssec: options.dnssec, clock: systemClock }),
     programs: { run: runNodeProgram },
     files: new NodeFiles(),
     clock: systemClock,

@@ -15,6 +15,7 @@ import { runProgram } from "./deno_programs.ts";
 import { denoResolver } from "./deno_resolver.ts";
 import { systemClock } from "./node_clock.ts";
 import { systemRandom } from "./node_random.ts";
+import type { DnssecTrust } from "./dns_servers.ts";
 import { parseNameServers } from "./resolv_conf.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -25,6 +26,8 @@ export interface DenoRuntimeOptions {
    * of `/etc/resolv.conf`.
    */
   readonly nameServers?: readonly string[];
+  /** When what they say of DNSSEC is believed. Default `auto`: where they are on this machine, or resolv.conf says so. */
+  readonly dnssec?: DnssecTrust;
 }
 
 /**
@@ -53,7 +56,7 @@ export function denoRuntime(options: DenoRuntimeOptions = {}): Runtime {
   return {
     name: "deno",
     network: new DenoNetwork(),
-    resolver: denoResolver({ servers, clock: systemClock }),
+    resolver: denoResolver({ servers, dnssec: options.dnssec, clock: systemClock }),
     programs: { run: runProgram },
     files: new DenoFiles(),
     clock: systemClock,

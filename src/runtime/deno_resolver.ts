@@ -1,7 +1,8 @@
 /**
  * Names by Deno. `Deno.resolveDns` asks first, as it finds what there is; its "no" says nothing: it gives the same
  * error for a name that does not exist and for a name server that is ill. So a query of our own asks again and
- * reads the rcode (`node_dns_query.ts`).
+ * reads the rcode (`node_dns_query.ts`). Where a name server is trusted to validate only ours is asked: Deno's answers
+ * do not say what DNSSEC vouches for.
  *
  * What fails is a value: `failed`, and whether the server is to blame.
  *
@@ -51,9 +52,11 @@ async function askNameServer(
   type: DnsType,
   timeout: number,
   giveUp: AbortSignal,
+  dnssec: boolean,
 ): Promise<ServerReading> {
   try {
     return await within(timeout, giveUp, async (signal) => {
+      if (dnssec) return await readNameServer(DENO_QUERIES, server, name, type, signal, dnssec);
       const half = (half: AbortSignal) => resolveByDeno(name, type, half, server);
       const found = await within(timeout / 2, signal, half);
       return found ?? await readNameServer(DENO_QUERIES, server, name, type, signal);

@@ -8,17 +8,30 @@
 import { type DnsData, type DnsMessage, type DnsType, RCODE } from "./dns_message.ts";
 import { normalizeDnsName } from "./dns_name.ts";
 
-/** What a message says. Times are in seconds. */
+/** What a message says. Times are in seconds. `authenticated`: AD was set, which is worth what its sender is. */
 export type DnsReading =
-  | { readonly status: "found"; readonly data: readonly DnsData[]; readonly ttl: number }
+  | {
+    readonly status: "found";
+    readonly data: readonly DnsData[];
+    readonly ttl: number;
+    readonly authenticated?: boolean;
+    /** Whose records they are, where it is not the name that was asked for. */
+    readonly canonical?: string;
+  }
   | {
     readonly status: "none";
     readonly reason: "nxdomain" | "nodata";
     /** How long this may be remembered; 0 where no SOA says so (RFC 2308 §5). */
     readonly ttl: number;
+    readonly authenticated?: boolean;
   }
   /** The name is another's (CNAME), of which nothing is said: to be asked for that one. */
-  | { readonly status: "alias"; readonly name: string; readonly ttl: number }
+  | {
+    readonly status: "alias";
+    readonly name: string;
+    readonly ttl: number;
+    readonly authenticated?: boolean;
+  }
   /** Nothing can be learnt from it. */
   | { readonly status: "failed"; readonly reason: string };
 
@@ -59,7 +72,11 @@ export function readDnsAnswer(message: DnsMessage, name: string, type: DnsType):
     const found = records.filter((record) => record.data.type === type);
     if (found.length > 0) {
       ttl = Math.min(ttl, ...found.map((record) => record.ttl));
-      return { status: "found", data: found.map((record) => record.data), ttl };
+      return {
+        ...{ status: "found", data: found.map((record) => record.data), ttl },
+        ...authenticity(message),
+        ...(aliases > 0 && { canonical: owner }),
+      };
     }
     const alias = records.find((record) => record.data.type === "CNAME");
     if (alias?.data.type !== "CNAME") return readNegative(message, owner, aliases, ttl);
@@ -79,11 +96,17 @@ function readNegative(
   const soa = message.authority.find((record) => record.data.type === "SOA");
   const remember = soa?.data.type === "SOA" ? Math.min(ttl, soa.ttl, soa.data.minimum) : 0;
   if (message.rcode === RCODE.nameError) {
-    return { status: "none", reason: "nxdomain", ttl: remember };
+    return { status: "none", reason: "nxdomain", ttl: remember, ...authenticity(message) };
   }
-  if (soa === undefined && aliases > 0) return { status: "alias", name: owner, ttl };
+  if (soa === undefined && aliases > 0) {
+    return { status: "alias", name: owner, ttl, ...authenticity(message) };
+  }
   // A server that only names others has not said that there is nothing (RFC 2308 §2.2).
   const referral = message.authority.some((record) => record.data.type === "NS");
   if (soa === undefined && referral) return { status: "failed", reason: "a referral" };
-  return { status: "none", reason: "nodata", ttl: remember };
+  return { status: "none", reason: "nodata", ttl: remember, ...authenticity(message) };
+}
+
+function authenticity({ authenticated }: DnsMessage): { readonly authenticated?: true } {
+  return authenticated ? { authenticated } : {};
 }

@@ -18,8 +18,9 @@ import {
   MAX_NAME,
   normalizeDnsName,
 } from "./dns_name.ts";
+import type { TlsaRecord } from "./runtime.ts";
 
-/** The record types known here, and their numbers (RFC 1035 §3.2.2, RFC 2782, RFC 3596 §2.1). */
+/** The record types known here, and their numbers (RFC 1035 §3.2.2, RFC 2782, RFC 3596 §2.1, RFC 6698 §7.1). */
 const TYPES = {
   A: 1,
   NS: 2,
@@ -30,6 +31,7 @@ const TYPES = {
   TXT: 16,
   AAAA: 28,
   SRV: 33,
+  TLSA: 52,
 } as const;
 
 /** A record type known here. */
@@ -71,6 +73,7 @@ export type DnsData =
   }
   /** The strings of the record, joined. */
   | { readonly type: "TXT"; readonly text: string }
+  | { readonly type: "TLSA" } & TlsaRecord
   /** Of the start of a zone only how long "no" may be remembered (RFC 2308 §4), in seconds. */
   | { readonly type: "SOA"; readonly minimum: number };
 
@@ -98,6 +101,10 @@ export interface DnsMessage {
   readonly recursionDesired: boolean;
   /** RA: the server does ask others. */
   readonly recursionAvailable: boolean;
+  /** AD: in a question, that it is wished for; in an answer, that DNSSEC vouches for all of it (RFC 6840 §5.7-5.8). */
+  readonly authenticated?: boolean;
+  /** Octets of a datagram that the sender takes, said by EDNS (RFC 6891 §6.2.3); not read again. */
+  readonly datagramSize?: number;
   /** One of {@link RCODE}, or another. */
   readonly rcode: number;
   /** What is asked; `null` where there is none, or one of another class than IN. */
@@ -112,15 +119,26 @@ const CLASS_IN = 1;
 const HEADER = 12;
 /** Where the question's name lies in every message: what compression points to. */
 const QUESTION_AT = 0xc000 | HEADER;
+/** The type of the record by which EDNS speaks (RFC 6891 §6.1.1). */
+const OPT = 41;
+/** What fits nearly every way without being cut into fragments. */
+const DATAGRAM_SIZE = 1232;
 /** Labels of a name are at most 127, so no honest name needs more jumps. */
 const MAX_JUMPS = 127;
 
 /**
  * The octets of a question to a recursive server.
  *
+ * @param dnssec whether it shall say what DNSSEC vouches for: by AD (RFC 6840 §5.7), which is all we need to know of
+ * it; the larger datagrams of EDNS come along, since whoever validates knows them.
  * @throws {TypeError} where DNS cannot carry the name.
  */
-export function encodeDnsQuery(id: number, name: string, type: DnsType): Uint8Array {
+export function encodeDnsQuery(
+  id: number,
+  name: string,
+  type: DnsType,
+  dnssec = false,
+): Uint8Array {
   return encodeDnsMessage({
     id,
     response: false,
@@ -128,6 +146,7 @@ export function encodeDnsQuery(id: number, name: string, type: DnsType): Uint8Ar
     truncated: false,
     recursionDesired: true,
     recursionAvailable: false,
+    ...(dnssec && { authenticated: true, datagramSize: DATAGRAM_SIZE }),
     rcode: RCODE.noError,
     question: { name, type },
     answers: [],
@@ -141,7 +160,7 @@ export function encodeDnsQuery(id: number, name: string, type: DnsType): Uint8Ar
  * @throws {TypeError} where DNS cannot carry a name or an address is none.
  */
 export function encodeDnsMessage(message: DnsMessage, limit = 65535): Uint8Array {
-  const { question, answers, authority } = message;
+  const { question, answers, authority, datagramSize } = message;
   const header = new Uint8Array(HEADER);
   const view = new DataView(header.buffer);
   view.setUint16(0, message.id);
@@ -154,6 +173,10 @@ export function encodeDnsMessage(message: DnsMessage, limit = 65535): Uint8Array
     parts.push(encodeName(question.name), uint16(typeNumber(question.type), CLASS_IN));
   }
   for (const record of [...answers, ...authority]) parts.push(...encodeRecord(record, question));
+  if (datagramSize !== undefined) {
+    view.setUint16(10, 1);
+    parts.push(Uint8Array.of(0), uint16(OPT, datagramSize, 0, 0, 0));
+  }
   const octets = concat(parts);
   if (octets.length <= limit) return octets;
   return encodeDnsMessage({ ...message, truncated: true, answers: [], authority: [] });
@@ -162,7 +185,8 @@ export function encodeDnsMessage(message: DnsMessage, limit = 65535): Uint8Array
 function flagsOf(message: DnsMessage): number {
   return (message.response ? 0x8000 : 0) | (message.authoritative ? 0x0400 : 0) |
     (message.truncated ? 0x0200 : 0) | (message.recursionDesired ? 0x0100 : 0) |
-    (message.recursionAvailable ? 0x0080 : 0) | (message.rcode & 15);
+    (message.recursionAvailable ? 0x0080 : 0) | (message.authenticated ? 0x0020 : 0) |
+    (message.rcode & 15);
 }
 
 function encodeRecord(record: DnsRecord, question: DnsQuestion | null): Uint8Array[] {
@@ -194,6 +218,8 @@ function encodeData(data: DnsData): Uint8Array {
       return concat([uint16(data.priority, data.weight, data.port), encodeName(data.target)]);
     case "TXT":
       return encodeStrings(encode(data.text));
+    case "TLSA":
+      return concat([Uint8Array.of(data.usage, data.selector, data.matching), data.data]);
     case "SOA":
       // Names of server and person: the root; serial, refresh, retry, expire: 0.
       return concat([
@@ -263,6 +289,7 @@ export function decodeDnsMessage(octets: Uint8Array): DnsMessage | null {
     truncated,
     recursionDesired: (flags & 0x0100) !== 0,
     recursionAvailable: (flags & 0x0080) !== 0,
+    ...((flags & 0x0020) !== 0 && { authenticated: true }),
     rcode: flags & 15,
     question,
     answers: reader.records(answers),
@@ -348,12 +375,22 @@ class Reader {
       }
       case "TXT":
         return { type, text: this.#strings(end) };
+      case "TLSA":
+        return { type, ...this.#tlsa(length, end) };
       case "SOA":
         this.name();
         this.name();
         for (let i = 0; i < 4; i++) this.uint32();
         return { type, minimum: this.uint32() };
     }
+  }
+
+  /** One that is cut short is no fault of the message: it is a record of a usage that nobody has. */
+  #tlsa(length: number, end: number): TlsaRecord {
+    const octets = this.#octets.slice(end - length, end);
+    this.#at = end;
+    const [usage = 255, selector = 255, matching = 255] = octets.length < 3 ? [] : octets;
+    return { usage, selector, matching, data: octets.slice(3) };
   }
 
   #strings(end: number): string {

@@ -15,22 +15,23 @@ import type { DnsReading } from "./dns_answer.ts";
 import { DnsCache } from "./dns_cache.ts";
 import type { DnsData, DnsType } from "./dns_message.ts";
 import { isDnsName, normalizeDnsName, reverseDnsName } from "./dns_name.ts";
-import { DnsServers, type ReadText } from "./dns_servers.ts";
+import { type DnssecTrust, DnsServers, type ReadText } from "./dns_servers.ts";
 import { formatNameServer, type NameServer } from "./resolv_conf.ts";
-import type { Clock, DnsAnswer, MxRecord, Resolver, SrvRecord } from "./runtime.ts";
+import type { Clock, DnsAnswer, MxRecord, Resolver, SrvRecord, TlsaRecord } from "./runtime.ts";
 
 /** What came of a question; with `ill` the server answers nobody, or not us. */
 export type ServerReading = DnsReading & { readonly ill?: boolean };
 
 /** How an adapter asks. None of it throws; where `giveUp` is aborted it may say anything. */
 export interface DnsMeans {
-  /** Asks one server, for so many milliseconds at most. */
+  /** Asks one server, for so many milliseconds at most; with `dnssec`, also for what DNSSEC says. */
   askServer(
     server: NameServer,
     name: string,
     type: DnsType,
     timeout: number,
     giveUp: AbortSignal,
+    dnssec: boolean,
   ): Promise<ServerReading>;
   /** Asks whom the system asks, where no server is known; `null` says nothing. */
   askSystem(
@@ -49,6 +50,8 @@ export interface ResolverOptions {
   readonly servers?: readonly NameServer[];
   /** Milliseconds that one server gets for one question. Default 6000. */
   readonly timeout?: number;
+  /** When what they say of DNSSEC is believed. Default `auto`. */
+  readonly dnssec?: DnssecTrust;
   /** Times how long answers are remembered; its `now` alone is used. */
   readonly clock: Pick<Clock, "now">;
 }
@@ -84,11 +87,11 @@ export class DnsResolver implements Resolver {
   readonly #gate = new Gate(MAX_QUESTIONS);
 
   /** Asks by these means. */
-  constructor(means: DnsMeans, { timeout = 6000, clock, servers }: ResolverOptions) {
+  constructor(means: DnsMeans, { timeout = 6000, clock, servers, dnssec }: ResolverOptions) {
     this.#means = means;
     this.#timeout = timeout;
     this.#clock = clock;
-    this.#servers = new DnsServers(clock, means.readText, servers);
+    this.#servers = new DnsServers(clock, means.readText, servers, dnssec);
   }
 
   a(name: string, signal?: AbortSignal): Promise<DnsAnswer<string>> {
@@ -137,6 +140,14 @@ export class DnsResolver implements Resolver {
     });
   }
 
+  tlsa(name: string, signal?: AbortSignal): Promise<DnsAnswer<TlsaRecord>> {
+    return this.#ask(name, "TLSA", signal, (data) => {
+      if (data.type !== "TLSA") return null;
+      const { usage, selector, matching, data: octets } = data;
+      return { usage, selector, matching, data: octets };
+    });
+  }
+
   async #ask<T>(
     given: string,
     type: DnsType,
@@ -150,7 +161,7 @@ export class DnsResolver implements Resolver {
       await this.#share(key, signal, (giveUp) => this.#find(key, name, type, giveUp));
     if (answer.status !== "found") return answer;
     const records = answer.records.map(read).filter((record) => record !== null);
-    return { status: "found", records };
+    return { ...answer, records };
   }
 
   /** Joins the flight of a question, which ends early when nobody waits for it any more. */
@@ -186,8 +197,8 @@ export class DnsResolver implements Resolver {
     type: DnsType,
     giveUp: AbortSignal,
   ): Promise<DnsAnswer<DnsData>> {
-    const reading = await this.#gate.run(() => this.#askServers(name, type, giveUp));
-    const answer = answerOf(reading);
+    const { reading, trusted } = await this.#gate.run(() => this.#askServers(name, type, giveUp));
+    const answer = answerOf(reading, trusted);
     const seconds = secondsToKeep(reading);
     if (seconds > 0 && !giveUp.aborted) {
       this.#cache.set(key, answer, this.#clock.now() + seconds * 1000);
@@ -196,32 +207,50 @@ export class DnsResolver implements Resolver {
   }
 
   /** The first answer that says for sure, or why there is none. */
-  async #askServers(name: string, type: DnsType, giveUp: AbortSignal): Promise<DnsReading> {
-    const servers = await this.#servers.inOrder();
-    if (typeof servers === "string") {
+  async #askServers(name: string, type: DnsType, giveUp: AbortSignal): Promise<Asked> {
+    const known = await this.#servers.inOrder();
+    if (typeof known === "string") {
       const found = await this.#means.askSystem(name, type, this.#timeout, giveUp);
-      return found ?? { status: "failed", reason: `no answer that could be believed; ${servers}` };
+      const reason = `no answer that could be believed; ${known}`;
+      return { reading: found ?? { status: "failed", reason }, trusted: false };
     }
+    const { servers, trusted } = known;
+    const timeout = this.#timeout;
     const reasons: string[] = [];
     for (const server of servers.slice(0, MAX_SERVERS)) {
-      const reading = await this.#means.askServer(server, name, type, this.#timeout, giveUp);
-      if (giveUp.aborted) return ABORTED;
-      if (reading.status !== "failed") return reading;
+      const reading = await this.#means.askServer(server, name, type, timeout, giveUp, trusted);
+      if (giveUp.aborted) return { reading: ABORTED, trusted };
+      if (reading.status !== "failed") return { reading, trusted };
       if (reading.ill) this.#servers.ill(server);
       reasons.push(`${formatNameServer(server)}: ${reading.reason}`);
     }
-    return { status: "failed", reason: reasons.join("; ") || "no name server is given" };
+    const reason = reasons.join("; ") || "no name server is given";
+    return { reading: { status: "failed", reason }, trusted };
   }
+}
+
+/** What was said, and whether what it says of DNSSEC is believed. */
+interface Asked {
+  readonly reading: DnsReading;
+  readonly trusted: boolean;
 }
 
 const ABORTED = { status: "failed", reason: "aborted" } as const;
 
-function answerOf(reading: DnsReading): DnsAnswer<DnsData> {
+function answerOf(reading: DnsReading, trusted: boolean): DnsAnswer<DnsData> {
   switch (reading.status) {
-    case "found":
-      return { status: "found", records: reading.data.slice(0, MAX_RECORDS) };
-    case "none":
-      return { status: "none", reason: reading.reason };
+    case "found": {
+      const { canonical, authenticated = false } = reading;
+      return {
+        ...{ status: "found", records: reading.data.slice(0, MAX_RECORDS) },
+        ...(trusted && authenticated && { authenticated }),
+        ...(trusted && canonical !== undefined && { canonical }),
+      };
+    }
+    case "none": {
+      const { reason, authenticated = false } = reading;
+      return { status: "none", reason, ...(trusted && authenticated && { authenticated }) };
+    }
     case "alias":
       return { status: "failed", reason: "a CNAME that leads nowhere" };
     case "failed":

@@ -8,7 +8,13 @@
  * @module
  */
 
-import { formatNameServer, type NameServer, parseResolvConf } from "./resolv_conf.ts";
+import {
+  formatNameServer,
+  isLocalServer,
+  type NameServer,
+  parseResolvConf,
+  trustsAuthenticData,
+} from "./resolv_conf.ts";
 import type { Clock } from "./runtime.ts";
 
 /** Where the system says who its name servers are. */
@@ -21,33 +27,54 @@ const ILL_FOR = 30_000;
 /** Reads a file of text. */
 export type ReadText = (path: string) => Promise<string>;
 
+/**
+ * When what servers say of DNSSEC is believed: `auto`: where all of them are on this machine, or resolv.conf says that
+ * they can be trusted (`options trust-ad`).
+ */
+export type DnssecTrust = "auto" | "on" | "off";
+
+/** Servers, and whether they are trusted to have validated. */
+export interface KnownServers {
+  readonly servers: readonly NameServer[];
+  readonly trusted: boolean;
+}
+
 /** Who is asked, and who of them is ill. */
 export class DnsServers {
   readonly #clock: Pick<Clock, "now">;
   readonly #readText: ReadText;
-  readonly #given: readonly NameServer[] | undefined;
+  readonly #given: KnownServers | undefined;
+  readonly #dnssec: DnssecTrust;
   readonly #illUntil = new Map<string, number>();
-  #read: { readonly at: number; readonly servers: readonly NameServer[] | string } | undefined;
+  #read: { readonly at: number; readonly known: KnownServers | string } | undefined;
 
   /** Those given; without any, those of the file that `readText` reads. */
   constructor(
     clock: Pick<Clock, "now">,
     readText: ReadText,
     given: readonly NameServer[] | undefined,
+    dnssec: DnssecTrust = "auto",
   ) {
     this.#clock = clock;
     this.#readText = readText;
-    this.#given = given;
+    this.#dnssec = dnssec;
+    this.#given = given && this.#know(given, false);
   }
 
   /** All, the ill ones last; or why none is known. */
-  async inOrder(): Promise<readonly NameServer[] | string> {
-    const servers = this.#given ?? await this.#fromFile();
-    if (typeof servers === "string") return servers;
+  async inOrder(): Promise<KnownServers | string> {
+    const known = this.#given ?? await this.#fromFile();
+    if (typeof known === "string") return known;
+    const { servers, trusted } = known;
     const now = this.#clock.now();
     const isIll = (server: NameServer) =>
       (this.#illUntil.get(formatNameServer(server)) ?? 0) > now ? 1 : 0;
-    return [...servers].sort((a, b) => isIll(a) - isIll(b));
+    return { servers: [...servers].sort((a, b) => isIll(a) - isIll(b)), trusted };
+  }
+
+  #know(servers: readonly NameServer[], said: boolean): KnownServers {
+    const auto = servers.length > 0 && (said || servers.every(isLocalServer));
+    return { servers, trusted: this.#dnssec === "auto" ? auto : this.#dnssec === "on" };
   }
 
   /** One did not answer. */
@@ -55,19 +82,21 @@ export class DnsServers {
     this.#illUntil.set(formatNameServer(server), this.#clock.now() + ILL_FOR);
   }
 
-  async #fromFile(): Promise<readonly NameServer[] | string> {
+  async #fromFile(): Promise<KnownServers | string> {
     const now = this.#clock.now();
     if (this.#read === undefined || this.#read.at + RESOLV_CONF_AGE <= now) {
-      const servers = await this.#readFile();
-      this.#read = { at: now, servers };
+      const known = await this.#readFile();
+      this.#read = { at: now, known };
     }
-    return this.#read.servers;
+    return this.#read.known;
   }
 
-  async #readFile(): Promise<readonly NameServer[] | string> {
+  async #readFile(): Promise<KnownServers | string> {
     try {
-      const servers = parseResolvConf(await this.#readText(RESOLV_CONF));
-      return servers.length > 0 ? servers : `${RESOLV_CONF} names no name server`;
+      const text = await this.#readText(RESOLV_CONF);
+      const servers = parseResolvConf(text);
+      if (servers.length === 0) return `${RESOLV_CONF} names no name server`;
+      return this.#know(servers, trustsAuthenticData(text));
     } catch (error) {
       // Deno's permissions.
       const denied = error instanceof Error && error.name === "NotCapable";

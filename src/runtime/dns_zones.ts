@@ -29,6 +29,8 @@ export interface DnsNameRecords {
   readonly srv?: readonly string[];
   /** Texts. */
   readonly txt?: readonly string[];
+  /** As in a zone file: usage, selector, matching and octets in hexadecimal, `"3 1 1 8cd9…"`. */
+  readonly tlsa?: readonly string[];
   /** Names, of a name under `in-addr.arpa` or `ip6.arpa`. */
   readonly ptr?: readonly string[];
   /** The name this one stands for; nothing else may be there then. */
@@ -42,6 +44,10 @@ export type DnsFailure = "servfail" | "refused" | "timeout" | "truncated";
 export interface DnsLookup {
   readonly records: readonly DnsRecord[];
   readonly rcode: number;
+  /** Whether all of it lies in zones that are signed. */
+  readonly authenticated: boolean;
+  /** The last name of the CNAMEs. */
+  readonly canonical: string;
 }
 
 /** Chains of CNAMEs longer than this are a fault of the zone. */
@@ -67,6 +73,11 @@ const MAX_CNAMES = 8;
 export class DnsZones {
   /** What shall fail, by `"NAME"`, or by type and name: `"mx NAME"`. In lower case, without a dot at the end. */
   readonly failures = new Map<string, DnsFailure>();
+  /**
+   * Names at which signed zones begin: what lies at and below them is vouched for (AD). In lower case, without a dot
+   * at the end.
+   */
+  readonly signed = new Set<string>();
   /** How long answers may be remembered, "no" too, in seconds. */
   ttl = 300;
   readonly #names = new Map<string, readonly DnsData[]>();
@@ -79,7 +90,7 @@ export class DnsZones {
   /**
    * The records of a name from now on; those it had are gone.
    *
-   * @throws {TypeError} where an MX is not a number and a name, or an SRV not three and one.
+   * @throws {TypeError} where an MX is not a number and a name, an SRV not three and one, or a TLSA not three and octets.
    */
   set(name: string, records: DnsNameRecords): void {
     this.#names.set(normalizeDnsName(name), dataOf(records));
@@ -100,18 +111,27 @@ export class DnsZones {
   lookup(name: string, type: string): DnsLookup {
     const records: DnsRecord[] = [];
     let owner = normalizeDnsName(name);
+    let authenticated = true;
     for (let links = 0; links <= MAX_CNAMES; links++) {
       const all = this.#names.get(owner);
+      authenticated &&= this.#isSigned(owner);
       const found = (all ?? []).filter((data) => data.type === type || data.type === "CNAME");
       for (const data of found) records.push({ name: owner, ttl: this.ttl, data });
       const link = found.find((data) => data.type === "CNAME");
       if (link?.type !== "CNAME" || type === "CNAME") {
         const exists = all !== undefined || this.#hasBelow(owner);
-        return { records, rcode: exists ? RCODE.noError : RCODE.nameError };
+        const rcode = exists ? RCODE.noError : RCODE.nameError;
+        return { records, rcode, authenticated, canonical: owner };
       }
       owner = normalizeDnsName(link.name);
     }
-    return { records: [], rcode: RCODE.serverFailure };
+    return { records: [], rcode: RCODE.serverFailure, authenticated: false, canonical: owner };
+  }
+
+  #isSigned(name: string): boolean {
+    if (this.signed.size === 0) return false;
+    const labels = name.split(".");
+    return labels.some((_, index) => this.signed.has(labels.slice(index).join(".")));
   }
 
   /** A name exists, empty, where there is one below it (RFC 8020). */
@@ -146,11 +166,13 @@ export class DnsZones {
   }
 
   #answer(query: DnsMessage, question: DnsQuestion): DnsMessage {
-    const { records, rcode } = this.lookup(question.name, question.type);
+    const { records, rcode, authenticated } = this.lookup(question.name, question.type);
     const found = records.some((record) => record.data.type === question.type);
     const soa: DnsData = { type: "SOA", minimum: this.ttl };
     return {
       ...respond(query, rcode),
+      // Only who asks for it by AD is told (RFC 6840 §5.7).
+      authenticated: authenticated && query.authenticated === true,
       answers: records,
       authority: found ? [] : [{ name: "", ttl: this.ttl, data: soa }],
     };
@@ -163,6 +185,7 @@ function respond(query: DnsMessage, rcode: number): DnsMessage {
     response: true,
     authoritative: false,
     truncated: false,
+    authenticated: false,
     recursionAvailable: true,
     rcode,
     answers: [],
@@ -171,13 +194,14 @@ function respond(query: DnsMessage, rcode: number): DnsMessage {
 }
 
 function dataOf(records: DnsNameRecords): DnsData[] {
-  const { a = [], aaaa = [], mx = [], srv = [], txt = [], ptr = [], cname } = records;
+  const { a = [], aaaa = [], mx = [], srv = [], txt = [], tlsa = [], ptr = [], cname } = records;
   return [
     ...a.map((address): DnsData => ({ type: "A", address })),
     ...aaaa.map((address): DnsData => ({ type: "AAAA", address })),
     ...mx.map(parseMx),
     ...srv.map(parseSrv),
     ...txt.map((text): DnsData => ({ type: "TXT", text })),
+    ...tlsa.map(parseTlsa),
     ...ptr.map((name): DnsData => ({ type: "PTR", name: normalizeDnsName(name) })),
     ...(cname === undefined ? [] : [{ type: "CNAME", name: normalizeDnsName(cname) } as const]),
   ];
@@ -201,5 +225,18 @@ function parseSrv(text: string): DnsData {
     weight: Number(weight),
     port: Number(port),
     target: normalizeDnsName(target),
+  };
+}
+
+function parseTlsa(text: string): DnsData {
+  const [, usage, selector, matching, hex = ""] =
+    /^(\d{1,3}) (\d{1,3}) (\d{1,3}) ((?:[\da-f]{2})*)$/i.exec(text) ?? [];
+  if (matching === undefined) throw new TypeError(`no TLSA such as "3 1 1 8cd9": ${text}`);
+  return {
+    type: "TLSA",
+    usage: Number(usage),
+    selector: Number(selector),
+    matching: Number(matching),
+    data: Uint8Array.fromHex(hex),
   };
 }

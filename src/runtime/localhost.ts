@@ -31,6 +31,7 @@ export function withLocalhost(resolver: Resolver): Resolver {
     ptr: (address, signal) => resolver.ptr(address, signal),
     cname: (name, signal) => resolver.cname(name, signal),
     srv: (name, signal) => resolver.srv(name, signal),
+    tlsa: (name, signal) => resolver.tlsa(name, signal),
   };
 }
 

@@ -9,7 +9,7 @@
 import { type DnsData, type DnsType, RCODE } from "./dns_message.ts";
 import { isDnsName, normalizeDnsName, reverseDnsName } from "./dns_name.ts";
 import { type DnsFailure, type DnsNameRecords, DnsZones } from "./dns_zones.ts";
-import type { DnsAnswer, MxRecord, Resolver, SrvRecord } from "./runtime.ts";
+import type { DnsAnswer, MxRecord, Resolver, SrvRecord, TlsaRecord } from "./runtime.ts";
 
 /**
  * Answers from a map; a name that is not in it does not exist.
@@ -40,6 +40,11 @@ export class MemoryResolver implements Resolver {
   /** What shall fail, by `"NAME"`, or by type and name: `"mx NAME"`. */
   get failures(): Map<string, DnsFailure> {
     return this.zones.failures;
+  }
+
+  /** Where signed zones begin; see {@link DnsZones.signed}. Without any, it is as where nobody validates. */
+  get signed(): Set<string> {
+    return this.zones.signed;
   }
 
   /** The records of a name from now on; see {@link DnsZones.set}. */
@@ -84,6 +89,14 @@ export class MemoryResolver implements Resolver {
     });
   }
 
+  tlsa(name: string, signal?: AbortSignal): Promise<DnsAnswer<TlsaRecord>> {
+    return this.#ask(name, "TLSA", signal, (data) => {
+      if (data.type !== "TLSA") return null;
+      const { usage, selector, matching, data: octets } = data;
+      return { usage, selector, matching, data: octets };
+    });
+  }
+
   // deno-lint-ignore require-await
   async #ask<T>(
     name: string,
@@ -99,10 +112,15 @@ export class MemoryResolver implements Resolver {
     if (failure !== undefined && failure !== "truncated") {
       return { status: "failed", reason: failure };
     }
-    const { records, rcode } = this.zones.lookup(name, type);
+    const { records, rcode, authenticated, canonical } = this.zones.lookup(name, type);
     if (rcode === RCODE.serverFailure) return { status: "failed", reason: "servfail" };
     const found = records.map((record) => read(record.data)).filter((value) => value !== null);
-    if (found.length > 0) return { status: "found", records: found };
-    return { status: "none", reason: rcode === RCODE.nameError ? "nxdomain" : "nodata" };
+    const vouched = authenticated ? { authenticated } : {};
+    if (found.length === 0) {
+      const reason = rcode === RCODE.nameError ? "nxdomain" : "nodata";
+      return { status: "none", reason, ...vouched };
+    }
+    const isAlias = this.zones.signed.size > 0 && canonical !== normalizeDnsName(name);
+    return { status: "found", records: found, ...vouched, ...(isAlias && { canonical }) };
   }
 }

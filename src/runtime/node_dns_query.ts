@@ -42,7 +42,7 @@ export interface QueryMeans {
 /**
  * What a server says, asked again for each name a CNAME leads to of which the answer says nothing.
  *
- * @throws as {@link queryNameServer}.
+ * @param dnssec whether it is asked what DNSSEC says, too. @throws as {@link queryNameServer}.
  */
 export async function readNameServer(
   means: QueryMeans,
@@ -50,12 +50,20 @@ export async function readNameServer(
   name: string,
   type: DnsType,
   signal: AbortSignal,
+  dnssec = false,
 ): Promise<ServerReading> {
   let asked = name;
+  /** Whether DNSSEC vouches for every CNAME so far. */
+  let authenticated = true;
   for (let aliases = 0; aliases <= MAX_ALIASES; aliases++) {
-    const message = await queryNameServer(means, server, asked, type, signal);
+    const message = await queryNameServer(means, server, asked, type, signal, dnssec);
     const reading = readDnsAnswer(message, asked, type);
-    if (reading.status !== "alias") return { ...reading, ill: message.rcode === RCODE.refused };
+    if (reading.status === "failed") return { ...reading, ill: message.rcode === RCODE.refused };
+    authenticated &&= reading.authenticated === true;
+    if (reading.status !== "alias") {
+      const last = aliases > 0 && reading.status === "found" ? { canonical: asked } : {};
+      return { ...last, ...reading, ...(reading.authenticated && { authenticated }), ill: false };
+    }
     asked = reading.name;
   }
   return { status: "failed", reason: "a loop of CNAMEs" };
@@ -100,9 +108,10 @@ export async function queryNameServer(
   name: string,
   type: DnsType,
   signal: AbortSignal,
+  dnssec = false,
 ): Promise<DnsMessage> {
   const [id = 0] = crypto.getRandomValues(new Uint16Array(1));
-  const query = encodeDnsQuery(id, name, type);
+  const query = encodeDnsQuery(id, name, type, dnssec);
   const accept = (octets: Uint8Array) => {
     const message = decodeDnsMessage(octets);
     return message !== null && isDnsAnswerTo(message, id, name, type) ? message : null;

@@ -22,12 +22,12 @@ const QUERIES: QueryMeans = {
 };
 
 const MEANS: DnsMeans = {
-  async askServer(server, name, type, timeout, giveUp) {
+  async askServer(server, name, type, timeout, giveUp, dnssec) {
     try {
       return await within(
         timeout,
         giveUp,
-        (signal) => readNameServer(QUERIES, server, name, type, signal),
+        (signal) => readNameServer(QUERIES, server, name, type, signal, dnssec),
       );
     } catch (error) {
       return failedReading(error);

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { formatIp, parseIp } from "../net_address.ts";
+import { classifyIp, formatIp, parseIp } from "../net_address.ts";
 
 /** Where a name server answers. */
 export interface NameServer {
@@ -44,6 +44,25 @@ export function parseResolvConf(text: string): NameServer[] {
     .filter((address) => address !== null)
     .map((address) => ({ address: formatIp(address), port: DNS_PORT }))
     .slice(0, MAX_SERVERS);
+}
+
+/**
+ * Whether the operator says there that the AD bit of these servers can be believed: they validate, and nobody sits
+ * between (resolv.conf(5), `options trust-ad`). The last word counts.
+ */
+export function trustsAuthenticData(text: string): boolean {
+  const options = text.split("\n").flatMap((line) =>
+    /^options[ \t]+(.*)$/.exec(line)?.[1]?.split(/[ \t]+/) ?? []
+  );
+  return options.findLast((option) => /^(?:no-)?trust-ad$/.test(option)) === "trust-ad";
+}
+
+/** Hands on what others far away say, AD and all: the name server of Docker's networks. */
+const DOCKER = "127.0.0.11";
+
+/** Whether a name server is on this machine, so that nobody sits between. */
+export function isLocalServer({ address }: NameServer): boolean {
+  return classifyIp(address) === "loopback" && address !== DOCKER;
 }
 
 /**

@@ -169,6 +169,27 @@ export interface TlsClientOptions {
   readonly verify: boolean;
   /** More roots to trust, PEM. */
   readonly authorities?: readonly string[];
+  /**
+   * Looks at who answered, when the handshake is over and before anything is sent: gives why it is not the right
+   * one, and then the handshake has failed, or `null`.
+   */
+  readonly inspect?: (peer: TlsPeer) => string | null;
+}
+
+/** Who answered. That it has the key of its certificate is seen to, whether or not `verify` is set. */
+export interface TlsPeer {
+  /** The certificates it showed, DER: its own, then the others in its order; a dozen at most. */
+  readonly certificates: readonly Uint8Array[];
+  /** What the rules of the web say of chain and name (RFC 5280, RFC 9525): `null` that they are valid. */
+  check(): TlsProblem | null;
+}
+
+/** Why a certificate is not valid. */
+export interface TlsProblem {
+  /** As in `node:tls`, such as `"CERT_HAS_EXPIRED"`, `"ERR_TLS_CERT_ALTNAME_INVALID"`. */
+  readonly code: string;
+  /** For people. */
+  readonly text: string;
 }
 
 /** What a TLS handshake agreed on. */
@@ -200,6 +221,8 @@ export interface Resolver {
   cname(name: string, signal?: AbortSignal): Promise<DnsAnswer<string>>;
   /** Where a service of a domain is (RFC 2782), asked for as `_submission._tcp.example.org`, in no order. */
   srv(name: string, signal?: AbortSignal): Promise<DnsAnswer<SrvRecord>>;
+  /** What keys a service has (RFC 6698), asked for as `_25._tcp.mx.example.org`. CNAMEs are followed. */
+  tlsa(name: string, signal?: AbortSignal): Promise<DnsAnswer<TlsaRecord>>;
 }
 
 /** One MX record. Names have no dot at the end and are in lower case. */
@@ -222,11 +245,37 @@ export interface SrvRecord {
   readonly target: string;
 }
 
-/** What became of a question. */
+/** One TLSA record (RFC 6698 §2.1), as DNS has it: whether it can be used is for others to say. */
+export interface TlsaRecord {
+  /** 0 PKIX-TA, 1 PKIX-EE, 2 DANE-TA, 3 DANE-EE. */
+  readonly usage: number;
+  /** Of what: 0 the certificate, 1 its SubjectPublicKeyInfo. */
+  readonly selector: number;
+  /** How: 0 itself, 1 SHA-256, 2 SHA-512. */
+  readonly matching: number;
+  /** The octets to compare with. */
+  readonly data: Uint8Array;
+}
+
+/**
+ * What became of a question. `authenticated`: DNSSEC vouches for it, all of its CNAMEs too, by the word of a name
+ * server that is trusted to validate (AD, RFC 6840 §5.7-5.8); never there otherwise. An answer that DNSSEC finds
+ * forged is `failed`.
+ */
 export type DnsAnswer<T> =
-  | { readonly status: "found"; readonly records: readonly T[] }
+  | {
+    readonly status: "found";
+    readonly records: readonly T[];
+    readonly authenticated?: boolean;
+    /** Whose records they are, where CNAMEs led to another name; only from a server that is trusted to validate. */
+    readonly canonical?: string;
+  }
   /** Believed: the rcode was seen. `nxdomain`: no such name. `nodata`: no such record of it. */
-  | { readonly status: "none"; readonly reason: "nxdomain" | "nodata" }
+  | {
+    readonly status: "none";
+    readonly reason: "nxdomain" | "nodata";
+    readonly authenticated?: boolean;
+  }
   /** Nothing is known: SERVFAIL, REFUSED, a time-out, no server at all. To be asked again later. */
   | { readonly status: "failed"; readonly reason: string };
 

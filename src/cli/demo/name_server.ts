@@ -78,6 +78,8 @@ function describeData(data: DnsData): string {
       return `${data.priority} ${data.weight} ${data.port} ${data.target}`;
     case "TXT":
       return data.text;
+    case "TLSA":
+      return `${data.usage} ${data.selector} ${data.matching} ${data.data.toHex()}`;
     case "SOA":
       return `SOA ${data.minimum}`;
   }

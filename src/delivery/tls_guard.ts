@@ -1,0 +1,147 @@
+/**
+ * What guards the road to one host beyond what the route says of TLS: DANE (RFC 7672), MTA-STS (RFC 8461), or
+ * nothing. Values that whoever knows such guards gives and that mail out obeys; who looks them up is in a file for
+ * each kind. Pure.
+ *
+ * A guard only ever makes a lax way strict. A host that must not be used now is shut: mail waits, or takes another.
+ *
+ * @module
+ */
+
+import type { MxRoute, SmarthostRoute } from "../routing/route.ts";
+import type { TlsaRecord } from "../runtime/runtime.ts";
+import type { Reply } from "../smtp/reply.ts";
+import type { MailHost } from "./mx.ts";
+
+/** What one host must prove. */
+export type HostGuard = Unguarded | DaneGuard | StsGuard | ShutGuard;
+
+/** Nothing: it goes as the route says. */
+export interface Unguarded {
+  readonly kind: "none";
+  /** Why, for people: `no TLSA record at _25._tcp.mx.example.org`. */
+  readonly why: string;
+}
+
+/** DANE: TLS, and one of the records fits what the host shows (RFC 7672 §2.2, §3). */
+export interface DaneGuard {
+  readonly kind: "dane";
+  /** The TLSA base domain: sent as SNI (RFC 7672 §2.2.3 ff., §8.1). */
+  readonly base: string;
+  /** Those that can be used. None: TLS is a must, and the certificate is not looked at (RFC 7672 §2.2). */
+  readonly records: readonly TlsaRecord[];
+  /** What a certificate under a DANE-TA(2) record may be for (RFC 7672 §3.2.2). */
+  readonly names: readonly string[];
+}
+
+/** MTA-STS: the host is among those of the policy, and its certificate must be valid for its name (RFC 8461 §4). */
+export interface StsGuard {
+  readonly kind: "sts";
+  /** The domain whose policy it is. */
+  readonly domain: string;
+  /** `testing`: what fails is only reported, and the mail goes as the route says (RFC 8461 §5). */
+  readonly mode: "enforce" | "testing";
+  /** What is wrong before anybody is connected to, with `testing`: no `mx` of the policy fits the host. */
+  readonly fault?: TlsFault;
+}
+
+/** It is not connected to now. */
+export interface ShutGuard {
+  readonly kind: "shut";
+  /** Whose rule it is. */
+  readonly by: "dane" | "sts" | "requiretls";
+  /** Why, as an outcome: 4xx. */
+  readonly reply: Reply;
+  /** The same for reports. */
+  readonly fault: TlsFault;
+}
+
+/** What went wrong with TLS, in the words of reports (RFC 8460 §4.3). */
+export interface TlsFault {
+  readonly type: TlsFaultType;
+  /** For people. */
+  readonly text: string;
+}
+
+/** The result types of RFC 8460 §4.3. */
+export type TlsFaultType =
+  | "starttls-not-supported"
+  | "certificate-host-mismatch"
+  | "certificate-expired"
+  | "certificate-not-trusted"
+  | "validation-failure"
+  | "tlsa-invalid"
+  | "dnssec-invalid"
+  | "dane-required"
+  | "sts-policy-fetch-error"
+  | "sts-policy-invalid"
+  | "sts-webpki-invalid";
+
+/** Hosts whose guards are wanted. */
+export interface GuardQuestion {
+  readonly route: MxRoute | SmarthostRoute;
+  /** The next-hop domain, or the host of the route. */
+  readonly domain: string;
+  /** DNSSEC vouches for who the hosts are, or the operator named them. */
+  readonly named: boolean;
+  readonly hosts: readonly MailHost[];
+  readonly signal?: AbortSignal;
+}
+
+/** How TLS went with one address of a host, or that it was not even tried. */
+export interface TlsResult {
+  readonly domain: string;
+  readonly host: string;
+  /** Absent: no address was connected to, since the host was shut. */
+  readonly address?: string;
+  readonly guard: HostGuard;
+  /** `null`: TLS was begun, and all is well that was looked at. */
+  readonly fault: TlsFault | null;
+}
+
+/**
+ * Who knows guards. Several make one by {@link guardsInOrder}: each sees what those before it have found, and gives
+ * that back where it has nothing stricter (DANE goes before MTA-STS: RFC 8461 §2).
+ */
+export interface TlsGuards {
+  /**
+   * A guard for each host, in their order. `before`: what those asked earlier gave. At once where that is
+   * known; never rejects.
+   */
+  guard(
+    question: GuardQuestion,
+    before: readonly HostGuard[],
+  ): readonly HostGuard[] | Promise<readonly HostGuard[]>;
+  /** Is told how TLS went, for reports. Must not throw. */
+  note?(result: TlsResult): void;
+}
+
+/** All of them as one, asked in this order. */
+export function guardsInOrder(all: readonly TlsGuards[]): TlsGuards {
+  return {
+    async guard(question, before) {
+      let found = before;
+      for (const one of all) found = await one.guard(question, found);
+      return found;
+    },
+    note(result) {
+      for (const one of all) one.note?.(result);
+    },
+  };
+}
+
+/** What a host has of which nobody has looked anything up. */
+export const UNGUARDED: Unguarded = { kind: "none", why: "nobody was asked" };
+
+/** In a word or two, for logs and those who are told how TLS was: `DANE`, `MTA-STS`; `null`: unguarded. */
+export function guardName(guard: HostGuard): string | null {
+  switch (guard.kind) {
+    case "none":
+    case "shut":
+      return null;
+    case "dane":
+      return guard.records.length > 0 ? "DANE" : null;
+    case "sts":
+      return guard.mode === "enforce" ? "MTA-STS" : null;
+  }
+}
