@@ -19,6 +19,10 @@ export interface BodyHash {
   readonly digest: Uint8Array;
   /** Octets of the whole canonical body. Where they are fewer than an `l=`, that lies. */
   readonly octets: number;
+  /** What was wanted; readable before, too. */
+  readonly canonicalization: Canonicalization;
+  /** The same: octets to be hashed at most; `null` for all. */
+  readonly length: number | null;
 }
 
 /**
@@ -54,7 +58,7 @@ export class BodyHashes {
     if (this.#state !== "wanting") throw new Error("the body has begun");
     const body = this.#bodies.get(canonicalization) ?? new HashedBody(canonicalization);
     this.#bodies.set(canonicalization, body);
-    return body.want(length ?? Infinity);
+    return body.want(length);
   }
 
   /** Takes a piece of the body. The view is not kept. */
@@ -73,22 +77,25 @@ export class BodyHashes {
 
 /** One canonical body, and the hashes of its beginnings. */
 class HashedBody {
+  readonly #canonicalization: Canonicalization;
   readonly #body: CanonicalBody;
   readonly #hash: Hash = createHash("sha256");
-  /** The shortest first; those that are reached are filled. */
+  /** The shortest first; those before `#reached` have their digest. */
   readonly #wanted: Wanted[] = [];
   #reached = 0;
   #octets = 0;
 
   constructor(canonicalization: Canonicalization) {
+    this.#canonicalization = canonicalization;
     this.#body = new CanonicalBody(canonicalization, (octets) => this.#take(octets));
   }
 
-  want(length: number): BodyHash {
-    const index = this.#wanted.findIndex((wanted) => wanted.length >= length);
+  want(length: number | null): BodyHash {
+    const end = length ?? Infinity;
+    const index = this.#wanted.findIndex((wanted) => wanted.end >= end);
     const found = this.#wanted[index];
-    if (found?.length === length) return found;
-    const wanted = new Wanted(length);
+    if (found?.end === end) return found;
+    const wanted = new Wanted(this.#canonicalization, end);
     this.#wanted.splice(index < 0 ? this.#wanted.length : index, 0, wanted);
     return wanted;
   }
@@ -99,40 +106,42 @@ class HashedBody {
 
   end(): void {
     this.#body.end();
-    for (const wanted of this.#wanted) {
-      if (!wanted.reached) wanted.reach(this.#hash);
-      wanted.end(this.#octets);
+    const whole = this.#hash.digest();
+    for (const [index, wanted] of this.#wanted.entries()) {
+      wanted.fill(index < this.#reached ? null : whole, this.#octets);
     }
   }
 
   #take(octets: Uint8Array): void {
     let rest = octets;
     for (let next; (next = this.#wanted[this.#reached]) !== undefined; this.#reached++) {
-      const left = next.length - this.#octets;
+      const left = next.end - this.#octets;
       if (left > rest.length) {
         this.#hash.update(rest);
         break;
       }
       this.#hash.update(rest.subarray(0, left));
       rest = rest.subarray(left);
-      this.#octets = next.length;
-      next.reach(this.#hash);
+      this.#octets = next.end;
+      next.cut(this.#hash.copy().digest());
     }
     this.#octets += rest.length;
   }
 }
 
 class Wanted implements BodyHash {
-  readonly length: number;
+  readonly canonicalization: Canonicalization;
+  readonly end: number;
   #digest: Uint8Array | null = null;
   #octets: number | null = null;
 
-  constructor(length: number) {
-    this.length = length;
+  constructor(canonicalization: Canonicalization, end: number) {
+    this.canonicalization = canonicalization;
+    this.end = end;
   }
 
-  get reached(): boolean {
-    return this.#digest !== null;
+  get length(): number | null {
+    return this.end === Infinity ? null : this.end;
   }
 
   get digest(): Uint8Array {
@@ -143,11 +152,14 @@ class Wanted implements BodyHash {
     return this.#octets ?? tooEarly();
   }
 
-  reach(hash: Hash): void {
-    this.#digest = hash.copy().digest();
+  /** The body goes on, but the hash ends here. */
+  cut(digest: Uint8Array): void {
+    this.#digest = digest;
   }
 
-  end(octets: number): void {
+  /** The body has ended; `whole` where the hash was not cut before. */
+  fill(whole: Uint8Array | null, octets: number): void {
+    this.#digest ??= whole;
     this.#octets = octets;
   }
 }

@@ -1,0 +1,77 @@
+/**
+ * The fields that carry a signature, as text: DKIM-Signature, and ARC's, which have the same form (RFC 6376 §3.2,
+ * RFC 8617 §4.1). What is signed is the field with an empty `b=`, folded as it will be sent; the signature goes behind it.
+ *
+ * Nothing fails; that names and values are fit for a tag list is the caller's.
+ *
+ * @module
+ */
+
+import { concat, encode } from "../../bytes.ts";
+import type { RawField } from "../../message/header.ts";
+import { canonicalField, type Canonicalization, headerHashInput } from "./canonical_field.ts";
+
+/** Columns a line should stay within (RFC 5322 §2.1.1). */
+const FOLD_AT = 78;
+
+/**
+ * A field of tags in the order given, with an empty `b=` last, on a line of its own, and without a line end. Folded
+ * between tags, and in a value behind colons; other long values stay whole.
+ *
+ * @example
+ * ```ts
+ * import { formatUnsigned } from "./sign_field.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tags = [["v", "1"], ["h", "from:to"]] as const;
+ * assertEquals(formatUnsigned("DKIM-Signature", tags), "DKIM-Signature: v=1; h=from:to;\r\n b=");
+ * ```
+ */
+export function formatUnsigned(
+  name: string,
+  tags: readonly (readonly [tag: string, value: string])[],
+): string {
+  let text = `${name}:`;
+  let column = text.length;
+  const add = (piece: string, space: string) => {
+    if (column + space.length + piece.length > FOLD_AT) {
+      text += "\r\n ";
+      column = 1;
+    } else {
+      text += space;
+      column += space.length;
+    }
+    text += piece;
+    column += piece.length;
+  };
+  for (const [tag, value] of tags) {
+    const [first = "", ...rest] = `${tag}=${value};`.split(/(?<=:)/);
+    add(first, " ");
+    for (const piece of rest) add(piece, "");
+  }
+  return `${text}\r\n b=`;
+}
+
+/** The field with its signature, in lines, and a line end. */
+export function formatSigned(name: string, unsigned: string, signature: Uint8Array): RawField {
+  const lines = signature.toBase64().replace(/.{72}(?=.)/g, "$&\r\n ");
+  return { name, raw: encode(`${unsigned}${lines}\r\n`) };
+}
+
+/**
+ * What is signed (RFC 6376 §3.7): the fields that `names` mean, then the signature's own field without its line end.
+ *
+ * @param unsigned as {@link formatUnsigned} gives it.
+ */
+export function signingInput(
+  fields: readonly RawField[],
+  names: readonly string[],
+  unsigned: string,
+  canonicalization: Canonicalization,
+): Uint8Array {
+  const own = canonicalField(encode(`${unsigned}\r\n`), canonicalization);
+  return concat([
+    ...headerHashInput(fields, names, canonicalization),
+    own.subarray(0, own.length - 2),
+  ]);
+}

@@ -1,0 +1,121 @@
+/**
+ * The private keys that DKIM and ARC sign with: RSA (RFC 8301) and Ed25519 (RFC 8463), from PEM texts. Reading
+ * their files, and making them, is for others.
+ *
+ * A signature by RSA takes a thousand times as long as all else about a message's signing, so it is made by
+ * WebCrypto, which works beside the program's own thread; by Ed25519 it takes no longer than asking another thread.
+ *
+ * What fails: a text that holds no fit key is a value that says why. Signing fails only as the runtime's cryptography
+ * does.
+ *
+ * @module
+ */
+
+import { createHash, createPrivateKey, type KeyObject, sign } from "node:crypto";
+import { Gate } from "../../gate.ts";
+
+/** A key that signs. */
+export interface SigningKey {
+  /** As `a=` has it. */
+  readonly algorithm: "rsa-sha256" | "ed25519-sha256";
+  /** The signature over the octets. They must stay as they are until it is there. */
+  sign(octets: Uint8Array): Promise<Uint8Array>;
+}
+
+/** A key, or why there is none. */
+export type OpenedSigningKey =
+  | { readonly status: "key"; readonly key: SigningKey }
+  /** A reason that follows the name of a file in a sentence. */
+  | { readonly status: "bad"; readonly reason: string };
+
+/** Who checks signatures need not take keys of fewer bits, or of more (RFC 8301 §3.2). */
+const MIN_RSA_BITS = 1024;
+const MAX_RSA_BITS = 4096;
+
+/** RSA signatures that are made at once. Threads for them are shared with the work of the disk. */
+const AT_ONCE = 4;
+
+const gate = new Gate(AT_ONCE);
+
+/**
+ * Opens a private key in PEM form: PKCS #8 or, for RSA, PKCS #1.
+ *
+ * @example
+ * ```ts
+ * import { openSigningKey } from "./signing_key.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // RFC 8463 appendix A.1, the 32 octets of the key behind what RFC 8410 puts before them
+ * const opened = await openSigningKey(`-----BEGIN PRIVATE KEY-----
+ * MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
+ * -----END PRIVATE KEY-----`);
+ * assertEquals(opened.status === "key" && opened.key.algorithm, "ed25519-sha256");
+ *
+ * assertEquals(await openSigningKey("no key"), {
+ *   status: "bad",
+ *   reason: "holds no private key in PEM form without a passphrase",
+ * });
+ * ```
+ */
+export async function openSigningKey(pem: string): Promise<OpenedSigningKey> {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(pem);
+  } catch {
+    return { status: "bad", reason: "holds no private key in PEM form without a passphrase" };
+  }
+  switch (key.asymmetricKeyType) {
+    case "rsa":
+      return await openRsaKey(key);
+    case "ed25519":
+      return { status: "key", key: ed25519Key(key) };
+    default: {
+      const kind = key.asymmetricKeyType ?? "unknown";
+      return { status: "bad", reason: `holds a key of kind ${kind}; wanted RSA or Ed25519` };
+    }
+  }
+}
+
+async function openRsaKey(key: KeyObject): Promise<OpenedSigningKey> {
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+  if (bits < MIN_RSA_BITS) {
+    return { status: "bad", reason: `holds an RSA key of ${bits} bits; make one of 2048` };
+  }
+  if (bits > MAX_RSA_BITS) {
+    const reason =
+      `holds an RSA key of ${bits} bits, which not everybody can check; make one of 2048`;
+    return { status: "bad", reason };
+  }
+  try {
+    return { status: "key", key: await rsaKey(key) };
+  } catch {
+    return { status: "bad", reason: "holds an RSA key whose numbers do not belong together" };
+  }
+}
+
+/** RFC 6376 §3.3.2: RSASSA-PKCS1-v1_5. WebCrypto takes no key but in PKCS #8. */
+async function rsaKey(key: KeyObject): Promise<SigningKey> {
+  const der = new Uint8Array(key.export({ type: "pkcs8", format: "der" }));
+  const algorithm = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
+  const imported = await crypto.subtle.importKey("pkcs8", der, algorithm, false, ["sign"]);
+  der.fill(0);
+  return {
+    algorithm: "rsa-sha256",
+    async sign(octets) {
+      const message = octets as Uint8Array<ArrayBuffer>;
+      const work = () => crypto.subtle.sign(algorithm.name, imported, message);
+      return new Uint8Array(await gate.run(work));
+    },
+  };
+}
+
+/** RFC 8463 §3: what is signed is the hash, by PureEdDSA. */
+function ed25519Key(key: KeyObject): SigningKey {
+  return {
+    algorithm: "ed25519-sha256",
+    sign: async (octets) => {
+      const hash = createHash("sha256").update(octets).digest();
+      return await Promise.resolve(new Uint8Array(sign(null, hash, key)));
+    },
+  };
+}
