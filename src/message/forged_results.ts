@@ -12,6 +12,7 @@
  */
 
 import { domainKey } from "../address.ts";
+import { isAscii } from "../bytes.ts";
 import { parseAuthenticationResults } from "./authentication_results.ts";
 import { fieldValue, isField, type RawField } from "./header.ts";
 
@@ -79,10 +80,8 @@ function mentions(text: string, names: ReadonlySet<string>): boolean {
   const all = [...names].filter((name) => name !== "");
   if (all.some((name) => readable.includes(name) || joined.includes(name))) return true;
   // Names in U-labels; those in A-labels were found.
-  const words = `${readable} ${joined}`.match(
-    /[\p{L}\p{N}\p{M}._-]*[^\x00-\x7f][\p{L}\p{N}\p{M}._-]*/gu,
-  );
-  return (words ?? []).some((word) => names.has(keyOf(word)));
+  const words = `${readable} ${joined}`.match(/[\p{L}\p{N}\p{M}._-]+/gu) ?? [];
+  return words.some((word) => word.length <= 255 && !isAscii(word) && names.has(keyOf(word)));
 }
 
 /** Without what stands in parentheses; where one is open, to the end. */
