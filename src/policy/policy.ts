@@ -132,6 +132,9 @@ export interface MessageView {
   draftBody(): BodyDraft;
 }
 
+/** A notice that the station wrote. */
+export type NoticeView = Pick<MessageView, "id" | "fields" | "bodySize" | "openBody">;
+
 /**
  * Another body for a message, as a policy writes it. It lies where bodies on their way lie, in memory while all of them
  * together leave room and else in a file, so that none of any size takes the process's memory. It goes with the message.
@@ -182,6 +185,11 @@ export interface Policy {
   ): BodyObserver | undefined;
   /** The message is complete. */
   message?(message: MessageView): PolicyAnswer;
+  /**
+   * The station has written a notice to a sender (RFC 3464) and is about to queue it: gives fields to put on top, such
+   * as a signature. Where it throws, the notice is made again later.
+   */
+  notice?(notice: NoticeView): Soon<readonly RawField[]>;
   /**
    * The client is about to be refused something, by whomever. It is awaited before the reply goes out, so a promise
    * slows the client. It cannot change the reply, but may end the session: a reply of code 421 that it gives is said

@@ -1,0 +1,95 @@
+/**
+ * A message made 7-bit, or made of lines, before it is signed (RFC 6376 §5.3: what a station on the way would re-encode
+ * is to be encoded first), as changes for a policy to ask for.
+ *
+ * What fails: reading the body throws.
+ *
+ * @module
+ */
+
+import { decode } from "../../bytes.ts";
+import {
+  findField,
+  findFields,
+  formatFields,
+  parseFields,
+  type RawField,
+} from "../../message/header.ts";
+import { transcode } from "../../message/transcode.ts";
+import type { BodySource } from "../../queue/body_store.ts";
+import type { Change, MessageView } from "../policy.ts";
+
+/** A message that was re-encoded. */
+export interface Reencoded {
+  /** What its header fields are then. */
+  readonly fields: readonly RawField[];
+  /** What makes it so. */
+  readonly changes: readonly Change[];
+}
+
+/**
+ * Re-encodes a message that its ways are known not to carry as it is: 8-bit where they take 7-bit only, and binary
+ * content, of which that is taken for granted.
+ *
+ * @param see gets the new body, chunk by chunk; a view that is not to be kept.
+ * @returns `null` where nothing has to be done, or nothing can: it is then for delivery to say so, of those recipients
+ * that it concerns. `no-room` where another body has none.
+ */
+export async function reencode(
+  view: MessageView,
+  see: (chunk: Uint8Array) => void,
+): Promise<Reencoded | null | "no-room"> {
+  const sevenBit = view.carriage === "7bit";
+  if (!sevenBit && view.envelope.body !== "BINARYMIME") return null;
+  const source = { head: formatFields(view.fields), openBody: () => view.openBody() };
+  const made = await transcode(source, sevenBit ? "7bit" : "8bit");
+  if (made === null || !made.changed) return null;
+  const draft = view.draftBody();
+  for await (const chunk of made.openBody()) {
+    see(chunk);
+    await draft.write(chunk);
+  }
+  const body: BodySource | null = await draft.finish();
+  if (body === null) return "no-room";
+  const fields = parseFields(made.head);
+  return {
+    fields,
+    changes: [...relabelling(view.fields, fields), { change: "replace-body", body }],
+  };
+}
+
+/** The fields that say how a message is encoded, in the order in which they are added where they are missing. */
+const LABELS = ["Content-Type", "Content-Transfer-Encoding", "MIME-Version"];
+
+/** What makes the fields that were those that are: each has one in the place of the first, or at the end. */
+function relabelling(before: readonly RawField[], after: readonly RawField[]): Change[] {
+  const changes: Change[] = [];
+  for (const name of LABELS) {
+    const [first, ...more] = findFields(before, name);
+    const made = findField(after, name);
+    if (made === null || made === first) continue;
+    const value = valueOf(made);
+    if (first === undefined) {
+      // Behind all there are.
+      changes.push({
+        change: "insert-field",
+        index: after.length,
+        name: made.name,
+        value,
+        verbatim: true,
+      });
+      continue;
+    }
+    if (valueOf(first) === value && more.length === 0) continue;
+    for (let occurrence = more.length + 1; occurrence > 1; occurrence--) {
+      changes.push({ change: "replace-field", name, occurrence, value: null });
+    }
+    changes.push({ change: "replace-field", name, occurrence: 1, value, verbatim: true });
+  }
+  return changes;
+}
+
+/** What stands behind the colon, without the line end. */
+export function valueOf({ raw }: RawField): string {
+  return decode(raw.subarray(raw.indexOf(0x3a) + 1, raw.length - 2));
+}
