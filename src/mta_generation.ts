@@ -23,6 +23,7 @@ import {
 } from "./mta_parts.ts";
 import type { Network } from "./net_address.ts";
 import { PolicyChain } from "./policy/chain.ts";
+import type { Policy } from "./policy/policy.ts";
 import type { LocalDelivery } from "./queue/local_delivery.ts";
 import { RouteTable } from "./routing/route_table.ts";
 import type { TlsServer } from "./runtime/runtime.ts";
@@ -116,6 +117,7 @@ export async function buildGeneration(
     ...(retry && { retry }),
     ...(limits && { limits }),
     ...(paused && { paused }),
+    ...noticeFields(options.policies ?? []),
   };
   return {
     ...{ options, tls, delivery, srsSecrets, intake },
@@ -124,6 +126,21 @@ export async function buildGeneration(
       plan: { services, settings: settings[index]!, limits: connectionLimits(listener) },
     })),
     mailOut: queue && queue.rules(mailOut),
+  };
+}
+
+/** What policies put on top of notices; each sees what those before it have put there. */
+function noticeFields(policies: readonly Policy[]): Pick<OutboundSettings, "fieldsFor"> {
+  const asked = policies.filter(({ notice }) => notice !== undefined);
+  if (asked.length === 0) return {};
+  return {
+    async fieldsFor(notice) {
+      let fields = notice.fields;
+      for (const policy of asked) {
+        fields = [...await policy.notice!({ ...notice, fields }), ...fields];
+      }
+      return fields.slice(0, fields.length - notice.fields.length);
+    },
   };
 }
 

@@ -12,7 +12,7 @@
  *  - The whole message is returned where RET=FULL asks for it, it is small, and it may be (RFC 8689 §5);
  *    else its header section.
  *
- * What fails: reading the message, and looking up whom to tell, throw; it is asked again later then.
+ * What fails: reading the message, looking up whom to tell, and policies that sign notices, throw; it is asked again later then.
  *
  * @module
  */
@@ -24,13 +24,21 @@ import type { MtaFact } from "../events.ts";
 import { formatDsn } from "../message/dsn.ts";
 import type { DsnRecipient } from "../message/dsn_facts.ts";
 import { decodeEncodedWords } from "../message/encoded_word.ts";
-import { fieldValue, findField, parseFields } from "../message/header.ts";
+import {
+  fieldValue,
+  findField,
+  formatFields,
+  parseFields,
+  type RawField,
+} from "../message/header.ts";
+import type { NoticeView } from "../policy/policy.ts";
 import type { NoticeKind, QueuedRecipient, QueueEntry } from "../queue/entry.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import type { Notice, NoticeMaker } from "../queue/notice.ts";
 import type { NewMessage } from "../queue/store.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
+import type { Soon } from "../soon.ts";
 
 /** What notices are made with. */
 export interface NoticeServices {
@@ -46,6 +54,8 @@ export interface NoticeServices {
   open(id: string): Promise<MessageSource>;
   /** When a recipient that waits will be given up, in milliseconds since the epoch. */
   expiryOf?(entry: QueueEntry, recipient: QueuedRecipient): number;
+  /** The fields that policies want on top of a notice, such as a signature. What it throws goes through. */
+  fieldsFor?(notice: NoticeView): Soon<readonly RawField[]>;
   /** Octets of a body that is returned whole; more is returned as header section. Default 128 KiB. */
   readonly fullLimit?: number;
   /** Is told of each notice, made or dropped. */
@@ -92,7 +102,7 @@ async function makeNotice(
   const fields = parseFields(source.head);
   const subject = findField(fields, "Subject");
   const messageId = findField(fields, "Message-ID");
-  const { head, body, eightBit, smtputf8 } = formatDsn({
+  const { head: written, body, eightBit, smtputf8 } = formatDsn({
     kind,
     id,
     hostname,
@@ -113,6 +123,12 @@ async function makeNotice(
       return recipient === undefined ? [] : [tellOf(services, entry, recipient)];
     })),
   });
+  const openBody = async function* () {
+    yield body;
+  };
+  const view = { id, fields: parseFields(written), bodySize: body.length, openBody };
+  const above = await services.fieldsFor?.(view) ?? [];
+  const head = above.length === 0 ? written : concat([formatFields(above), written]);
   return {
     entry: {
       id,
@@ -126,13 +142,7 @@ async function makeNotice(
       requireTls: entry.requireTls,
       origin: { kind: "notice", session: entry.id },
     },
-    source: {
-      head,
-      bodySize: body.length,
-      openBody: async function* () {
-        yield body;
-      },
-    },
+    source: { head, bodySize: body.length, openBody },
   };
 }
 

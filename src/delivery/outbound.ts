@@ -24,7 +24,7 @@ import type { Deadlines } from "../runtime/deadlines.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { reply } from "../smtp/reply.ts";
 import { whenKnown } from "../soon.ts";
-import { noticeMaker } from "./bounce.ts";
+import { noticeMaker, type NoticeServices } from "./bounce.ts";
 import type { ConnectionPool } from "./connection_pool.ts";
 import { lmtpTransport } from "./lmtp.ts";
 import { localTransport } from "./local.ts";
@@ -64,6 +64,8 @@ export interface OutboundSettings {
   readonly limits?: Partial<RunnerLimits>;
   /** Nothing is delivered but what `attemptNow` names. */
   readonly paused?: boolean;
+  /** See {@link NoticeServices}. */
+  readonly fieldsFor?: NoticeServices["fieldsFor"];
 }
 
 /** Mail out. */
@@ -143,6 +145,7 @@ export function outboundRules(services: OutboundServices, settings: OutboundSett
     notices: noticeMaker({
       ...{ hostname, clock, emit },
       ...(settings.postmaster && { postmaster: settings.postmaster }),
+      ...(settings.fieldsFor && { fieldsFor: settings.fieldsFor }),
       expand: (address) => expand(router, address, clock.now()),
       open: async (id) => await services.store.open(id),
       expiryOf: (entry, recipient) => expiryOf(entry, recipient, scheduleFor),
