@@ -108,7 +108,10 @@ async function deliverOne(
     if ("code" in places) return failureOf(places);
     let destination: string | undefined;
     for (const place of places) {
-      const copy = await delivery.prepare(source, { ...place, sender, messageId: entry.id });
+      const copy = await delivery.prepare(source, {
+        ...{ ...place, sender, messageId: entry.id },
+        ...(entry.junk !== undefined && { junk: true }),
+      });
       if (signal.aborted) {
         await copy.discard();
         return { status: "deferred", reply: STOPPED };

@@ -31,6 +31,8 @@ export interface Queueing {
   readonly recipients: readonly AcceptedRecipient[];
   /** Why nobody is to get it before an operator has looked at it; `null`: nothing holds it. */
   readonly held: string | null;
+  /** Why its copies here lie in Junk; `null`: they do not. */
+  readonly junk: string | null;
   /** Unique for all time. */
   readonly id: string;
 }
@@ -65,7 +67,7 @@ export async function enqueue(
 
 function entryOf(
   client: IntakeClient,
-  { transaction, source, recipients, held, id }: Queueing,
+  { transaction, source, recipients, held, junk, id }: Queueing,
   now: number,
 ): QueueEntry {
   const queued = recipients.flatMap((recipient) =>
@@ -86,6 +88,7 @@ function entryOf(
       ...(identity !== null && { identity }),
     },
     ...(held !== null && { held: { since: now, reason: held } }),
+    ...(junk !== null && { junk }),
   };
 }
 

@@ -53,9 +53,9 @@ export async function finishMessage(
   }
   if ("discard" in judged) {
     report.discarded(judged.discard);
-    return { replies: forAll(taken(transaction)) };
+    return { replies: forAll(takenAs(transaction)) };
   }
-  const { head, body, held } = judged.taken;
+  const { head, body, held, junk } = judged.taken;
   const source: MessageSource = {
     head: head.octets,
     bodySize: body.size,
@@ -64,11 +64,11 @@ export async function finishMessage(
     bodyParts: () => body.parts(),
     moveBody: (path) => body.move(path),
   };
-  const { recipients } = judged.taken.transaction;
-  const message = { services, client, transaction: judged.taken.transaction, source, report, held };
-  const replies = client.origin.lmtp && recipients.length > 1
-    ? await acceptEach(message, recipients)
-    : [await accept({ ...message, made: null, id: transaction.id }, recipients)];
+  const { transaction: taken } = judged.taken;
+  const message = { services, client, transaction: taken, source, report, held, junk };
+  const replies = client.origin.lmtp && taken.recipients.length > 1
+    ? await acceptEach(message, taken.recipients)
+    : [await accept({ ...message, made: null, id: transaction.id }, taken.recipients)];
   report.finished(judged.taken, source, replies);
   const { length } = transaction.recipients;
   return { replies: client.origin.lmtp ? replies.slice(0, length) : replies };
@@ -97,6 +97,8 @@ interface Message {
   readonly report: MessageReport;
   /** Why it is to be held in the queue; `null`: it is not. */
   readonly held: string | null;
+  /** Why its copies here lie in Junk; `null`: they do not. */
+  readonly junk: string | null;
   /**
    * Where recipients are taken one by one: mailboxes that have their copy already, and all places that the queue
    * will see to.
@@ -129,19 +131,19 @@ async function accept(message: Message, recipients: readonly AcceptedRecipient[]
   for (const { address, discard } of recipients) {
     if (discard !== null) report.discarded(discard, [address]);
   }
-  return taken(transaction);
+  return takenAs(transaction);
 }
 
 /** What is made already, or queued for another recipient (RFC 2033: each has its own reply), is not queued again. */
 async function putInQueue(
-  { services, client, transaction, source, report, held, made, id }: Message,
+  { services, client, transaction, source, report, held, junk, made, id }: Message,
   queue: QueueServices,
   recipients: readonly AcceptedRecipient[],
 ): Promise<Reply | null> {
   const left = made === null ? recipients : notYetMade(recipients, made);
   if (left.length === 0) return null;
   const failure = await enqueue(services, queue, client, {
-    ...{ transaction, source, held, id },
+    ...{ transaction, source, held, junk, id },
     recipients: left,
   });
   if (failure !== null) return failure;
@@ -175,10 +177,10 @@ function placeBeyond(address: Address): string {
 
 /** Makes the copies of some recipients, all or none; what is made already is not made again. */
 async function deliver(
-  { services: { delivery }, transaction, source, made, report }: Message,
+  { services: { delivery }, transaction, source, junk, made, report }: Message,
   recipients: readonly AcceptedRecipient[],
 ): Promise<CopiesFailure | null> {
-  const copies = copiesFor(transaction, recipients, made);
+  const copies = copiesFor(transaction, recipients, made, junk !== null);
   const outcome = await deliverTogether(delivery, source, [...copies.values()]);
   if (!Array.isArray(outcome)) return outcome;
   for (const place of copies.keys()) made?.add(place);
@@ -196,19 +198,20 @@ function copiesFor(
   { sender, id: messageId }: Transaction,
   recipients: readonly AcceptedRecipient[],
   made: ReadonlySet<string> | null,
+  junk: boolean,
 ): Map<string, LocalRecipient> {
   const copies = new Map<string, LocalRecipient>();
   for (const { mailboxes } of recipients) {
     for (const { mailbox, address } of mailboxes) {
       const key = placeOf(mailbox);
       if (made?.has(key) || copies.has(key)) continue;
-      copies.set(key, { mailbox, address, sender, messageId });
+      copies.set(key, { mailbox, address, sender, messageId, ...(junk && { junk }) });
     }
   }
   return copies;
 }
 
-function taken({ id }: Transaction): Reply {
+function takenAs({ id }: Transaction): Reply {
   return reply(250, "2.0.0", `taken as ${id}`);
 }
 

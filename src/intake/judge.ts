@@ -64,7 +64,7 @@ export function judge(
       if (whole.action !== "accept") return ending(whole);
       if (transaction.discard !== null) return { discard: transaction.discard };
       const changes = [...before, ...whole.changes];
-      const message = { head, transaction, body: content.body, held: null };
+      const message = { head, transaction, body: content.body, held: null, junk: null };
       if (changes.length === 0) return { taken: message };
       const rewritten = rewrite(message, changes, (address) => client.destinationsOf(address));
       return whenKnown(rewritten, (taken) => ({ taken }));

@@ -26,6 +26,8 @@ export interface Rewritten {
   readonly body: BodySource;
   /** Why it is held in the queue; `null`: it is not. */
   readonly held: string | null;
+  /** Why its copies here lie in Junk; `null`: they do not. */
+  readonly junk: string | null;
 }
 
 /** Carries changes out, in their order. */
@@ -35,7 +37,7 @@ export async function rewrite(
   destinationsOf: DestinationsOf,
 ): Promise<Rewritten> {
   const fields: HeadChange[] = [];
-  let { transaction, body, held } = message;
+  let { transaction, body, held, junk } = message;
   let edits: RecipientEdits | null = null;
   for (const change of changes) {
     switch (change.change) {
@@ -56,6 +58,9 @@ export async function rewrite(
       case "quarantine":
         held ??= change.reason;
         break;
+      case "junk":
+        junk ??= change.reason;
+        break;
       default:
         fields.push(change);
     }
@@ -64,7 +69,7 @@ export async function rewrite(
     ? message.head
     : Head.of(applyChanges(message.head.fields, fields));
   if (edits !== null) transaction = { ...transaction, ...edits.result };
-  return { head, transaction, body, held };
+  return { head, transaction, body, held, junk };
 }
 
 /** A body of lines that end in CRLF whatever its maker thought: others may read a bare CR or LF as one. */

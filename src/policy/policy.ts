@@ -72,7 +72,9 @@ export type Change =
   /** Another body, in lines that end in CRLF: what a {@link BodyDraft} gave, or octets where they are few. */
   | { readonly change: "replace-body"; readonly body: Uint8Array | BodySource }
   /** It is taken, and held in the queue until an operator lets it go; without a queue it is put off. */
-  | { readonly change: "quarantine"; readonly reason: string };
+  | { readonly change: "quarantine"; readonly reason: string }
+  /** It is taken, and its copies in mailboxes here lie in the folder Junk. What goes on from here is as it would be. */
+  | { readonly change: "junk"; readonly reason: string };
 
 /** What a client was refused. */
 export interface Refusal {

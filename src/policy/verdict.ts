@@ -71,6 +71,7 @@ function checkChange(change: Change): void {
       return;
     case "remove-field":
     case "quarantine":
+    case "junk":
       return;
     case "replace-sender":
       if (change.sender !== null) checkAddress(change.sender);

@@ -57,6 +57,8 @@ export interface QueueEntry extends Envelope {
   readonly origin: EntryOrigin;
   /** An operator stopped it: no attempts until it is released. */
   readonly held?: { readonly since: number; readonly reason: string };
+  /** Why its copies in mailboxes here lie in the folder Junk; absent: they lie in the inbox. */
+  readonly junk?: string;
 }
 
 /** Where an entry came from. */

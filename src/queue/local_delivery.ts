@@ -46,6 +46,8 @@ export interface LocalRecipient {
   readonly sender: Address | null;
   /** The message's id; with the mailbox it makes the file name, so a repeated delivery replaces its twin. */
   readonly messageId: string;
+  /** It goes to the folder Junk. Absent: to the inbox. */
+  readonly junk?: boolean;
 }
 
 /** A copy that is on the disk, whole and durable, but that no reader sees yet. */

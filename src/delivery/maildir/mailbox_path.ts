@@ -55,6 +55,21 @@ export function mailboxPath({ domain, user }: Pick<Mailbox, "domain" | "user">):
 }
 
 /**
+ * The folder for junk of a mailbox, as Maildir++ has it. No mailbox has such a path: its names begin with no dot.
+ *
+ * @param path as {@link mailboxPath} gives it.
+ */
+export function junkPath(path: string): string {
+  return `${path}/.Junk`;
+}
+
+/** The mailbox in which a folder lies; `null` where the path is that of a mailbox itself. */
+export function mailboxOfFolder(path: string): string | null {
+  const dot = path.lastIndexOf("/.");
+  return dot === -1 ? null : path.slice(0, dot);
+}
+
+/**
  * The form in which two names are the same name, as `mailboxKey` of `address.ts` has it: composed (NFC),
  * and in lower case character by character.
  */

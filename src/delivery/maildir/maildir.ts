@@ -4,6 +4,8 @@
  * what `publish` has resolved for survives a power cut, with the folders it lies in. Nothing in `cur/` is
  * ever touched, and no file that another program named.
  *
+ * What is to be junk goes to the folder `.Junk` of the mailbox, as Maildir++ has folders, and counts for its quota.
+ *
  * Lines are stored with LF, as all programs that read Maildirs directly expect: mutt shows a `^M` at the
  * end of each header line of a file with CRLF. Dovecot serves either with CRLF; nothing is lost on the way
  * there and back (`unix_line_encoder.ts`), so signatures stay valid.
@@ -31,7 +33,7 @@ import type { Clock, Files } from "../../runtime/runtime.ts";
 import { type Reply, reply } from "../../smtp/reply.ts";
 import type { Soon } from "../../soon.ts";
 import { toDeliveryError } from "./delivery_error.ts";
-import { mailboxPath } from "./mailbox_path.ts";
+import { junkPath, mailboxPath } from "./mailbox_path.ts";
 import { MaildirCopy } from "./maildir_copy.ts";
 import { MaildirDisk } from "./maildir_disk.ts";
 import { maildirName, MaildirTime, temporaryName } from "./maildir_name.ts";
@@ -146,7 +148,8 @@ class MaildirDelivery implements LocalDelivery {
   }
 
   async #prepare(source: MessageSource, recipient: LocalRecipient): Promise<PreparedDelivery> {
-    const path = mailboxPath(recipient.mailbox);
+    const mailbox = mailboxPath(recipient.mailbox);
+    const path = recipient.junk === true ? junkPath(mailbox) : mailbox;
     const folder = this.#disk.folders.locate(path);
     let reservation: Reservation | null = null;
     try {
@@ -154,7 +157,9 @@ class MaildirDelivery implements LocalDelivery {
       const head = storedHead(source.head, recipient.sender, recipient.address);
       const quota = limits(recipient.mailbox);
       if (quota !== null) {
-        reservation = await this.#reserve(folder, quota, head.length + source.bodySize);
+        // One quota for all folders of a mailbox.
+        const root = this.#disk.folders.locate(mailbox);
+        reservation = await this.#reserve(root, quota, head.length + source.bodySize);
       }
       const file = await this.#write(path, head, source);
       return new MaildirCopy({

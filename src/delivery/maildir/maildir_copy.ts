@@ -13,7 +13,7 @@ import type { Reservation } from "./quota_ledger.ts";
 export interface MaildirCopyParts {
   /** Where it lies. */
   readonly disk: MaildirDisk;
-  /** The mailbox, `domain/user`. */
+  /** The mailbox, `domain/user`, or the folder in it, `domain/user/.Junk`. */
   readonly mailbox: string;
   /** The file in `tmp/`. */
   readonly temporary: string;

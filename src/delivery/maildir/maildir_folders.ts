@@ -13,6 +13,7 @@
 
 import { type Clock, errorCode, type FileKind, type Files } from "../../runtime/runtime.ts";
 import { unsafePath } from "./delivery_error.ts";
+import { mailboxOfFolder } from "./mailbox_path.ts";
 
 /** Owner only: mail is private. A process's umask can only take away from it. */
 const FOLDER_MODE = 0o700;
@@ -44,7 +45,7 @@ export class MaildirFolders {
     this.#root = root.length > 1 ? root.replace(/\/+$/, "") : root;
   }
 
-  /** Where a mailbox lies; `path` as `mailboxPath` gives it. */
+  /** Where a mailbox, or a folder in it, lies; `path` as `mailboxPath` or `junkPath` gives it. */
   locate(path: string): string {
     return `${this.#root}/${path}`;
   }
@@ -66,6 +67,7 @@ export class MaildirFolders {
   /** Looks again at the next {@link ready}. */
   forget(path: string): void {
     this.#known.delete(path);
+    this.#known.delete(mailboxOfFolder(path) ?? path);
     this.#known.delete(domainOf(path));
     this.#known.delete(ROOT_KEY);
   }
@@ -88,16 +90,30 @@ export class MaildirFolders {
   }
 
   async #prepare(path: string): Promise<void> {
-    const domain = domainOf(path);
-    await this.#once(domain, () => this.#prepareDomain(domain));
+    const mailboxPath = mailboxOfFolder(path);
+    const above = mailboxPath ?? domainOf(path);
+    await (mailboxPath === null
+      ? this.#once(above, () => this.#prepareDomain(above))
+      : this.ready(mailboxPath));
     const mailbox = this.locate(path);
     await this.#makeFolder(mailbox);
-    await this.#files.syncDirectory(this.locate(domain));
+    await this.#files.syncDirectory(this.locate(above));
+    if (mailboxPath !== null) await this.#markFolder(mailbox);
     const fresh = await this.#makeFolder(`${mailbox}/tmp`);
     await this.#makeFolder(`${mailbox}/new`);
     await this.#makeFolder(`${mailbox}/cur`);
     await this.#files.syncDirectory(mailbox);
     if (!fresh) await this.#cleanTemporary(`${mailbox}/tmp`);
+  }
+
+  /** By this file others see that it is a folder of a mailbox, and no mailbox (Maildir++). Nothing depends on it here. */
+  async #markFolder(folder: string): Promise<void> {
+    try {
+      const options = { write: true, createNew: true, mode: 0o600 };
+      (await this.#files.open(`${folder}/maildirfolder`, options)).close();
+    } catch {
+      // It is there, as a rule.
+    }
   }
 
   async #prepareDomain(domain: string): Promise<void> {

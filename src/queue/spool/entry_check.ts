@@ -56,7 +56,8 @@ function faultOfFields(entry: Fields): Fault {
     count(entry.headSize, ".headSize") ??
     count(entry.bodySize, ".bodySize") ??
     under(".origin", origin(entry.origin)) ??
-    (absent(entry.held) ? null : under(".held", held(entry.held)));
+    (absent(entry.held) ? null : under(".held", held(entry.held))) ??
+    (absent(entry.junk) ? null : text(entry.junk, ".junk"));
 }
 
 function recipient(value: unknown): Fault {

@@ -52,7 +52,7 @@ export type ParsedEntry =
  * ```
  */
 export function formatEntry(entry: QueueEntry): string {
-  const { id, received, sender, headSize, bodySize, recipients, origin, held } = entry;
+  const { id, received, sender, headSize, bodySize, recipients, origin, held, junk } = entry;
   const { body, smtputf8, requireTls, dsnReturn, dsnEnvelopeId } = entry;
   return JSON.stringify({
     version: ENTRY_VERSION,
@@ -69,6 +69,7 @@ export function formatEntry(entry: QueueEntry): string {
     bodySize,
     origin,
     held,
+    junk,
   });
 }
 
@@ -116,6 +117,7 @@ function entryOf(entry: QueueEntry): QueueEntry {
     bodySize,
     origin: { kind: origin.kind, ...known(origin, ["session", "client", "identity"]) },
     ...(held && { held: { since: held.since, reason: held.reason } }),
+    ...known(entry, ["junk"]),
   };
 }
 
