@@ -24,6 +24,8 @@ export interface Needs {
   readonly run?: readonly string[];
   /** Variables that say something. */
   readonly env?: readonly string[];
+  /** Whether a package that it loads reads all of them. */
+  readonly everyVariable?: boolean;
   /** `statfs`: to see that the disk does not fill up; `uid`: whose folders are ours. */
   readonly sys: readonly ("statfs" | "uid")[];
   /** Whether it gives root up, for which Deno has no name of its own: all of `sys`. */
@@ -123,7 +125,11 @@ function listPermissions(needs: Needs): Permission[] {
     ...[...needs.read, ...socketPaths].map((path) => ({ name: "read" as const, path })),
     ...[...needs.write, ...socketPaths].map((path) => ({ name: "write" as const, path })),
     ...(needs.run ?? []).map((command) => ({ name: "run" as const, command })),
-    ...(needs.env ?? []).map((variable) => ({ name: "env" as const, variable })),
+    ...(needs.everyVariable ? [{ name: "env" as const }] : []),
+    ...(needs.everyVariable ? [] : needs.env ?? []).map((variable) => ({
+      name: "env" as const,
+      variable,
+    })),
     ...(needs.becomesUser ? [{ name: "sys" as const }] : []),
     ...(needs.becomesUser ? [] : needs.sys).map((kind) => ({ name: "sys" as const, kind })),
     ...(needs.threads ? sources() : []),

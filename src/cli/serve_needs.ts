@@ -51,8 +51,12 @@ export function serveNeeds(loaded: LoadedConfig): Needs {
     write: [...folders, ...sockets],
     listen: listensAt(loaded),
     outward,
-    connect: filters,
-    run: ways.flatMap((via) => via.kind === "pipe" ? [via.program] : []),
+    connect: [...filters, ...authorityAddress(config)],
+    run: [
+      ...ways.flatMap((via) => via.kind === "pipe" ? [via.program] : []),
+      ...(config.acme?.dnsHook === undefined ? [] : [config.acme.dnsHook]),
+    ],
+    everyVariable: config.acme !== undefined,
     env: VARIABLES.filter((name) => CONFIG_MACHINE.environment(name) !== undefined),
     sys: config.drop.enabled || config.user !== undefined ? ["statfs", "uid"] : ["statfs"],
     becomesUser: config.user !== undefined && isRoot(),
@@ -89,25 +93,34 @@ export async function requireServePermissions(
 
 /** Everywhere it listens, its own sockets included. */
 export function listensAt(
-  { config: { listeners, monitor, drop }, paths }: LoadedConfig,
+  { config: { listeners, monitor, drop, web }, paths }: LoadedConfig,
 ): SocketAddress[] {
   const own = [paths.control, ...drop.enabled ? [nudgePath(paths)] : []];
   return [
     ...listeners.map(({ address }) => address),
     ...monitor.address === undefined ? [] : [monitor.address],
+    ...web.listeners.map(({ address }) => address),
     ...own.map((path) => ({ transport: "unix" as const, path })),
   ];
+}
+
+/** Where certificates are from. */
+function authorityAddress({ acme }: Config): SocketAddress[] {
+  return acme === undefined ? [] : [addressOfUrl(acme.directory)];
 }
 
 /** Where filters are asked. */
 function filterAddresses({ filters }: Config): SocketAddress[] {
   return filters.map((filter) => {
-    if (filter.kind !== "http") return filter.address;
-    const { hostname, port, protocol } = new URL(filter.url);
-    const usual = protocol === "https:" ? 443 : 80;
-    const bare = hostname.replace(/^\[(.*)\]$/, "$1");
-    return { transport: "tcp", hostname: bare, port: port === "" ? usual : Number(port) };
+    return filter.kind === "http" ? addressOfUrl(filter.url) : filter.address;
   });
+}
+
+function addressOfUrl(url: string): SocketAddress {
+  const { hostname, port, protocol } = new URL(url);
+  const usual = protocol === "https:" ? 443 : 80;
+  const bare = hostname.replace(/^\[(.*)\]$/, "$1");
+  return { transport: "tcp", hostname: bare, port: port === "" ? usual : Number(port) };
 }
 
 /** The unix socket a way leads to: Deno wants to read and write its path, to connect to it. */

@@ -10,7 +10,9 @@ import type { Finding, Parts } from "./parts.ts";
 import { formatKey, type KeyPath } from "./problems.ts";
 
 /** What is wrong with the listeners, and with the address of the metrics beside them. */
-export function checkListeners({ listeners, certificates, monitor }: Parts): Finding[] {
+export function checkListeners(
+  { listeners, certificates, monitor, web, acme }: Parts,
+): Finding[] {
   const taken: { readonly path: KeyPath; readonly address: SocketAddress }[] = [];
   const findings: Finding[] = [];
   const take = (path: KeyPath, address: SocketAddress) => {
@@ -28,12 +30,16 @@ export function checkListeners({ listeners, certificates, monitor }: Parts): Fin
     if (listener === null) continue;
     const { role, address } = listener;
     take(["listeners", index, "address"], address);
-    if (!role.startsWith("submission") || certificates.length > 0) continue;
+    if (!role.startsWith("submission") || certificates.length > 0 || acme) continue;
     findings.push({
       ...{ path: ["listeners", index, "role"], of: "value" },
       message: `found ${role} without a certificate, so that no password would be safe`,
-      hint: "give tls.certificates, or take mail from your own networks by relay.from",
+      hint:
+        "give tls.certificates, get them by acme, or take mail from your own networks by relay.from",
     });
+  }
+  for (const [index, { address }] of (web?.listeners ?? []).entries()) {
+    take(["web", "listeners", index, "address"], address);
   }
   if (monitor !== null && monitor !== undefined) take(["monitor", "address"], monitor);
   return findings;

@@ -13,6 +13,7 @@ import { errorCode, type TlsCertificate } from "../runtime/runtime.ts";
 import { checkListeners } from "./check_listeners.ts";
 import { checkControlSocket, checkFolders, checkRetry } from "./check_queue.ts";
 import { checkRelay } from "./check_relay.ts";
+import { checkWeb } from "./check_web.ts";
 import { findPlace, placeIn, readDocument, type SourceNode } from "./document.ts";
 import { applyEnvironment, findUnknownVariables } from "./environment.ts";
 import { type ConfigMachine, describeReadError } from "./machine.ts";
@@ -206,6 +207,7 @@ function check({ value, source, problems, whole }: Text, machine: ConfigMachine)
     ...checkRelay(parts),
     ...checkRetry(parts),
     ...checkFolders(parts),
+    ...checkWeb(parts),
   ];
   const wrong = read.success
     ? []

@@ -33,6 +33,8 @@ export interface Parts {
     Record<string, WrittenConfig["queue"]["retryDomains"][string] | null>
   >;
   readonly monitor: WrittenConfig["monitor"]["address"] | null;
+  readonly web: WrittenConfig["web"] | null;
+  readonly acme: WrittenConfig["acme"] | null;
   readonly srsSecret: WrittenConfig["queue"]["srsSecret"] | null;
   readonly folders: Readonly<Record<"data" | "mail" | "queue" | "drop", string | null>>;
 }
@@ -62,6 +64,8 @@ export function takeApart(value: unknown): Parts {
     retry: at("queue", "retry"),
     retryDomains: Object.fromEntries(entries.map(([key, item]) => [key, fit(valueType!, item)])),
     monitor: at("monitor", "address"),
+    web: at("web"),
+    acme: at("acme"),
     srsSecret: at("queue", "srsSecret"),
     folders: {
       data: at("data"),

@@ -80,11 +80,16 @@ export function ledgerFolder({ data }: Pick<ConfigPaths, "data">): string {
   return `${data}/policies/ledger`;
 }
 
+/** Where certificates lie that the server gets by itself. */
+export function acmeFolder({ data }: Pick<ConfigPaths, "data">): string {
+  return `${data}/acme`;
+}
+
 /** A configuration with every path in it resolved. */
 export function resolveAll(written: WrittenConfig, folder: string): WrittenConfig {
   const { data, mail, queue, drop, users, dkim } = resolvePaths(written, folder);
   const file = (path: string) => resolvePath(folder, path);
-  const { tls, relay, monitor, queue: { srsSecret } } = written;
+  const { tls, relay, monitor, web, acme, queue: { srsSecret } } = written;
   return {
     ...written,
     ...{ data, users },
@@ -104,6 +109,20 @@ export function resolveAll(written: WrittenConfig, folder: string): WrittenConfi
         { certificate: file(certificate), key: file(key) }
       )),
     },
+    web: {
+      ...web,
+      listeners: web.listeners.map((listener) => (
+        { ...listener, address: resolveAddress(listener.address, folder) }
+      )),
+    },
+    ...(acme && {
+      acme: {
+        ...acme,
+        authorities: acme.authorities.map(file),
+        // A bare name is looked for in the system's path.
+        ...(acme.dnsHook?.includes("/") && { dnsHook: file(acme.dnsHook) }),
+      },
+    }),
     relay: {
       ...relay,
       routes: relay.routes.map((route) => ({ ...route, via: resolveVia(route.via, folder) })),

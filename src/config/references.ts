@@ -56,6 +56,7 @@ export async function readReferences(
     if (filter?.kind !== "http") continue;
     await reader.secret(filter.secret, ["filters", index, "secret"], MIN_HOOK_SECRET);
   }
+  await reader.authorityFiles(parts.acme?.authorities ?? [], ["acme", "authorities"]);
   const { srsSecret } = parts;
   if (srsSecret) await reader.secret(srsSecret, ["queue", "srsSecret"], SRS_MIN_SECRET);
   const { authorities, secrets, findings } = reader;
@@ -109,8 +110,14 @@ class Reader {
 
   async way(way: Way, path: KeyPath): Promise<void> {
     if (way.kind !== "mx" && way.kind !== "smarthost") return;
-    for (const [index, name] of way.authorities.entries()) {
-      const where = [...path, "authorities", index];
+    await this.authorityFiles(way.authorities, [...path, "authorities"]);
+    if (way.kind !== "smarthost" || way.credentials === undefined) return;
+    await this.secret(way.credentials.password, [...path, "credentials", "password"]);
+  }
+
+  async authorityFiles(names: readonly string[], path: KeyPath): Promise<void> {
+    for (const [index, name] of names.entries()) {
+      const where = [...path, index];
       const file = await this.#read(name, where, PEM_LIMIT);
       if (file === null) continue;
       const text = decode(file);
@@ -118,8 +125,6 @@ class Reader {
       if (fault !== null) this.#find(where, `${quote(name)} ${fault}`);
       else this.authorities.set(resolvePath(this.#folder, name), text);
     }
-    if (way.kind !== "smarthost" || way.credentials === undefined) return;
-    await this.secret(way.credentials.password, [...path, "credentials", "password"]);
   }
 
   /** @param least characters it must have. */

@@ -39,6 +39,7 @@ import {
 import { z } from "./packages.ts";
 import { abuseSchema } from "./policies/abuse.ts";
 import { filterSchema } from "./policies/filters.ts";
+import { acmeSchema, webSchema } from "./web.ts";
 
 const tlsLevel = z.enum(["none", "opportunistic", "required", "verified"]);
 
@@ -281,6 +282,8 @@ export const configSchema = z.strictObject({
   }).prefault({}).describe(
     "Certificates for STARTTLS and TLS from the start; renewed files are seen",
   ),
+  acme: acmeSchema.optional(),
+  web: webSchema.prefault({}),
   relay: z.strictObject({
     enabled: z.boolean().default(true)
       .describe("false: mail only ends here; nothing is queued and nobody is connected to"),

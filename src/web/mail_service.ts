@@ -27,13 +27,13 @@ export interface MailService {
 }
 
 /** The address that somebody asks about, where it is one of the domain's; `null` else. */
-export function addressOf(
+export async function addressOf(
   text: string | null,
-  isOurs: (domain: string) => boolean,
-): Address | null {
+  isOurs: (domain: string) => boolean | Promise<boolean>,
+): Promise<Address | null> {
   if (text === null || text.length > 320) return null;
   const address = parseAddress(text.trim(), { smtputf8: true });
-  return address !== null && isOurs(address.domain) ? address : null;
+  return address !== null && await isOurs(address.domain) ? address : null;
 }
 
 /** The address as a login name. */

@@ -23,8 +23,8 @@ import { addressOf, loginName, type MailService } from "./mail_service.ts";
 
 /** What a site tells. What is a function is asked for each request. */
 export interface Site {
-  /** Whether a domain, in A-labels, is one of ours. */
-  readonly isOurs: (domain: string) => boolean;
+  /** Whether a domain is one of ours. */
+  readonly isOurs: (domain: string) => boolean | Promise<boolean>;
   /** What mail programs are told of a domain of ours. */
   readonly service: (domain: string) => MailService;
   /** The policy of MTA-STS for a domain of ours; `null`: none. */
@@ -51,34 +51,35 @@ export async function answerSecurely(site: Site, request: Request): Promise<Resp
   }
   switch (path.toLowerCase()) {
     case "/.well-known/mta-sts.txt":
-      return stsPolicy(site, host);
+      return await stsPolicy(site, host);
     case "/mail/config-v1.1.xml":
     case "/.well-known/autoconfig/mail/config-v1.1.xml":
-      return autoconfig(site, host, url);
+      return await autoconfig(site, host, url);
     case "/autodiscover/autodiscover.json":
-      return autodiscoverPlace(site, url);
+      return await autodiscoverPlace(site, url);
     case "/apple.mobileconfig":
-      return appleProfile(site, url);
+      return await appleProfile(site, url);
     default:
       return NOT_FOUND();
   }
 }
 
 /** Answers requests in clear. */
-export function answerInClear(site: Site, request: Request): Response {
+export async function answerInClear(site: Site, request: Request): Promise<Response> {
   const { pathname, search } = new URL(request.url);
   const known = challengeAt(site, pathname);
   if (known !== null) return known;
   const host = hostOf(request);
-  const domain = DOMAINS.map((prefix) => below(host, prefix)).find((each) =>
-    each !== null && site.isOurs(each)
-  );
-  if (domain === undefined) return NOT_FOUND();
-  return plain(301, "", { location: `https://${host}${pathname}${search}` });
+  for (const prefix of PREFIXES) {
+    const domain = below(host, prefix);
+    if (domain === null || !await site.isOurs(domain)) continue;
+    return plain(301, "", { location: `https://${host}${pathname}${search}` });
+  }
+  return NOT_FOUND();
 }
 
 /** Host names that pages are asked for by, before a domain of ours. */
-const DOMAINS = ["", "mta-sts.", "autoconfig.", "autodiscover."];
+const PREFIXES = ["", "mta-sts.", "autoconfig.", "autodiscover."];
 
 function challengeAt(site: Site, path: string): Response | null {
   const token = /^\/\.well-known\/acme-challenge\/([A-Za-z0-9_-]{1,200})$/.exec(path)?.[1];
@@ -87,16 +88,16 @@ function challengeAt(site: Site, path: string): Response | null {
   return text === null ? NOT_FOUND() : plain(200, text);
 }
 
-function stsPolicy(site: Site, host: string): Response {
+async function stsPolicy(site: Site, host: string): Promise<Response> {
   const domain = below(host, "mta-sts.");
-  const text = domain !== null && site.isOurs(domain) ? site.stsPolicy(domain) : null;
+  const text = domain !== null && await site.isOurs(domain) ? site.stsPolicy(domain) : null;
   return text === null ? NOT_FOUND() : plain(200, text);
 }
 
-function autoconfig(site: Site, host: string, { searchParams }: URL): Response {
-  const asked = addressOf(searchParams.get("emailaddress"), site.isOurs);
+async function autoconfig(site: Site, host: string, { searchParams }: URL): Promise<Response> {
+  const asked = await addressOf(searchParams.get("emailaddress"), site.isOurs);
   const domain = asked?.domain ?? below(host, "autoconfig.") ?? host;
-  if (!site.isOurs(domain)) return NOT_FOUND();
+  if (!await site.isOurs(domain)) return NOT_FOUND();
   const service = site.service(domain);
   // A file without a way to read mail is none.
   if (service.incoming.length === 0) return NOT_FOUND();
@@ -105,15 +106,18 @@ function autoconfig(site: Site, host: string, { searchParams }: URL): Response {
 
 async function autodiscover(site: Site, request: Request): Promise<Response> {
   const asked = request.method === "POST" ? readAutodiscoverAddress(await request.text()) : null;
-  const address = addressOf(asked, site.isOurs);
+  const address = await addressOf(asked, site.isOurs);
   if (address === null) return xml(formatAutodiscoverError());
   return xml(formatAutodiscover(site.service(address.domain), loginName(address)));
 }
 
 /** Newer programs ask first, by JSON, where to ask. */
-function autodiscoverPlace(site: Site, { searchParams }: URL): Response {
+async function autodiscoverPlace(site: Site, { searchParams }: URL): Promise<Response> {
   const protocol = searchParams.get("Protocol") ?? searchParams.get("protocol") ?? "";
-  const address = addressOf(searchParams.get("Email") ?? searchParams.get("email"), site.isOurs);
+  const address = await addressOf(
+    searchParams.get("Email") ?? searchParams.get("email"),
+    site.isOurs,
+  );
   if (address === null || protocol.toLowerCase() !== "autodiscoverv1") return NOT_FOUND();
   const domain = toAsciiDomain(address.domain) ?? address.domain;
   const place = {
@@ -123,8 +127,8 @@ function autodiscoverPlace(site: Site, { searchParams }: URL): Response {
   return answer(200, `${JSON.stringify(place)}\n`, "application/json");
 }
 
-function appleProfile(site: Site, { searchParams }: URL): Response {
-  const address = addressOf(searchParams.get("email"), site.isOurs);
+async function appleProfile(site: Site, { searchParams }: URL): Promise<Response> {
+  const address = await addressOf(searchParams.get("email"), site.isOurs);
   if (address === null) return NOT_FOUND();
   const profile = formatAppleProfile(site.service(address.domain), loginName(address));
   if (profile === null) return NOT_FOUND();
