@@ -12,6 +12,7 @@ import type { MxRoute, SmarthostRoute } from "../routing/route.ts";
 import type { TlsaRecord } from "../runtime/runtime.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { MailHost } from "./mx.ts";
+import type { StsPolicy } from "./sts/policy.ts";
 
 /** What one host must prove. */
 export type HostGuard = Unguarded | DaneGuard | StsGuard | ShutGuard;
@@ -41,6 +42,7 @@ export interface StsGuard {
   readonly domain: string;
   /** `testing`: what fails is only reported, and the mail goes as the route says (RFC 8461 §5). */
   readonly mode: "enforce" | "testing";
+  readonly policy: StsPolicy;
   /** What is wrong before anybody is connected to, with `testing`: no `mx` of the policy fits the host. */
   readonly fault?: TlsFault;
 }
@@ -50,6 +52,8 @@ export interface ShutGuard {
   readonly kind: "shut";
   /** Whose rule it is. */
   readonly by: "dane" | "sts" | "requiretls";
+  /** That of `sts`. */
+  readonly policy?: StsPolicy;
   /** Why, as an outcome: 4xx. */
   readonly reply: Reply;
   /** The same for reports. */
@@ -94,6 +98,8 @@ export interface TlsResult {
   readonly host: string;
   /** Absent: no address was connected to, since the host was shut. */
   readonly address?: string;
+  /** The address of ours that connected. */
+  readonly source?: string;
   readonly guard: HostGuard;
   /** `null`: TLS was begun, and all is well that was looked at. */
   readonly fault: TlsFault | null;

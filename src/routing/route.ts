@@ -56,6 +56,8 @@ export interface MxRoute extends RelaySettings {
   readonly domain: string;
   /** Default 25. */
   readonly port: number;
+  /** Whether the domain's MTA-STS policy is heeded (RFC 8461). Default `true`. */
+  readonly mtaSts?: boolean;
 }
 
 /** To one host, whatever the recipient. */

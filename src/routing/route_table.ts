@@ -48,7 +48,9 @@ export type ViaOptions = WayOptions | PipeOptions | HoldOptions;
 export type WayOptions = MxOptions | SmarthostOptions | LmtpOptions;
 
 /** See {@link MxRoute}. */
-export type MxOptions = { readonly kind: "mx"; readonly port?: number } & RelayOptions;
+export type MxOptions =
+  & { readonly kind: "mx"; readonly port?: number; readonly mtaSts?: boolean }
+  & RelayOptions;
 
 /** See {@link PipeRoute}. */
 export interface PipeOptions {
@@ -208,7 +210,8 @@ function wayOf(via: WayOptions, where: string): (domain: string) => HoldRoute["t
     case "mx": {
       const settings = relaySettings(via, "opportunistic", where);
       const port = readPort(via.port ?? 25, where);
-      return (domain): MxRoute => ({ kind: "mx", domain, port, ...settings });
+      const sts = via.mtaSts === undefined ? {} : { mtaSts: via.mtaSts };
+      return (domain): MxRoute => ({ kind: "mx", domain, port, ...sts, ...settings });
     }
     case "smarthost": {
       const route = smarthost(via, where);
