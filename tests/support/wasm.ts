@@ -9,7 +9,12 @@
 import wabt from "npm:wabt@1.0.39";
 
 /** The texts, without `.wat`, from the sources' folder. */
-const TEXTS = ["smtp/simd_scan", "smtp/simd_text", "delivery/maildir/unix_lines"] as const;
+const TEXTS = [
+  "smtp/simd_scan",
+  "smtp/simd_text",
+  "delivery/maildir/unix_lines",
+  "mailauth/dkim/simd_blanks",
+] as const;
 
 function fileOf(path: string): URL {
   return new URL(`../../src/${path}`, import.meta.url);

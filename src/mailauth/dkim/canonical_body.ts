@@ -8,12 +8,12 @@
  * @module
  */
 
+import { isBlank, SPACE } from "./canonical_blanks.ts";
 import type { Canonicalization } from "./canonical_field.ts";
+import { blankMemory } from "./simd_blanks.ts";
 
-const TAB = 0x09;
 const LF = 0x0a;
 const CR = 0x0d;
-const SPACE = 0x20;
 
 /** What is held back of a relaxed line, at most. */
 const SPACE_CR = new Uint8Array([SPACE, CR]);
@@ -73,12 +73,18 @@ export class CanonicalBody {
   }
 
   #reduce(chunk: Uint8Array): void {
-    const octets = new Uint8Array(this.#blank + chunk.length);
-    octets.set(SPACE_CR.subarray(0, this.#blank));
-    octets.set(chunk, this.#blank);
-    const end = blanksAtEnd(octets);
-    this.#blank = end === octets.length ? 0 : octets.at(-1) === CR ? 2 : 1;
-    this.#pass(octets.subarray(0, reduceBlanks(octets, end)));
+    const { octets, size, reduce } = blankMemory();
+    for (let from = 0; from < chunk.length;) {
+      const start = this.#blank;
+      octets.set(SPACE_CR);
+      const part = chunk.length <= size - start ? chunk : chunk.subarray(from, from + size - start);
+      octets.set(part, start);
+      from += part.length;
+      let end = start + part.length;
+      this.#blank = blankAtEnd(octets, end);
+      if (this.#blank === 2) end--;
+      this.#pass(octets.subarray(0, reduce(octets, end, this.#blank === 0 ? 0 : SPACE)));
+    }
   }
 
   /** Passes octets on, but for the line ends behind them. */
@@ -125,35 +131,8 @@ export class CanonicalBody {
   }
 }
 
-/** Where the white space begins that ends these octets, perhaps with a CR behind it; their length where none does. */
-function blanksAtEnd(octets: Uint8Array): number {
-  let end = octets.length;
-  if (octets[end - 1] === CR) end--;
-  if (!isBlank(octets[end - 1])) return octets.length;
-  while (isBlank(octets[end - 1])) end--;
-  return end;
-}
-
-/**
- * Makes each run of white space in `octets[0..end)` one space, and nothing of those that end a line (RFC 6376 §3.4.4 a).
- * The octets move down; gives their new end.
- */
-function reduceBlanks(octets: Uint8Array, end: number): number {
-  let to = 0;
-  for (let at = 0; at < end; at++) {
-    const octet = octets[at]!;
-    if (!isBlank(octet)) {
-      octets[to++] = octet;
-      continue;
-    }
-    // The last of a run stays for all of it.
-    const next = octets[at + 1];
-    if (isBlank(next) || next === CR && octets[at + 2] === LF) continue;
-    octets[to++] = SPACE;
-  }
-  return to;
-}
-
-function isBlank(octet: number | undefined): boolean {
-  return octet === SPACE || octet === TAB;
+/** How `octets[0..end)` ends: in white space (1), in white space and a CR (2), or in text. */
+function blankAtEnd(octets: Uint8Array, end: number): 0 | 1 | 2 {
+  if (isBlank(octets[end - 1])) return 1;
+  return octets[end - 1] === CR && isBlank(octets[end - 2]) ? 2 : 0;
 }
