@@ -27,6 +27,8 @@ export interface StationStatus extends MtaStatus, Partial<PolicyStatus> {
   readonly certificates: readonly CertificateStatus[];
   /** Where the monitor listens. */
   readonly monitor?: SocketAddress;
+  /** Where the site of its domains listens. */
+  readonly web?: readonly SocketAddress[];
   /** The others that serve beside it, whose numbers are in all of the above; absent: there are none. */
   readonly workers?: readonly WorkerStatus[];
 }

@@ -97,8 +97,9 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
   started.bound?.close();
   if (isRoot()) warn(STAYS_ROOT);
   say(`Yizhan ${VERSION} serves as ${config.config.hostname}`);
-  const { listeners, monitor } = await station.status();
+  const { listeners, monitor, web = [] } = await station.status();
   for (const { name, address } of listeners) say(`  ${name} on ${formatSocketAddress(address)}`);
+  for (const address of web) say(`  site on ${formatSocketAddress(address)}`);
   if (monitor !== undefined) say(`  monitor on ${formatSocketAddress(monitor)}`);
   // It serves meanwhile: a filter may be started later than we are.
   station.filterTroubles().then((troubles) => troubles.forEach(warn));

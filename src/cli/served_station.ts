@@ -12,9 +12,10 @@ import { mergeStatus } from "../admin/merged_status.ts";
 import type { PolicyStatus, ReloadReport, StationStatus } from "../admin/station_requests.ts";
 import { changedKeys, restartKeys } from "../config/changes.ts";
 import type { LoadedConfig } from "../config/load.ts";
-import { ledgerFolder } from "../config/paths.ts";
+import { acmeFolder, ledgerFolder } from "../config/paths.ts";
 import { formatProblem } from "../config/problems.ts";
 import { buildPolicies, policyPlan } from "../config/policies/build.ts";
+import { acmeNames } from "../config/site.ts";
 import { stationOptions } from "../config/station.ts";
 import { type FileDirectory, openFileDirectory } from "../directory/file_directory.ts";
 import type { EventSink } from "../events.ts";
@@ -23,6 +24,8 @@ import type { MtaOptions } from "../mta_options.ts";
 import type { Ledger } from "../policy/ledger/ledger.ts";
 import { KeptLedger } from "../policy/ledger/kept_ledger.ts";
 import type { Files, Runtime, SocketAddress, TlsCertificate } from "../runtime/runtime.ts";
+import { ManagedCertificates, managedPaths } from "./acme/managed_certificates.ts";
+import { Proofs } from "./acme/proofs.ts";
 import { CertificateFiles } from "./certificate_files.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { filterTroubles } from "./filter_probe.ts";
@@ -69,12 +72,17 @@ interface Generation {
   readonly certificates: CertificateFiles;
   /** What was read from their files last. */
   inForce: readonly TlsCertificate[];
+  /** Those it gets by itself; `null`: none. */
+  readonly managed: ManagedCertificates | null;
   readonly options: MtaOptions;
 }
 
 type BuildOptions = ServedStationOptions & Pick<MtaOptions, "onTurn"> & {
   /** What policies remember, of all that serve. */
   readonly ledger: Ledger;
+  readonly proofs: Proofs;
+  /** A certificate was renewed. */
+  readonly onRenewed: () => Promise<void>;
 };
 
 /** Milliseconds that a disk has to take the last of what policies remember. */
@@ -93,6 +101,8 @@ export class ServedStation implements SurroundedStation {
   readonly #ledger: KeptLedger;
   /** The last of what is done one after the other. */
   #lastTask: Promise<unknown> = Promise.resolve();
+  /** Ends what gets certificates for the generation in force. */
+  #managing = new AbortController();
 
   private constructor(options: BuildOptions, mta: Mta, generation: Generation, ledger: KeptLedger) {
     this.#options = options;
@@ -124,10 +134,11 @@ export class ServedStation implements SurroundedStation {
       directory: ledgerFolder(given.config.paths),
       onTrouble: warn,
     });
-    const options = { ...given, onEvent, onTurn, ledger };
+    const onRenewed = (): Promise<void> => station.renewCertificates();
+    const options = { ...given, onEvent, onTurn, ledger, proofs: new Proofs(), onRenewed };
     const generation = await build(options, options.config);
     const mta = await startMta(generation.options);
-    const station = new ServedStation(options, mta, generation, ledger);
+    const station: ServedStation = new ServedStation(options, mta, generation, ledger);
     try {
       station.#workers = await station.#startWorkers();
       // Whoever asks for a reload meanwhile waits.
@@ -139,12 +150,28 @@ export class ServedStation implements SurroundedStation {
       await station.#closeLedger();
       throw error;
     }
+    station.#manageCertificates();
     return station;
   }
 
   /** The configuration in force. */
   get config(): LoadedConfig {
     return this.#generation.loaded;
+  }
+
+  /** Who lives here. */
+  get directory(): FileDirectory {
+    return this.#generation.directory;
+  }
+
+  /** The certificates in force. */
+  get certificates(): readonly TlsCertificate[] {
+    return this.#generation.inForce;
+  }
+
+  /** What is being proved to authorities. */
+  get proofs(): Proofs {
+    return this.#options.proofs;
   }
 
   /** Where the policies of all threads remember. */
@@ -182,7 +209,7 @@ export class ServedStation implements SurroundedStation {
 
   #status(): StationStatus {
     const { loaded, certificates } = this.#generation;
-    const monitor = this.#surroundings?.monitor;
+    const { monitor, web = [] } = this.#surroundings ?? {};
     return {
       ...this.mta.status(),
       version: VERSION,
@@ -192,6 +219,7 @@ export class ServedStation implements SurroundedStation {
       ...(this.#reloadFailed !== null && { reloadFailed: this.#reloadFailed }),
       certificates: certificates.expiries,
       ...(monitor && { monitor }),
+      ...(web.length > 0 && { web }),
     };
   }
 
@@ -209,6 +237,7 @@ export class ServedStation implements SurroundedStation {
         const renewed = await certificates.load();
         this.mta.replaceCertificates(renewed);
         this.#generation.inForce = renewed;
+        this.#surroundings?.replaceCertificates(renewed);
         await this.#workers?.replaceCertificates(renewed);
         say("certificates reloaded");
       } catch (error) {
@@ -220,6 +249,7 @@ export class ServedStation implements SurroundedStation {
   /** Stops; sessions and deliveries have the time that the configuration says. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#managing.abort();
     const { grace } = this.#generation.loaded.config.stop;
     // A reload that hangs, such as on a disk that does not answer, must not keep it from stopping.
     await Promise.race([this.#lastTask, this.#options.runtime.clock.sleep(grace)]);
@@ -300,7 +330,15 @@ export class ServedStation implements SurroundedStation {
       throw error;
     }
     this.#generation = next;
+    this.#manageCertificates();
     await others?.adopt();
+  }
+
+  /** Gets certificates for the generation in force, and no more for the one before. */
+  #manageCertificates(): void {
+    this.#managing.abort();
+    this.#managing = new AbortController();
+    this.#generation.managed?.run(this.#managing.signal); // never rejects
   }
 
   /** Those that serve beside the first, and what is left over of others; `null` where there are none. */
@@ -342,15 +380,16 @@ export class ServedStation implements SurroundedStation {
     const loaded = await this.#options.reread();
     demandSame(old, loaded);
     const next = await build(this.#options, loaded);
-    return { next, surroundings: await this.#surroundings?.prepare(loaded) };
+    return { next, surroundings: await this.#surroundings?.prepare(loaded, next.inForce) };
   }
 }
 
 /** Makes what belongs to a configuration; nothing runs of it yet. */
 async function build(
-  { runtime, stationRuntime, workers, ledger, onEvent, onTurn }: BuildOptions,
+  build: BuildOptions,
   loaded: LoadedConfig,
 ): Promise<Generation> {
+  const { runtime, stationRuntime, workers, ledger, onEvent, onTurn } = build;
   const { config, paths } = loaded;
   await demandUsers(runtime.files, paths.users);
   const directory = await openFileDirectory({
@@ -360,7 +399,12 @@ async function build(
     onChange: () => say("users reloaded"),
     onTrouble: (error) => warn(`the users stay as they were: ${explain(error)}`),
   });
-  const certificates = new CertificateFiles(config.tls.certificates, runtime.files);
+  const managed = manage(build, loaded);
+  await managed?.prepare();
+  const certificates = new CertificateFiles([
+    ...config.tls.certificates,
+    ...managedPaths(acmeFolder(paths), acmeNames(config)),
+  ], runtime.files);
   const inForce = await certificates.load();
   const station = shareOf(stationOptions(loaded), workers);
   const policies = sharePolicies(policyPlan(config), workers);
@@ -370,7 +414,30 @@ async function build(
     policies: buildPolicies(policies, policyServices(runtime, ledger, onEvent)),
     ...(station.queue && { queue: { ...station.queue, pid: process.pid } as MtaOptions["queue"] }),
   };
-  return { loaded, directory, certificates, inForce, options };
+  return { loaded, directory, certificates, inForce, managed, options };
+}
+
+/** What gets certificates by ACME, where the configuration says so. */
+function manage(
+  { runtime: { files, clock, random, programs }, proofs, onRenewed }: BuildOptions,
+  { config, paths, authorities }: LoadedConfig,
+): ManagedCertificates | null {
+  const { acme } = config;
+  if (acme === undefined) return null;
+  const { directory, challenge, dnsHook, contact, renewBefore } = acme;
+  return new ManagedCertificates({
+    ...{ files, clock, random, programs, proofs, directory, challenge, renewBefore },
+    ...(dnsHook !== undefined && { dnsHook }),
+    ...(contact !== undefined && { contact }),
+    authorities: acme.authorities.map((path) => authorities.get(path) ?? ""),
+    folder: acmeFolder(paths),
+    names: acmeNames(config),
+    onRenewed: async (name) => {
+      say(`a new certificate for ${name}`);
+      await onRenewed();
+    },
+    onTrouble: warn,
+  });
 }
 
 async function demandUsers(files: Files, path: string): Promise<void> {

@@ -147,8 +147,12 @@ function describeListener(
   return [called, formatSocketAddress(address), `${connections} connected${ending}`];
 }
 
-function describeMonitor({ monitor }: StationStatus): (readonly [string, string, string])[] {
-  return monitor === undefined ? [] : [["monitor", formatSocketAddress(monitor), ""]];
+function describeMonitor(
+  { monitor, web = [] }: StationStatus,
+): (readonly [string, string, string])[] {
+  const site = web.map((address) => ["site", formatSocketAddress(address), ""] as const);
+  if (monitor === undefined) return site;
+  return [["monitor", formatSocketAddress(monitor), ""], ...site];
 }
 
 /** Three columns. */

@@ -1,6 +1,6 @@
 /**
- * What stands around a station that serves: the control socket, the monitor, and the drop folder. It follows
- * the configuration where that changes.
+ * What stands around a station that serves: the control socket, the monitor, the site of its domains, and the drop
+ * folder. It follows the configuration where that changes.
  *
  * @module
  */
@@ -26,9 +26,13 @@ import type { Mta } from "../mta.ts";
 import type { Ledger } from "../policy/ledger/ledger.ts";
 import type { QueueMatcher } from "../queue/operator/queue_filter.ts";
 import type { QueueSummary } from "../queue/operator/queue_view.ts";
-import type { Runtime, SocketAddress } from "../runtime/runtime.ts";
+import type { Directory } from "../directory/directory.ts";
+import type { Runtime, SocketAddress, TlsCertificate } from "../runtime/runtime.ts";
+import type { WebServer } from "../web/web_server.ts";
+import type { Proofs } from "./acme/proofs.ts";
 import { localUserNames } from "./local_users.ts";
 import { processFacts } from "./process_facts.ts";
+import { siteServer } from "./station_site.ts";
 import { warn } from "./terminal.ts";
 import { describeError } from "./trouble.ts";
 import type { WorkerPool } from "./workers/worker_pool.ts";
@@ -42,6 +46,10 @@ export interface SurroundedStation extends StationControl {
   readonly ledger: Ledger;
   /** In force at this moment. */
   readonly config: LoadedConfig;
+  readonly directory: Directory;
+  readonly certificates: readonly TlsCertificate[];
+  /** What is being proved to authorities. */
+  readonly proofs: Proofs;
 }
 
 /** What else it takes. */
@@ -65,18 +73,20 @@ export class Surroundings {
   readonly #control: ControlServer;
   /** `null` where programs may not leave mail. */
   readonly #drop: DropBox | null;
-
+  readonly #web: WebServer;
   readonly #stopping: AbortController;
 
   private constructor(
     monitor: StationMonitor,
     control: ControlServer,
     drop: DropBox | null,
+    web: WebServer,
     stopping: AbortController,
   ) {
     this.#monitor = monitor;
     this.#control = control;
     this.#drop = drop;
+    this.#web = web;
     this.#stopping = stopping;
   }
 
@@ -93,9 +103,11 @@ export class Surroundings {
     const stopping = new AbortController();
     const control = await startControl(station, options, stopping.signal);
     started.defer(() => control.stop());
+    const web = await startSite(station, options);
+    started.defer(() => web.stop());
     const drop = config.drop.enabled ? await startDrop(station, options) : null;
     started.move();
-    return new Surroundings(monitor, control, drop, stopping);
+    return new Surroundings(monitor, control, drop, web, stopping);
   }
 
   /** Where the monitor listens, with the real port; `null`: nowhere. */
@@ -103,15 +115,39 @@ export class Surroundings {
     return this.#monitor.address;
   }
 
-  /** Has what another configuration needs, and uses nothing of it yet. @throws what cannot be had. */
-  async prepare(loaded: LoadedConfig): Promise<PreparedSurroundings> {
+  /** Where the site listens, with the real ports. */
+  get web(): readonly SocketAddress[] {
+    return this.#web.addresses;
+  }
+
+  /** Shows these from now on. */
+  replaceCertificates(certificates: readonly TlsCertificate[]): void {
+    this.#web.replaceCertificates(certificates);
+  }
+
+  /**
+   * Has what another configuration needs, and uses nothing of it yet.
+   *
+   * @throws what cannot be had.
+   */
+  async prepare(
+    loaded: LoadedConfig,
+    certificates: readonly TlsCertificate[],
+  ): Promise<PreparedSurroundings> {
     const monitor = await this.#monitor.prepare(loaded.config.monitor.address);
+    const web = await this.#web.prepare(loaded.config.web.listeners).catch(async (error) => {
+      await monitor.discard();
+      throw error;
+    });
     return {
       adopt: async () => {
         this.#drop?.configure(dropSettings(loaded));
-        await monitor.adopt();
+        this.#web.replaceCertificates(certificates);
+        await Promise.all([monitor.adopt(), web.adopt()]);
       },
-      discard: () => monitor.discard(),
+      discard: async () => {
+        await Promise.all([monitor.discard(), web.discard()]);
+      },
     };
   }
 
@@ -123,8 +159,20 @@ export class Surroundings {
 
   /** After the station has stopped. */
   async end(): Promise<void> {
-    await Promise.all([this.#control.stop(), this.#monitor.stop()]);
+    await Promise.all([this.#control.stop(), this.#monitor.stop(), this.#web.stop()]);
   }
+}
+
+async function startSite(
+  station: SurroundedStation,
+  { runtime }: SurroundingsOptions,
+): Promise<WebServer> {
+  const source = () => ({ config: station.config.config, directory: station.directory });
+  const onFault = (error: unknown) => warn(`site: ${describeError(error)}`);
+  const web = siteServer(runtime, source, station.proofs, onFault);
+  web.replaceCertificates(station.certificates);
+  await (await web.prepare(station.config.config.web.listeners)).adopt();
+  return web;
 }
 
 function startControl(
