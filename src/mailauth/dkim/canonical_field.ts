@@ -8,14 +8,13 @@
  */
 
 import type { RawField } from "../../message/header.ts";
+import { isBlank, SPACE } from "./canonical_blanks.ts";
 
 /** What is forgiven on the way: `simple` nothing, `relaxed` other white space, folding, and the case of names. */
 export type Canonicalization = "simple" | "relaxed";
 
-const TAB = 0x09;
 const LF = 0x0a;
 const CR = 0x0d;
-const SPACE = 0x20;
 const COLON = 0x3a;
 
 /**
@@ -114,8 +113,4 @@ function relaxedField(raw: Uint8Array): Uint8Array {
   octets[end] = CR;
   octets[end + 1] = LF;
   return octets.subarray(0, end + 2);
-}
-
-function isBlank(octet: number | undefined): boolean {
-  return octet === SPACE || octet === TAB;
 }
