@@ -83,7 +83,7 @@ async function sign(options: Partial<SignOptions> = {}, hash: BodyHash = hashOf(
 Deno.test("signDkim() says what it signed, and how", async () => {
   const { text, tags } = await sign();
   const { b, bh, h, ...rest } = tags;
-  const names = h?.replaceAll(" ", "");
+  const names = h!.replaceAll(" ", "");
   assertEquals(names, "from:to:cc:subject:reply-to:date:from:to:subject:date");
   assertEquals(rest, {
     v: "1",
