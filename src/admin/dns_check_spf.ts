@@ -5,6 +5,8 @@
  * @module
  */
 
+import { checkHost, helloQuery, type SpfAnswer } from "../mailauth/spf/check_host.ts";
+import { isSpf } from "../mailauth/spf/record.ts";
 import {
   type DnsFinding,
   type DnsLook,
@@ -13,8 +15,6 @@ import {
   textData,
 } from "./dns_finding.ts";
 import type { WantedRecord } from "./dns_records.ts";
-import { checkSpf, type SpfResult } from "./spf_check.ts";
-import { isSpf } from "./spf_record.ts";
 
 /** An address that nobody has (RFC 1112 §4): what SPF says of it, it says of everybody. */
 const NOBODY = "240.0.0.1";
@@ -29,12 +29,32 @@ export async function checkSpfRecord(
   const answer = await resolver.txt(record.name, signal);
   const ours = await Promise.all(addresses.map(async (address) => ({
     address,
-    said: await checkSpf(resolver, record.name, address, signal),
+    said: await ask(look, record.name, address),
   })));
-  const nobody = await checkSpf(resolver, record.name, NOBODY, signal);
+  const nobody = await ask(look, record.name, NOBODY);
   const about = answer.status === "found" ? onlySpf(answer) : answer;
   const judge = (texts: readonly string[]) => judgeSpf(texts, ours, nobody);
   return judgeAnswer(record, about, textData, judge);
+}
+
+/** What SPF says of mail of a name from an address; `unclear` where that is another thing for each sender. */
+type SpfSaid =
+  | { readonly result: Exclude<SpfAnswer["result"], Silent> }
+  | { readonly result: Silent | "unclear"; readonly reason: string };
+
+/** Results that say nothing of an address. */
+type Silent = "none" | "permerror" | "temperror";
+
+async function ask({ resolver, signal }: DnsLook, name: string, ip: string): Promise<SpfSaid> {
+  const { result, reason = "", senderTerm } = await checkHost(helloQuery({ ip, hello: name }), {
+    resolver,
+    signal,
+  });
+  if (result === "none" || result === "permerror" || result === "temperror") {
+    return { result, reason };
+  }
+  if (senderTerm === undefined) return { result };
+  return { result: "unclear", reason: `it depends on the sender (${senderTerm})` };
 }
 
 /** The name may have texts for other things. */
@@ -46,10 +66,10 @@ function onlySpf(answer: { readonly status: "found"; readonly records: readonly 
 
 interface Said {
   readonly address: string;
-  readonly said: SpfResult;
+  readonly said: SpfSaid;
 }
 
-function judgeSpf(texts: readonly string[], ours: readonly Said[], nobody: SpfResult): Judgement {
+function judgeSpf(texts: readonly string[], ours: readonly Said[], nobody: SpfSaid): Judgement {
   const different = (message: string, advice: string): Judgement => ({
     ...{ status: "different", message, advice },
   });
@@ -64,7 +84,9 @@ function judgeSpf(texts: readonly string[], ours: readonly Said[], nobody: SpfRe
     return different("there is more than one SPF record, so none counts", "make one of them");
   }
   for (const { said } of [...ours, { said: nobody }]) {
-    if (said.result === "permerror") return different(said.reason, "mend the record");
+    if (said.result === "permerror" || said.result === "none") {
+      return different(said.reason, "mend the record");
+    }
   }
   const refused = ours.find(({ said }) => /^(?:fail|softfail|neutral)$/.test(said.result));
   if (refused !== undefined) {

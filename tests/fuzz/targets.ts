@@ -17,7 +17,8 @@ const MODULES: readonly (readonly [module: string, names: readonly string[]])[] 
   ["sasl", ["sasl", "sasl-client"]],
   ["filters", ["milter-packet", "milter", "clamd", "hook"]],
   ["memory", ["ledger", "remembered", "remote-ledger"]],
-  ["notes", ["spf", "pattern", "sendmail"]],
+  ["notes", ["tags", "pattern", "sendmail"]],
+  ["spf", ["spf", "spf-macro"]],
 ];
 
 /** The names of all targets. */

@@ -69,7 +69,7 @@ export interface SpfAnswer {
   readonly mechanism?: string;
   /** Of `none`, `temperror` and `permerror`: why, for people. */
   readonly reason?: string;
-  /** A term that was looked at by the local part of the sender, as it stands: others may get another result. */
+  /** A term that was looked at by the sender's local part or the name in HELO: others may get another result. */
   readonly senderTerm?: string;
 }
 

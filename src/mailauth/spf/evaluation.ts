@@ -68,7 +68,7 @@ export class SpfEvaluation {
     this.#names = new ClientNames(client.ip, questions);
   }
 
-  /** The first term that was looked at by the sender's local part: others may get another result. */
+  /** The first term that was looked at by the sender's local part, or the name in HELO: others may get another result. */
   get senderTerm(): string | null {
     return this.#senderTerm;
   }
@@ -190,7 +190,7 @@ export class SpfEvaluation {
   /** The name a term is about; `null` where what its macros stand for cannot be a name. */
   async #target(spec: MacroString | null, domain: string, text: string): Promise<string | null> {
     if (spec === null) return domain;
-    if (mentions(spec, "sl")) this.#senderTerm ??= text;
+    if (mentions(spec, "slh")) this.#senderTerm ??= text;
     if (mentions(spec, "p") && !this.#names.known) this.#questions.count();
     return expandName(spec, await this.values(spec, domain));
   }
