@@ -153,6 +153,31 @@ export type MtaFact =
      */
     readonly queued: number;
   }
+  /** Who sent a stranger's message was checked (SPF, DKIM, ARC, DMARC), and what is to become of it was decided. */
+  | {
+    readonly type: "message.authenticated";
+    readonly session: string;
+    readonly message: string;
+    readonly client: string;
+    /** The domains of its authors (From), mostly one; none where it names nobody. */
+    readonly from: readonly string[];
+    /** Of SPF, in the words of RFC 8601: `pass`, `fail`, `softfail`, `neutral`, `none`, `temperror`, `permerror`. */
+    readonly spf: string;
+    /** The domain SPF was asked about: of MAIL, or of HELO for mail without a sender. */
+    readonly spfDomain: string;
+    /** Of DKIM: `pass` where a signature is valid, else what the uppermost came to. */
+    readonly dkim: string;
+    /** Each signature that was looked at, as `DOMAIN/SELECTOR: RESULT`. */
+    readonly signatures: readonly string[];
+    /** Of ARC. */
+    readonly arc: string;
+    /** Of DMARC; of several authors the worst. */
+    readonly dmarc: string;
+    /** What the author's domain asks for mail that fails: `none`, `quarantine` or `reject`; `null` where it has no policy. */
+    readonly policy: string | null;
+    /** What was decided: `accept`, `junk`, `reject` or `defer`. */
+    readonly disposition: string;
+  }
   /** A message was refused at its end; nothing of it is kept. */
   | {
     readonly type: "message.refused";

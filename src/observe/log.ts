@@ -174,6 +174,17 @@ function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): str
         formatVisible(locate(event.destination, options.maildirRoot), REASON),
         paint.dim(formatVisible(event.message, TEXT)),
       ]);
+    case "message.authenticated": {
+      const { from, spf, spfDomain, dkim, dmarc, policy, disposition } = event;
+      // What passes, or is nobody's to judge, is in the JSON.
+      if (dmarc !== "fail" && disposition === "accept") return null;
+      return joinColumns(`${paint.warning("⚑")} from ${formatVisible(from.join(", "), ADDRESS)}`, [
+        paint.warning(`DMARC ${dmarc}${policy === null ? "" : `, p=${policy}`}: ${disposition}`),
+        formatVisible(`SPF ${spf} for ${spfDomain}, DKIM ${dkim}`, REASON),
+        formatVisible(event.client, TEXT),
+        paint.dim(formatVisible(event.message, TEXT)),
+      ]);
+    }
     case "message.refused":
       return refusal(paint, route(event.sender, event.recipients), event.reply, [
         event.policy === undefined ? "" : `by ${formatVisible(event.policy, TEXT)}`,

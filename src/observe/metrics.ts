@@ -15,6 +15,8 @@ import type { EventSink, MtaEvent } from "../events.ts";
 import { Histogram, OTHER, Tally } from "./instruments.ts";
 import type { MetricFamily } from "./open_metrics.ts";
 
+type Authenticated = MtaEvent & { readonly type: "message.authenticated" };
+
 /**
  * Counts events.
  *
@@ -78,6 +80,11 @@ export class Metrics {
     "Messages that clients and programs brought, by what they were told.",
     ["outcome"],
     [["accepted"], ["refused"], ["discarded"]],
+  );
+  readonly #authentication = counter(
+    "authentication",
+    "What checks of strangers' messages came to, by method (spf, dkim, arc, dmarc), and what was decided (action).",
+    ["method", "result"],
   );
   readonly #size = new Histogram(SIZES, {
     name: "yizhan_message_size_bytes",
@@ -147,7 +154,7 @@ export class Metrics {
         this.#commands,
         this.#policies,
       ],
-      ...[this.#messages, this.#size, this.#acceptance],
+      ...[this.#messages, this.#authentication, this.#size, this.#acceptance],
       ...[this.#recipients, this.#ways, this.#delay, this.#attempt, this.#done],
       ...[this.#notices, this.#changes, this.#drop, this.#troubles],
     ].map((instrument) => instrument.family());
@@ -184,6 +191,8 @@ export class Metrics {
         this.#messages.add(1, "accepted");
         this.#size.observe(event.size);
         return this.#acceptance.observe(event.duration / 1000);
+      case "message.authenticated":
+        return this.#authenticated(event);
       case "message.refused":
         this.#policyRefused(event);
         return this.#messages.add(1, "refused");
@@ -200,6 +209,14 @@ export class Metrics {
       default:
         return this.#recordDelivery(event);
     }
+  }
+
+  #authenticated({ spf, dkim, arc, dmarc, disposition }: Authenticated): void {
+    this.#authentication.add(1, "spf", spf);
+    this.#authentication.add(1, "dkim", dkim);
+    this.#authentication.add(1, "arc", arc);
+    this.#authentication.add(1, "dmarc", dmarc);
+    this.#authentication.add(1, "action", disposition);
   }
 
   #policyRefused({ policy, reply }: { readonly policy?: string; readonly reply: string }): void {

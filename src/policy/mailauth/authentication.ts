@@ -1,0 +1,197 @@
+/**
+ * Who sent this: the policy that checks mail of strangers by SPF (RFC 7208), DKIM (RFC 6376), ARC (RFC 8617) and DMARC
+ * (RFC 9989), says what it found in Authentication-Results (RFC 8601), and does about it what the operator wants: takes
+ * the message, takes it into Junk, or refuses it.
+ *
+ * | when | what |
+ * | --- | --- |
+ * | first RCPT that is accepted | SPF is asked, and not waited for; but where a `fail` is to be refused, here it is |
+ * | the head is there | keys of signatures and seals are asked for |
+ * | the body comes | it is hashed, in one pass for all |
+ * | the message is whole | DMARC; the field; the action |
+ *
+ * No question is asked for mail that nobody here would get. Users and networks of ours, LMTP and programs on this
+ * machine are not checked (`stranger.ts`); but fields that bear our name and are not ours are taken out of users' mail
+ * too, so that whoever reads mail here may believe those that are left.
+ *
+ * What fails: DNS that does not answer is `temperror` after the time-out, which refuses nothing for good.
+ *
+ * @module
+ */
+
+import type { MtaFact } from "../../events.ts";
+import type { DmarcObserver } from "../../mailauth/dmarc/observation.ts";
+import { formatAuthenticationResults } from "../../message/authentication_results.ts";
+import { forgedOccurrences } from "../../message/forged_results.ts";
+import { isField, type RawField } from "../../message/header.ts";
+import type { Network } from "../../net_address.ts";
+import { DEFAULT_EXEMPT, isStranger } from "../abuse/stranger.ts";
+import { hearsComplaints } from "../dns/postmaster.ts";
+import type { Change, MessageView, Policy, SessionView, Verdict } from "../policy.ts";
+import { SessionMemory } from "../session_memory.ts";
+import { type CheckServices, type Findings, MessageChecks } from "./authentication_checks.ts";
+import { authenticatedFact, methodResults, observationsOf } from "./authentication_report.ts";
+import {
+  type AuthenticationAction,
+  AuthenticationRuleBook,
+  type AuthenticationRules,
+} from "./authentication_rules.ts";
+import { decide, type Decision, type Known, refuseBySpf } from "./authentication_verdict.ts";
+
+/** What is not as usual. */
+export interface AuthenticationOptions {
+  /** The name that our results bear (RFC 8601 §2.5): the host's. */
+  readonly authservId: string;
+  /** Other names of ours, under which no field may come in. */
+  readonly otherIds?: readonly string[];
+  /** Whether mail is checked. `false`: only forged fields are taken out. Default `true`. */
+  readonly enabled?: boolean;
+  /** What is done; see {@link AuthenticationRules} for what is usual. */
+  readonly rules?: Partial<AuthenticationRules>;
+  /** What differs for some domains, by the key of a domain pattern, or `*`. */
+  readonly domains?: ReadonlyMap<string, Partial<AuthenticationRules>>;
+  /** What becomes of mail with several From fields, or too many authors to check. Default `reject`. */
+  readonly malformedFrom?: AuthenticationAction;
+  /** Domains of forwarders whose word by ARC counts against a failure of DMARC. Default none. */
+  readonly sealers?: readonly string[];
+  /** Milliseconds that SPF may take, and all checks after the end of a message. Default 20,000 (RFC 7208 §4.6.4). */
+  readonly timeout?: number;
+  /** Networks whose mail is not checked. Default loopback. */
+  readonly exempt?: readonly Network[];
+}
+
+/** What it works with. */
+export interface AuthenticationServices extends CheckServices {
+  /** Is told what was found of each message. */
+  readonly emit: (fact: MtaFact) => void;
+  /** Is told what is to be reported to the domains of authors. */
+  readonly observe?: DmarcObserver;
+}
+
+const DEFAULT_TIMEOUT = 20_000;
+
+/**
+ * The policy.
+ *
+ * @example
+ * ```ts
+ * import { authentication } from "./authentication.ts";
+ * import { memoryRuntime } from "../../runtime/memory.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { resolver, clock } = memoryRuntime();
+ * // For `policies` of createMta().
+ * const policy = authentication(
+ *   { authservId: "mx.example.org", rules: { dmarcReject: "junk" } },
+ *   { resolver, clock, emit: (fact) => console.log(fact) },
+ * );
+ * assertEquals(policy.name, "authentication");
+ * ```
+ */
+export function authentication(
+  options: AuthenticationOptions,
+  services: AuthenticationServices,
+): Policy {
+  const { authservId, otherIds = [], exempt = DEFAULT_EXEMPT, sealers = [] } = options;
+  const { timeout = DEFAULT_TIMEOUT, malformedFrom = "reject" } = options;
+  const book = new AuthenticationRuleBook(options.rules, options.domains);
+  const ownIds = [authservId, ...otherIds];
+  const checks = new SessionMemory<MessageChecks>((forgotten) => forgotten.end());
+  const clean = (view: MessageView) => forgeries(view, ownIds, exempt);
+
+  async function check(view: MessageView, running: MessageChecks): Promise<Verdict> {
+    const found = await running.finish();
+    running.end();
+    const known: Known = { ...found, override: overrideOf(found, sealers) };
+    const decision = decide(known, { book, malformedFrom });
+    services.emit(authenticatedFact(view, known, decision));
+    if (services.observe !== undefined) {
+      observationsOf(view, known, decision, services.clock.now()).forEach(services.observe);
+    }
+    if (decision.action === "reject" || decision.action === "defer") return decision;
+    const value = formatAuthenticationResults(authservId, methodResults(known));
+    return {
+      action: "annotate",
+      changes: [
+        ...clean(view),
+        { change: "add-field", name: "Authentication-Results", value },
+        ...junkChange(decision),
+      ],
+    };
+  }
+
+  const stripping: Policy = {
+    name: "authentication",
+    message(view) {
+      const changes = clean(view);
+      return changes.length === 0 ? undefined : { action: "annotate", changes };
+    },
+  };
+  if (options.enabled === false) return stripping;
+
+  return {
+    name: "authentication",
+    // A little more than the checks have, which end by themselves.
+    timeout: timeout + 10_000,
+    sender(session) {
+      checks.drop(session)?.end();
+    },
+    recipient(session, recipient, { sender }) {
+      if (!isStranger(session, exempt)) return;
+      let running = checks.get(session);
+      if (running === undefined) {
+        running = new MessageChecks(session, sender, authservId, services, timeout);
+        checks.set(session, running);
+      }
+      const domain = sender?.domain ?? session.hello ?? "";
+      if (book.of(domain).spfFail !== "reject" || hearsComplaints(recipient)) return;
+      return running.spf.then((spf) => verdictOf(refuseBySpf(spf, session.client, book)));
+    },
+    body: (session, fields) => checks.get(session)?.begin(fields),
+    message(view) {
+      const running = checks.drop(view.session);
+      return running === undefined ? stripping.message!(view) : check(view, running);
+    },
+    close(session) {
+      checks.drop(session)?.end();
+    },
+  };
+}
+
+function verdictOf(decision: Decision | null): Verdict | undefined {
+  return decision?.action === "reject" || decision?.action === "defer" ? decision : undefined;
+}
+
+function junkChange(decision: Decision): Change[] {
+  return decision.action === "junk" ? [{ change: "junk", reason: decision.reason }] : [];
+}
+
+/** Fields under our name that we did not write: in mail of strangers and of users, not in that of systems of ours. */
+function forgeries(
+  view: MessageView,
+  ownIds: readonly string[],
+  exempt: readonly Network[],
+): Change[] {
+  // The fields are taken apart only for those who look at them.
+  if (!comesFromOutside(view.session, exempt) || !view.fields.some(isResults)) return [];
+  return forgedOccurrences(view.fields, ownIds).map((occurrence) => ({
+    change: "replace-field",
+    name: "Authentication-Results",
+    occurrence,
+    value: null,
+  }));
+}
+
+function comesFromOutside(session: SessionView, exempt: readonly Network[]): boolean {
+  const isUser = session.identity !== null && session.role !== "lmtp" && session.role !== "catcher";
+  return isUser || isStranger(session, exempt);
+}
+
+/** Why a failure of DMARC is not held against a message; `null`: it is. */
+function overrideOf(_found: Findings, _sealers: readonly string[]): string | null {
+  return null;
+}
+
+function isResults(field: RawField): boolean {
+  return isField(field, "Authentication-Results");
+}

@@ -1,0 +1,155 @@
+/**
+ * The checks of one message of a stranger: SPF, DKIM, ARC and DMARC. SPF is asked when the first recipient is accepted,
+ * keys are asked for when the head is there, the body is hashed as it streams; at the end only DMARC is left.
+ *
+ * What follows from it is `authentication.ts`. Nothing here rejects: what DNS does not answer in time is `temperror`.
+ *
+ * @module
+ */
+
+import { type Address, formatAddress, isAddressLiteral, toAsciiDomain } from "../../address.ts";
+import { type ArcResult, ArcVerifier } from "../../mailauth/arc/verify.ts";
+import { BodyHashes } from "../../mailauth/dkim/body_hashes.ts";
+import { type DkimResult, DkimVerifier } from "../../mailauth/dkim/verify.ts";
+import { type Authors, authorsOf } from "../../mailauth/dmarc/author.ts";
+import { type DmarcResult, evaluateDmarc } from "../../mailauth/dmarc/evaluate.ts";
+import type { ObservedSpf } from "../../mailauth/dmarc/observation.ts";
+import { PolicyRecords } from "../../mailauth/dmarc/tree.ts";
+import { checkHost, mailFromQuery } from "../../mailauth/spf/check_host.ts";
+import type { RawField } from "../../message/header.ts";
+import type { Clock, Resolver } from "../../runtime/runtime.ts";
+import { withinTime } from "../dns/dns_time.ts";
+import type { BodyObserver, SessionView } from "../policy.ts";
+
+/** What the checks ask with. */
+export interface CheckServices {
+  /** Answers for DNS. */
+  readonly resolver: Pick<Resolver, "a" | "aaaa" | "mx" | "txt" | "ptr">;
+  /** Tells the time. */
+  readonly clock: Clock;
+}
+
+/** What SPF found, and the address it was about. */
+export interface SpfFinding extends ObservedSpf {
+  /** Of MAIL; the name of HELO where the scope is `helo`. */
+  readonly identity: string;
+  /** What the domain has to say to a fail, one line of printable ASCII; a stranger's words. */
+  readonly explanation?: string;
+  /** The term of its record that decided. */
+  readonly mechanism?: string;
+}
+
+/** All that was found. */
+export interface Findings {
+  readonly spf: SpfFinding;
+  /** One for each signature that was looked at, from the top. */
+  readonly dkim: readonly DkimResult[];
+  readonly arc: ArcResult;
+  readonly authors: Authors;
+  /** One for each domain of an author. */
+  readonly dmarc: readonly DmarcResult[];
+}
+
+const NO_CHAIN: ArcResult = { result: "none", sets: [] };
+
+/** The checks of the message that a session is about to send. */
+export class MessageChecks {
+  /** What SPF says; it was asked when this was made. */
+  readonly spf: Promise<SpfFinding>;
+  readonly #services: CheckServices;
+  readonly #timeout: number;
+  readonly #stop = new AbortController();
+  #fields: readonly RawField[] = [];
+  #dkim: DkimVerifier | null = null;
+  #arc: ArcVerifier | null = null;
+
+  /**
+   * Begins with SPF.
+   *
+   * @param timeout milliseconds that SPF may take, and that may pass between the end of the body and the result.
+   */
+  constructor(
+    session: SessionView,
+    sender: Address | null,
+    receiver: string,
+    services: CheckServices,
+    timeout: number,
+  ) {
+    this.#services = services;
+    this.#timeout = timeout;
+    this.spf = this.#askSpf(session, sender, receiver);
+  }
+
+  /** The head is there: gives what wants to see the body, or nothing where nobody has signed it. */
+  begin(fields: readonly RawField[]): BodyObserver | undefined {
+    const { resolver, clock } = this.#services;
+    const hashes = new BodyHashes();
+    const options = { resolver, clock, now: clock.now(), signal: this.#stop.signal };
+    this.#fields = fields;
+    this.#dkim = new DkimVerifier(fields, hashes, options);
+    this.#arc = new ArcVerifier(fields, hashes, options);
+    if (!this.#dkim.signed && !this.#arc.sealed) return undefined;
+    return { write: (chunk) => hashes.write(chunk), end: () => void hashes.end() };
+  }
+
+  /** What was found, when the body has ended. */
+  finish(): Promise<Findings> {
+    const { clock } = this.#services;
+    return withinTime(clock, this.#timeout, (signal) => {
+      signal.addEventListener("abort", () => this.end(), { once: true });
+      return this.#finish();
+    }, this.#stop.signal);
+  }
+
+  /** Nobody waits any more; also said when all is found. */
+  end(): void {
+    this.#stop.abort(null);
+  }
+
+  async #finish(): Promise<Findings> {
+    const { resolver } = this.#services;
+    const { signal } = this.#stop;
+    const [spf, dkim, arc] = await Promise.all([
+      this.spf,
+      this.#dkim?.finish() ?? [],
+      this.#arc?.finish() ?? NO_CHAIN,
+    ]);
+    const authors = authorsOf(this.#fields);
+    const records = new PolicyRecords(resolver, signal);
+    const signed = dkim.flatMap(({ domain, result }) =>
+      domain === null ? [] : [{ domain, result }]
+    );
+    const dmarc = await Promise.all(
+      (authors.status === "named" ? authors.domains : []).map((from) =>
+        evaluateDmarc({ from, spf, dkim: signed }, { resolver, signal, records })
+      ),
+    );
+    return { spf, dkim, arc, authors, dmarc };
+  }
+
+  async #askSpf(
+    { client, hello }: SessionView,
+    sender: Address | null,
+    receiver: string,
+  ): Promise<SpfFinding> {
+    const { resolver, clock } = this.#services;
+    const scope = sender === null ? "helo" : "mfrom";
+    const written = sender?.domain ?? hello ?? "";
+    const domain = isAddressLiteral(written) ? null : toAsciiDomain(written);
+    const identity = sender === null ? written : formatAddress(sender);
+    if (domain === null || domain === "") {
+      return { domain: written, scope, identity, result: "none", reason: "there is no domain" };
+    }
+    const query = mailFromQuery(
+      { ip: client, hello, receiver },
+      sender === null ? null : { ...sender, domain },
+    );
+    const answer = await withinTime(
+      clock,
+      this.#timeout,
+      (signal) => checkHost(query, { resolver, now: clock.now(), signal }),
+      this.#stop.signal,
+    );
+    return { domain, scope, identity, ...answer };
+  }
+}
