@@ -61,8 +61,8 @@ export interface SignatureFault {
   readonly fault: string;
 }
 
-/** Names in `h=`. Signers that sign all they know, each twice, have a hundred; more make work. */
-const MAX_NAMES = 256;
+/** Names in `h=`. Signers that name all they know, and each twice, have a hundred; more only make work. */
+const MAX_NAMES = 512;
 /** Characters of `i=`. */
 const MAX_IDENTITY = 512;
 /** Characters of `b=` that RFC 6008 §4 wants at least. */
@@ -208,13 +208,14 @@ function readName(text: string | undefined): string | null {
   return domain === null ? null : toAsciiDomain(domain);
 }
 
-/** `i=`, or `null`. The local part is as written: quoted-printable, as it is not ours to use. */
+/** `i=`, or `null`. The local part is as written, in quoted-printable (RFC 6376 §2.11): it is not ours to use. */
 function readIdentity(text: string | undefined, domain: string): string | null {
   if (text === undefined) return `@${domain}`;
-  const at = text.lastIndexOf("@");
-  const own = readName(text.slice(at + 1));
-  if (at < 0 || own === null || text.length > MAX_IDENTITY) return null;
-  return `${text.slice(0, at).replaceAll(/[ \t\r\n]+/g, "")}@${own}`;
+  if (text.length > MAX_IDENTITY) return null;
+  const identity = text.replaceAll(/[ \t\r\n]/g, "");
+  const at = identity.lastIndexOf("@");
+  const own = readName(identity.slice(at + 1));
+  return at < 0 || own === null ? null : `${identity.slice(0, at)}@${own}`;
 }
 
 /** Decimal digits, as many as RFC 6376 §3.5 allows; `null` without a value, `undefined` where it is none. */
