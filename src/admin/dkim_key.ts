@@ -20,7 +20,12 @@ export interface DkimPublicKey {
 
 /** A key, or why there is none. */
 export type ReadDkimKey =
-  | { readonly status: "key"; readonly key: DkimPublicKey }
+  | {
+    readonly status: "key";
+    readonly key: DkimPublicKey;
+    /** How long it is: the modulus of RSA; 256 for Ed25519. */
+    readonly bits: number;
+  }
   | { readonly status: "bad"; readonly reason: string };
 
 /** The fewest bits of an RSA key that everybody believes (RFC 8301 §3.2 says 1024, and 2048 are wanted). */
@@ -42,13 +47,14 @@ export function readDkimKey(pem: string): ReadDkimKey {
   if (key.asymmetricKeyType === "rsa") {
     const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
     if (bits >= MIN_RSA_BITS) {
-      return { status: "key", key: { kind: "rsa", data: formatBase64(der) } };
+      return { status: "key", key: { kind: "rsa", data: formatBase64(der) }, bits };
     }
     return { status: "bad", reason: `holds an RSA key of ${bits} bits; make one of 2048` };
   }
   if (key.asymmetricKeyType === "ed25519") {
     // RFC 8463 §4.2: the 32 octets alone, which end the DER form (RFC 8410 §4).
-    return { status: "key", key: { kind: "ed25519", data: formatBase64(der.subarray(-32)) } };
+    const data = formatBase64(der.subarray(-32));
+    return { status: "key", key: { kind: "ed25519", data }, bits: 256 };
   }
   const kind = key.asymmetricKeyType ?? "unknown";
   return { status: "bad", reason: `holds a key of kind ${kind}; wanted RSA or Ed25519` };

@@ -30,8 +30,16 @@ export interface MailHost {
 export interface MailDomain {
   /** It may have letters of all alphabets. */
   readonly domain: string;
-  /** The keys that sign its mail. */
-  readonly dkim: readonly { readonly selector: string; readonly key: DkimPublicKey }[];
+  /** The keys whose records must be there. */
+  readonly dkim: readonly PublishedKey[];
+}
+
+/** A DKIM key whose record must be there. */
+export interface PublishedKey {
+  readonly selector: string;
+  readonly key: DkimPublicKey;
+  /** What it does: `new` waits for its record, mail signed by an `old` one is still on its way. Default `signs`. */
+  readonly state?: "new" | "signs" | "old";
 }
 
 /** What a record is for. */
@@ -115,16 +123,7 @@ export function domainRecords(host: MailHost, { domain, dkim }: MailDomain): Wan
       why: ["Mail for the domain goes to this host."],
     },
     ...spfRecord(host, name),
-    ...dkim.map(({ selector, key }): WantedRecord => ({
-      purpose: "dkim",
-      name: `${selector}._domainkey.${name}`,
-      data: text(formatDkimRecord(key)),
-      need: "required",
-      why: [
-        "The public half of the domain's DKIM key, for others to check signatures with. This version of",
-        "Yizhan does not sign yet; until then DMARC goes by SPF.",
-      ],
-    })),
+    ...dkim.map((key) => dkimRecord(name, key)),
     {
       purpose: "dmarc",
       name: `_dmarc.${name}`,
@@ -152,6 +151,30 @@ export function domainRecords(host: MailHost, { domain, dkim }: MailDomain): Wan
     },
   ];
 }
+
+/** The public half of a DKIM key. @param domain as DNS has it. */
+export function dkimRecord(
+  domain: string,
+  { selector, key, state = "signs" }: PublishedKey,
+): WantedRecord {
+  return {
+    purpose: "dkim",
+    name: `${selector}._domainkey.${domain}`,
+    data: text(formatDkimRecord(key)),
+    need: "required",
+    why: DKIM_WHY[state],
+  };
+}
+
+const DKIM_WHY: Readonly<Record<NonNullable<PublishedKey["state"]>, readonly string[]>> = {
+  signs: [
+    "The public half of a DKIM key, by which others check the signatures of the domain's mail.",
+  ],
+  new: ["The public half of a new DKIM key. It signs once this is there: yizhan dkim rotate"],
+  old: [
+    "The public half of a DKIM key that signs no more: mail it has signed is still on its way.",
+  ],
+};
 
 /** The domain as DNS has it. A configuration holds none that has no such form. */
 export function asciiDomain(domain: string): string {

@@ -50,6 +50,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./dns.ts").then((module) => module.dns),
   },
   {
+    name: "dkim",
+    summary: "make, show and rotate the keys that sign mail",
+    load: () => import("./dkim.ts").then((module) => module.dkim),
+  },
+  {
     name: "queue",
     summary: "see and change the mail that waits to be delivered",
     load: () => import("./queue.ts").then((module) => module.queue),

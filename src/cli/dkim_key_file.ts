@@ -1,8 +1,8 @@
 /**
- * DKIM keys made as files: the key of a domain, in a folder of its own, for nobody but the server's user. A key that
- * is there stays as it is, whatever it is.
+ * DKIM keys made as files: the keys of a domain, and the list of what they do, in a folder of its own, for nobody but
+ * the server's user. A key that is there stays as it is, whatever it is.
  *
- * What fails: what the disk says, as `Files` throws it; no half of a key is left then.
+ * What fails: what the disk says, as `Files` throws it; no half of a file is left then.
  *
  * @module
  */
@@ -13,9 +13,20 @@ import { encode } from "../bytes.ts";
 import type { Files } from "../runtime/runtime.ts";
 import { CommandError, EXIT } from "./exit.ts";
 
-/** A new key in PEM. RSA: not everybody can check Ed25519 (RFC 8463) yet. */
-export async function makeDkimKey(): Promise<string> {
-  const { privateKey } = await promisify(generateKeyPair)("rsa", { modulusLength: 2048 });
+/** A kind of key. */
+export type DkimAlgorithm = "rsa" | "ed25519";
+
+/** All kinds; the first is what everybody can check, not everybody can check the others (RFC 8463) yet. */
+export const ALGORITHMS: readonly DkimAlgorithm[] = ["rsa", "ed25519"];
+
+/** Bits of an RSA key: RFC 8301 §3.2 wants 2048, and a record of more is often cut. */
+export const RSA_BITS = 2048;
+
+/** A new key in PEM. @param bits of RSA. */
+export async function makeDkimKey(algorithm: DkimAlgorithm, bits = RSA_BITS): Promise<string> {
+  const { privateKey } = algorithm === "rsa"
+    ? await promisify(generateKeyPair)("rsa", { modulusLength: bits })
+    : await promisify(generateKeyPair)("ed25519");
   return String(privateKey.export({ type: "pkcs8", format: "pem" }));
 }
 
@@ -24,18 +35,37 @@ export async function makeDkimKey(): Promise<string> {
  * them for the server's user.
  *
  * @param keys the folder of all keys; made where it is missing. @param path of the key, in a folder in it.
+ * @throws {CommandError} where something is at that path already.
  */
-export async function writeDkimKey(files: Files, keys: string, path: string): Promise<void> {
+export async function writeDkimKey(
+  files: Files,
+  keys: string,
+  path: string,
+  pem: string,
+): Promise<void> {
+  await makeKeyFolder(files, keys, folderOf(path));
+  if (await files.stat(path) !== null) {
+    throw new CommandError(EXIT.cantCreate, `${path} is there already, and stays as it is`);
+  }
+  await replacePrivateFile(files, path, pem);
+}
+
+/** Makes the folder of a domain, and that of all keys, where they are missing. */
+export async function makeKeyFolder(files: Files, keys: string, folder: string): Promise<void> {
   await makeFolder(files, keys);
-  const folder = folderOf(path);
   await makeFolder(files, folder);
+}
+
+/** Writes a file in place of what is there, or not at all: whoever reads it has the one or the other. */
+export async function replacePrivateFile(files: Files, path: string, text: string): Promise<void> {
+  const folder = folderOf(path);
   const draft = `${path}.new`;
   // What a run left that the power ended.
   if (await files.stat(draft) !== null) await files.remove(draft);
   const handle = await files.open(draft, { write: true, createNew: true, mode: 0o600 });
   try {
     try {
-      await handle.write(encode(await makeDkimKey()));
+      await handle.write(encode(text));
       await handle.sync();
     } finally {
       handle.close();

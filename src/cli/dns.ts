@@ -5,12 +5,14 @@
  */
 
 import { parseDomain } from "../address.ts";
+import { type DkimFolder, dkimKeyPath, readDkimFolder, selectorOf } from "../admin/dkim_folder.ts";
+import { publishedKeys } from "../admin/dkim_keys.ts";
 import { checkDomain } from "../admin/dns_check_domain.ts";
 import { checkHost } from "../admin/dns_check_host.ts";
 import type { DnsFinding } from "../admin/dns_finding.ts";
 import { asciiDomain, domainRecords, hostRecords } from "../admin/dns_records.ts";
 import type { MailDomain, MailHost } from "../admin/dns_records.ts";
-import { type KeyOnDisk, mailDomainsOf, mailHostOf, readKeyOnDisk } from "../admin/mail_host.ts";
+import { mailDomainsOf, mailHostOf } from "../admin/mail_host.ts";
 import { formatZones } from "../admin/zone_text.ts";
 import type { ReadConfig } from "../config/load.ts";
 import { readUsersFile } from "../directory/users_read.ts";
@@ -19,7 +21,7 @@ import { errorCode, type Files } from "../runtime/runtime.ts";
 import type { Command, CommandLine, Flag } from "./command.ts";
 import { CONFIG_FLAG, readConfigFor } from "./config_file.ts";
 import { formatFinding, formatJsonLine, formatSummary, recordAsJson } from "./dns_text.ts";
-import { writeDkimKey } from "./dkim_key_file.ts";
+import { ALGORITHMS, makeDkimKey, writeDkimKey } from "./dkim_key_file.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { thisRuntime } from "./machine.ts";
 import { requirePermissions } from "./permissions.ts";
@@ -34,7 +36,7 @@ const FLAGS = {
     help: "Whom to ask (default relay.nameServers, else those of /etc/resolv.conf)",
   },
   records: { help: "Print the records to publish, as a zone file, and ask nobody" },
-  "make-key": { help: "Make the DKIM key (RSA, 2048 bits) of each domain that has none, first" },
+  "make-key": { help: "Make the DKIM keys (RSA, Ed25519) of each domain that has none, first" },
   json: { help: "Print JSON, an object a line" },
 } satisfies Record<string, Flag>;
 
@@ -57,9 +59,10 @@ export const dns: Command = {
     "What others may still remember of the old records, DNS tells as well: after a change wait for the time",
     "the old record said, mostly an hour.",
     "",
-    "A domain that is added to the configuration needs a DKIM key: --make-key makes it, where yizhan init",
-    "makes that of the first one. A key that is there is never changed. Run it as the server's user, or as",
-    "root: what is made belongs to whom the folder of keys belongs to.",
+    "A domain that is added to the configuration needs DKIM keys: --make-key makes its first ones, as yizhan",
+    "init makes those of the first domain, and they sign at once; all others are for yizhan dkim. A key that is",
+    "there is never changed. Run it as the server's user, or as root: what is made belongs to whom the folder of",
+    "keys belongs to.",
     "",
     "Exit codes: 0 all is well, or records printed; 65 something is missing or different, 66 no configuration,",
     "73 a key cannot be made, 75 nothing is wrong, but something is unknown, 78 wrong configuration.",
@@ -96,30 +99,32 @@ async function runDns(line: CommandLine, words: readonly string[]): Promise<Exit
   requirePermissions({ read, write, listen: [], outward: asks, sys: [] }, words);
   const { files, resolver } = thisRuntime(nameServers.length === 0 ? {} : { nameServers });
   const domains = await chooseDomains(files, loaded, named);
-  const keys = new Map<string, KeyOnDisk>();
+  const { selector } = written.dkim;
+  const keys: DkimFolder[] = [];
   for (const domain of domains) {
-    const find = () => readKeyOnDisk(files, paths.dkim, domain, written.dkim.selector);
+    const find = () => readDkimFolder(files, paths.dkim, domain, selector);
     const found = await find();
-    const wanted = found.status === "none" && line.has("make-key");
-    if (wanted) await makeKey(files, paths.dkim, found.path);
-    keys.set(domain, wanted ? await find() : found);
+    const wanted = found.trouble === null && found.keys.length === 0 && line.has("make-key");
+    if (wanted) await makeKeys(files, paths.dkim, domain, selector);
+    keys.push(wanted ? await find() : found);
   }
   const host = mailHostOf(written);
-  const mail = domains.map((domain) => mailDomain(domain, written.dkim.selector, keys.get(domain)));
+  const now = thisRuntime().clock.now();
+  const mail = keys.map((found): MailDomain => ({
+    domain: found.domain,
+    dkim: publishedKeys(found, now),
+  }));
+  const lacks = (found: DkimFolder) => lackingKeys(found, paths.dkim, selector);
   if (!asks) {
-    for (const [domain, key] of keys) {
-      if (key.status === "key") continue;
-      warn(`${key.path} ${key.reason}; ${adviceFor(domain, key.status)}`);
-    }
+    for (const { what, advice } of keys.flatMap(lacks)) warn(`${what}; ${advice}`);
     printRecords(host, mail, line.has("json"));
     return EXIT.ok;
   }
   const report = new Report(line.has("json"));
   const hostCheck = await checkHost({ resolver }, host);
   report.add("host", host.hostname, hostCheck.findings);
-  for (const one of mail) {
-    const key = keys.get(one.domain);
-    const lacking = key === undefined ? [] : describeKey(one.domain, written.dkim.selector, key);
+  for (const [index, one] of mail.entries()) {
+    const lacking = lacks(keys[index]!).map((lack) => findingOf(one.domain, lack));
     const findings = await checkDomain({ resolver }, hostCheck.host, one);
     report.add("domain", one.domain, [...findings, ...lacking]);
   }
@@ -137,13 +142,22 @@ function readDomain(line: CommandLine): string | null {
   throw new UsageError(`${text} is no domain, such as example.org`);
 }
 
-async function makeKey(files: Files, folder: string, path: string): Promise<void> {
-  try {
-    await writeDkimKey(files, folder, path);
-  } catch (error) {
-    throw explainFailure(path, error) ?? error;
+/** The first keys of a domain, which sign at once: no other signature is lost by it. */
+async function makeKeys(
+  files: Files,
+  folder: string,
+  domain: string,
+  base: string,
+): Promise<void> {
+  for (const algorithm of ALGORITHMS) {
+    const path = dkimKeyPath(folder, domain, selectorOf(base, algorithm));
+    try {
+      await writeDkimKey(files, folder, path, await makeDkimKey(algorithm));
+    } catch (error) {
+      throw explainFailure(path, error) ?? error;
+    }
+    say(`wrote  ${path}`);
   }
-  say(`wrote  ${path}`);
 }
 
 /** The one that is named, or all. */
@@ -179,29 +193,46 @@ async function findDomains(files: Files, { written, paths }: ReadConfig): Promis
   return mailDomainsOf(written, ofUsers);
 }
 
-function mailDomain(domain: string, selector: string, key: KeyOnDisk | undefined): MailDomain {
-  return { domain, dkim: key?.status === "key" ? [{ selector, key: key.key }] : [] };
+/** A key of ours that there is not, or that cannot be used. */
+interface LackingKey {
+  readonly selector: string;
+  readonly what: string;
+  readonly advice: string;
+  /** Nothing is known of it. */
+  readonly unknown: boolean;
 }
 
-/** A key of ours that there is not cannot be compared. */
-function describeKey(domain: string, selector: string, key: KeyOnDisk): DnsFinding[] {
-  if (key.status === "key") return [];
-  const about = { purpose: "dkim", name: `${selector}._domainkey.${domain}`, type: "TXT" } as const;
-  const rest = { found: [], wanted: null };
-  const message = `this host's key ${key.path} ${key.reason}`;
-  const status = key.status === "unreadable" ? "unknown" : "missing";
-  return [{ ...about, ...rest, status, message, advice: adviceFor(domain, key.status) }];
-}
-
-function adviceFor(domain: string, status: Exclude<KeyOnDisk["status"], "key">): string {
-  switch (status) {
-    case "none":
-      return `make it: yizhan dns ${domain} --make-key`;
-    case "unreadable":
-      return "run this as the server's user";
-    case "bad":
-      return `move it away, then: yizhan dns ${domain} --make-key`;
+function lackingKeys(
+  { domain, keys, trouble }: DkimFolder,
+  folder: string,
+  selector: string,
+): LackingKey[] {
+  if (trouble !== null) {
+    const unknown = trouble.includes("cannot be read");
+    const advice = unknown ? "run this as the server's user" : "mend it; yizhan dkim writes it";
+    return [{ selector, what: trouble, advice, unknown }];
   }
+  if (keys.length === 0) {
+    const what = `${dkimKeyPath(folder, domain, selector)} does not exist`;
+    const advice = `make it: yizhan dns ${domain} --make-key`;
+    return [{ selector, what, advice, unknown: false }];
+  }
+  return keys.flatMap(({ selector, path, state, found }) => {
+    if (found.status === "key" || (state === "old" && found.status === "none")) return [];
+    const what = `${path} ${found.reason}`;
+    const unknown = found.status === "unreadable";
+    const advice = unknown
+      ? "run this as the server's user"
+      : `move it away, then: yizhan dkim new ${domain}`;
+    return [{ selector, what, advice, unknown }];
+  });
+}
+
+/** It cannot be compared. */
+function findingOf(domain: string, { selector, what, advice, unknown }: LackingKey): DnsFinding {
+  const about = { purpose: "dkim", name: `${selector}._domainkey.${domain}`, type: "TXT" } as const;
+  const rest = { found: [], wanted: null, message: `this host's key ${what}`, advice };
+  return { ...about, ...rest, status: unknown ? "unknown" : "missing" };
 }
 
 function printRecords(host: MailHost, domains: readonly MailDomain[], json: boolean): void {

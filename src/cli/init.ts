@@ -15,7 +15,7 @@ import { folderNeeds } from "./data_folder.ts";
 import { formatJsonLine, recordAsJson } from "./dns_text.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { findAnswers, type InitAnswers, LISTEN_LOCAL, LISTEN_OPEN } from "./init_answers.ts";
-import { CONFIG_NAME, DKIM_SELECTOR, type InitResult, writeStation } from "./init_files.ts";
+import { CONFIG_NAME, type InitResult, writeStation } from "./init_files.ts";
 import { thisRuntime } from "./machine.ts";
 import { mayRead, requirePermissions } from "./permissions.ts";
 import { formatShellWord } from "./shell_word.ts";
@@ -49,7 +49,7 @@ export const init: Command = {
     "",
     "yizhan.yaml         the configuration; yizhan.schema.json beside it is for editors",
     "users               the first user",
-    "dkim/DOMAIN/*.pem   a DKIM key (RSA, 2048 bits)",
+    "dkim/DOMAIN/*.pem   the DKIM keys (RSA of 2048 bits, and Ed25519) that sign what you send",
     "tls/                a certificate, signed by itself, until you have one of an authority",
     "data/               where mail and queue will be; elsewhere with --data",
     "",
@@ -153,8 +153,7 @@ function tell(folder: string, answers: InitAnswers, result: InitResult): void {
     say(`  yizhan dns --records${configFlag(folder)}`);
   } else {
     say(`\nPublish in DNS, with whoever holds ${domain}:\n`);
-    const dkim = [{ selector: DKIM_SELECTOR, key: result.key }];
-    console.log(formatZones(describeHost(answers), [{ domain, dkim }]).trimEnd());
+    console.log(formatZones(describeHost(answers), [{ domain, dkim: result.keys }]).trimEnd());
     say(
       `\nThe certificate is signed by itself: mail programs will warn until ${hostname} has one of an`,
     );
@@ -169,8 +168,7 @@ function tell(folder: string, answers: InitAnswers, result: InitResult): void {
 function asJson(folder: string, answers: InitAnswers, result: InitResult) {
   const { domain, hostname, user, password } = answers;
   const host = describeHost(answers);
-  const dkim = [{ selector: DKIM_SELECTOR, key: result.key }];
-  const records = [...hostRecords(host), ...domainRecords(host, { domain, dkim })];
+  const records = [...hostRecords(host), ...domainRecords(host, { domain, dkim: result.keys })];
   return {
     domain,
     hostname,

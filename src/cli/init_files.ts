@@ -6,15 +6,16 @@
  * @module
  */
 
-import { type DkimPublicKey, readDkimKey } from "../admin/dkim_key.ts";
-import { dkimKeyPath } from "../admin/mail_host.ts";
+import { dkimKeyPath, selectorOf } from "../admin/dkim_folder.ts";
+import { readDkimKey } from "../admin/dkim_key.ts";
+import type { PublishedKey } from "../admin/dns_records.ts";
 import { mailboxKey, parseAddress } from "../address.ts";
 import { decode, encode } from "../bytes.ts";
 import { configJsonSchema } from "../config/json_schema.ts";
 import { addUser } from "../directory/users_edit.ts";
 import { readUsersFile } from "../directory/users_read.ts";
 import type { Files, Runtime } from "../runtime/runtime.ts";
-import { makeDkimKey } from "./dkim_key_file.ts";
+import { ALGORITHMS, makeDkimKey } from "./dkim_key_file.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import type { InitAnswers } from "./init_answers.ts";
 import { formatStationConfig } from "./init_config.ts";
@@ -22,7 +23,7 @@ import { makeCertificate } from "./local_certificate.ts";
 
 /** The name of the configuration. */
 export const CONFIG_NAME = "yizhan.yaml";
-/** Which key is made: the default of `dkim.selector`. */
+/** Which keys are made: the default of `dkim.selector`, and the one beside it. */
 export const DKIM_SELECTOR = "yizhan";
 
 /** What is there now. */
@@ -31,8 +32,8 @@ export interface InitResult {
   readonly files: readonly { readonly path: string; readonly kept: boolean }[];
   /** The user was there, and has the password it had. */
   readonly userKept: boolean;
-  /** The public half of the DKIM key. */
-  readonly key: DkimPublicKey;
+  /** The public halves of the DKIM keys. */
+  readonly keys: readonly PublishedKey[];
 }
 
 /** Makes everything. @throws {CommandError}, and what `Files` throws. */
@@ -54,22 +55,29 @@ async function writeAll(site: Site, runtime: Runtime, answers: InitAnswers): Pro
   await site.makeFolder("", 0o755);
   // Others must get through it to the drop folder; what is in it is closed to them.
   await site.makeFolder(answers.data ?? "data", 0o711);
-  const key = await keepDkimKey(site, answers.domain);
+  const keys = await keepDkimKeys(site, answers.domain);
   await keepCertificate(site, runtime, answers);
   const userKept = await keepUser(site, runtime, answers);
   await site.keepFile("yizhan.schema.json", 0o644, formatSchema);
   await site.keepFile(CONFIG_NAME, 0o644, () => formatStationConfig(answers));
-  return { files: site.files, key, userKept };
+  return { files: site.files, keys, userKept };
 }
 
-async function keepDkimKey(site: Site, domain: string): Promise<DkimPublicKey> {
-  const path = dkimKeyPath("dkim", domain, DKIM_SELECTOR);
-  await site.makeFolder("dkim", 0o700);
-  await site.makeFolder(path.replace(/\/[^/]*$/, ""), 0o700);
-  const pem = await site.keepFile(path, 0o600, makeDkimKey);
-  const read = readDkimKey(pem);
-  if (read.status === "key") return read.key;
-  throw new CommandError(EXIT.dataError, `${site.path(path)} ${read.reason}; or move it away`);
+async function keepDkimKeys(site: Site, domain: string): Promise<PublishedKey[]> {
+  const keys: PublishedKey[] = [];
+  for (const algorithm of ALGORITHMS) {
+    const selector = selectorOf(DKIM_SELECTOR, algorithm);
+    const path = dkimKeyPath("dkim", domain, selector);
+    await site.makeFolder("dkim", 0o700);
+    await site.makeFolder(path.replace(/\/[^/]*$/, ""), 0o700);
+    const pem = await site.keepFile(path, 0o600, () => makeDkimKey(algorithm));
+    const read = readDkimKey(pem);
+    if (read.status === "bad") {
+      throw new CommandError(EXIT.dataError, `${site.path(path)} ${read.reason}; or move it away`);
+    }
+    keys.push({ selector, key: read.key });
+  }
+  return keys;
 }
 
 async function keepCertificate(

@@ -98,7 +98,7 @@ Deno.test("yizhan dns asks for the domain it is told, and says how to make its k
   assertStringIncludes(stdout, "to do:   make it: yizhan dns other.test --make-key\n");
 });
 
-Deno.test("yizhan dns --make-key makes a key where there is none, for its owner alone", async () => {
+Deno.test("yizhan dns --make-key makes keys where there are none, for their owner alone", async () => {
   const { folder, dns } = await world();
   await using _folder = folder;
   await using _dns = dns;
@@ -114,7 +114,8 @@ Deno.test("yizhan dns --make-key makes a key where there is none, for its owner 
   assertEquals((await Deno.stat(`${folder.path}/${path}`)).mode! & 0o777, 0o600);
   assertEquals((await Deno.stat(`${folder.path}/dkim/other.test`)).mode! & 0o777, 0o700);
   const made = await Array.fromAsync(Deno.readDir(`${folder.path}/dkim/other.test`));
-  assertEquals(made.map(({ name }) => name), ["yizhan.pem"]);
+  assertEquals(made.map(({ name }) => name).sort(), ["yizhan-ed25519.pem", "yizhan.pem"]);
+  assertMatch(first.stdout, /^yizhan-ed25519\._domainkey\.other\.test\. .*k=ed25519; p=.{44}"$/m);
 
   const again = await run(words, options);
   assertEquals(again.code, 0);

@@ -63,6 +63,7 @@ Deno.test("yizhan init makes a station that can be loaded, with safe modes", asy
     "data": "711",
     "dkim": "700",
     "dkim/example.test": "700",
+    "dkim/example.test/yizhan-ed25519.pem": "600",
     "dkim/example.test/yizhan.pem": "600",
     "tls": "700",
     "tls/certificate.pem": "644",
@@ -92,8 +93,11 @@ Deno.test("yizhan init makes a station that can be loaded, with safe modes", asy
   );
   const key = createPrivateKey(await Deno.readTextFile(`${site}/dkim/example.test/yizhan.pem`));
   assertEquals(key.asymmetricKeyDetails?.modulusLength, 2048);
+  const second = await Deno.readTextFile(`${site}/dkim/example.test/yizhan-ed25519.pem`);
+  assertEquals(createPrivateKey(second).asymmetricKeyType, "ed25519");
 
   assertEquals(told.files.map(({ path }: { path: string }) => path).sort(), [
+    "site/dkim/example.test/yizhan-ed25519.pem",
     "site/dkim/example.test/yizhan.pem",
     "site/tls/certificate.pem",
     "site/tls/key.pem",

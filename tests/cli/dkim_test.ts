@@ -1,0 +1,267 @@
+/**
+ * `yizhan dkim`: the keys of a domain from the first to the next ones, with a name server of the test's.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import { createPrivateKey, createPublicKey } from "node:crypto";
+import { formatNameServer } from "../../src/runtime/resolv_conf.ts";
+import { DnsServer } from "../support/dns_server.ts";
+import { Folder, run } from "./program.ts";
+
+const CONFIG = `
+hostname: mail.example.test
+domains: [example.test]
+listeners:
+  - { role: mx, address: "0.0.0.0:25" }
+queue: { retry: { lifetime: 3d }, retryDomains: { slow.example: { lifetime: 6d } } }
+`;
+
+const DAY = 86_400_000;
+
+/** A configuration without keys, and a name server. */
+class World implements AsyncDisposable {
+  private constructor(readonly folder: Folder, readonly dns: DnsServer) {}
+
+  static async make(): Promise<World> {
+    const folder = await Folder.make();
+    await Deno.writeTextFile(`${folder.path}/yizhan.yaml`, CONFIG);
+    return new World(folder, await DnsServer.start());
+  }
+
+  /** Runs the command; gives how it ended. */
+  dkim(...words: string[]) {
+    const asks = ["rotate", "list"].includes(words[0]!);
+    const server = asks ? ["--name-server", formatNameServer(this.dns.server)] : [];
+    return run(["dkim", ...words, ...server], { cwd: this.folder.path });
+  }
+
+  /** The keys as programs see them. */
+  async keys(): Promise<Record<string, unknown>[]> {
+    const { code, stdout, stderr } = await this.dkim("list", "--json");
+    assertEquals([code, stderr], [0, ""]);
+    return stdout.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+  }
+
+  /** Which keys do what. */
+  async states(): Promise<Record<string, unknown>> {
+    return Object.fromEntries((await this.keys()).map(({ selector, state }) => [selector, state]));
+  }
+
+  /** Publishes what is told of a key. */
+  async publish(...selectors: string[]): Promise<void> {
+    for (const { selector, record } of await this.keys()) {
+      if (!selectors.includes(String(selector))) continue;
+      const { name, value } = record as { name: string; value: string };
+      this.dns.zones.set(name, { txt: [value] });
+    }
+  }
+
+  async file(name: string): Promise<string> {
+    return await Deno.readTextFile(`${this.folder.path}/dkim/example.test/${name}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dns[Symbol.asyncDispose]();
+    await this.folder[Symbol.asyncDispose]();
+  }
+}
+
+/** What OpenSSL, by node:crypto, says the public half is: RFC 6376 §3.6.1 (SPKI), RFC 8463 §4.2 (the bare octets). */
+function publicHalf(pem: string): string {
+  const der = createPublicKey(createPrivateKey(pem)).export({ type: "spki", format: "der" });
+  const isRsa = createPrivateKey(pem).asymmetricKeyType === "rsa";
+  return (isRsa ? der : der.subarray(-32)).toString("base64");
+}
+
+Deno.test("yizhan dkim new makes keys that do not sign yet, and prints what to publish", async () => {
+  await using world = await World.make();
+  const made = await world.dkim("new", "Example.test.");
+  assertEquals(made.code, 0, made.stderr);
+  assertMatch(made.stderr, /wrote {2}dkim\/example\.test\/yizhan\.pem\n/);
+  for (const name of ["yizhan", "yizhan-ed25519"]) {
+    const path = `${world.folder.path}/dkim/example.test/${name}.pem`;
+    assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
+    const half = publicHalf(await Deno.readTextFile(path));
+    // A zone file's strings have 255 octets at most.
+    const line = made.stdout.split("\n").find((line) => line.startsWith(`${name}._domainkey.`))!;
+    assert(line.replaceAll('" "', "").endsWith(`p=${half}"`), line);
+  }
+  assertEquals(
+    (await Deno.stat(`${world.folder.path}/dkim/example.test/keys`)).mode! & 0o777,
+    0o600,
+  );
+  assertEquals(await world.states(), { "yizhan": "new", "yizhan-ed25519": "new" });
+});
+
+Deno.test("yizhan dkim rotate lets keys sign once their records are in DNS, and not before", async () => {
+  await using world = await World.make();
+  await world.dkim("new", "example.test");
+  const early = await world.dkim("rotate", "example.test");
+  assertEquals(early.code, 75);
+  assertMatch(early.stderr, /yizhan of example\.test does not sign yet: its record is not in DNS/);
+  assertEquals(await world.states(), { "yizhan": "new", "yizhan-ed25519": "new" });
+
+  // One of them is there: it signs, the other one goes on waiting.
+  await world.publish("yizhan");
+  const half = await world.dkim("rotate", "example.test", "--finish");
+  assertEquals(half.code, 75);
+  assertEquals(await world.states(), { "yizhan": "signs", "yizhan-ed25519": "new" });
+
+  // A record that is wrong is to be mended, not waited for.
+  world.dns.zones.set("yizhan-ed25519._domainkey.example.test", {
+    txt: ["v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="],
+  });
+  const wrong = await world.dkim("rotate", "--finish");
+  assertEquals(wrong.code, 65);
+  assertMatch(wrong.stdout, /it has another key than ours/);
+
+  await world.publish("yizhan-ed25519");
+  assertEquals((await world.dkim("rotate", "--finish")).code, 0);
+  assertEquals(await world.states(), { "yizhan": "signs", "yizhan-ed25519": "signs" });
+  const done = await world.dkim("rotate", "--finish");
+  assertEquals(done.code, 0);
+  assertMatch(done.stderr, /no key of example\.test waits/);
+});
+
+Deno.test("yizhan dkim rotate puts new keys in place of the old ones, whose records stay", async () => {
+  await using world = await World.make();
+  // The first keys, as yizhan dns --make-key makes them, sign at once.
+  await run(["dns", "--make-key", "--records"], { cwd: world.folder.path });
+  assertEquals(await world.states(), { "yizhan": "signs", "yizhan-ed25519": "signs" });
+  const begun = await world.dkim("rotate", "example.test");
+  assertEquals(begun.code, 0, begun.stderr);
+  const names = Object.keys(await world.states()).filter((name) => /-\d{8}(?:-|$)/.test(name));
+  const [rsa = ""] = names;
+  assertEquals(names, [rsa, `${rsa}-ed25519`]);
+  assertMatch(rsa, /^yizhan-20\d{6}$/);
+
+  await world.publish(...names);
+  const before = Date.now();
+  const finished = await world.dkim("rotate", "example.test");
+  assertEquals(finished.code, 0, finished.stderr);
+  const keys = await world.keys();
+  const states = Object.fromEntries(keys.map(({ selector, state }) => [selector, state]));
+  assertEquals(states, {
+    "yizhan": "old",
+    "yizhan-ed25519": "old",
+    [rsa]: "signs",
+    [`${rsa}-ed25519`]: "signs",
+  });
+  // As long as mail may wait for the slowest domain, and a week.
+  const until = Date.parse(String(keys.find(({ selector }) => selector === "yizhan")!.until));
+  assert(until >= before + 13 * DAY && until < Date.now() + 13 * DAY + 2000, String(until));
+  const listed = await world.dkim("list", "--dns");
+  assertMatch(
+    listed.stdout,
+    /yizhan {20}RSA 2048 {2}signed until \S+; leave its record in DNS until /,
+  );
+  assertMatch(listed.stdout, new RegExp(`${rsa} +RSA 2048 +signs since `));
+  assertMatch(listed.stdout, /DNS: it has our key/);
+  assertMatch(listed.stdout, /DNS: there is no such name/);
+
+  // A key that signs, or whose mail may be on its way, does not go by mistake.
+  const signing = await world.dkim("remove", "example.test", rsa);
+  assertEquals([signing.code, /signs/.test(signing.stderr)], [65, true]);
+  const wanted = await world.dkim("remove", "example.test", "yizhan");
+  assertEquals([wanted.code, /on its way until/.test(wanted.stderr)], [65, true]);
+  assertEquals((await world.dkim("remove", "example.test", "yizhan", "--now")).code, 0);
+  assertEquals(Object.keys(await world.states()).includes("yizhan"), false);
+  assertEquals((await world.dkim("remove", "example.test", "nobody")).code, 66);
+});
+
+Deno.test("yizhan dkim list tells when a record may go, and remove then needs no --now", async () => {
+  await using world = await World.make();
+  await run(["dns", "--make-key", "--records"], { cwd: world.folder.path });
+  await Deno.writeTextFile(
+    `${world.folder.path}/dkim/example.test/keys`,
+    [
+      "# yizhan dkim keys 1",
+      "# by hand",
+      "yizhan-ed25519  signs  2025-01-01T00:00:00Z",
+      "yizhan old 2025-01-01T00:00:00Z until 2025-01-20T00:00:00Z",
+      "",
+    ].join("\n"),
+  );
+  const listed = await world.dkim("list");
+  assertMatch(listed.stdout, /yizhan-ed25519 +Ed25519 +signs since 2025-01-01/);
+  assertMatch(
+    listed.stdout,
+    /signed until 2025-01-01; take its record out of DNS, then yizhan dkim remove example\.test yizhan/,
+  );
+  // What is over need not be in DNS.
+  const zone = await run(["dns", "--records"], { cwd: world.folder.path });
+  assertMatch(zone.stdout, /^yizhan-ed25519\._domainkey/m);
+  assertNotMatch(zone.stdout, /^yizhan\._domainkey/m);
+  assertEquals((await world.dkim("remove", "example.test", "yizhan")).code, 0);
+  assertEquals(await world.states(), { "yizhan-ed25519": "signs" });
+});
+
+Deno.test("yizhan dkim new never overwrites a key, and takes kind, length and name", async () => {
+  await using world = await World.make();
+  const words = ["new", "example.test", "--algorithm", "rsa", "--bits", "3072", "--selector", "s1"];
+  assertEquals((await world.dkim(...words)).code, 0);
+  const key = await world.file("s1.pem");
+  assertEquals(createPrivateKey(key).asymmetricKeyDetails?.modulusLength, 3072);
+  const again = await world.dkim(...words);
+  assertEquals(again.code, 73);
+  assertMatch(again.stderr, /s1\.pem is there already, and stays as it is; name another/);
+  assertEquals(await world.file("s1.pem"), key);
+  // Nor one that nothing lists.
+  await Deno.writeTextFile(`${world.folder.path}/dkim/example.test/s2.pem`, "mine");
+  const unlisted = await world.dkim("new", "example.test", "--selector", "s2");
+  assertEquals(unlisted.code, 73);
+  assertEquals(await world.file("s2.pem"), "mine");
+  // With another of its kind beside it the old one stays, since it is not of this kind.
+  assertEquals((await world.dkim("rotate", "example.test", "--now")).code, 0);
+  await world.dkim("new", "example.test", "--algorithm", "ed25519", "--selector", "e1");
+  assertEquals((await world.dkim("rotate", "example.test", "--finish", "--now")).code, 0);
+  assertEquals(await world.states(), { "e1": "signs", "s1": "signs" });
+});
+
+Deno.test("yizhan dkim tells of keys that cannot be used, and of wrong command lines", async () => {
+  await using world = await World.make();
+  const nothing = await world.dkim("list");
+  assertEquals(nothing.code, 0);
+  assertMatch(nothing.stdout, /no key: its mail is not signed; yizhan dkim new example\.test/);
+  await Deno.mkdir(`${world.folder.path}/dkim/example.test`, { recursive: true });
+  await Deno.writeTextFile(`${world.folder.path}/dkim/example.test/yizhan.pem`, "no key");
+  assertMatch((await world.dkim("list")).stdout, /yizhan\.pem holds no private key in PEM form/);
+  const list = `${world.folder.path}/dkim/example.test/keys`;
+  for (
+    const [text, reason] of [
+      ["", /does not begin with # yizhan dkim keys 1/],
+      ["# yizhan dkim keys 2\n", /does not begin/],
+      ["# yizhan dkim keys 1\nyizhan signs\n", /line 2: wanted SELECTOR new\|signs TIME/],
+      ["# yizhan dkim keys 1\n../x signs 2026-01-01T00:00:00Z\n", /line 2: .* cannot name a key/],
+      ["# yizhan dkim keys 1\nx signs 2026-13-01T00:00:00Z\n", /line 2: there is no such time/],
+      [
+        "# yizhan dkim keys 1\n\nx new 2026-01-01T00:00:00Z\nX new 2026-01-01T00:00:00Z\n",
+        /line 4: X is there twice/,
+      ],
+    ] as const
+  ) {
+    await Deno.writeTextFile(list, text);
+    const { code, stderr } = await world.dkim("list");
+    assertEquals(code, 65, text);
+    assertMatch(stderr, reason);
+  }
+  for (
+    const [words, reason] of [
+      [["new"], /dkim new wants a domain/],
+      [["rotate"], /dkim rotate wants a domain/],
+      [["remove", "example.test"], /wants a domain and a selector/],
+      [["new", "example.test", "s1"], /what is s1 for/],
+      [["new", "example.test", "--algorithm", "dsa"], /wanted rsa or ed25519/],
+      [["new", "example.test", "--bits", "1024"], /wanted 2048 to 4096/],
+      [["new", "example.test", "--selector", "../x"], /wanted letters, digits, dots and dashes/],
+      [["list", "--now"], /dkim list takes no --now/],
+      [["lst"], /dkim has no lst, only .*list/],
+    ] as const
+  ) {
+    const { code, stderr } = await run(["dkim", ...words], { cwd: world.folder.path });
+    assertEquals(code, 64, words.join(" "));
+    assertMatch(stderr, reason);
+  }
+});
