@@ -123,7 +123,7 @@ export class StsPolicies {
       this.#absent.set(domain, true, now + ABSENCE);
       return known;
     }
-    if (known !== null && known.fetched >= kept.fetched) return known;
+    if (known !== null && known.fetched > kept.fetched) return known;
     this.#known.set(domain, kept, endOfPolicy(kept));
     return kept;
   }

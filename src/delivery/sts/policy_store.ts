@@ -27,8 +27,6 @@ export interface KeptPolicy {
   readonly policy: StsPolicy;
 }
 
-/** Domains in a folder: then the oldest tenth makes room. */
-const MAX_FILES = 10_000;
 /** After so many new files it is looked how many there are. */
 const LOOK_AFTER = 100;
 /** Milliseconds after which a draft is of a process that died. */
@@ -39,10 +37,17 @@ export class StsPolicyStore {
   readonly #files: Files;
   readonly #random: Random;
   readonly #folder: string;
+  readonly #limit: number;
   #written = 0;
 
-  /** @param folder made when there is something to keep. */
-  constructor(files: Files, random: Random, folder: string) {
+  /**
+   * A store that reads and writes nothing yet.
+   *
+   * @param folder made when there is something to keep. @param limit domains in it, as good as: then the oldest tenth
+   * makes room.
+   */
+  constructor(files: Files, random: Random, folder: string, limit: number = 10_000) {
+    this.#limit = limit;
     this.#files = files;
     this.#random = random;
     this.#folder = folder;
@@ -110,7 +115,7 @@ export class StsPolicyStore {
     found.sort((one, other) => one.modified - other.modified);
     const newest = found.at(-1)?.modified ?? 0;
     const kept = found.filter(({ draft }) => !draft);
-    const old = kept.slice(0, kept.length < MAX_FILES ? 0 : kept.length - 0.9 * MAX_FILES);
+    const old = kept.slice(0, kept.length < this.#limit ? 0 : kept.length - 0.9 * this.#limit);
     const dead = found.filter(({ draft, modified }) => draft && modified < newest - DEAD);
     for (const { path } of [...old, ...dead]) {
       await this.#files.remove(path).catch(() => {}); // another thread was faster
