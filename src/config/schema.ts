@@ -38,6 +38,7 @@ import {
 } from "./fields.ts";
 import { z } from "./packages.ts";
 import { abuseSchema } from "./policies/abuse.ts";
+import { authenticationSchema } from "./policies/authentication.ts";
 import { filterSchema } from "./policies/filters.ts";
 import { acmeSchema, webSchema } from "./web.ts";
 
@@ -314,6 +315,7 @@ export const configSchema = z.strictObject({
       .describe("Signs senders of forwarded mail; default kept in the queue's folder"),
   }).prefault({}).describe("The queue"),
   abuse: abuseSchema.prefault({}),
+  authentication: authenticationSchema.prefault({}),
   filters: z.array(filterSchema).default([]).describe(
     "Programs that look at mail before it is taken, in this order",
   ),

@@ -20,6 +20,8 @@ import { helloChecks } from "../../policy/dns/hello_checks.ts";
 import { reverseDns } from "../../policy/dns/reverse_dns.ts";
 import { senderDomain } from "../../policy/dns/sender_domain.ts";
 import { httpHook } from "../../policy/http_hook/http_hook.ts";
+import { authentication } from "../../policy/mailauth/authentication.ts";
+import type { DmarcObserver } from "../../mailauth/dmarc/observation.ts";
 import { namesMachine } from "../../mta_options.ts";
 import type { Ledger } from "../../policy/ledger/ledger.ts";
 import { milter } from "../../policy/milter/milter.ts";
@@ -27,11 +29,13 @@ import type { Policy } from "../../policy/policy.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Config } from "../schema.ts";
 import { secretText } from "../secrets.ts";
+import { domainRulesOf, rulesOf } from "./authentication.ts";
 import { whenKnown } from "../../soon.ts";
 
 /** What policies are made from: data, which a thread can be sent. */
 export interface PolicyPlan {
   readonly abuse: Config["abuse"];
+  readonly authentication: Config["authentication"];
   readonly filters: Config["filters"];
   /** Our own name, and addresses of ours. */
   readonly hostname: string;
@@ -47,16 +51,18 @@ export interface PolicyServices extends Pick<Runtime, "clock" | "network" | "res
   readonly emit: (fact: MtaFact) => void;
   /** The web's, for filters that are asked by HTTP. */
   readonly fetch: typeof fetch;
+  /** Is told what is to be reported to the domains of authors (DMARC); absent: nobody is. */
+  readonly observe?: DmarcObserver;
 }
 
 /** What a configuration says of policies. */
 export function policyPlan(config: Config): PolicyPlan {
-  const { abuse, filters, hostname, relay, listeners } = config;
+  const { abuse, authentication, filters, hostname, relay, listeners } = config;
   const heard = listeners.flatMap(({ address }) =>
     address.transport === "tcp" && namesMachine(address.hostname) ? [address.hostname] : []
   );
   return {
-    ...{ abuse, filters, hostname, mayAskDns: relay.enabled },
+    ...{ abuse, authentication, filters, hostname, mayAskDns: relay.enabled },
     addresses: [...config.addresses, ...heard],
   };
 }
@@ -93,6 +99,7 @@ export function buildPolicies(plan: PolicyPlan, services: PolicyServices): Polic
       }),
     }),
     slowness.enabled && tarpit({ ...slowness, exempt }, services),
+    buildAuthentication(plan, exempt, services),
     ...plan.filters.map((filter) => buildFilter(filter, plan, services)),
   ];
   return policies.filter((policy) => policy !== false);
@@ -102,7 +109,26 @@ export function buildPolicies(plan: PolicyPlan, services: PolicyServices): Polic
 export function asksDns(plan: PolicyPlan): boolean {
   const { dnsLists, helloChecks, reverseDns } = plan.abuse;
   return dnsLists.lists.length > 0 || helloChecks.resolves || reverseDns.level !== "off" ||
-    checksSenders(plan);
+    checksSenders(plan) || authenticates(plan);
+}
+
+function authenticates({ authentication, mayAskDns }: PolicyPlan): boolean {
+  return authentication.enabled ?? mayAskDns;
+}
+
+function buildAuthentication(
+  plan: PolicyPlan,
+  exempt: readonly IpNetwork[],
+  services: PolicyServices,
+): Policy {
+  const { authentication: given, hostname } = plan;
+  const { authservId = hostname, malformedFrom, sealers, timeout } = given;
+  return authentication({
+    ...{ authservId, otherIds: [hostname], malformedFrom, sealers, timeout, exempt },
+    enabled: authenticates(plan),
+    rules: rulesOf(given),
+    domains: domainRulesOf(given),
+  }, services);
 }
 
 function checksSenders({ abuse, mayAskDns }: PolicyPlan): boolean {
