@@ -5,6 +5,7 @@
  */
 
 import { type Address, domainKey, parseAddress, parseDomain } from "./address.ts";
+import type { TlsGuards } from "./delivery/tls_guard.ts";
 import type { Directory } from "./directory/directory.ts";
 import type { EventSink } from "./events.ts";
 import { checkQueueOptions, queueFolder, type QueueOptions } from "./mta_queue.ts";
@@ -61,6 +62,11 @@ export interface MtaOptions {
   readonly queue?: QueueOptions;
   /** How mail for other domains goes; what is not named goes to whoever DNS names. Only with a queue. */
   readonly routes?: readonly RouteOptions[];
+  /**
+   * What guards the hosts that mail goes to, beside DANE, and is told how TLS with them went; asked after DANE
+   * (RFC 8461 §2). Only with a queue.
+   */
+  readonly guards?: TlsGuards;
   /** Octets of message bodies held in memory at once, the rest lies in files; default 64 MiB. Heads may have a quarter beside. */
   readonly bodyMemory?: number;
   /**

@@ -18,6 +18,7 @@ import {
 } from "./address.ts";
 import { putOff, STOPPED } from "./delivery/outcomes.ts";
 import { ConnectionPool } from "./delivery/connection_pool.ts";
+import { daneGuards } from "./delivery/dane.ts";
 import { remoteTransport } from "./delivery/remote.ts";
 import { Gate } from "./gate.ts";
 import type { SubmitEnvelope, SubmitMessage } from "./intake/submit.ts";
@@ -165,6 +166,7 @@ export async function sendMail(
     deadlines,
     nonce: () => random.bytes(18).toBase64(),
     own: () => ({ hostnames: [], addresses: [] }),
+    guards: daneGuards(resolver),
     pool: new ConnectionPool(clock, { connections: CONNECTIONS }),
     emit: () => {},
   });

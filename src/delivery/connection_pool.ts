@@ -1,7 +1,7 @@
 /**
  * Connections kept open for a moment after a message, for the next one to the same place: a handshake, an
  * EHLO and a login are spared. A kept connection is only ever used for what is the same in all that was
- * decided when it was made: our name, address, our address, name, TLS, credentials. So a pool outlasts a
+ * decided when it was made: our name, address, our address, name, TLS and what guards it, credentials. So a pool outlasts a
  * change of options: what was made by the old ones rests until its time is over. And a connection whose message
  * is about to go out whole can be had for the next one, whose commands go along.
  *
@@ -13,6 +13,7 @@
 
 import type { Clock } from "../runtime/runtime.ts";
 import type { ExchangeTarget, SmtpExchange } from "./smtp_exchange.ts";
+import type { DaneGuard, StsGuard } from "./tls_guard.ts";
 
 /** How many are kept, and how long. */
 export interface PoolLimits {
@@ -153,12 +154,21 @@ export function targetKey(hostname: string, target: ExchangeTarget): string {
     address,
     source,
     serverName,
-    [tls.start, tls.mandatory, tls.verify],
+    [tls.start, tls.mandatory, tls.verify, tls.guard && guardKey(tls.guard)],
     authorities,
     credentials,
   ]);
   keys.set(target, { hostname, key });
   return key;
+}
+
+/** What two guards must have in common: all that a peer has to prove. */
+function guardKey(guard: DaneGuard | StsGuard): unknown[] {
+  if (guard.kind === "sts") return [guard.kind, guard.domain, guard.mode];
+  const records = guard.records.map(({ usage, selector, matching, data }) =>
+    [usage, selector, matching, data.toHex()].join(" ")
+  );
+  return [guard.kind, guard.names, records.sort()];
 }
 
 /** Keys of targets that are used for more than one message. */

@@ -26,6 +26,10 @@ export interface MailHost {
   readonly preference: number;
   /** IP addresses, at least one, the first to be tried first. */
   readonly addresses: readonly string[];
+  /** DNSSEC vouches for all of them. */
+  readonly signed?: boolean;
+  /** Whose addresses they are, where it is another name for one (CNAME), as far as a trusted name server told. */
+  readonly canonical?: string;
 }
 
 /** What makes a host this station itself. */
@@ -39,7 +43,13 @@ export interface OwnStation {
 /** What a search gave. */
 export type HostSearch =
   /** At least one, the first to be tried first; and why there may be more another time. */
-  | { readonly status: "found"; readonly hosts: readonly MailHost[]; readonly missing?: Reply }
+  | {
+    readonly status: "found";
+    readonly hosts: readonly MailHost[];
+    readonly missing?: Reply;
+    /** DNSSEC vouches for who they are, or that there is no MX; or nobody had to be asked. */
+    readonly named?: boolean;
+  }
   /** Why not, in our own words. */
   | { readonly status: "deferred" | "failed"; readonly reply: Reply };
 
@@ -131,14 +141,14 @@ export async function findHosts(
     const found = classifyIp(name) === null
       ? await resolveHosts(search, name, [only(name)])
       : chooseHosts(search, name, [withAddress(name, name)]);
-    return found.status === "failed" ? deferred(found.reply) : found;
+    return found.status === "failed" ? deferred(found.reply) : vouchedFor(found, true);
   }
   const { domain } = route;
   if (isAddressLiteral(domain)) {
     const address = parseAddressLiteral(domain)?.replace(/^\[(?:IPv6:)?|\]$/g, "");
     if (address === undefined) return failed(550, "5.1.2", `${domain} is no address`);
     watch?.({ type: "hosts", from: "literal", hosts: [only(domain)] });
-    return chooseHosts(search, domain, [withAddress(domain, address)]);
+    return vouchedFor(chooseHosts(search, domain, [withAddress(domain, address)]), true);
   }
   const answer = await resolver.mx(domain, signal);
   if (answer.status === "failed") {
@@ -150,15 +160,20 @@ export async function findHosts(
     if (named.length === 0) return failed(556, "5.1.10", `${domain} accepts no mail (null MX)`);
     const hosts = orderHosts(named, random);
     watch?.({ type: "hosts", from: "mx", hosts });
-    return await resolveHosts(search, domain, hosts);
+    return vouchedFor(await resolveHosts(search, domain, hosts), answer.authenticated);
   }
   if (answer.reason === "nxdomain") return failed(550, "5.1.2", `there is no domain ${domain}`);
   // RFC 5321 §5.1: no MX at all means that the domain is its own mail host.
   watch?.({ type: "hosts", from: "none", hosts: [only(domain)] });
   const found = await resolveHosts(search, domain, [only(domain)]);
+  if (found.status === "found") return vouchedFor(found, answer.authenticated);
   if (found.status !== "failed" || found.reply.enhanced !== "5.4.4") return found;
   if (route.family.endsWith("-only")) return found;
   return failed(550, "5.1.2", `${domain} accepts no mail: it has neither MX nor address records`);
+}
+
+function vouchedFor(search: HostSearch, vouched = false): HostSearch {
+  return search.status === "found" && vouched ? { ...search, named: true } : search;
 }
 
 function only(exchange: string): MxRecord {
@@ -271,7 +286,16 @@ async function findAddresses(
   const answers = await Promise.all(asks[family].map((type) => resolver[type](name, signal)));
   const records = answers.flatMap((answer) => answer.status === "found" ? answer.records : []);
   // One family that is known will do; what the other would have been is learnt another time.
-  if (records.length > 0) return { status: "found", records: records.map(canonicalIp) };
+  if (records.length > 0) {
+    const found = answers.filter((answer) => answer.status === "found");
+    const authenticated = found.every((answer) => answer.authenticated);
+    const canonical = found.find((answer) => answer.canonical !== undefined)?.canonical;
+    return {
+      ...{ status: "found", records: records.map(canonicalIp) },
+      ...(authenticated && { authenticated }),
+      ...(canonical !== undefined && { canonical }),
+    };
+  }
   return answers.find(({ status }) => status === "failed") ?? answers[0]!;
 }
 
@@ -286,7 +310,12 @@ function usableHosts(candidates: readonly Candidate[], settings: RelaySettings):
       .slice(0, left);
     if (addresses.length === 0) continue;
     left -= addresses.length;
-    hosts.push({ name: host.exchange, preference: host.preference, addresses });
+    const { authenticated, canonical } = answer;
+    hosts.push({
+      ...{ name: host.exchange, preference: host.preference, addresses },
+      ...(authenticated && { signed: true }),
+      ...(canonical !== undefined && { canonical }),
+    });
   }
   return hosts;
 }

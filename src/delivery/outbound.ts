@@ -21,11 +21,12 @@ import type { RouteTable } from "../routing/route_table.ts";
 import type { Router } from "../routing/router.ts";
 import { forwardedSender } from "../routing/srs.ts";
 import type { Deadlines } from "../runtime/deadlines.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import type { Resolver, Runtime } from "../runtime/runtime.ts";
 import { reply } from "../smtp/reply.ts";
 import { whenKnown } from "../soon.ts";
 import { noticeMaker, type NoticeServices } from "./bounce.ts";
 import type { ConnectionPool } from "./connection_pool.ts";
+import { daneGuards } from "./dane.ts";
 import { lmtpTransport } from "./lmtp.ts";
 import { localTransport } from "./local.ts";
 import type { OwnStation } from "./mx.ts";
@@ -33,6 +34,7 @@ import { pipeTransport } from "./pipe.ts";
 import { remoteTransport } from "./remote.ts";
 import { Runner } from "./runner.ts";
 import { checkRunnerLimits, type RunnerLimits, type RunnerRules } from "./runner_rules.ts";
+import { guardsInOrder, type TlsGuards } from "./tls_guard.ts";
 import type { SenderFor } from "./ways.ts";
 
 /** What mail out has of the station, whatever its options. */
@@ -62,6 +64,8 @@ export interface OutboundSettings {
   readonly subaddressDelimiter?: string | null;
   readonly retry?: RetryOptions;
   readonly limits?: Partial<RunnerLimits>;
+  /** What guards hosts beside DANE, asked after it. */
+  readonly guards?: TlsGuards;
   /** Nothing is delivered but what `attemptNow` names. */
   readonly paused?: boolean;
   /** See {@link NoticeServices}. */
@@ -120,7 +124,8 @@ export function outboundRules(services: OutboundServices, settings: OutboundSett
   const scheduleFor = retrySchedules(settings.retry);
   const nonce = () => random.bytes(18).toBase64();
   const exchange = { hostname, network, clock, deadlines, pool, nonce, tracer, emit };
-  const remote = remoteTransport({ ...exchange, resolver, random, own });
+  const guards = tlsGuards(resolver, settings.guards);
+  const remote = remoteTransport({ ...exchange, resolver, random, own, guards });
   const delimiter = subaddressDelimiter === undefined ? {} : { subaddressDelimiter };
   return {
     ...{ scheduleFor, paused: settings.paused ?? false },
@@ -151,6 +156,12 @@ export function outboundRules(services: OutboundServices, settings: OutboundSett
       expiryOf: (entry, recipient) => expiryOf(entry, recipient, scheduleFor),
     }),
   };
+}
+
+/** What guards hosts: DANE, then whatever else (RFC 8461 §2). */
+export function tlsGuards(resolver: Resolver, others: TlsGuards | undefined): TlsGuards {
+  const dane = daneGuards(resolver);
+  return others === undefined ? dane : guardsInOrder([dane, others]);
 }
 
 /** Into a mailbox. */

@@ -8,16 +8,26 @@
  * @module
  */
 
+import { decode } from "../bytes.ts";
+import { parseFields } from "../message/header.ts";
 import { parseIp } from "../net_address.ts";
+import type { Outcome } from "../queue/outcome.ts";
 import type { MxRoute, SmarthostRoute } from "../routing/route.ts";
 import type { Random, Resolver } from "../runtime/runtime.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
-import { attempt, type AttemptPlan } from "./attempt.ts";
+import { attempt, type AttemptPlan, type AttemptServices } from "./attempt.ts";
 import { ConnectionPool } from "./connection_pool.ts";
 import type { LoopSigns } from "./loop_check.ts";
-import { findHosts, isAllowed, type MailHost, type OwnStation } from "./mx.ts";
+import { findHosts, type HostSearch, isAllowed, type MailHost, type OwnStation } from "./mx.ts";
 import { failureOf, putOff } from "./outcomes.ts";
 import type { ExchangeServices, ExchangeTarget } from "./smtp_exchange.ts";
+import {
+  type HostGuard,
+  type ShutGuard,
+  type TlsGuards,
+  type TlsResult,
+  UNGUARDED,
+} from "./tls_guard.ts";
 import { tlsPlan } from "./tls_policy.ts";
 import type { KeepingTransport } from "./transport.ts";
 
@@ -27,6 +37,8 @@ export interface RemoteServices extends ExchangeServices {
   readonly random: Random;
   /** What makes a host ourselves; asked anew for each job. */
   readonly own: () => OwnStation;
+  /** What guards the hosts, beside what the route says; default nothing is asked. */
+  readonly guards?: TlsGuards;
   /** Where connections rest; default one of its own. {@link KeepingTransport.stop} ends it. */
   readonly pool?: ConnectionPool;
 }
@@ -82,15 +94,50 @@ export function remoteTransport(services: RemoteServices): KeepingTransport {
         taken: "relayed",
         eightBit: route.eightBit,
       };
-      return await attempt(shared, plan, signal);
+      const outcomes = await attempt(shared, plan, signal);
+      const { unguarded } = found;
+      if (unguarded === undefined || requireTls || !outcomes.some(isGuarded)) return outcomes;
+      return await withoutGuards(shared, { ...plan, targets: unguarded() }, outcomes, signal);
     },
     stop: () => pool.stop(),
   };
 }
 
+/** Whether it may be a guard that kept a recipient's mail back. */
+function isGuarded({ status, reply: { enhanced } }: Outcome): boolean {
+  return status === "deferred" && enhanced?.startsWith("4.7.") === true;
+}
+
+/** Where the sender would rather have the mail go without TLS than not at all (RFC 8689 §5), guards do not count. */
+async function withoutGuards(
+  services: AttemptServices,
+  plan: AttemptPlan,
+  outcomes: readonly Outcome[],
+  signal: AbortSignal,
+): Promise<readonly Outcome[]> {
+  const { job } = plan;
+  const head = await Promise.resolve(job.open()).then((source) => source.head).catch(() => null);
+  if (head === null || !waivesTls(head)) return outcomes;
+  const recipients = outcomes.filter(isGuarded).map(({ recipient }) => recipient);
+  const again = await attempt(services, { ...plan, job: { ...job, recipients } }, signal);
+  return [...outcomes.filter((outcome) => !isGuarded(outcome)), ...again];
+}
+
+/** Whether a head says `TLS-Required: No` (RFC 8689 §5). */
+function waivesTls(head: Uint8Array): boolean {
+  return parseFields(head).some(({ name, raw }) =>
+    name.toLowerCase() === "tls-required" && /^[^:]*:\s*no\s*$/i.test(decode(raw))
+  );
+}
+
 /** Whom to try, or why nobody. */
 type FoundTargets =
-  | { readonly targets: Iterable<ExchangeTarget>; readonly missing?: Reply }
+  | {
+    readonly targets: Iterable<ExchangeTarget>;
+    readonly missing?: Reply;
+    /** The same without what guards them, where something does. */
+    readonly unguarded?: () => Iterable<ExchangeTarget>;
+  }
   | { readonly failure: ReturnType<typeof failureOf> };
 
 /** What was found for a smarthost that is an address, and by what. */
@@ -125,15 +172,77 @@ class TargetSearch {
     const own = this.#services.own();
     const search = await findHosts(resolver, route, own, random, signal);
     if (search.status !== "found") return { failure: failureOf(search.reply) };
-    const { missing } = search;
-    const targets = targetsOf(route, search.hosts, requireTls, own);
+    const { hosts } = search;
     if (route.kind === "smarthost" && parseIp(route.host) !== null) {
-      const found = { targets: [...targets] };
+      const found = { targets: [...targetsOf(route, hosts, requireTls, own)] };
       this.#known.set(route, { requireTls, own, found });
       return found;
     }
-    return { targets, ...(missing !== undefined && { missing }) };
+    const found = await guardHosts(this.#services.guards, route, search, signal);
+    const guarded = requireTls ? demandNamed(search, found) : found;
+    const unnamed = guarded.find((guard) => guard.kind === "shut" && guard.by === "requiretls");
+    if (unnamed?.kind === "shut" && guarded.every((guard) => guard === unnamed)) {
+      return { failure: failureOf(unnamed.reply) };
+    }
+    const missing = search.missing ?? shutReply(guarded);
+    const note = this.#services.guards?.note?.bind(this.#services.guards);
+    return {
+      targets: targetsOf(route, hosts, requireTls, own, guarded, note),
+      ...(missing !== undefined && { missing }),
+      ...(guarded.some(({ kind }) => kind !== "none") &&
+        { unguarded: () => targetsOf(route, hosts, requireTls, own) }),
+    };
   }
+}
+
+/** What guards hosts that were found, in their order. */
+export async function guardHosts(
+  guards: TlsGuards | undefined,
+  route: MxRoute | SmarthostRoute,
+  { hosts, named = false }: Extract<HostSearch, { status: "found" }>,
+  signal?: AbortSignal,
+): Promise<readonly HostGuard[]> {
+  if (guards === undefined) return [];
+  const domain = domainOf(route);
+  return await guards.guard({ route, domain, named, hosts, ...(signal && { signal }) }, []);
+}
+
+/**
+ * What guards hosts for mail with REQUIRETLS: where DNSSEC does not vouch for who they are, only those do that MTA-STS
+ * vouches for (RFC 8689 §4.2.1). A host that DNS only claims may prove to be itself, and still be the wrong one.
+ */
+export function demandNamed(
+  { named = false, hosts }: Extract<HostSearch, { status: "found" }>,
+  guards: readonly HostGuard[],
+): readonly HostGuard[] {
+  if (named) return guards;
+  return hosts.map((_, index) => {
+    const guard = guards[index];
+    const stays = guard?.kind === "shut" || (guard?.kind === "sts" && guard.mode === "enforce");
+    return stays ? guard : UNNAMED;
+  });
+}
+
+const WHY_UNNAMED = "neither DNSSEC nor MTA-STS vouches for who the mail hosts of the domain are";
+const UNNAMED: ShutGuard = {
+  kind: "shut",
+  by: "requiretls",
+  reply: reply(
+    550,
+    "5.7.30",
+    `the sender requires TLS all the way (REQUIRETLS), and ${WHY_UNNAMED}`,
+  ),
+  fault: { type: "validation-failure", text: WHY_UNNAMED },
+};
+
+function domainOf(route: MxRoute | SmarthostRoute): string {
+  return route.kind === "mx" ? route.domain : route.host;
+}
+
+/** Why a host is not asked; what will never be otherwise is no reason to wait. */
+function shutReply(guards: readonly HostGuard[]): Reply | undefined {
+  const shut = guards.find((guard) => guard.kind === "shut" && guard.by !== "requiretls");
+  return shut?.kind === "shut" ? shut.reply : undefined;
 }
 
 function isSameStation(one: OwnStation, other: OwnStation): boolean {
@@ -144,20 +253,35 @@ function isSameList(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((text, index) => text === other[index]);
 }
 
-/** The addresses of hosts in the order in which an attempt tries them, and how each is talked to. */
+/**
+ * The addresses of hosts in the order in which an attempt tries them, and how each is talked to. Hosts that are shut
+ * are left out.
+ *
+ * @param guards what guards each host, in their order; absent: nothing. @param note is told how TLS went.
+ */
 export function* targetsOf(
   route: MxRoute | SmarthostRoute,
   hosts: readonly MailHost[],
   requireTls: boolean,
   own: OwnStation,
+  guards: readonly HostGuard[] = [],
+  note?: (result: TlsResult) => void,
 ): Iterable<ExchangeTarget> {
   const { port, source: sources, authorities } = route;
   // Never to a host that DNS named.
   const credentials = route.kind === "smarthost" ? route.credentials : undefined;
-  const tls = tlsPlan(route, requireTls);
+  const domain = domainOf(route);
   let left = MAX_ADDRESSES;
-  for (const { name, addresses } of hosts) {
-    const serverName = name.replace(/^\[(?:IPv6:)?|\]$/g, "");
+  for (const [index, { name, addresses }] of hosts.entries()) {
+    const guard = guards[index] ?? UNGUARDED;
+    if (guard.kind === "shut") {
+      note?.({ domain, host: name, guard, fault: guard.fault });
+      continue;
+    }
+    const tls = tlsPlan(route, requireTls, guard);
+    const bare = name.replace(/^\[(?:IPv6:)?|\]$/g, "");
+    // What guards it may know it by another name (RFC 7672 §8.1).
+    const serverName = tls.guard?.kind === "dane" ? tls.guard.base : bare;
     for (const ip of addresses) {
       if (left-- <= 0) return;
       const loop = loopSigns(route, own, ip);
@@ -165,13 +289,15 @@ export function* targetsOf(
       yield {
         address: { transport: "tcp", hostname: ip, port },
         serverName,
-        label: serverName === ip ? `[${ip}]:${port}` : `${name} [${ip}]:${port}`,
+        label: bare === ip ? `[${ip}]:${port}` : `${name} [${ip}]:${port}`,
         protocol: "smtp",
         tls,
         ...(source !== undefined && { source }),
         ...(authorities !== undefined && { authorities }),
         ...(credentials !== undefined && { credentials }),
         ...(loop !== undefined && { loop }),
+        ...(note !== undefined &&
+          { noteTls: (fault) => note({ domain, host: name, address: ip, guard, fault }) }),
       };
     }
   }

@@ -14,7 +14,12 @@ import { Gate } from "../gate.ts";
 import type { Conversation } from "../observe/trace.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import type { DeadlineMember, Deadlines } from "../runtime/deadlines.ts";
-import type { Clock, Connection, TlsClientOptions } from "../runtime/runtime.ts";
+import {
+  type Clock,
+  type Connection,
+  errorCode,
+  type TlsClientOptions,
+} from "../runtime/runtime.ts";
 import type { ClientEvent } from "../smtp/client_event.ts";
 import type { ClientSession } from "../smtp/client_session.ts";
 import { writeMessage } from "./message_writer.ts";
@@ -31,6 +36,14 @@ export interface PumpServices {
 
 /** What a SCRAM key is made of. */
 export type KeyDerivation = Omit<Extract<ClientEvent, { type: "derive" }>, "type">;
+
+/** Why a handshake failed. */
+export interface HandshakeFailure {
+  /** For people. */
+  readonly why: string;
+  /** As in `node:tls`, such as `CERT_HAS_EXPIRED`. */
+  readonly code?: string;
+}
 
 /** Octets read at once: replies are short. */
 const READ_SIZE = 2048;
@@ -135,7 +148,7 @@ export class SessionPump implements DeadlineMember {
   }
 
   /** Becomes secured; gives why it did not, after which the socket is closed. */
-  async secure(options: TlsClientOptions, timeout: number): Promise<string | null> {
+  async secure(options: TlsClientOptions, timeout: number): Promise<HandshakeFailure | null> {
     this.#expectWithin(timeout);
     try {
       this.#connection = await this.#connection.startTlsClient(options);
@@ -144,7 +157,8 @@ export class SessionPump implements DeadlineMember {
     } catch (error) {
       const why = this.#timedOut ? "no answer in time" : messageOf(error);
       this.#trace?.note(`TLS failed: ${why}`);
-      return why;
+      const code = errorCode((error as { readonly cause?: unknown }).cause);
+      return { why, ...(code !== undefined && { code }) };
     } finally {
       this.deadline = Infinity;
     }

@@ -12,7 +12,7 @@
 
 import type { Conversation, Tracer } from "../observe/trace.ts";
 import type { Credentials } from "../routing/route.ts";
-import type { Connection, Network, SocketAddress } from "../runtime/runtime.ts";
+import type { Connection, Network, SocketAddress, TlsClientOptions } from "../runtime/runtime.ts";
 import { ClientSession } from "../smtp/client_session.ts";
 import {
   type ClientOptions,
@@ -25,6 +25,8 @@ import { type LoopSigns, ownName } from "./loop_check.ts";
 import { about, itself, type OpeningFailure, ours } from "./opening_failure.ts";
 import { type Failed, MessageCarrier, type Sending, type Sent } from "./message_carrier.ts";
 import { LAST_WORDS, type PumpServices, SessionPump } from "./session_pump.ts";
+import { checkPeer, tlsFault } from "./peer_check.ts";
+import { guardName, type TlsFault } from "./tls_guard.ts";
 import { afterTlsTrouble, type TlsPlan, type TlsTrouble } from "./tls_policy.ts";
 
 /** What all connections share. */
@@ -58,6 +60,8 @@ export interface ExchangeTarget {
   readonly credentials?: Credentials;
   /** What would make it ourselves; absent: nothing does. */
   readonly loop?: LoopSigns;
+  /** Told how TLS went, each time it is tried. Must not throw. */
+  readonly noteTls?: (fault: TlsFault | null) => void;
 }
 
 /** One connection and its session. */
@@ -72,6 +76,9 @@ export class SmtpExchange {
   readonly #session: ClientSession;
   readonly #pump: SessionPump;
   readonly #carrier: MessageCarrier;
+  readonly #now: () => number;
+  /** With what guards the peer, once it is known to be the right one. */
+  #tls: string | undefined;
 
   /** Takes a fresh connection over, and the conversation that may be listened to. */
   constructor(
@@ -84,6 +91,7 @@ export class SmtpExchange {
     const { protocol, tls, label } = target;
     const timeouts = { quit: LAST_WORDS, ...options?.timeouts };
     this.#target = target;
+    this.#now = () => services.clock.now();
     this.#settings = clientSettings(hostname, { ...options, timeouts, protocol });
     this.#session = new ClientSession(this.#settings, {
       ...{ secure: tls.start === "implicit", nonce },
@@ -98,9 +106,9 @@ export class SmtpExchange {
     return this.#target.label;
   }
 
-  /** What TLS is used, such as `TLSv1.3`. */
+  /** What TLS is used, and what vouches for the peer where more does than the rules of the web: `TLSv1.3, DANE`. */
   get tls(): string | undefined {
-    return this.#pump.tls;
+    return this.#tls ?? this.#pump.tls;
   }
 
   /** What the peer offers. */
@@ -204,15 +212,36 @@ export class SmtpExchange {
   }
 
   async #secure(): Promise<OpeningFailure | null> {
-    const { serverName, authorities, tls } = this.#target;
-    const options = { serverName, verify: tls.verify, ...(authorities && { authorities }) };
-    const error = await this.#pump.secure(options, this.#settings.timeouts.handshake);
-    return error === null ? null : this.#tlsFailed({ kind: "failed", error });
+    const { serverName, authorities, tls: { guard, verify }, noteTls } = this.#target;
+    let fault: TlsFault | null = null;
+    const inspect: TlsClientOptions["inspect"] = (peer) => {
+      const found = checkPeer(guard!, peer, this.#now());
+      fault = found.fault;
+      return found.counts ? fault?.text ?? null : null;
+    };
+    const failure = await this.#pump.secure({
+      ...{ serverName, verify },
+      ...(authorities && { authorities }),
+      ...(guard && { inspect }),
+    }, this.#settings.timeouts.handshake);
+    if (failure === null) {
+      noteTls?.(fault);
+      const name = guard === undefined ? null : guardName(guard);
+      if (name !== null) this.#tls = `${this.#pump.tls}, ${name}`;
+      return null;
+    }
+    noteTls?.(fault ?? tlsFault(failure.code, failure.why));
+    return this.#tlsFailed({ kind: "failed", error: failure.why });
   }
 
   /** No handshake was begun: this connection can go on in clear, where that is allowed. */
   #withoutTls(trouble: TlsTrouble): OpeningFailure | null {
-    const decided = afterTlsTrouble(this.#target.tls, trouble);
+    const { tls, noteTls } = this.#target;
+    const text = trouble.kind === "refused"
+      ? `STARTTLS was answered ${trouble.reply.code}`
+      : "STARTTLS was not offered";
+    noteTls?.({ type: "starttls-not-supported", text });
+    const decided = afterTlsTrouble(tls, trouble);
     return decided === "clear" ? null : ours("tls", about(this.label, decided), {});
   }
 

@@ -1,17 +1,24 @@
 /**
- * What TLS to try with a next station, and what to do when it is not to be had: decided from the route and
- * the message alone. Pure.
+ * What TLS to try with a next station, and what to do when it is not to be had: decided from the route, the
+ * message and what guards the host. Pure.
  *
  * Opportunistic TLS (RFC 7435) is better than none and worse than a promise: where the peer does not offer
  * it, or fails at it, the mail goes in clear. Everything else is a promise, and mail waits rather than
- * break it. REQUIRETLS (RFC 8689) is the sender's promise, credentials are the operator's: both make a
- * lax level strict, never a strict one lax.
+ * break it. REQUIRETLS (RFC 8689) is the sender's promise, credentials are the operator's, DANE and MTA-STS
+ * are the receiver's: all make a lax level strict, never a strict one lax.
  *
  * @module
  */
 
 import type { MxRoute, SmarthostRoute, TlsLevel } from "../routing/route.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
+import {
+  type DaneGuard,
+  guardName,
+  type HostGuard,
+  type StsGuard,
+  UNGUARDED,
+} from "./tls_guard.ts";
 
 /** What TLS to try. */
 export interface TlsPlan {
@@ -23,12 +30,14 @@ export interface TlsPlan {
   readonly verify: boolean;
   /** The peer must offer REQUIRETLS, and is told it (RFC 8689 §4.2.1). */
   readonly requireTls: boolean;
+  /** What guards the host, where that makes the plan stricter or is to be reported. */
+  readonly guard?: DaneGuard | StsGuard;
 }
 
 /**
  * The plan for a route and a message.
  *
- * @param requireTls the message came with REQUIRETLS.
+ * @param requireTls the message came with REQUIRETLS. @param guard what guards the host.
  *
  * @example
  * ```ts
@@ -54,25 +63,37 @@ export interface TlsPlan {
  * });
  * ```
  */
-export function tlsPlan(route: MxRoute | SmarthostRoute, requireTls: boolean): TlsPlan {
+export function tlsPlan(
+  route: MxRoute | SmarthostRoute,
+  requireTls: boolean,
+  guard: HostGuard = UNGUARDED,
+): TlsPlan {
   const smarthost = route.kind === "smarthost" ? route : null;
   const wishes: TlsLevel[] = [route.tls];
   if (smarthost?.implicitTls) wishes.push("required");
-  if (smarthost?.credentials !== undefined) {
+  if (smarthost?.credentials !== undefined && route.tls !== "dane") {
     wishes.push(smarthost.credentials.allowUnverified === true ? "required" : "verified");
   }
-  if (requireTls) wishes.push("verified");
-  const level = Math.max(...wishes.map((wish) => LEVELS.indexOf(wish)));
-  return {
+  const ofRoute = Math.max(...wishes.map((wish) => LEVELS.indexOf(wish)));
+  const level = requireTls ? LEVELS.length - 1 : ofRoute;
+  const plan: TlsPlan = {
     start: smarthost?.implicitTls ? "implicit" : level === 0 ? "never" : "starttls",
     mandatory: level >= LEVELS.indexOf("required"),
-    verify: level === LEVELS.indexOf("verified"),
+    // Without a guard `dane` has nothing to go by but the rules of the web.
+    verify: level >= LEVELS.indexOf("dane"),
     requireTls,
   };
+  // What the operator wants verified is verified by the operator's rule.
+  const guarded = level > 0 && ofRoute < LEVELS.indexOf("verified");
+  if (!guarded || guard.kind === "none" || guard.kind === "shut") return plan;
+  if (guard.kind === "sts" && guard.mode === "testing") return { ...plan, guard };
+  // Records of which none can be used want TLS, and tell nothing of the certificate (RFC 7672 §2.2).
+  const verify = guard.kind === "sts" || (requireTls && guard.records.length === 0);
+  return { ...plan, mandatory: true, verify, guard };
 }
 
 /** From lax to strict. */
-const LEVELS: readonly TlsLevel[] = ["none", "opportunistic", "required", "verified"];
+const LEVELS: readonly TlsLevel[] = ["none", "opportunistic", "required", "dane", "verified"];
 
 /** What was wrong with TLS. */
 export type TlsTrouble =
@@ -89,14 +110,16 @@ export type TlsTrouble =
  */
 export function afterTlsTrouble(plan: TlsPlan, trouble: TlsTrouble): "clear" | Reply {
   if (!plan.mandatory) return "clear";
+  const by = plan.guard === undefined ? null : guardName(plan.guard) ?? "DANE";
+  const required = by === null ? "TLS is required" : `${by} requires TLS`;
   switch (trouble.kind) {
     case "not offered":
-      return reply(451, "4.7.4", "TLS is required, but was not offered");
+      return reply(451, "4.7.4", `${required}, but it was not offered`);
     case "refused":
       return reply(
         451,
         "4.7.4",
-        `TLS is required, but STARTTLS was answered ${trouble.reply.code} ` +
+        `${required}, but STARTTLS was answered ${trouble.reply.code} ` +
           trouble.reply.lines.join(" "),
       );
     case "failed":
@@ -104,8 +127,12 @@ export function afterTlsTrouble(plan: TlsPlan, trouble: TlsTrouble): "clear" | R
         451,
         "4.7.5",
         plan.verify
-          ? `TLS with a valid certificate is required, but: ${trouble.error}`
-          : `TLS is required, but failed: ${trouble.error}`,
+          ? `${
+            by === null
+              ? "TLS with a valid certificate is required"
+              : `${by} requires a valid certificate`
+          }, but: ${trouble.error}`
+          : `${required}, but it failed: ${trouble.error}`,
       );
   }
 }

@@ -25,6 +25,8 @@ export type TlsLevel =
   | "opportunistic"
   /** Used with any certificate, else deferred. */
   | "required"
+  /** Used with a certificate that TLSA records of a signed zone vouch for, else deferred (RFC 7672). */
+  | "dane"
   /** Used with a chain that is trusted and a name that fits, else deferred. */
   | "verified";
 
@@ -32,6 +34,11 @@ export type TlsLevel =
 export interface RelaySettings {
   /** Default for MX: `opportunistic`; for a smarthost with credentials `verified`, without `opportunistic`. */
   readonly tls: TlsLevel;
+  /**
+   * Whether TLSA records are looked for and obeyed, where a name server is trusted to validate; what is to be
+   * `verified` goes by that. Default for MX `true`, for a smarthost `false`.
+   */
+  readonly dane?: boolean;
   /** More roots to trust for `verified`, PEM. */
   readonly authorities?: readonly string[];
   /** The addresses of ours to connect from. */

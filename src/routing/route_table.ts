@@ -208,7 +208,7 @@ function routeOf(via: ViaOptions, where: string): (domain: string) => Route {
 function wayOf(via: WayOptions, where: string): (domain: string) => HoldRoute["then"] {
   switch (via.kind) {
     case "mx": {
-      const settings = relaySettings(via, "opportunistic", where);
+      const settings = relaySettings(via, "opportunistic", where, true);
       const port = readPort(via.port ?? 25, where);
       const sts = via.mtaSts === undefined ? {} : { mtaSts: via.mtaSts };
       return (domain): MxRoute => ({ kind: "mx", domain, port, ...sts, ...settings });
@@ -245,7 +245,7 @@ function smarthost(via: SmarthostOptions, where: string): SmarthostRoute {
     port: readPort(via.port ?? usualPort, where),
     implicitTls,
     ...(credentials && { credentials }),
-    ...relaySettings(relay, usualTls, where),
+    ...relaySettings(relay, usualTls, where, false),
   };
 }
 
@@ -262,7 +262,8 @@ function withHost(relay: RelayOptions, host: string): RelayOptions {
 
 /** A password goes to a host known to be the right one, unless somebody says otherwise in so many words. */
 function checkCredentials({ credentials, tls }: SmarthostOptions, where: string): void {
-  if (credentials === undefined || tls === undefined || tls === "verified") return;
+  if (credentials === undefined || tls === undefined) return;
+  if (tls === "verified" || tls === "dane") return;
   if (tls !== "required") {
     throw new TypeError(`${where}: credentials never go in clear: tls "${tls}" cannot be`);
   }
@@ -277,15 +278,20 @@ function relaySettings(
   relay: RelayOptions,
   usualTls: TlsLevel,
   where: string,
+  usualDane: boolean,
 ): RelaySettings {
   const { tls = usualTls, authorities, source, connections = DEFAULT_RELAY_CONNECTIONS } = relay;
+  const dane = relay.dane ?? (usualDane || tls === "dane");
+  if (!dane && tls === "dane") {
+    throw new TypeError(`${where}: tls "dane" needs dane, which is switched off`);
+  }
   checkCount(connections, `${where}: connections`);
   for (const address of [source?.ipv4, source?.ipv6]) {
     if (address === undefined || parseIp(address) !== null) continue;
     throw new TypeError(`${where}: source ${address} is no IP address`);
   }
   return {
-    tls,
+    ...{ tls, dane },
     ...(authorities && { authorities }),
     ...(source && { source }),
     family: relay.family ?? "ipv6-first",

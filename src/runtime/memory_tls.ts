@@ -17,6 +17,7 @@ import {
   type TlsCertificate,
   type TlsClientOptions,
   type TlsInfo,
+  type TlsProblem,
   type TlsServer,
 } from "./runtime.ts";
 import { CertificateChoice, certificateNames, checkCertificates } from "./tls_certificates.ts";
@@ -72,13 +73,14 @@ export async function secureServer(
 
 /** The client's part of a handshake. Throws SystemErrors; closing is the caller's. */
 export async function secureClient(plain: Connection, options: TlsClientOptions): Promise<TlsInfo> {
-  const { verify, authorities = [] } = options;
+  const { verify, authorities = [], inspect } = options;
   const serverName = isAddress(options.serverName) ? undefined : options.serverName;
   await plain.write(formatRecord(HANDSHAKE, { serverName }));
   const hello = await new RecordReader(plain).next();
-  const problem = verify
-    ? certificateProblem(hello.certificate ?? "", options.serverName, authorities)
-    : null;
+  const chain = hello.certificate ?? "";
+  const check = () => certificateProblem(chain, options.serverName, authorities);
+  const problem = (verify ? check()?.text : null) ??
+    inspect?.({ certificates: certificatesOf(chain), check }) ?? null;
   if (problem !== null) {
     await plain.write(formatRecord(ALERT, { description: "bad_certificate" }));
     throw failure(problem);
@@ -92,15 +94,25 @@ function certificateProblem(
   chain: string,
   name: string,
   authorities: readonly string[],
-): string | null {
+): TlsProblem | null {
   const certificate = new X509Certificate(chain);
   const names = certificateNames(certificate);
   const fits = isAddress(name)
     ? certificate.checkIP(name) !== undefined
     : new CertificateChoice([{ names: [], value: false }, { names, value: true }]).choose(name);
-  if (!fits) return `the certificate is for ${names.join(", ")}, not for ${name}`;
+  if (!fits) {
+    const text = `the certificate is for ${names.join(", ")}, not for ${name}`;
+    return { code: "ERR_TLS_CERT_ALTNAME_INVALID", text };
+  }
   const trusted = authorities.some((pem) => certificate.verify(new X509Certificate(pem).publicKey));
-  return trusted ? null : "the certificate is of no known authority";
+  if (trusted) return null;
+  const text = "the certificate is of no known authority";
+  return { code: "UNABLE_TO_GET_ISSUER_CERT_LOCALLY", text };
+}
+
+function certificatesOf(chain: string): Uint8Array[] {
+  const blocks = chain.matchAll(/-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----/g);
+  return [...blocks].map(([, base64 = ""]) => Uint8Array.fromBase64(base64));
 }
 
 /** Reads records, and not one octet past them. */

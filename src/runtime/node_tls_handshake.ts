@@ -10,15 +10,26 @@
 
 import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
-import { checkServerIdentity, connect, rootCertificates, type TLSSocket } from "node:tls";
+import {
+  checkServerIdentity,
+  connect,
+  type PeerCertificate,
+  rootCertificates,
+  type TLSSocket,
+} from "node:tls";
 import { NodeTlsServer } from "./node_tls_server.ts";
 import {
   errorCode,
   SystemError,
   type TlsClientOptions,
   type TlsInfo,
+  type TlsPeer,
+  type TlsProblem,
   type TlsServer,
 } from "./runtime.ts";
+
+/** Certificates of a peer that are looked at. */
+const MAX_CERTIFICATES = 12;
 
 /** What comes of a handshake. */
 export interface Secured {
@@ -42,7 +53,8 @@ export function acceptTls(stream: Duplex, server: TlsServer): Promise<Secured> {
 
 /** The client's side. */
 export function connectTls(stream: Duplex, options: TlsClientOptions): Promise<Secured> {
-  const { serverName, verify, authorities = [] } = options;
+  const { serverName, verify, authorities = [], inspect } = options;
+  const trusting = (verify || inspect !== undefined) && authorities.length > 0;
   return handshake(stream, (onSecure, onError) => {
     // An address is never sent as SNI (RFC 6066 §3), but may be demanded of the certificate.
     const name = isIP(serverName) === 0 ? serverName : undefined;
@@ -55,12 +67,48 @@ export function connectTls(stream: Duplex, options: TlsClientOptions): Promise<S
       rejectUnauthorized: verify,
       checkServerIdentity: verify ? checkServerIdentity : () => undefined,
       // Given authorities replace the well-known ones in node:tls; here they are added to them.
-      ca: verify && authorities.length > 0 ? [...rootCertificates, ...authorities] : undefined,
+      ca: trusting ? [...rootCertificates, ...authorities] : undefined,
     };
     const socket = connect(settings);
     socket.on("error", onError);
-    socket.once("secureConnect", () => onSecure(socket, name));
+    socket.once("secureConnect", () => {
+      try {
+        const fault = inspect?.(peerOf(socket, serverName)) ?? null;
+        if (fault === null) onSecure(socket, name);
+        else onError(new SystemError("EPROTO", fault));
+      } catch (error) {
+        onError(error as Error);
+      }
+    });
   });
+}
+
+/**
+ * Who answered. The runtimes make a list of what the peer sent, in its order, and call each the issuer of the one
+ * before, whether it is or not; a root of ours may come behind.
+ */
+function peerOf(socket: TLSSocket, name: string): TlsPeer {
+  const certificates: Uint8Array[] = [];
+  const seen = new Set<object>();
+  let next: PeerCertificate | undefined = socket.getPeerCertificate(true);
+  while (next?.raw && !seen.has(next) && certificates.length < MAX_CERTIFICATES) {
+    seen.add(next);
+    certificates.push(Uint8Array.from(next.raw));
+    next = (next as { issuerCertificate?: PeerCertificate }).issuerCertificate;
+  }
+  return { certificates, check: () => problemOf(socket, name) };
+}
+
+function problemOf(socket: TLSSocket, name: string): TlsProblem | null {
+  if (!socket.authorized) {
+    const error: unknown = socket.authorizationError;
+    const text = error instanceof Error ? error.message : String(error ?? "not authorized");
+    return { code: errorCode(error) ?? text, text };
+  }
+  const error = checkServerIdentity(name, socket.getPeerCertificate());
+  return error === undefined
+    ? null
+    : { code: errorCode(error) ?? "ERR_TLS_CERT_ALTNAME_INVALID", text: error.message };
 }
 
 type Begin = (

@@ -307,6 +307,7 @@ Deno.test("findHosts() asks the addresses of a smarthost, not its MX", async () 
   });
   assertEquals(await search(resolver, SMARTHOST), {
     status: "found",
+    named: true,
     hosts: [{ name: "relay.test", preference: 0, addresses: ["2001:db8::1", "192.0.2.1"] }],
   });
   assertEquals([...resolver.questions.keys()].sort(), ["a relay.test", "aaaa relay.test"]);

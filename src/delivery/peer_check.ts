@@ -1,0 +1,46 @@
+/**
+ * Whether who answered a TLS handshake is whom the guard of a host means, and what went wrong, in the words of
+ * reports. Pure but for the time, which is given.
+ *
+ * @module
+ */
+
+import type { TlsPeer } from "../runtime/runtime.ts";
+import { matchDane } from "./dane_match.ts";
+import type { DaneGuard, StsGuard, TlsFault, TlsFaultType } from "./tls_guard.ts";
+
+/** What is found of a peer. */
+export interface PeerFinding {
+  readonly fault: TlsFault | null;
+  /** The fault ends the connection. */
+  readonly counts: boolean;
+}
+
+/** Looks at a peer. @param now epoch milliseconds. */
+export function checkPeer(guard: DaneGuard | StsGuard, peer: TlsPeer, now: number): PeerFinding {
+  if (guard.kind === "dane") {
+    return { fault: matchDane(guard, peer.certificates, now), counts: true };
+  }
+  const problem = peer.check();
+  const fault = problem === null ? null : tlsFault(problem.code, problem.text);
+  return { fault: guard.fault ?? fault, counts: guard.mode === "enforce" };
+}
+
+/** A failed handshake as a fault, by the code of `node:tls`. */
+export function tlsFault(code: string | undefined, text: string): TlsFault {
+  return { type: typeOf(code ?? ""), text };
+}
+
+function typeOf(code: string): TlsFaultType {
+  switch (code) {
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return "certificate-host-mismatch";
+    case "CERT_HAS_EXPIRED":
+    case "CERT_NOT_YET_VALID":
+      return "certificate-expired";
+    default:
+      return /^(?:UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|INVALID_)/.test(code)
+        ? "certificate-not-trusted"
+        : "validation-failure";
+  }
+}
