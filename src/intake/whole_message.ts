@@ -74,6 +74,10 @@ export class WholeMessage implements MessageView {
     return sevenBit ? "7bit" : "8bit";
   }
 
+  get goesOn(): boolean {
+    return this.#parts.transaction.recipients.some(({ remote }) => remote.length > 0);
+  }
+
   get fields(): readonly RawField[] {
     return this.#fields ??= changedFields(this.#parts.head, this.#changes);
   }

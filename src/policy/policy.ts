@@ -128,6 +128,8 @@ export interface MessageView {
   readonly bodyReplaced: boolean;
   /** What every way it goes is known to carry: `7bit` where the route of a recipient says `convert-first`. */
   readonly carriage: "7bit" | "8bit";
+  /** Whether it goes on to another station, for some recipient at least: forwarded, or only passed. */
+  readonly goesOn: boolean;
   /** The body from its start; a chunk is valid until the next is asked for. */
   openBody(): AsyncIterable<Uint8Array>;
   /** Begins another body for it. */
