@@ -22,17 +22,28 @@ const isSound = (signature: Uint8Array, key = RSA_KEY, parts: readonly Uint8Arra
 
 const numberOf = (octets: Uint8Array) => BigInt(`0x${octets.toHex()}`);
 
-/** Raises a block of octets to the private power, whatever is in it. */
-const raise = (block: Uint8Array, { privateKey }: TestKey = RSA_KEY) => {
-  const { n = "", d = "" } = privateKey.export({ format: "jwk" });
-  const read = (text: string) => numberOf(Uint8Array.fromBase64(text, { alphabet: "base64url" }));
-  const modulus = read(n);
+/** The numbers of an RSA key by their names in JWK. */
+const numbersOf = ({ privateKey }: TestKey) => {
+  const jwk = privateKey.export({ format: "jwk" });
+  const read = (text = "") => numberOf(Uint8Array.fromBase64(text, { alphabet: "base64url" }));
+  return { n: read(jwk.n), d: read(jwk.d), p: read(jwk.p), q: read(jwk.q) };
+};
+
+/** Raises a block of octets to a power, whatever is in it. */
+const raise = (block: Uint8Array, { n, d } = numbersOf(RSA_KEY)) => {
   let [result, power] = [1n, numberOf(block)];
-  for (let left = read(d); left > 0n; left >>= 1n) {
-    if ((left & 1n) === 1n) result = result * power % modulus;
-    power = power * power % modulus;
+  for (let left = d; left > 0n; left >>= 1n) {
+    if ((left & 1n) === 1n) result = result * power % n;
+    power = power * power % n;
   }
   return Uint8Array.fromHex(result.toString(16).padStart(block.length * 2, "0"));
+};
+
+/** The number that makes 1 of another (extended Euclid). */
+const inverse = (number: bigint, modulus: bigint) => {
+  let [a, b, x, y] = [number, modulus, 1n, 0n];
+  while (b > 0n) [a, b, x, y] = [b, a % b, y, x - a / b * y];
+  return (x % modulus + modulus) % modulus;
 };
 
 /** A padded block as RFC 8017 §9.2 wants it, and as it does not. */
@@ -52,7 +63,7 @@ const block = (
 };
 
 Deno.test("verifySignature() agrees with node:crypto for RSA keys of all lengths and exponents", () => {
-  const shapes = [[1024, 3], [1024, 0xffff_fffb], [1031, 17], [2048, 65537], [
+  const shapes = [[1024, 3], [1024, 65539], [1031, 17], [2048, 65537], [
     3072,
     65537,
   ]] as const;
@@ -66,6 +77,18 @@ Deno.test("verifySignature() agrees with node:crypto for RSA keys of all lengths
       assertEquals(isSound(other, key), false);
     }
     assertEquals(isSound(signature, key, [TEXT, TEXT]), false);
+  }
+});
+
+Deno.test("verifySignature() computes with exponents of 32 bits", () => {
+  const numbers = numbersOf(RSA_KEY);
+  const { n, p, q } = numbers;
+  for (const exponent of [0xffff_fffbn, 0x8000_000bn]) { // Primes.
+    const d = inverse(exponent, (p - 1n) * (q - 1n));
+    const key = { kind: "rsa", modulus: n, exponent, bits: 1024 } as const;
+    const signature = raise(block(), { ...numbers, d });
+    assertEquals(verifySignature(PARTS, signature, "rsa-sha256", key), true);
+    assertEquals(verifySignature([TEXT, TEXT], signature, "rsa-sha256", key), false);
   }
 });
 
