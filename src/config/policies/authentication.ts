@@ -9,7 +9,7 @@ import {
   type AuthenticationRules,
   DEFAULT_RULES,
 } from "../../policy/mailauth/authentication_rules.ts";
-import { domain, domainPattern, hostname, wait } from "../fields.ts";
+import { domainPattern, hostname, wait } from "../fields.ts";
 import { z } from "../packages.ts";
 
 const action = z.enum(["accept", "junk", "reject"], "wanted accept, junk or reject");
@@ -52,12 +52,21 @@ export const authenticationSchema = z.strictObject({
   malformedFrom: action.default("reject").describe(
     "What becomes of mail with several From fields, or with more authors than are checked",
   ),
-  sealers: z.array(domain).default([]).describe(
+  sealers: z.array(
+    domainPattern.refine(
+      (text) => text !== "*",
+      "wanted domains: to believe all is to believe forgers",
+    ),
+  ).default([]).describe(
     "Forwarders and lists whose word is taken (ARC): mail they saw pass is not held to DMARC",
   ),
   domains: z.record(
     domainPattern,
-    z.strictObject({ spf: spf.partial(), dmarc: dmarc.partial(), whenUnknown }).partial(),
+    z.strictObject({
+      spf: spf.partial().describe("What follows from SPF"),
+      dmarc: dmarc.partial().describe("What follows from DMARC"),
+      whenUnknown,
+    }).partial(),
   ).default({}).describe(
     "What differs for mail of a domain, or .example.org for all below it: that of From for dmarc, of MAIL for spf",
   ),

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { domainPatternKey } from "../../domain_pattern.ts";
 import type { MtaFact } from "../../events.ts";
 import { type Network as IpNetwork, parseNetwork } from "../../net_address.ts";
 import { accountLimits } from "../../policy/abuse/accounts.ts";
@@ -124,7 +125,8 @@ function buildAuthentication(
   const { authentication: given, hostname } = plan;
   const { authservId = hostname, malformedFrom, sealers, timeout } = given;
   return authentication({
-    ...{ authservId, otherIds: [hostname], malformedFrom, sealers, timeout, exempt },
+    ...{ authservId, otherIds: [hostname], malformedFrom, timeout, exempt },
+    sealers: new Set(sealers.map(domainPatternKey)),
     enabled: authenticates(plan),
     rules: rulesOf(given),
     domains: domainRulesOf(given),

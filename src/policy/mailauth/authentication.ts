@@ -20,6 +20,7 @@
  */
 
 import type { MtaFact } from "../../events.ts";
+import { trustedArcPass } from "../../mailauth/arc/trust.ts";
 import type { DmarcObserver } from "../../mailauth/dmarc/observation.ts";
 import { formatAuthenticationResults } from "../../message/authentication_results.ts";
 import { forgedOccurrences } from "../../message/forged_results.ts";
@@ -52,8 +53,11 @@ export interface AuthenticationOptions {
   readonly domains?: ReadonlyMap<string, Partial<AuthenticationRules>>;
   /** What becomes of mail with several From fields, or too many authors to check. Default `reject`. */
   readonly malformedFrom?: AuthenticationAction;
-  /** Domains of forwarders whose word by ARC counts against a failure of DMARC. Default none. */
-  readonly sealers?: readonly string[];
+  /**
+   * Domains of forwarders whose word by ARC counts against a failure of DMARC, by the keys of their patterns. Default
+   * none.
+   */
+  readonly sealers?: ReadonlySet<string>;
   /** Milliseconds that SPF may take, and all checks after the end of a message. Default 20,000 (RFC 7208 §4.6.4). */
   readonly timeout?: number;
   /** Networks whose mail is not checked. Default loopback. */
@@ -69,6 +73,7 @@ export interface AuthenticationServices extends CheckServices {
 }
 
 const DEFAULT_TIMEOUT = 20_000;
+const NOBODY: ReadonlySet<string> = new Set();
 
 /**
  * The policy.
@@ -92,7 +97,7 @@ export function authentication(
   options: AuthenticationOptions,
   services: AuthenticationServices,
 ): Policy {
-  const { authservId, otherIds = [], exempt = DEFAULT_EXEMPT, sealers = [] } = options;
+  const { authservId, otherIds = [], exempt = DEFAULT_EXEMPT, sealers = NOBODY } = options;
   const { timeout = DEFAULT_TIMEOUT, malformedFrom = "reject" } = options;
   const book = new AuthenticationRuleBook(options.rules, options.domains);
   const ownIds = [authservId, ...otherIds];
@@ -102,7 +107,7 @@ export function authentication(
   async function check(view: MessageView, running: MessageChecks): Promise<Verdict> {
     const found = await running.finish();
     running.end();
-    const known: Known = { ...found, override: overrideOf(found, sealers) };
+    const known: Known = { ...found, vouched: vouchedBy(found, sealers) };
     const decision = decide(known, { book, malformedFrom });
     services.emit(authenticatedFact(view, known, decision));
     if (services.observe !== undefined) {
@@ -187,9 +192,14 @@ function comesFromOutside(session: SessionView, exempt: readonly Network[]): boo
   return isUser || isStranger(session, exempt);
 }
 
-/** Why a failure of DMARC is not held against a message; `null`: it is. */
-function overrideOf(_found: Findings, _sealers: readonly string[]): string | null {
-  return null;
+/** By author's domain, the trusted station that saw DMARC pass for it. */
+function vouchedBy({ arc, dmarc }: Findings, sealers: ReadonlySet<string>): Map<string, string> {
+  const vouched = new Map<string, string>();
+  for (const { domain, result } of dmarc) {
+    const station = result === "fail" ? trustedArcPass(arc, sealers, domain) : null;
+    if (station !== null) vouched.set(domain, station.domain);
+  }
+  return vouched;
 }
 
 function isResults(field: RawField): boolean {

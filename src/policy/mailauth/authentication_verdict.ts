@@ -26,8 +26,11 @@ export type Decision =
 
 /** What is known of a message. */
 export interface Known extends Findings {
-  /** Why a failure of DMARC is not held against it: a forwarder whose word we take saw it pass; `null`: none. */
-  readonly override: string | null;
+  /**
+   * Of which authors' domains a forwarder whose word we take saw DMARC pass, and who that was: a failure now is not held
+   * against the message.
+   */
+  readonly vouched: ReadonlyMap<string, string>;
 }
 
 /** What it is decided by. */
@@ -75,7 +78,7 @@ function ofDmarc(result: DmarcResult, findings: Known, book: AuthenticationRuleB
       ),
     };
   }
-  if (result.result !== "fail" || findings.override !== null) return ACCEPT;
+  if (result.result !== "fail" || findings.vouched.has(result.domain)) return ACCEPT;
   const action = actionFor(rules, result.disposition);
   return take(action, describeFailure(result), () => refuseByDmarc(result, findings));
 }
@@ -168,19 +171,17 @@ export function dispositionOf(decision: Decision): DmarcRequest {
 
 /** Why a message fared otherwise than the author's domain asks for. */
 export function overridesOf(
-  result: DmarcResult,
-  { override }: Known,
+  { result, domain, requested, disposition }: DmarcResult,
+  { vouched }: Known,
   decision: Decision,
 ): DmarcOverride[] {
   const overrides: DmarcOverride[] = [];
   const note = (type: DmarcOverrideType, comment: string) => overrides.push({ type, comment });
-  if (result.result === "fail") {
-    if (result.requested !== result.disposition) note("policy_test_mode", "");
-    if (override !== null) {
-      note("trusted_forwarder", override);
-      if (decision.action === "accept") return overrides;
-    }
-  }
-  if (dispositionOf(decision) !== result.disposition) note("local_policy", "");
+  const forwarder = vouched.get(domain);
+  const done = dispositionOf(decision);
+  if (result === "fail" && requested !== disposition) note("policy_test_mode", "");
+  if (result === "fail" && forwarder !== undefined && done === "none") {
+    note("trusted_forwarder", `arc=pass, sealed by ${forwarder}`);
+  } else if (done !== disposition) note("local_policy", "");
   return overrides;
 }
