@@ -74,7 +74,7 @@ async function runExplain(line: CommandLine, words: readonly string[]): Promise<
   const question = readQuestion(line);
   const loaded = await loadConfigFor(line);
   const { config, paths, certificates } = loaded;
-  const { nameServers } = config.relay;
+  const { nameServers, dnssec } = config.relay;
   const memory = question.client === undefined ? null : ledgerFolder(paths);
   requirePermissions({
     read: [
@@ -87,7 +87,7 @@ async function runExplain(line: CommandLine, words: readonly string[]): Promise<
     outward: true,
     sys: ["statfs"],
   }, words);
-  const runtime = serverRuntime({ outward: line.has("connect"), nameServers });
+  const runtime = serverRuntime({ outward: line.has("connect"), nameServers, dnssec });
   try {
     const directory = await openFileDirectory({
       ...runtime,

@@ -7,6 +7,7 @@
 
 import { bunRuntime } from "../runtime/bun.ts";
 import { denoRuntime } from "../runtime/deno.ts";
+import type { DnssecTrust } from "../runtime/dns_servers.ts";
 import {
   errorCode,
   formatSocketAddress,
@@ -18,8 +19,16 @@ import {
 import { CommandError, EXIT } from "./exit.ts";
 import { describeError, explainFailure, isNotCapable } from "./trouble.ts";
 
+/** Who is asked for names, and when what they say of DNSSEC is believed. */
+export interface NameOptions {
+  /** Default those of the system. */
+  readonly nameServers?: readonly string[];
+  /** Default `auto`. */
+  readonly dnssec?: DnssecTrust;
+}
+
 /** The machine, by the runtime of this process. @throws {TypeError} as the adapters. */
-export function thisRuntime(options: { readonly nameServers?: readonly string[] } = {}): Runtime {
+export function thisRuntime(options: NameOptions = {}): Runtime {
   return typeof Deno === "undefined" ? bunRuntime(options) : denoRuntime(options);
 }
 
@@ -27,18 +36,17 @@ export function thisRuntime(options: { readonly nameServers?: readonly string[] 
 export type Sharing = "first" | "joining";
 
 /**
- * @param options `outward: false` takes away the means to connect to anything; `nameServers` are asked in
- * place of those of the system; `shared`: several stations of this process listen at the same addresses.
+ * @param options `outward: false` takes away the means to connect to anything; `nameServers`, where there are any, are
+ * asked in place of those of the system; `shared`: several stations of this process listen at the same addresses.
  */
 export function serverRuntime(
-  options: {
-    readonly outward: boolean;
-    readonly nameServers?: readonly string[];
-    readonly shared?: Sharing;
-  },
+  options: NameOptions & { readonly outward: boolean; readonly shared?: Sharing },
 ): Runtime {
-  const { outward, nameServers = [], shared } = options;
-  const runtime = thisRuntime(nameServers.length === 0 ? {} : { nameServers });
+  const { outward, nameServers = [], dnssec, shared } = options;
+  const runtime = thisRuntime({
+    ...(nameServers.length > 0 && { nameServers }),
+    ...(dnssec !== undefined && { dnssec }),
+  });
   const { network } = runtime;
   const connect: Network["connect"] = outward
     ? (address, settings) => network.connect(address, settings)

@@ -43,7 +43,7 @@ export const serve: Command = {
     "",
     "SIGHUP, or yizhan reload, reads the configuration, the users and the certificates again: sessions",
     "that are open go on as they began, and what is wrong leaves all as it was. New users are seen",
-    "within a second or two without that, new certificates within a minute.",
+    "within a second or two without that, new certificates and DKIM keys within a minute.",
     "",
     "SIGTERM and SIGINT drain: sessions and deliveries may finish what they are doing, for as long as",
     "stop.grace says. The signal again stops at once; nothing that was accepted is lost.",
@@ -53,7 +53,7 @@ export const serve: Command = {
   run: runServe,
 };
 
-/** Milliseconds between two looks at the certificates' files. */
+/** Milliseconds between two looks at the files of certificates and keys. */
 const POLL = 60_000;
 
 async function runServe(line: CommandLine, words: readonly string[]): Promise<ExitCode> {
@@ -71,7 +71,8 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
   const asGiven = await load(loadConfigFor);
   await using _ = speakAside();
   const { relay } = asGiven.config;
-  const machine = { outward: relay.enabled, nameServers: relay.nameServers };
+  const { enabled: outward, nameServers, dnssec } = relay;
+  const machine = { outward, nameServers, dnssec };
   const workers = countWorkers(asGiven.config, thisRuntime().network, warn);
   const reread = () => load(loadConfigSilently);
   const started = await startAsUser(asGiven, serverRuntime(machine), { workers, reread });
@@ -104,7 +105,10 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
   // It serves meanwhile: a filter may be started later than we are.
   station.filterTroubles().then((troubles) => troubles.forEach(warn));
   hangUps.answer(() => reloadAloud(station));
-  const timer = setInterval(() => station.renewCertificates(), POLL);
+  const timer = setInterval(() => {
+    station.renewCertificates();
+    station.renewKeys();
+  }, POLL);
   await signals.first;
   say("stopping: sessions may finish what they are doing (the signal again stops at once)");
   clearInterval(timer);

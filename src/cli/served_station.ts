@@ -30,6 +30,7 @@ import { CertificateFiles } from "./certificate_files.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { filterTroubles } from "./filter_probe.ts";
 import { thisRuntime } from "./machine.ts";
+import { ServedKeys } from "./served_keys.ts";
 import { policyServices } from "./policy_services.ts";
 import { policyStatus } from "./policy_status.ts";
 import { newMonitor, type SurroundedStation, Surroundings } from "./surroundings.ts";
@@ -72,6 +73,7 @@ interface Generation {
   readonly certificates: CertificateFiles;
   /** What was read from their files last. */
   inForce: readonly TlsCertificate[];
+  readonly keys: ServedKeys;
   /** Those it gets by itself; `null`: none. */
   readonly managed: ManagedCertificates | null;
   readonly options: MtaOptions;
@@ -246,6 +248,20 @@ export class ServedStation implements SurroundedStation {
     });
   }
 
+  /** Reads the DKIM keys again where a file has changed; wrong ones leave those in force alone. */
+  renewKeys(): Promise<void> {
+    return this.#inTurn(async () => {
+      const { keys } = this.#generation;
+      try {
+        if (this.#stopping || !await keys.renew()) return;
+        await this.#workers?.replaceKeys(keys.texts);
+        say("DKIM keys reloaded");
+      } catch (error) {
+        warn(`the DKIM keys stay as they were: ${explain(error)}`);
+      }
+    });
+  }
+
   /** Stops; sessions and deliveries have the time that the configuration says. */
   async stop(): Promise<void> {
     this.#stopping = true;
@@ -350,7 +366,11 @@ export class ServedStation implements SurroundedStation {
     return await WorkerPool.start({
       ...{ threads: workers - 1, leftovers, starter, output, onEvent, ledger },
       runtime: stationRuntime,
-      network: { outward: relay.enabled, nameServers: relay.nameServers },
+      network: {
+        outward: relay.enabled,
+        nameServers: relay.nameServers,
+        dnssec: relay.dnssec,
+      },
       plan: this.#planMaker(this.#generation, this.mta.addresses),
       onTurn: (domain) => {
         this.mta.startDomain(domain);
@@ -371,6 +391,7 @@ export class ServedStation implements SurroundedStation {
     return planMaker({
       ...{ runtime, loaded, addresses, workers },
       certificates: () => generation.inForce,
+      keys: () => generation.keys.texts,
       log: { format: logFormat(loaded), maildirRoot: loaded.paths.mail },
     });
   }
@@ -406,15 +427,16 @@ async function build(
     ...managedPaths(acmeFolder(paths), acmeNames(config)),
   ], runtime.files);
   const inForce = await certificates.load();
+  const keys = await ServedKeys.load(runtime.files, loaded);
   const station = shareOf(stationOptions(loaded), workers);
   const policies = sharePolicies(policyPlan(config), workers);
   const options: MtaOptions = {
     ...station,
     ...{ runtime: stationRuntime, directory, onEvent, onTurn, certificates: inForce },
-    policies: buildPolicies(policies, policyServices(runtime, ledger, onEvent)),
+    policies: buildPolicies(policies, policyServices(runtime, ledger, onEvent, keys.signing)),
     ...(station.queue && { queue: { ...station.queue, pid: process.pid } as MtaOptions["queue"] }),
   };
-  return { loaded, directory, certificates, inForce, managed, options };
+  return { loaded, directory, certificates, inForce, keys, managed, options };
 }
 
 /** What gets certificates by ACME, where the configuration says so. */

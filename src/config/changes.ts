@@ -40,6 +40,7 @@ const AT_START: readonly KeyPath[] = [
   ["queue", "directory"],
   ["relay", "enabled"],
   ["relay", "nameServers"],
+  ["relay", "dnssec"],
   ["drop", "enabled"],
   ["drop", "directory"],
 ];

@@ -76,7 +76,7 @@ function checkTls({ via }: Route, path: KeyPath): Finding[] {
   if (via.kind === "hold") return checkTls({ via: via.then } as Route, [...path, "then"]);
   if (via.kind !== "smarthost" || via.credentials === undefined) return [];
   const { tls, credentials: { allowUnverified } } = via;
-  if (tls === undefined || tls === "verified") return [];
+  if (tls === undefined || tls === "verified" || tls === "dane") return [];
   if (tls === "required" && allowUnverified) return [];
   const allowed = allowUnverified ? "required or verified" : "verified";
   return [{

@@ -42,7 +42,7 @@ import { authenticationSchema } from "./policies/authentication.ts";
 import { filterSchema } from "./policies/filters.ts";
 import { acmeSchema, webSchema } from "./web.ts";
 
-const tlsLevel = z.enum(["none", "opportunistic", "required", "verified"]);
+const tlsLevel = z.enum(["none", "opportunistic", "required", "dane", "verified"]);
 
 const timeouts = z.strictObject({
   command: wait.default(DEFAULT_LIMITS.timeouts.command)
@@ -143,8 +143,12 @@ const credentials = z.strictObject({
 const relaySettings = {
   tls: tlsLevel.optional().describe(
     "none; opportunistic: where offered, with any certificate; required: with any certificate, else " +
-      "the mail waits; verified: with a valid one for the name. Default opportunistic, with " +
-      "credentials verified",
+      "the mail waits; dane: with one that TLSA records vouch for; verified: with a valid one for the " +
+      "name. Default opportunistic, with credentials verified",
+  ),
+  dane: z.boolean().optional().describe(
+    "Obey TLSA records (RFC 7672) where relay.dnssec lets them be believed. Default for mx true, " +
+      "for a smarthost false",
   ),
   authorities: z.array(path).default([])
     .describe("PEM files of authorities to trust beside the system's, for verified"),
@@ -293,6 +297,10 @@ export const configSchema = z.strictObject({
       .describe("How mail for others goes; what is not named goes to whoever DNS names"),
     nameServers: z.array(nameServer).default([])
       .describe("Who is asked for names; default those of /etc/resolv.conf"),
+    dnssec: z.enum(["auto", "on", "off"]).default("auto").describe(
+      "Whether these are trusted to have checked DNSSEC, which DANE needs. auto: where all of them are on " +
+        "this machine, or resolv.conf says trust-ad",
+    ),
   }).prefault({}).describe("Mail that goes on"),
   queue: z.strictObject({
     directory: path.default("queue").describe("Where mail waits; in data"),

@@ -18,7 +18,7 @@ import { secretText } from "./secrets.ts";
 /** What a configuration says of a station; the rest of {@link MtaOptions} is of the machine. */
 export type StationOptions = Omit<
   MtaOptions,
-  "runtime" | "directory" | "certificates" | "policies" | "onEvent"
+  "runtime" | "directory" | "certificates" | "policies" | "onEvent" | "guards"
 >;
 
 /** The options that a loaded configuration stands for. */
@@ -114,9 +114,9 @@ function relayOptions(
   way: Exclude<Way, { kind: "lmtp" }>,
   texts: Authorities,
 ): RelayOptions {
-  const { tls, authorities, source, family, allowAddresses, connections, eightBit } = way;
+  const { tls, dane, authorities, source, family, allowAddresses, connections, eightBit } = way;
   return {
-    ...defined({ tls }),
+    ...defined({ tls, dane }),
     authorities: authorities.map((path) => demandText(texts.get(path), path)),
     ...(source && { source: defined(source) }),
     ...{ family, allowAddresses, connections, eightBit },

@@ -9,6 +9,7 @@
  * | `metrics` | | `metrics`: a {@link MemberMetrics} |
  * | `prepare` | `plan` | nothing; then one of `adopt` and `discard` |
  * | `certificates` | `certificates` | nothing |
+ * | `keys` | `keys`: those of DKIM that sign | nothing |
  * | `turn` | `domain` | nothing: what is held for it is tried (ETRN) |
  * | `stop` | `grace` | nothing; nothing runs then |
  *
@@ -22,12 +23,16 @@ import type { PolicyPlan } from "../../config/policies/build.ts";
 import type { StationOptions } from "../../config/station.ts";
 import type { MetricFamily } from "../../observe/open_metrics.ts";
 import type { LedgerAnswer, LedgerQuestion } from "../../policy/ledger/remote_ledger.ts";
+import type { DnssecTrust } from "../../runtime/dns_servers.ts";
+import type { DkimKeyText } from "../../policy/mailauth/signing_keys.ts";
 import type { TlsCertificate } from "../../runtime/runtime.ts";
 
 /** What a station of its own goes by, as data: made anew of each configuration. */
 export interface MemberPlan {
   readonly options: StationOptions & { readonly certificates: readonly TlsCertificate[] };
   readonly policies: PolicyPlan;
+  /** The DKIM keys that sign. */
+  readonly keys: readonly DkimKeyText[];
   /** The users file. */
   readonly users: string;
   /** Domains of ours beside those it names. */
@@ -48,6 +53,8 @@ export interface MemberStart {
   readonly outward: boolean;
   /** Who is asked for names; none: those of the system. */
   readonly nameServers: readonly string[];
+  /** When what they say of DNSSEC is believed. */
+  readonly dnssec?: DnssecTrust;
 }
 
 /** What a thread has counted, and how it is. */

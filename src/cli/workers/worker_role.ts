@@ -73,12 +73,15 @@ class ThreadedStation {
     };
   }
 
-  async #start({ plan, outward, nameServers }: MemberStart): Promise<void> {
+  async #start({ plan, outward, nameServers, dnssec }: MemberStart): Promise<void> {
     const { output, askLedger, send } = this.#ends;
     const say = (text: string, warning: boolean) => send({ type: "said", text, warning });
     const log = new EventLog(output, formatterOf(plan.log));
     const telemetry = await startTelemetry(() => {});
-    const runtime = serverRuntime({ outward, nameServers, shared: "joining" });
+    const runtime = serverRuntime({
+      ...{ outward, nameServers, shared: "joining" },
+      ...(dnssec !== undefined && { dnssec }),
+    });
     const station = await MemberStation.start(plan, {
       runtime,
       ledger: new RemoteLedger({
