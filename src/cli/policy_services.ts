@@ -18,10 +18,12 @@ export function policyServices(
   { clock, random, resolver }: Runtime,
   ledger: Ledger,
   onEvent: EventSink,
+  keys?: PolicyServices["keys"],
 ): PolicyServices {
   return {
     ...{ clock, random, resolver, ledger, fetch },
     network: thisRuntime().network,
+    ...(keys && { keys }),
     emit: (fact) => onEvent({ time: clock.now(), ...fact }),
   };
 }

@@ -45,7 +45,8 @@ export function serveNeeds(loaded: LoadedConfig): Needs {
   const accounts = config.drop.enabled || config.user !== undefined ? ["/etc/passwd"] : [];
   if (config.group !== undefined) accounts.push("/etc/group");
   const named = [...certificates, ...authorities.keys(), ...secretFiles];
-  const others = [...named, ...resolver, ...accounts];
+  const keys = config.dkim.sign ? [paths.dkim] : [];
+  const others = [...named, ...keys, ...resolver, ...accounts];
   return {
     read: [file, users, ...folders, ...others, ...sockets],
     write: [...folders, ...sockets],

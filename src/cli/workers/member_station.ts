@@ -18,6 +18,7 @@ import type { EventSink } from "../../events.ts";
 import { type Mta, type PreparedReload, startMta } from "../../mta.ts";
 import type { MtaOptions } from "../../mta_options.ts";
 import type { Ledger } from "../../policy/ledger/ledger.ts";
+import { type DkimKeyText, SigningKeys } from "../../policy/mailauth/signing_keys.ts";
 import type { Runtime, TlsCertificate } from "../../runtime/runtime.ts";
 import { policyServices } from "../policy_services.ts";
 import { describeError, explainFailure } from "../trouble.ts";
@@ -37,20 +38,31 @@ export interface MemberServices {
   readonly onReload?: (plan: MemberPlan) => void;
 }
 
+/** Another plan, ready to be adopted. */
+interface Prepared {
+  readonly plan: MemberPlan;
+  readonly signing: SigningKeys;
+  readonly reload: PreparedReload;
+}
+
 /** A station and its commands. */
 export class MemberStation {
   readonly #mta: Mta;
   readonly #services: MemberServices;
-  #prepared: { readonly plan: MemberPlan; readonly reload: PreparedReload } | null = null;
+  #signing: SigningKeys;
+  #prepared: Prepared | null = null;
 
-  private constructor(mta: Mta, services: MemberServices) {
+  private constructor(mta: Mta, signing: SigningKeys, services: MemberServices) {
     this.#mta = mta;
+    this.#signing = signing;
     this.#services = services;
   }
 
   /** Starts it. */
   static async start(plan: MemberPlan, services: MemberServices): Promise<MemberStation> {
-    return new MemberStation(await startMta(await optionsOf(plan, services)), services);
+    const signing = await SigningKeys.open(plan.keys);
+    const mta = await startMta(await optionsOf(plan, signing, services));
+    return new MemberStation(mta, signing, services);
   }
 
   /** What it can be asked: see `messages.ts`. */
@@ -65,8 +77,9 @@ export class MemberStation {
       },
       prepare: doing(async ({ plan }) => {
         const next = plan as MemberPlan;
-        const reload = await mta.prepareReload(await optionsOf(next, this.#services));
-        this.#prepared = { plan: next, reload };
+        const signing = await SigningKeys.open(next.keys);
+        const reload = await mta.prepareReload(await optionsOf(next, signing, this.#services));
+        this.#prepared = { plan: next, signing, reload };
       }),
       adopt: doing(() => this.#adopt()),
       discard: doing(async () => {
@@ -76,6 +89,7 @@ export class MemberStation {
       certificates: doing(({ certificates }) =>
         mta.replaceCertificates(certificates as TlsCertificate[])
       ),
+      keys: doing(({ keys }) => this.#signing.replace(keys as DkimKeyText[])),
       turn: doing(({ domain }) => mta.startDomain(String(domain))),
       stop: doing(({ grace }) => mta.stop({ grace: Number(grace) })),
     };
@@ -84,9 +98,10 @@ export class MemberStation {
   #adopt(): void {
     // One that was started anew meanwhile knows nothing of it.
     if (this.#prepared === null) throw new Error("nothing was prepared");
-    const { plan, reload } = this.#prepared;
+    const { plan, signing, reload } = this.#prepared;
     this.#prepared = null;
     reload.adopt();
+    this.#signing = signing;
     this.#services.onReload?.(plan);
   }
 }
@@ -107,6 +122,7 @@ export function doing(act: (request: JsonObject) => void | Promise<void>): Contr
 
 async function optionsOf(
   { options, policies, users, domains }: MemberPlan,
+  signing: SigningKeys,
   { runtime, ledger, onEvent, onTurn, say }: MemberServices,
 ): Promise<MtaOptions> {
   const directory = await openFileDirectory({
@@ -119,6 +135,6 @@ async function optionsOf(
   return {
     ...options,
     ...{ runtime, directory, onEvent, onTurn },
-    policies: buildPolicies(policies, policyServices(runtime, ledger, onEvent)),
+    policies: buildPolicies(policies, policyServices(runtime, ledger, onEvent, signing)),
   };
 }

@@ -11,6 +11,7 @@ import type { Config } from "../../config/schema.ts";
 import { policyPlan } from "../../config/policies/build.ts";
 import { stationOptions } from "../../config/station.ts";
 import type { MtaOptions } from "../../mta_options.ts";
+import type { DkimKeyText } from "../../policy/mailauth/signing_keys.ts";
 import { keepSrsSecret } from "../../routing/srs_secret.ts";
 import {
   errorCode,
@@ -30,6 +31,8 @@ export interface PlanSource {
   readonly loaded: LoadedConfig;
   /** Those in force when a plan is made. */
   readonly certificates: () => readonly TlsCertificate[];
+  /** The DKIM keys that sign then. */
+  readonly keys: () => readonly DkimKeyText[];
   /** Where the first listens, in the order of the configuration. */
   readonly addresses: readonly SocketAddress[];
   /** How many serve, the first among them. */
@@ -39,7 +42,7 @@ export interface PlanSource {
 
 /** Makes plans by one configuration. */
 export function planMaker(source: PlanSource): PlanMaker {
-  const { runtime, loaded, certificates, addresses, workers, log } = source;
+  const { runtime, loaded, certificates, keys, addresses, workers, log } = source;
   const { config, paths } = loaded;
   const shared = shareOf(stationOptions(loaded), workers);
   // Unix sockets are the first's alone: there is no way to share them.
@@ -57,6 +60,7 @@ export function planMaker(source: PlanSource): PlanMaker {
         : { queue: await ownQueue(shared.queue, index, paths.queue, runtime) }),
     },
     policies: sharePolicies(policyPlan(config), workers),
+    keys: keys(),
     users: paths.users,
     domains: config.domains,
     log,

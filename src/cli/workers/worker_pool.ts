@@ -16,6 +16,7 @@ import type { EventSink } from "../../events.ts";
 import type { MtaStatus } from "../../mta_status.ts";
 import type { Ledger } from "../../policy/ledger/ledger.ts";
 import { serveLedger } from "../../policy/ledger/remote_ledger.ts";
+import type { DkimKeyText } from "../../policy/mailauth/signing_keys.ts";
 import type { Runtime, TlsCertificate } from "../../runtime/runtime.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import type { Output } from "../line_output.ts";
@@ -196,6 +197,11 @@ export class WorkerPool {
   /** New certificates for handshakes from now on. */
   async replaceCertificates(certificates: readonly TlsCertificate[]): Promise<void> {
     await this.#tellAll({ do: "certificates", certificates });
+  }
+
+  /** Other DKIM keys sign from now on. */
+  async replaceKeys(keys: readonly DkimKeyText[]): Promise<void> {
+    await this.#tellAll({ do: "keys", keys });
   }
 
   /** What is held for a domain is tried (ETRN). */

@@ -25,6 +25,8 @@ import { authentication } from "../../policy/mailauth/authentication.ts";
 import type { DmarcObserver } from "../../mailauth/dmarc/observation.ts";
 import { namesMachine } from "../../mta_options.ts";
 import type { Ledger } from "../../policy/ledger/ledger.ts";
+import { dkimSigning } from "../../policy/mailauth/signing.ts";
+import type { SigningKeys } from "../../policy/mailauth/signing_keys.ts";
 import { milter } from "../../policy/milter/milter.ts";
 import type { Policy } from "../../policy/policy.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
@@ -41,6 +43,8 @@ export interface PolicyPlan {
   /** Our own name, and addresses of ours. */
   readonly hostname: string;
   readonly addresses: readonly string[];
+  /** Whether mail is signed that has a key. */
+  readonly signs: boolean;
   /** Whether DNS is asked where the configuration does not say so. */
   readonly mayAskDns: boolean;
 }
@@ -52,6 +56,8 @@ export interface PolicyServices extends Pick<Runtime, "clock" | "network" | "res
   readonly emit: (fact: MtaFact) => void;
   /** The web's, for filters that are asked by HTTP. */
   readonly fetch: typeof fetch;
+  /** The DKIM keys that sign; absent: nothing is signed. */
+  readonly keys?: Pick<SigningKeys, "find">;
   /** Is told what is to be reported to the domains of authors (DMARC); absent: nobody is. */
   readonly observe?: DmarcObserver;
 }
@@ -65,10 +71,11 @@ export function policyPlan(config: Config): PolicyPlan {
   return {
     ...{ abuse, authentication, filters, hostname, mayAskDns: relay.enabled },
     addresses: [...config.addresses, ...heard],
+    signs: config.dkim.sign,
   };
 }
 
-/** Makes them. */
+/** Makes them; the one that signs is the last. */
 export function buildPolicies(plan: PolicyPlan, services: PolicyServices): Policy[] {
   const { abuse, hostname, addresses } = plan;
   const { loginBackoff: backoff, tarpit: slowness, dnsLists: lists, helloChecks: hello, rates } =
@@ -102,6 +109,8 @@ export function buildPolicies(plan: PolicyPlan, services: PolicyServices): Polic
     slowness.enabled && tarpit({ ...slowness, exempt }, services),
     buildAuthentication(plan, exempt, services),
     ...plan.filters.map((filter) => buildFilter(filter, plan, services)),
+    // It signs what goes out: whatever changes mail comes before.
+    plan.signs && services.keys !== undefined && dkimSigning({ keys: services.keys }, services),
   ];
   return policies.filter((policy) => policy !== false);
 }
