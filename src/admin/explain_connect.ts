@@ -55,8 +55,12 @@ async function ask(
   target: ExchangeTarget,
   signal: AbortSignal,
 ): Promise<ExplainStep> {
+  const { start, guard } = target.tls;
   const strict = { ...target, tls: { ...target.tls, mandatory: true, verify: true } };
-  const asStrict = target.tls.start === "never" ? null : await converse(services, strict, signal);
+  // Under DANE no authority need vouch for a certificate.
+  const asStrict = start === "never" || guard?.kind === "dane"
+    ? null
+    : await converse(services, strict, signal);
   if (asStrict !== null && !isTlsTrouble(asStrict.outcome)) {
     const tls = `${asStrict.outcome.tls}, and the certificate is valid for ${target.serverName}`;
     return describe(target, asStrict, { tls, said: [] });
@@ -71,6 +75,8 @@ async function ask(
     : second;
   const tls = isFailure(last.outcome) || last.outcome.tls === undefined
     ? trouble === "" ? "in clear" : `in clear: ${trouble}`
+    : trouble === ""
+    ? last.outcome.tls
     : `${last.outcome.tls}, but the certificate is not valid: ${trouble}`;
   return describe(target, last, { tls, said: clear ? [...said, ...second.said] : said });
 }

@@ -1,7 +1,7 @@
 /**
  * Which way mail for an address elsewhere goes: the route and who said so, the reverse-path it leaves with, the
- * hosts in the order in which they are tried and those that are passed over, what TLS they must give, and when it
- * is tried again.
+ * hosts in the order in which they are tried and those that are passed over, what guards them, what TLS they must
+ * give, and when it is tried again.
  *
  * @module
  */
@@ -9,8 +9,10 @@
 import { type Address, formatAddress } from "../address.ts";
 import { formatDuration } from "../config/fields.ts";
 import { findHosts, type HostNote } from "../delivery/mx.ts";
-import { targetsOf } from "../delivery/remote.ts";
+import { tlsGuards } from "../delivery/outbound.ts";
+import { demandNamed, guardHosts, targetsOf } from "../delivery/remote.ts";
 import type { ExchangeTarget } from "../delivery/smtp_exchange.ts";
+import type { HostGuard } from "../delivery/tls_guard.ts";
 import { tlsPlan } from "../delivery/tls_policy.ts";
 import { retryDelay } from "../queue/retry.ts";
 import { expandArguments } from "../routing/program_arguments.ts";
@@ -26,6 +28,7 @@ import { forwardedSender } from "../routing/srs.ts";
 import { DEFAULT_SUBADDRESS_DELIMITER } from "../routing/subaddress.ts";
 import { formatSocketAddress } from "../runtime/runtime.ts";
 import { describeReply } from "../smtp/reply.ts";
+import { explainGuards } from "./explain_guard.ts";
 import type { ExplainStep } from "./explanation.ts";
 import type { ExplainedStation } from "./explained_station.ts";
 
@@ -152,7 +155,7 @@ function held({ domain }: Address): ExplainStep {
 }
 
 async function explainHosts(
-  { runtime: { resolver, random }, own }: ExplainedStation,
+  { runtime: { resolver, random }, own, options }: ExplainedStation,
   route: MxRoute | SmarthostRoute,
   requireTls: boolean,
 ): Promise<ExplainedWay> {
@@ -166,7 +169,11 @@ async function explainHosts(
     (note) => notes.push(note),
   );
   const hosts = search.status === "found" ? search.hosts : [];
-  const targets = [...targetsOf(route, hosts, requireTls, own)];
+  const guards = search.status === "found"
+    ? await guardHosts(tlsGuards(resolver, options.guards), route, search)
+    : [];
+  const strict = requireTls && search.status === "found" ? demandNamed(search, guards) : guards;
+  const targets = [...targetsOf(route, hosts, requireTls, own, strict)];
   const step = { step: "hosts", about: route.kind === "mx" ? route.domain : route.host } as const;
   const because = notes.flatMap((note) => note.type === "hosts" ? [SOURCES[note.from]] : [])[0] ??
     "DNS says so";
@@ -190,7 +197,13 @@ async function explainHosts(
     because,
     details: [...found, ...passedOver],
   };
-  return { steps: [hostStep, explainTls(route, requireTls), ...explainLogin(route)], targets };
+  const steps = [
+    hostStep,
+    ...(route.kind === "mx" || route.dane ? [explainGuards(step.about, hosts, strict)] : []),
+    explainTls(route, requireTls, strict.find(({ kind }) => kind !== "shut")),
+    ...explainLogin(route),
+  ];
+  return { steps, targets };
 }
 
 const SOURCES = {
@@ -204,10 +217,17 @@ function describeNote({ host, address, why }: Extract<HostNote, { type: "passed-
   return `passed over: ${host.exchange}${address === undefined ? "" : ` [${address}]`}: ${why}`;
 }
 
-function explainTls(route: MxRoute | SmarthostRoute, requireTls: boolean): ExplainStep {
-  const { start, mandatory, verify } = tlsPlan(route, requireTls);
+function explainTls(
+  route: MxRoute | SmarthostRoute,
+  requireTls: boolean,
+  hostGuard: HostGuard | undefined,
+): ExplainStep {
+  const { start, mandatory, verify, guard } = tlsPlan(route, requireTls, hostGuard);
+  const byRecords = guard?.kind === "dane" && guard.records.length > 0;
   const verdict = start === "never"
     ? "in clear"
+    : byRecords
+    ? "TLS with a certificate that its TLSA records vouch for, else the mail waits"
     : !mandatory
     ? "TLS where it is offered, with any certificate; in clear where it is not, or fails"
     : verify
@@ -218,7 +238,9 @@ function explainTls(route: MxRoute | SmarthostRoute, requireTls: boolean): Expla
     about: route.kind === "mx" ? route.domain : route.host,
     outcome: start === "never" ? "told" : "good",
     verdict: requireTls ? `${verdict}; the server must offer REQUIRETLS` : verdict,
-    because: becauseOfTls(route, requireTls),
+    because: guard === undefined || requireTls
+      ? becauseOfTls(route, requireTls)
+      : "what guards the host says so",
   };
 }
 

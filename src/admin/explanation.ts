@@ -52,6 +52,8 @@ export type ExplainStepName =
   | "queue"
   /** Whom DNS names. */
   | "hosts"
+  /** What the domain publishes so that mail for it goes to the right hosts (DANE, MTA-STS). */
+  | "guard"
   /** What TLS the next server must give. */
   | "tls"
   /** As whom we log in there. */

@@ -20,7 +20,7 @@ export interface ExplanationStyle {
 const INDENT = 10;
 
 /** Steps whose details are not what was said, and always shown. */
-const TELLING: ReadonlySet<ExplainStepName> = new Set(["hosts"]);
+const TELLING: ReadonlySet<ExplainStepName> = new Set(["hosts", "guard"]);
 
 /** The whole of it, without a line end. */
 export function formatExplanation(
