@@ -117,6 +117,7 @@ export async function buildGeneration(
     ...(retry && { retry }),
     ...(limits && { limits }),
     ...(paused && { paused }),
+    ...(options.guards && { guards: options.guards }),
     ...noticeFields(options.policies ?? []),
   };
   return {

@@ -80,6 +80,16 @@ export function ledgerFolder({ data }: Pick<ConfigPaths, "data">): string {
   return `${data}/policies/ledger`;
 }
 
+/** Where MTA-STS policies of others are kept. */
+export function stsFolder({ data }: Pick<ConfigPaths, "data">): string {
+  return `${data}/mta-sts`;
+}
+
+/** Where it is counted how TLS went with others. */
+export function tlsReportsFolder({ data }: Pick<ConfigPaths, "data">): string {
+  return `${data}/tls-reports`;
+}
+
 /** Where certificates lie that the server gets by itself. */
 export function acmeFolder({ data }: Pick<ConfigPaths, "data">): string {
   return `${data}/acme`;

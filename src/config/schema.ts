@@ -40,6 +40,7 @@ import { z } from "./packages.ts";
 import { abuseSchema } from "./policies/abuse.ts";
 import { authenticationSchema } from "./policies/authentication.ts";
 import { filterSchema } from "./policies/filters.ts";
+import { reportsSchema } from "./reports.ts";
 import { acmeSchema, webSchema } from "./web.ts";
 
 const tlsLevel = z.enum(["none", "opportunistic", "required", "dane", "verified"]);
@@ -173,6 +174,9 @@ const relaySettings = {
 const mx = z.strictObject({
   kind: z.literal("mx").describe("To whoever DNS names for the domain (RFC 5321 §5.1)"),
   port: port.default(25).describe("At their hosts"),
+  mtaSts: z.boolean().default(true).describe(
+    "Obey the domain's MTA-STS policy (RFC 8461), where tls is not none; authorities are trusted for it too",
+  ),
   ...relaySettings,
 });
 
@@ -358,6 +362,7 @@ export const configSchema = z.strictObject({
         "where there is a key for the domain in From or one above it",
     ),
   }).prefault({}).describe("DKIM: keys and signatures (RFC 6376)"),
+  reports: reportsSchema.prefault({}),
   log: z.strictObject({
     format: z.enum(["auto", "json", "text"]).default("auto")
       .describe("auto: text on a terminal, JSON lines elsewhere"),

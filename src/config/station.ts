@@ -91,7 +91,10 @@ function wayOptions(way: Way, authorities: Authorities): WayOptions {
     case "lmtp":
       return way;
     case "mx":
-      return { kind: "mx", port: way.port, ...relayOptions(way, authorities) };
+      return {
+        ...{ kind: "mx", port: way.port, mtaSts: way.mtaSts },
+        ...relayOptions(way, authorities),
+      };
     case "smarthost": {
       const { kind, host, port, implicitTls, credentials } = way;
       return {
