@@ -24,7 +24,7 @@ import type { MtaOptions } from "../mta_options.ts";
 import type { Ledger } from "../policy/ledger/ledger.ts";
 import { KeptLedger } from "../policy/ledger/kept_ledger.ts";
 import type { Files, Runtime, SocketAddress, TlsCertificate } from "../runtime/runtime.ts";
-import { ManagedCertificates, managedPaths } from "./acme/managed_certificates.ts";
+import { canProve, ManagedCertificates, managedPaths } from "./acme/managed_certificates.ts";
 import { Proofs } from "./acme/proofs.ts";
 import { CertificateFiles } from "./certificate_files.ts";
 import { CommandError, EXIT } from "./exit.ts";
@@ -447,6 +447,13 @@ function manage(
   const { acme } = config;
   if (acme === undefined) return null;
   const { directory, challenge, dnsHook, contact, renewBefore } = acme;
+  if (!canProve(challenge)) {
+    const advice = "use http-01 or dns-01, or the single binary, which can";
+    throw new CommandError(
+      EXIT.config,
+      `acme.challenge: Deno's TLS cannot do ${challenge}: ${advice}`,
+    );
+  }
   return new ManagedCertificates({
     ...{ files, clock, random, programs, proofs, directory, challenge, renewBefore },
     ...(dnsHook !== undefined && { dnsHook }),

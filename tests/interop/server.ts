@@ -44,6 +44,8 @@ export interface Server extends AsyncDisposable {
   readonly pid: number;
   /** All it logged so far. */
   readonly events: readonly MtaEvent[];
+  /** All else that it said. */
+  said(): string;
   /** Where a listener listens; the first where no name is given. */
   endpoint(listener?: string): Endpoint;
   /** The Maildir of an address. */
@@ -89,6 +91,10 @@ export interface StationOptions {
   readonly relay?: ConfigInput["relay"];
   /** Programs that are asked about mail. */
   readonly filters?: ConfigInput["filters"];
+  /** More of its configuration, once its folder is known. */
+  readonly more?: (folder: TemporaryFolder) => Partial<ConfigInput>;
+  /** A program in its folder that it may run. */
+  readonly runs?: string;
   /** Its environment, beside what it inherits. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -110,8 +116,9 @@ export async function startStation(options: StationOptions): Promise<Server> {
     listeners: options.listeners.map((name) => listener(name, folder)),
     tls: { certificates },
     ...{ relay, filters },
+    ...options.more?.(folder),
   });
-  const words = commandLine(folder, ["serve", "--config", file]);
+  const words = commandLine(folder, ["serve", "--config", file], options.runs);
   return await start(folder, words, options.listeners.length, options.env);
 }
 
@@ -146,7 +153,11 @@ export async function runCommand(
   return await run(command, words, { input });
 }
 
-function commandLine(folder: TemporaryFolder, args: readonly string[]): [string, ...string[]] {
+function commandLine(
+  folder: TemporaryFolder,
+  args: readonly string[],
+  runs?: string,
+): [string, ...string[]] {
   const other = Deno.env.get("TEST_COMMAND")?.split(/\s+/) ?? [];
   if (other[0]) return [other[0], ...other.slice(1), ...args];
   return [
@@ -159,6 +170,7 @@ function commandLine(folder: TemporaryFolder, args: readonly string[]): [string,
     `--allow-write=${folder.path}`,
     "--allow-env",
     "--allow-sys=hostname,statfs,uid,gid",
+    ...(runs === undefined ? [] : [`--allow-run=${folder.path}/${runs}`]),
     MAIN,
     ...args,
   ];
@@ -194,6 +206,7 @@ async function start(
     folder,
     pid: child.pid,
     events: log.events,
+    said: () => log.text,
     endpoint: (listener) => findEndpoint(log.events, listener),
     maildir(address) {
       const at = address.lastIndexOf("@");

@@ -22,6 +22,7 @@ const PACKAGES: Record<string, string> = {
   "smtp-source": "postfix",
   clamd: "clamav-daemon",
   knotd: "knot",
+  "pebble-challtestsrv": "pebble",
   promtool: "prometheus",
   "systemd-analyze": "systemd",
   testssl: "testssl.sh",

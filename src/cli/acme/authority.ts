@@ -15,12 +15,20 @@ import type { Proofs } from "./proofs.ts";
 /** How names are proved. */
 export type Challenge = "http-01" | "tls-alpn-01" | "dns-01";
 
+/** An account with an authority. */
+export interface Account {
+  /** The URL of the authority's directory. */
+  readonly directory: string;
+  /** Its key, PEM. */
+  readonly key: string;
+  /** Its own URL; an authority takes it ill to be told of an account again and again. */
+  readonly url: string;
+}
+
 /** The authority, and who asks it. */
 export interface AuthorityOptions {
   /** The URL of its directory. */
   readonly directory: string;
-  /** The key of our account there, PEM. */
-  readonly accountKey: string;
   /** Whom it may write to. */
   readonly contact?: string;
   readonly challenge: Challenge;
@@ -33,36 +41,47 @@ export interface AuthorityOptions {
 }
 
 /** Loads the library. It reads the whole environment, see `serve_needs.ts`. */
-async function loadLibrary() {
+async function loadLibrary({ authorities = [] }: Pick<AuthorityOptions, "authorities">) {
   // Named inline: a program that is run by URL has no import map.
   // deno-lint-ignore no-import-prefix
-  return (await import("npm:acme-client@5.4.0")).default;
+  const { default: acme } = await import("npm:acme-client@5.4.0");
+  if (authorities.length > 0) {
+    acme.axios.defaults.httpsAgent = new Agent({ ca: [...authorities] });
+  }
+  return acme;
 }
 
-/** A key for an account (EC P-256), PEM. */
-export async function makeAccountKey(): Promise<string> {
-  const { crypto } = await loadLibrary();
-  return (await crypto.createPrivateEcdsaKey("P-256")).toString();
+/** Opens an account, with a key of its own (EC P-256). */
+export async function openAccount(options: AuthorityOptions): Promise<Account> {
+  const { directory, contact } = options;
+  const acme = await loadLibrary(options);
+  const key = (await acme.crypto.createPrivateEcdsaKey("P-256")).toString();
+  const client = new acme.Client({ directoryUrl: directory, accountKey: key });
+  await client.createAccount({
+    // Who writes acme.agreeToTerms in the configuration has said so.
+    termsOfServiceAgreed: true,
+    ...(contact !== undefined && { contact: [`mailto:${contact}`] }),
+  });
+  return { directory, key, url: client.getAccountUrl() };
 }
 
 /** Orders a certificate for one name, with a key of its own (EC P-256). It takes seconds, or a minute. */
 export async function orderCertificate(
   options: AuthorityOptions,
+  account: Account,
   name: string,
 ): Promise<TlsCertificate> {
-  const { directory, accountKey, contact, challenge, authorities } = options;
-  const acme = await loadLibrary();
-  if (authorities !== undefined && authorities.length > 0) {
-    acme.axios.defaults.httpsAgent = new Agent({ ca: [...authorities] });
-  }
-  const client = new acme.Client({ directoryUrl: directory, accountKey });
+  const { challenge } = options;
+  const acme = await loadLibrary(options);
+  const client = new acme.Client({
+    directoryUrl: account.directory,
+    accountKey: account.key,
+    accountUrl: account.url,
+  });
   const key = await acme.crypto.createPrivateEcdsaKey("P-256");
   const [, csr] = await acme.crypto.createCsr({ altNames: [name] }, key);
   const certificate = await client.auto({
     csr,
-    ...(contact !== undefined && { email: contact }),
-    // Who writes acme.agreeToTerms in the configuration has said so.
-    termsOfServiceAgreed: true,
     // To look by ourselves first would be to ask our own name from inside, which often leads elsewhere.
     skipChallengeVerification: true,
     challengePriority: [challenge],

@@ -1,6 +1,6 @@
 /**
  * The certificates that the server gets by itself: one for each name, so that a name that cannot be proved keeps none
- * of the others from theirs. They lie in a folder as NAME.pem and NAME.key.pem, beside the key of the account; until an
+ * of the others from theirs. They lie in a folder as NAME.pem and NAME.key.pem, beside the account; until an
  * authority has given one there is one signed by ourselves, so that mail flows.
  *
  * What fails: an order is told, and tried again after an hour, two, … a day; a certificate in force stays until its end.
@@ -14,10 +14,16 @@ import type { Clock, Files, Random, TlsCertificate } from "../../runtime/runtime
 import type { CertificatePaths } from "../certificate_files.ts";
 import { makeCertificate } from "../local_certificate.ts";
 import { describeError } from "../trouble.ts";
-import { type AuthorityOptions, makeAccountKey, orderCertificate } from "./authority.ts";
+import {
+  type Account,
+  type AuthorityOptions,
+  type Challenge,
+  openAccount,
+  orderCertificate,
+} from "./authority.ts";
 
 /** What is managed. */
-export interface ManagedOptions extends Omit<AuthorityOptions, "accountKey"> {
+export interface ManagedOptions extends AuthorityOptions {
   readonly files: Files;
   readonly clock: Clock;
   readonly random: Random;
@@ -47,6 +53,14 @@ export function managedPaths(folder: string, names: readonly string[]): Certific
     certificate: `${folder}/${name}.pem`,
     key: `${folder}/${name}.key.pem`,
   }));
+}
+
+/**
+ * Whether names can be proved so on this runtime: the TLS of Deno shows no certificate with an extension that is
+ * critical and that it does not know, as RFC 8737 §3 wants it.
+ */
+export function canProve(challenge: Challenge): boolean {
+  return challenge !== "tls-alpn-01" || typeof Deno === "undefined";
 }
 
 /** The certificates of a server. */
@@ -102,8 +116,8 @@ export class ManagedCertificates {
   async #order(name: string): Promise<void> {
     const { clock, onRenewed, onTrouble } = this.#options;
     try {
-      const accountKey = await this.#accountKey();
-      await this.#keep(name, await orderCertificate({ ...this.#options, accountKey }, name));
+      const account = await this.#account();
+      await this.#keep(name, await orderCertificate(this.#options, account, name));
       this.#failures.delete(name);
       await onRenewed(name);
     } catch (error) {
@@ -146,13 +160,17 @@ export class ManagedCertificates {
     return createPrivateKey(decode(await this.#options.files.readFile(path, LIMIT)));
   }
 
-  async #accountKey(): Promise<string> {
-    const { files, folder } = this.#options;
-    const path = `${folder}/account.key.pem`;
-    if (await files.stat(path) !== null) return decode(await files.readFile(path, LIMIT));
-    const key = await makeAccountKey();
-    await this.#replace(path, key, 0o600);
-    return key;
+  /** The account with this authority: the one we have, or a new one. */
+  async #account(): Promise<Account> {
+    const { files, folder, directory } = this.#options;
+    const path = `${folder}/account.json`;
+    if (await files.stat(path) !== null) {
+      const kept: Account = JSON.parse(decode(await files.readFile(path, LIMIT)));
+      if (kept.directory === directory) return kept;
+    }
+    const account = await openAccount(this.#options);
+    await this.#replace(path, `${JSON.stringify(account, null, 2)}\n`, 0o600);
+    return account;
   }
 
   /** The key first: until the certificate is there the two do not fit, which is no certificate. */
@@ -181,4 +199,4 @@ export class ManagedCertificates {
 }
 
 /** What a certificate calls itself that is there until an authority has given one. */
-const TEMPORARY = "Yizhan, until an authority has given one";
+const TEMPORARY = "Yizhan until an authority has given one";

@@ -1,0 +1,163 @@
+/**
+ * Certificates by ACME, from Pebble: by all three ways to prove a name, shown by STARTTLS and by the site at once; and
+ * what the site then tells mail programs and other servers, asked by curl.
+ *
+ * @module
+ */
+
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { decode } from "../../src/bytes.ts";
+import type { ConfigInput } from "../../src/config/schema.ts";
+import { until } from "./daemon.ts";
+import { type Pebble, startPebble } from "./pebble.ts";
+import { startStation } from "./server.ts";
+import { assertEnded, interopTest, run, type TemporaryFolder } from "./support.ts";
+
+/** The single binary, whose TLS is another one, is what is tried. */
+const BY_TLS = Deno.env.has("TEST_COMMAND");
+
+const TOOLS = ["pebble", "pebble-challtestsrv", "openssl", "curl"];
+
+/** A station that gets its certificates from an authority. */
+async function startCertified(
+  pebble: Pebble,
+  acme: (folder: TemporaryFolder) => Partial<ConfigInput["acme"]>,
+  runs?: string,
+) {
+  return await startStation({
+    users: { "alice@example.test": "wonderland" },
+    listeners: ["mx", "submission"],
+    ...(runs !== undefined && { runs }),
+    more: (folder) => ({
+      tls: { certificates: [] },
+      acme: {
+        agreeToTerms: true,
+        directory: pebble.directory,
+        authorities: [copied(pebble.root, folder)],
+        ...acme(folder),
+      },
+      web: {
+        listeners: [
+          { address: `127.0.0.1:${pebble.tlsPort}` },
+          { address: `127.0.0.1:${pebble.httpPort}`, tls: false },
+        ],
+        mtaSts: { mode: "enforce" },
+        imap: {},
+      },
+    }),
+  });
+}
+
+/** The station may read in its folder only. */
+function copied(file: string, folder: TemporaryFolder): string {
+  const path = `${folder.path}/root.pem`;
+  Deno.copyFileSync(file, path);
+  return path;
+}
+
+type Station = Awaited<ReturnType<typeof startCertified>>;
+
+/** Who signed the certificate that a port shows for a name. */
+async function issuerAt(port: number, name: string, ...more: readonly string[]): Promise<string> {
+  const shown = await run("openssl", [
+    ...["s_client", "-connect", `127.0.0.1:${port}`, "-servername", name, ...more],
+  ], { input: "QUIT\n" });
+  return /^issuer=(.*)$/m.exec(decode(shown.stdout))?.[1] ?? "";
+}
+
+async function untilCertified(station: Station, pebble: Pebble, name: string): Promise<void> {
+  const { port } = station.endpoint("mx");
+  await until(`${name} has a certificate of the authority`, async () => {
+    return (await issuerAt(port, name, "-starttls", "smtp")).includes("Pebble");
+  }, { log: () => pebble.log() + station.said() });
+}
+
+interopTest(
+  "an authority's certificate is shown, once names are proved by HTTP",
+  TOOLS,
+  async () => {
+    await using pebble = await startPebble();
+    const names = ["mx.example.test", "mta-sts.example.test"];
+    await using station = await startCertified(pebble, () => ({ names }));
+    for (const name of names) await untilCertified(station, pebble, name);
+    assertStringIncludes(await issuerAt(pebble.tlsPort, "mta-sts.example.test"), "Pebble");
+    for (const file of ["account.json", "mx.example.test.key.pem"]) {
+      const { mode } = await Deno.stat(`${station.folder.path}/acme/${file}`);
+      assertEquals(mode! & 0o777, 0o600, file);
+    }
+    const page = async (host: string, path: string, ...more: string[]) => {
+      const place = `${host}:${pebble.tlsPort}`;
+      const asked = await run("curl", [
+        ...["--silent", "--insecure", "--fail", "--resolve", `${place}:127.0.0.1`, ...more],
+        `https://${place}${path}`,
+      ]);
+      assertEnded(asked);
+      return decode(asked.stdout);
+    };
+    assertEquals(
+      await page("mta-sts.example.test", "/.well-known/mta-sts.txt"),
+      "version: STSv1\r\nmode: enforce\r\nmx: mx.example.test\r\nmax_age: 604800\r\n",
+    );
+    const config = await page("autoconfig.example.test", "/mail/config-v1.1.xml");
+    assertStringIncludes(config, "<hostname>mx.example.test</hostname>");
+    const question = "<Autodiscover><Request><EMailAddress>alice@example.test</EMailAddress>" +
+      "</Request></Autodiscover>";
+    const answer = await page(
+      "autodiscover.example.test",
+      "/autodiscover/autodiscover.xml",
+      ...["--data", question],
+    );
+    assertStringIncludes(answer, "<LoginName>alice@example.test</LoginName>");
+  },
+);
+
+interopTest(
+  BY_TLS
+    ? "an authority's certificate is shown, once names are proved by TLS"
+    : "names are not proved by TLS where Deno's TLS cannot: serve says so, and what can",
+  TOOLS,
+  async () => {
+    await using pebble = await startPebble();
+    const starting = startCertified(pebble, () => ({ challenge: "tls-alpn-01" }));
+    if (!BY_TLS) {
+      const { message } = await assertRejects(() => starting, Error);
+      assertStringIncludes(message, "use http-01 or dns-01, or the single binary");
+      return;
+    }
+    await using station = await starting;
+    await untilCertified(station, pebble, "mx.example.test");
+  },
+);
+
+interopTest(
+  "an authority's certificate is shown, once names are proved by DNS",
+  TOOLS,
+  async () => {
+    await using pebble = await startPebble();
+    const hook = (folder: TemporaryFolder) => {
+      const path = `${folder.path}/hook`;
+      Deno.writeTextFileSync(
+        path,
+        `#!/bin/sh
+echo "$1 $2" >>"${folder.path}/hook.log"
+case "$1" in
+add) body="{\\"host\\":\\"$2.\\",\\"value\\":\\"$3\\"}" place=set-txt ;;
+remove) body="{\\"host\\":\\"$2.\\"}" place=clear-txt ;;
+esac
+exec curl --silent --fail --data "$body" ${pebble.records}/$place
+`,
+      );
+      Deno.chmodSync(path, 0o700);
+      return path;
+    };
+    await using station = await startCertified(pebble, (folder) => ({
+      challenge: "dns-01",
+      dnsHook: hook(folder),
+    }), "hook");
+    await untilCertified(station, pebble, "mx.example.test");
+    await until("the record is taken away", async () => {
+      const log = await Deno.readTextFile(`${station.folder.path}/hook.log`);
+      return log.includes("remove _acme-challenge.mx.example.test");
+    });
+  },
+);
