@@ -210,8 +210,8 @@ function wayOf(via: WayOptions, where: string): (domain: string) => HoldRoute["t
     case "mx": {
       const settings = relaySettings(via, "opportunistic", where, true);
       const port = readPort(via.port ?? 25, where);
-      const sts = via.mtaSts === undefined ? {} : { mtaSts: via.mtaSts };
-      return (domain): MxRoute => ({ kind: "mx", domain, port, ...sts, ...settings });
+      const { mtaSts = true } = via;
+      return (domain): MxRoute => ({ kind: "mx", domain, port, mtaSts, ...settings });
     }
     case "smarthost": {
       const route = smarthost(via, where);

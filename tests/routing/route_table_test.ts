@@ -46,6 +46,8 @@ Deno.test("RouteTable.find() leads to the MX of the domain where nothing is said
     domain: "xn--bcher-kva.example",
     port: 25,
     tls: "opportunistic",
+    dane: true,
+    mtaSts: true,
     family: "ipv6-first",
     allowAddresses: [],
     connections: 20,
