@@ -13,7 +13,7 @@ import { expandName, type MacroString, type MacroValues, mentions } from "./macr
 import { dnsText, type SpfQuestions, SpfStop } from "./questions.ts";
 import {
   isSpf,
-  parseSpf,
+  readSpf,
   type SpfDirective,
   type SpfMechanism,
   type SpfModifier,
@@ -84,7 +84,7 @@ export class SpfEvaluation {
       throw new SpfStop("permerror", `${domain} has more than one SPF record`);
     }
     if (records.length === 0) return null;
-    const parsed = parseSpf(records[0]!);
+    const parsed = readSpf(records[0]!);
     if (parsed.status === "bad") throw new SpfStop("permerror", `${domain}: ${parsed.reason}`);
     const { record } = parsed;
     for (const directive of record.directives) {

@@ -118,6 +118,23 @@ export function parseSpf(text: string): ParsedSpf {
   return { status: "record", record: { directives, redirect, explanation } };
 }
 
+/** Records last read: those of a few providers are in every other check. */
+const RECORDS = new Map<string, ParsedSpf>();
+/** How many are remembered at most, and the longest: anybody may have one. */
+const MAX_RECORDS = 256;
+const LONGEST_KEPT = 1024;
+
+/** {@link parseSpf}, which remembers what it was lately asked. */
+export function readSpf(text: string): ParsedSpf {
+  const known = RECORDS.get(text);
+  if (known !== undefined) return known;
+  const read = parseSpf(text);
+  if (text.length > LONGEST_KEPT) return read;
+  if (RECORDS.size === MAX_RECORDS) RECORDS.clear();
+  RECORDS.set(text, read);
+  return read;
+}
+
 /** Adds a modifier; gives what is wrong with it. */
 function addModifier(
   text: string,
