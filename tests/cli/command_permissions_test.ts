@@ -59,6 +59,10 @@ const CASES: Readonly<Record<string, Case>> = {
   "dns --records": { words: ["dns", "--records", "--config", "CONFIG"] },
   "dns --records --make-key": { words: ["dns", "--records", "--make-key", "--config", "CONFIG"] },
   "dns": { words: ["dns", "--config", "CONFIG"] },
+  "dkim list": { words: ["dkim", "list", "--config", "CONFIG"] },
+  "dkim new": { words: ["dkim", "new", "example.test", "--config", "CONFIG"] },
+  "dkim remove": { words: ["dkim", "remove", "example.test", "s1", "--config", "CONFIG"] },
+  "dkim rotate": { words: ["dkim", "rotate", "example.test", "--config", "CONFIG"] },
   "explain": { words: ["explain", "alice@example.test", "--config", "CONFIG"] },
   "explain --client": {
     words: ["explain", "alice@example.test", "--client", "192.0.2.7", "--config", "CONFIG"],
@@ -83,6 +87,8 @@ const CASES: Readonly<Record<string, Case>> = {
 const ENDS: Readonly<Record<string, readonly number[]>> = {
   // What should be in DNS is not there.
   dns: [65],
+  // There is no such key.
+  "dkim remove": [66],
 };
 
 Deno.test("docs/security.md has the permissions of every command", () => {

@@ -19,6 +19,7 @@ const CONFIGURED = LOADED.filter(({ flags }) => Object.hasOwn(flags, "config"));
 /** What a command needs beside its flags to get as far as its configuration. */
 const OPERANDS: Readonly<Record<string, readonly string[]>> = {
   config: ["print"],
+  dkim: ["list"],
   explain: ["alice@example.org"],
   queue: ["list"],
   bans: ["list"],
