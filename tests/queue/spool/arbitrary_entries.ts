@@ -74,6 +74,7 @@ export const entries: fc.Arbitrary<QueueEntry> = fc.record({
     identity: text,
   }, { requiredKeys: ["kind"] }),
   held: fc.record({ since: time, reason: text }),
+  junk: text,
 }, {
   requiredKeys: [
     "id",
