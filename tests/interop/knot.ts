@@ -23,6 +23,14 @@ const HEAD = `$TTL 300
 @ IN NS ns.invalid.
 `;
 
+/** The files are ours: Knot keeps what it signs to itself. */
+const SIGNED = `    dnssec-signing: on
+    dnssec-policy: one-key
+    zonefile-sync: -1
+    zonefile-load: whole
+    journal-content: none
+`;
+
 /** How long it may take to start, in milliseconds: generous, as machines are busy. */
 const LIMIT = 30_000;
 
@@ -30,15 +38,21 @@ const LIMIT = 30_000;
  * Starts Knot.
  *
  * @param zones the records of each zone by its name, without SOA and NS. A zone of `null` has a file that
- * cannot be loaded: Knot answers SERVFAIL for it.
+ * cannot be loaded: Knot answers SERVFAIL for it. @param signed which of them it signs (DNSSEC), with one key each.
  */
-export async function startKnot(zones: Record<string, string | null>): Promise<Knot> {
+export async function startKnot(
+  zones: Record<string, string | null>,
+  signed: readonly string[] = [],
+): Promise<Knot> {
   const folder = await makeTemporaryFolder();
   const port = findFreePort();
   for (const [zone, records] of Object.entries(zones)) {
     await folder.write(`${zone}.zone`, records === null ? "@ nonsense\n" : HEAD + records);
   }
-  const file = await folder.write("knot.conf", formatConfiguration(folder.path, port, zones));
+  const file = await folder.write(
+    "knot.conf",
+    formatConfiguration(folder.path, port, zones, signed),
+  );
   const child = new Deno.Command(findTool("knotd"), {
     args: ["-c", file],
     stdin: "null",
@@ -66,9 +80,11 @@ function formatConfiguration(
   folder: string,
   port: number,
   zones: Record<string, string | null>,
+  signed: readonly string[],
 ): string {
   const list = Object.keys(zones).map((zone) =>
-    `  - domain: "${zone}."\n    file: "${folder}/${zone}.zone"\n`
+    `  - domain: "${zone}."\n    file: "${folder}/${zone}.zone"\n` +
+    (signed.includes(zone) ? SIGNED : "")
   );
   return `
 server:
@@ -82,6 +98,10 @@ database:
 log:
   - target: "${folder}/knot.log"
     any: info
+policy:
+  - id: one-key
+    algorithm: ecdsap256sha256
+    single-type-signing: on
 zone:
 ${list.join("")}`;
 }

@@ -22,6 +22,8 @@ const PACKAGES: Record<string, string> = {
   "smtp-source": "postfix",
   clamd: "clamav-daemon",
   knotd: "knot",
+  kdig: "knot-dnsutils",
+  "posttls-finger": "postfix",
   "pebble-challtestsrv": "pebble",
   promtool: "prometheus",
   "systemd-analyze": "systemd",

@@ -1,0 +1,155 @@
+/**
+ * DANE with others: Unbound validates zones that Knot signs, we relay to Postfix by their TLSA records, and Postfix
+ * sends to us by ours.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { createHash, X509Certificate } from "node:crypto";
+import { findFreePort } from "../support/free_port.ts";
+import { type Knot, startKnot } from "./knot.ts";
+import { untilMail } from "./maildir.ts";
+import { POSTFIX, type Postfix, startPostfix } from "./postfix.ts";
+import { startStation } from "./server.ts";
+import { PlainClient } from "./smtp_client.ts";
+import {
+  assertEnded,
+  interopTest,
+  makeTemporaryFolder,
+  run,
+  type TemporaryFolder,
+} from "./support.ts";
+import { startUnbound, type Unbound, zoneKey } from "./unbound.ts";
+import { until } from "./daemon.ts";
+
+const TOOLS = ["knotd", "kdig", "unbound", "openssl", ...POSTFIX];
+
+/** A certificate with the authority that issued it, as files, and what TLSA records say of them. */
+interface Chain {
+  /** The chain and the key, PEM, by path. */
+  readonly chain: string;
+  readonly key: string;
+  /** `3 1 1`, and `2 0 1` of the authority. */
+  readonly endEntity: string;
+  readonly anchor: string;
+}
+
+async function makeChain(folder: TemporaryFolder, names: readonly string[]): Promise<Chain> {
+  const at = (name: string) => `${folder.path}/${name}`;
+  const openssl = async (...args: string[]) => assertEnded(await run("openssl", args));
+  const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+  await openssl(
+    ...["req", "-x509", ...ec, "-keyout", at("ca.key"), "-out", at("ca.crt"), "-days", "30"],
+    ...["-subj", "/CN=Test CA", "-addext", "basicConstraints=critical,CA:TRUE"],
+    ...["-addext", "keyUsage=critical,keyCertSign"],
+  );
+  const request = ["req", ...ec, "-keyout", at("own.key"), "-out", at("own.csr"), "-subj", "/CN=x"];
+  await openssl(...request);
+  await folder.write("ext", `subjectAltName=${names.map((name) => `DNS:${name}`).join(",")}\n`);
+  await openssl(
+    ...["x509", "-req", "-in", at("own.csr"), "-CA", at("ca.crt"), "-CAkey", at("ca.key")],
+    ...["-CAcreateserial", "-days", "30", "-extfile", at("ext"), "-out", at("own.crt")],
+  );
+  const [own, ca] = await Promise.all(
+    ["own.crt", "ca.crt"].map((file) => Deno.readTextFile(at(file))),
+  );
+  const [certificate, authority] = [new X509Certificate(own!), new X509Certificate(ca!)];
+  const spki = certificate.publicKey.export({ type: "spki", format: "der" });
+  const hash = (octets: Uint8Array) => createHash("sha256").update(octets).digest("hex");
+  return {
+    chain: await folder.write("chain.crt", own! + ca!),
+    key: at("own.key"),
+    endEntity: `3 1 1 ${hash(spki)}`,
+    anchor: `2 0 1 ${hash(authority.raw)}`,
+  };
+}
+
+/** Zones that Knot signs and Unbound validates: `dane.test`, `forged.test` by the wrong key, and `plain.test` not at all. */
+async function startNames(records: string): Promise<AsyncDisposable & { address: string }> {
+  const simple = "@ MX 10 mx\nmx A 127.0.0.1\n";
+  const zones = { "dane.test": records, "forged.test": simple, "plain.test": simple };
+  const knot: Knot = await startKnot(zones, ["dane.test", "forged.test"]);
+  let unbound: Unbound;
+  try {
+    const key = await zoneKey(knot.server, "dane.test");
+    unbound = await startUnbound(knot.server, {
+      "dane.test": key,
+      "forged.test": key,
+      "plain.test": null,
+    });
+  } catch (error) {
+    await knot[Symbol.asyncDispose]();
+    throw error;
+  }
+  return {
+    address: `${unbound.server.address}:${unbound.server.port}`,
+    async [Symbol.asyncDispose]() {
+      await unbound[Symbol.asyncDispose]();
+      await knot[Symbol.asyncDispose]();
+    },
+  };
+}
+
+interopTest("mail goes to Postfix by its TLSA records, or waits", TOOLS, async () => {
+  await using folder = await makeTemporaryFolder();
+  const { chain, key, endEntity, anchor } = await makeChain(folder, ["mx.ta.dane.test"]);
+  const port = findFreePort();
+  const domains = ["ee", "ta", "wrong", "name", "none"].map((name) => `${name}.dane.test`);
+  const mailboxes = [...domains, "plain.test", "forged.test"].map((domain) => `bob@${domain}`);
+  const records: Record<string, string> = {
+    "ee.dane.test": endEntity,
+    "ta.dane.test": anchor,
+    "wrong.dane.test": `3 1 1 ${"00".repeat(32)}`,
+    "name.dane.test": anchor,
+  };
+  const zone = domains.map((domain) => {
+    const name = domain.replace(/\.dane\.test$/, "");
+    const tlsa = records[domain];
+    return `${name} MX 10 mx.${name}\nmx.${name} A 127.0.0.1\n` +
+      (tlsa === undefined ? "" : `_${port}._tcp.mx.${name} TLSA ${tlsa}\n`);
+  });
+  await using names = await startNames(zone.join(""));
+  await using postfix: Postfix = await startPostfix({
+    ...{ mailboxes, port, tls: "ignored.test" },
+    settings: [`smtpd_tls_chain_files = ${key}, ${chain}`],
+  });
+  const via = { kind: "mx" as const, port, allowAddresses: ["127.0.0.0/8"] };
+  await using station = await startStation({
+    users: { "alice@example.test": "wonderland" },
+    listeners: ["mx"],
+    relay: {
+      ...{ from: ["127.0.0.0/8"], nameServers: [names.address] },
+      routes: [{ domains: ["*"], via }],
+    },
+  });
+  using client = await PlainClient.connect(station.endpoint("mx").port);
+  for (const to of mailboxes) {
+    await client.mail([to], `From: alice@example.test\r\nSubject: ${to}\r\n\r\nhello\r\n`);
+  }
+  const outcomes = await until("an outcome for all", () => {
+    const found = station.events.flatMap((event) => {
+      if (event.type === "delivery.done") return [[event.recipient, `by ${event.tls}`] as const];
+      return event.type === "delivery.deferred" ? [[event.recipient, event.reply] as const] : [];
+    });
+    const map = new Map(found.toReversed());
+    return map.size === mailboxes.length ? map : null;
+  }, { log: () => station.events.map((event) => JSON.stringify(event)).join("\n") });
+  assertEquals(outcomes.get("bob@ee.dane.test"), "by TLSv1.3, DANE");
+  assertEquals(outcomes.get("bob@ta.dane.test"), "by TLSv1.3, DANE");
+  assertEquals(outcomes.get("bob@none.dane.test"), "by TLSv1.3");
+  assertEquals(outcomes.get("bob@plain.test"), "by TLSv1.3");
+  assertMatch(
+    outcomes.get("bob@wrong.dane.test")!,
+    /^451 4\.7\.5 .*DANE requires TLS.*fits none of the one TLSA record/,
+  );
+  assertMatch(outcomes.get("bob@name.dane.test")!, /for mx\.ta\.dane\.test, not for mx\.name\.d/);
+  assertMatch(outcomes.get("bob@forged.test")!, /^451 4\.4\.3 DNS gives no answer.*SERVFAIL/);
+  for (const to of ["bob@ee.dane.test", "bob@ta.dane.test", "bob@plain.test"]) {
+    assertEquals((await untilMail(postfix.maildir(to), 1, postfix.log)).length, 1);
+  }
+  for (const to of ["bob@wrong.dane.test", "bob@name.dane.test", "bob@forged.test"]) {
+    const there = await Deno.stat(postfix.maildir(to)).then(() => true, () => false);
+    assert(!there, to);
+  }
+});

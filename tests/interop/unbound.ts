@@ -1,0 +1,79 @@
+/**
+ * Unbound, a name server that validates DNSSEC, on a port of its own; it knows no names but those of one
+ * authoritative server on this machine.
+ *
+ * @module
+ */
+
+import type { NameServer } from "../../src/runtime/resolv_conf.ts";
+import { findFreePort } from "../support/free_port.ts";
+import { startDaemon, until } from "./daemon.ts";
+import { assertEnded, makeTemporaryFolder, run } from "./support.ts";
+
+/** A running Unbound. */
+export interface Unbound extends AsyncDisposable {
+  /** Where it answers, by UDP and TCP. */
+  readonly server: NameServer;
+}
+
+/**
+ * Starts Unbound.
+ *
+ * @param authority who has the zones. @param zones with their trust anchors (see {@link zoneKey}); `null`: none, so
+ * that nothing vouches for the zone.
+ */
+export async function startUnbound(
+  authority: NameServer,
+  zones: Readonly<Record<string, string | null>>,
+): Promise<Unbound> {
+  const folder = await makeTemporaryFolder();
+  const port = findFreePort();
+  const anchors = Object.entries(zones).flatMap(([zone, key]) =>
+    key === null ? [] : [`  trust-anchor: "${zone}. DNSKEY ${key}"`]
+  );
+  const stubs = Object.keys(zones).map((zone) =>
+    `stub-zone:\n  name: "${zone}."\n  stub-addr: ${authority.address}@${authority.port}\n`
+  );
+  const file = await folder.write(
+    "unbound.conf",
+    `server:
+  interface: 127.0.0.1@${port}
+  port: ${port}
+  username: ""
+  chroot: ""
+  directory: "${folder.path}"
+  pidfile: "${folder.path}/pid"
+  use-syslog: no
+  verbosity: 1
+  num-threads: 1
+  module-config: "validator iterator"
+  do-not-query-localhost: no
+  local-zone: "test." nodefault
+${anchors.join("\n")}
+remote-control:
+  control-enable: no
+${stubs.join("")}`,
+  );
+  try {
+    const daemon = await startDaemon("unbound", { args: ["-d", "-p", "-c", file], port });
+    return {
+      server: { address: "127.0.0.1", port },
+      async [Symbol.asyncDispose]() {
+        await daemon.stop();
+        await folder[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await folder[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** The key with which a zone is signed, as a trust anchor has it, once it is. */
+export async function zoneKey({ address, port }: NameServer, zone: string): Promise<string> {
+  return await until(`a key of ${zone}`, async () => {
+    const asked = await run("kdig", [`@${address}`, "-p", `${port}`, "+short", zone, "DNSKEY"]);
+    assertEnded(asked);
+    return /^257 3 .*$/m.exec(new TextDecoder().decode(asked.stdout))?.[0];
+  });
+}
