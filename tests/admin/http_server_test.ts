@@ -158,3 +158,39 @@ Deno.test("parseRequest() makes a request or a status of anything", () => {
     assertEquals(new URL(parsed.url).origin, "http://localhost");
   }
 });
+
+/** Says what it was sent. */
+const ECHO: HttpServerOptions["handler"] = async (request) => new Response(await request.text());
+
+Deno.test("HttpServer reads a body that is small enough, in as many pieces as it comes", async () => {
+  const { server, url } = await served({ handler: ECHO, bodyLimit: 20_000 });
+  for (const body of ["a=b", "x".repeat(20_000)]) {
+    const response = await fetch(url, { method: "POST", body });
+    assertEquals(await response.text(), body);
+  }
+  const large = await fetch(url, { method: "POST", body: "x".repeat(20_001) });
+  assertEquals([large.status, await large.text()], [413, "Content Too Large\n"]);
+  await server.close();
+});
+
+for (
+  const [what, fields, status] of [
+    ["a body without a length (RFC 9112 §6.3)", "Transfer-Encoding: chunked", 411],
+    ["two lengths", "Content-Length: 1\r\nContent-Length: 2", 400],
+    ["a length that is no number", "Content-Length: -1", 400],
+    ["a length that is more than it reads", "Content-Length: 101", 413],
+  ] as const
+) {
+  Deno.test(`HttpServer that reads bodies answers ${status} to ${what}`, async () => {
+    const words = `POST / HTTP/1.1\r\nHost: a\r\n${fields}\r\n\r\nx`;
+    const heard = await say(words, { handler: ECHO, bodyLimit: 100 });
+    assertMatch(heard, new RegExp(`^HTTP/1.1 ${status} `));
+  });
+}
+
+Deno.test("HttpServer closes a connection that cannot be secured", async () => {
+  const heard = await say("GET / HTTP/1.1\r\n\r\n", {
+    secure: () => Promise.reject(new Error("no TLS")),
+  });
+  assertEquals(heard, "");
+});
