@@ -393,6 +393,21 @@ export type MtaFact =
     /** … in so many milliseconds. */
     readonly per: number;
   }
+  /** A domain that asked for it was told how things went with it on a day, or could not be told. */
+  | {
+    readonly type: "report.sent";
+    /** What about: `tls` (RFC 8460). */
+    readonly kind: string;
+    readonly domain: string;
+    /** The UTC day, such as `2026-11-23`. */
+    readonly day: string;
+    /** The report's own id. */
+    readonly report: string;
+    /** Mail addresses and URLs that have it. */
+    readonly targets: readonly string[];
+    /** Why others do not have it: tried again where nobody has. */
+    readonly troubles: readonly string[];
+  }
   /** A policy threw, or was too slow; its stated answer was given. */
   | {
     readonly type: "policy.failed";

@@ -18,6 +18,7 @@ import { buildPolicies, policyPlan } from "../config/policies/build.ts";
 import { acmeNames } from "../config/site.ts";
 import { stationOptions } from "../config/station.ts";
 import { type FileDirectory, openFileDirectory } from "../directory/file_directory.ts";
+import type { TlsReporter } from "../delivery/tls_reports/reporter.ts";
 import type { EventSink } from "../events.ts";
 import { type Mta, startMta } from "../mta.ts";
 import type { MtaOptions } from "../mta_options.ts";
@@ -32,6 +33,8 @@ import { filterTroubles } from "./filter_probe.ts";
 import { thisRuntime } from "./machine.ts";
 import { ServedKeys } from "./served_keys.ts";
 import { policyServices } from "./policy_services.ts";
+import { RoadGuards, roadPlan } from "./road_guards.ts";
+import { startTlsReporter } from "./served_reports.ts";
 import { policyStatus } from "./policy_status.ts";
 import { newMonitor, type SurroundedStation, Surroundings } from "./surroundings.ts";
 import { say, warn } from "./terminal.ts";
@@ -82,6 +85,8 @@ interface Generation {
 type BuildOptions = ServedStationOptions & Pick<MtaOptions, "onTurn"> & {
   /** What policies remember, of all that serve. */
   readonly ledger: Ledger;
+  /** What guards the road of mail out; `null`: none goes out. */
+  readonly road: RoadGuards | null;
   readonly proofs: Proofs;
   /** A certificate was renewed. */
   readonly onRenewed: () => Promise<void>;
@@ -98,6 +103,7 @@ export class ServedStation implements SurroundedStation {
   #generation: Generation;
   #workers: WorkerPool | null = null;
   #surroundings: Surroundings | null = null;
+  #reporter: TlsReporter | null = null;
   #reloadFailed: string | null = null;
   #stopping = false;
   readonly #ledger: KeptLedger;
@@ -137,7 +143,9 @@ export class ServedStation implements SurroundedStation {
       onTrouble: warn,
     });
     const onRenewed = (): Promise<void> => station.renewCertificates();
-    const options = { ...given, onEvent, onTurn, ledger, proofs: new Proofs(), onRenewed };
+    const plan = roadPlan(given.config);
+    const road = plan && await RoadGuards.open(given.stationRuntime, plan, warn);
+    const options = { ...given, onEvent, onTurn, ledger, road, proofs: new Proofs(), onRenewed };
     const generation = await build(options, options.config);
     const mta = await startMta(generation.options);
     const station: ServedStation = new ServedStation(options, mta, generation, ledger);
@@ -150,9 +158,11 @@ export class ServedStation implements SurroundedStation {
     } catch (error) {
       await Promise.all([mta.stop({ grace: 0 }), station.#workers?.stop(0)]);
       await station.#closeLedger();
+      await road?.close();
       throw error;
     }
     station.#manageCertificates();
+    station.#reporter = startTlsReporter(station, given.stationRuntime, onEvent);
     return station;
   }
 
@@ -269,9 +279,11 @@ export class ServedStation implements SurroundedStation {
     const { grace } = this.#generation.loaded.config.stop;
     // A reload that hangs, such as on a disk that does not answer, must not keep it from stopping.
     await Promise.race([this.#lastTask, this.#options.runtime.clock.sleep(grace)]);
+    await this.#reporter?.stop();
     await this.#surroundings?.stop();
     await Promise.all([this.mta.stop({ grace }), this.#workers?.stop(grace)]);
     await this.#closeLedger();
+    await this.#options.road?.close();
     await this.#surroundings?.end();
   }
 
@@ -346,6 +358,8 @@ export class ServedStation implements SurroundedStation {
       throw error;
     }
     this.#generation = next;
+    const { road } = this.#options;
+    if (road !== null) road.counts = roadPlan(next.loaded)?.reports ?? false;
     this.#manageCertificates();
     await others?.adopt();
   }
@@ -410,7 +424,7 @@ async function build(
   build: BuildOptions,
   loaded: LoadedConfig,
 ): Promise<Generation> {
-  const { runtime, stationRuntime, workers, ledger, onEvent, onTurn } = build;
+  const { runtime, stationRuntime, workers, ledger, road, onEvent, onTurn } = build;
   const { config, paths } = loaded;
   await demandUsers(runtime.files, paths.users);
   const directory = await openFileDirectory({
@@ -433,6 +447,7 @@ async function build(
   const options: MtaOptions = {
     ...station,
     ...{ runtime: stationRuntime, directory, onEvent, onTurn, certificates: inForce },
+    ...(road && { guards: road.guards }),
     policies: buildPolicies(policies, policyServices(runtime, ledger, onEvent, keys.signing)),
     ...(station.queue && { queue: { ...station.queue, pid: process.pid } as MtaOptions["queue"] }),
   };

@@ -299,6 +299,13 @@ function describe(event: MtaEvent, paint: Paint, options: EventLineOptions): str
       const advice = "if that is not its owner, change its password; else give it a higher limit";
       return warning(paint, identity, `${reached}, last from ${client}: ${advice}`);
     }
+    case "report.sent": {
+      const about = `report of ${event.kind} for ${event.domain} on ${event.day}`;
+      if (event.targets.length === 0) return warning(paint, about, event.troubles.join("; "));
+      return joinColumns(`${paint.dim("⚑")} ${formatVisible(about, TEXT)}`, [
+        `to ${formatVisible(event.targets.join(", "), REASON)}`,
+      ]);
+    }
     case "policy.failed":
       return warning(paint, `policy ${event.policy}`, `${event.stage}: ${event.error}`);
     case "internal.error":

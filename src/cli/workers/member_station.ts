@@ -21,6 +21,7 @@ import type { Ledger } from "../../policy/ledger/ledger.ts";
 import { type DkimKeyText, SigningKeys } from "../../policy/mailauth/signing_keys.ts";
 import type { Runtime, TlsCertificate } from "../../runtime/runtime.ts";
 import { policyServices } from "../policy_services.ts";
+import { RoadGuards } from "../road_guards.ts";
 import { describeError, explainFailure } from "../trouble.ts";
 import type { MemberPlan } from "./messages.ts";
 
@@ -49,11 +50,18 @@ interface Prepared {
 export class MemberStation {
   readonly #mta: Mta;
   readonly #services: MemberServices;
+  readonly #road: RoadGuards | null;
   #signing: SigningKeys;
   #prepared: Prepared | null = null;
 
-  private constructor(mta: Mta, signing: SigningKeys, services: MemberServices) {
+  private constructor(
+    mta: Mta,
+    signing: SigningKeys,
+    road: RoadGuards | null,
+    services: MemberServices,
+  ) {
     this.#mta = mta;
+    this.#road = road;
     this.#signing = signing;
     this.#services = services;
   }
@@ -61,14 +69,16 @@ export class MemberStation {
   /** Starts it. */
   static async start(plan: MemberPlan, services: MemberServices): Promise<MemberStation> {
     const signing = await SigningKeys.open(plan.keys);
-    const mta = await startMta(await optionsOf(plan, signing, services));
-    return new MemberStation(mta, signing, services);
+    const road = plan.road &&
+      await RoadGuards.open(services.runtime, plan.road, (text) => services.say(text, true));
+    const mta = await startMta(await optionsOf(plan, signing, road, services));
+    return new MemberStation(mta, signing, road, services);
   }
 
   /** What it can be asked: see `messages.ts`. */
   commands(): Readonly<Record<string, ControlCommand>> {
     const mta = this.#mta;
-
+    const road = this.#road;
     return {
       ...mailCommands(mta, this.#services.runtime),
       async *status(): AsyncGenerator<ControlLine, JsonObject> {
@@ -78,7 +88,8 @@ export class MemberStation {
       prepare: doing(async ({ plan }) => {
         const next = plan as MemberPlan;
         const signing = await SigningKeys.open(next.keys);
-        const reload = await mta.prepareReload(await optionsOf(next, signing, this.#services));
+        const options = await optionsOf(next, signing, road, this.#services);
+        const reload = await mta.prepareReload(options);
         this.#prepared = { plan: next, signing, reload };
       }),
       adopt: doing(() => this.#adopt()),
@@ -91,7 +102,10 @@ export class MemberStation {
       ),
       keys: doing(({ keys }) => this.#signing.replace(keys as DkimKeyText[])),
       turn: doing(({ domain }) => mta.startDomain(String(domain))),
-      stop: doing(({ grace }) => mta.stop({ grace: Number(grace) })),
+      stop: doing(async ({ grace }) => {
+        await mta.stop({ grace: Number(grace) });
+        await road?.close();
+      }),
     };
   }
 
@@ -102,6 +116,7 @@ export class MemberStation {
     this.#prepared = null;
     reload.adopt();
     this.#signing = signing;
+    if (this.#road !== null) this.#road.counts = plan.road?.reports ?? false;
     this.#services.onReload?.(plan);
   }
 }
@@ -123,6 +138,7 @@ export function doing(act: (request: JsonObject) => void | Promise<void>): Contr
 async function optionsOf(
   { options, policies, users, domains }: MemberPlan,
   signing: SigningKeys,
+  road: RoadGuards | null,
   { runtime, ledger, onEvent, onTurn, say }: MemberServices,
 ): Promise<MtaOptions> {
   const directory = await openFileDirectory({
@@ -135,6 +151,7 @@ async function optionsOf(
   return {
     ...options,
     ...{ runtime, directory, onEvent, onTurn },
+    ...(road && { guards: road.guards }),
     policies: buildPolicies(policies, policyServices(runtime, ledger, onEvent, signing)),
   };
 }

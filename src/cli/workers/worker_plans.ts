@@ -21,6 +21,7 @@ import {
   type SocketAddress,
   type TlsCertificate,
 } from "../../runtime/runtime.ts";
+import { roadPlan } from "../road_guards.ts";
 import type { LogPlan } from "./messages.ts";
 import { shareOf, sharePolicies } from "./shares.ts";
 import type { PlanMaker } from "./worker_pool.ts";
@@ -61,6 +62,7 @@ export function planMaker(source: PlanSource): PlanMaker {
     },
     policies: sharePolicies(policyPlan(config), workers),
     keys: keys(),
+    road: roadPlan(loaded, `w${index}`),
     users: paths.users,
     domains: config.domains,
     log,
