@@ -11,7 +11,7 @@
 
 import { isAscii, isPrintable } from "../../bytes.ts";
 
-/** What a macro stands for (RFC 7208 §7.2). The last three are for explanations only. */
+/** What a macro stands for (RFC 7208 §7.2). The last three are for the text of explanations only. */
 export type MacroLetter = "s" | "l" | "o" | "d" | "i" | "p" | "v" | "h" | "c" | "r" | "t";
 
 /** A place in a text, `%{d2r-}`. */
@@ -38,7 +38,6 @@ export type MacroValues = (letter: MacroLetter) => string;
 const MAX_NAME = 253;
 
 const TERM = /%\{([slodipvh])(\d*)(r?)([.\-+,/_=]*)\}|%([%_-])|([!-$&-~]+)/iy;
-const ANYWHERE = /%\{([slodipvhcrt])(\d*)(r?)([.\-+,/_=]*)\}|%([%_-])|([!-$&-~]+)/iy;
 const EXPLANATION = /%\{([slodipvhcrt])(\d*)(r?)([.\-+,/_=]*)\}|%([%_-])|([ -$&-~]+)/iy;
 
 const STANDS_FOR: Readonly<Record<string, string>> = { "%": "%", "_": " ", "-": "%20" };
@@ -101,9 +100,9 @@ function isTopLabel(label: string): boolean {
   return /^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/.test(label) && !/^\d+$/.test(label);
 }
 
-/** Whether a text is what an unknown modifier may have (RFC 7208 §12, `macro-string`). */
+/** Whether a text is what an unknown modifier may have (RFC 7208 §12, `macro-string`; §7.2 for the letters). */
 export function isMacroString(text: string): boolean {
-  return parse(text, ANYWHERE) !== null;
+  return parse(text, TERM) !== null;
 }
 
 /** Reads an explanation (RFC 7208 §6.2, `explain-string`). */

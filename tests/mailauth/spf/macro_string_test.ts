@@ -71,8 +71,8 @@ Deno.test("parseDomainSpec() holds to the grammar of RFC 7208 §7.1", () => {
   for (const spec of [...bad, ...letters, ...characters]) {
     assertEquals(parseDomainSpec(spec), null, spec);
   }
-  for (const spec of ["%{c}", "%{R}", "%{t1}"]) assert(isMacroString(spec), spec);
-  assertEquals(isMacroString("a b"), false);
+  for (const spec of ["", "x", "%{l}x", "%%.."]) assert(isMacroString(spec), spec);
+  for (const spec of ["%{c}", "%{R}", "%{t1}", "a b", "%"]) assert(!isMacroString(spec), spec);
   assert(parseExplanation("See %{c} %{r} %{t}.") !== null);
 });
 
