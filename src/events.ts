@@ -398,6 +398,7 @@ export type MtaFact =
     readonly type: "report.sent";
     /** What about: `tls` (RFC 8460). */
     readonly kind: string;
+    /** Whose it is. */
     readonly domain: string;
     /** The UTC day, such as `2026-11-23`. */
     readonly day: string;

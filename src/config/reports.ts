@@ -7,7 +7,6 @@
 import { parseAddress } from "../address.ts";
 import { mailAddress } from "./fields.ts";
 import { z } from "./packages.ts";
-import type { WrittenConfig } from "./schema.ts";
 
 const organization = z.string().regex(
   /^\P{C}{1,100}$/u,
@@ -33,12 +32,18 @@ export const reportsSchema = z.strictObject({
   }).prefault({}).describe("Reports of TLS (RFC 8460); where relay.enabled is true"),
 }).describe("Reports that others get");
 
+/** What of a configuration says who sends reports. */
+export interface ReportKeys {
+  readonly reports: z.output<typeof reportsSchema>;
+  readonly relay: { readonly enabled: boolean };
+  readonly mail: { readonly postmaster?: string | undefined };
+  readonly domains: readonly string[];
+  readonly hostname: string;
+}
+
 /** In whose name reports of TLS are sent; `null`: none are. */
 export function tlsReportSettings(
-  { reports: { tls }, relay, mail, domains, hostname }: Pick<
-    WrittenConfig,
-    "reports" | "relay" | "mail" | "domains" | "hostname"
-  >,
+  { reports: { tls }, relay, mail, domains, hostname }: ReportKeys,
 ): { readonly contact: string; readonly organization: string } | null {
   if (!tls.enabled || !relay.enabled) return null;
   const contact = [tls.contact, mail.postmaster, `postmaster@${domains[0] ?? hostname}`]
