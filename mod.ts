@@ -262,6 +262,18 @@ export {
   type HttpHookOptions,
   type HttpHookServices,
 } from "./src/policy/http_hook/http_hook.ts";
+export {
+  dkimSigning,
+  type DkimSigningOptions,
+  type DkimSigningServices,
+} from "./src/policy/mailauth/signing.ts";
+export {
+  type DkimKeyText,
+  type DomainKey,
+  type DomainKeys,
+  SigningKeys,
+} from "./src/policy/mailauth/signing_keys.ts";
+export type { SigningKey } from "./src/mailauth/dkim/signing_key.ts";
 export { HOOK_STAGES, type HookStage } from "./src/policy/http_hook/hook_request.ts";
 export { verifyHook } from "./src/policy/http_hook/signature.ts";
 export type {
@@ -270,6 +282,7 @@ export type {
   Change,
   HeadChange,
   MessageView,
+  NoticeView,
   Policy,
   PolicyAnswer,
   Refusal,
