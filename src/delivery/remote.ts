@@ -29,6 +29,7 @@ import {
   UNGUARDED,
 } from "./tls_guard.ts";
 import { tlsPlan } from "./tls_policy.ts";
+import { isTlsReport } from "./tls_reports/report_mail.ts";
 import type { KeepingTransport } from "./transport.ts";
 
 /** What remote delivery is made of. */
@@ -82,7 +83,7 @@ export function remoteTransport(services: RemoteServices): KeepingTransport {
       const { route, entry: { requireTls }, recipients } = job;
       if (route.kind !== "mx" && route.kind !== "smarthost") return putOff(recipients, NOT_REMOTE);
       const found = search.known(route, requireTls) ??
-        await search.find(route, requireTls, signal);
+        await search.find(route, requireTls, signal, isTlsReport(job.entry));
       if ("failure" in found) {
         return recipients.map((recipient) => ({ recipient, ...found.failure }));
       }
@@ -163,10 +164,12 @@ class TargetSearch {
     return isSameStation(known.own, this.#services.own()) ? known.found : null;
   }
 
+  /** @param quiet how TLS goes is not noted. */
   async find(
     route: MxRoute | SmarthostRoute,
     requireTls: boolean,
     signal: AbortSignal,
+    quiet = false,
   ): Promise<FoundTargets> {
     const { resolver, random } = this.#services;
     const own = this.#services.own();
@@ -185,7 +188,8 @@ class TargetSearch {
       return { failure: failureOf(unnamed.reply) };
     }
     const missing = search.missing ?? shutReply(guarded);
-    const note = this.#services.guards?.note?.bind(this.#services.guards);
+    const { guards } = this.#services;
+    const note = quiet ? undefined : guards?.note?.bind(guards);
     return {
       targets: targetsOf(route, hosts, requireTls, own, guarded, note),
       ...(missing !== undefined && { missing }),
@@ -296,8 +300,13 @@ export function* targetsOf(
         ...(authorities !== undefined && { authorities }),
         ...(credentials !== undefined && { credentials }),
         ...(loop !== undefined && { loop }),
-        ...(note !== undefined &&
-          { noteTls: (fault) => note({ domain, host: name, address: ip, guard, fault }) }),
+        ...(note !== undefined && {
+          noteTls: (fault, source) =>
+            note({
+              ...{ domain, host: name, address: ip, guard, fault },
+              ...(source !== undefined && { source }),
+            }),
+        }),
       };
     }
   }

@@ -60,8 +60,8 @@ export interface ExchangeTarget {
   readonly credentials?: Credentials;
   /** What would make it ourselves; absent: nothing does. */
   readonly loop?: LoopSigns;
-  /** Told how TLS went, each time it is tried. Must not throw. */
-  readonly noteTls?: (fault: TlsFault | null) => void;
+  /** Told how TLS went, each time it is tried, and from which address of ours. Must not throw. */
+  readonly noteTls?: (fault: TlsFault | null, source?: string) => void;
 }
 
 /** One connection and its session. */
@@ -77,6 +77,8 @@ export class SmtpExchange {
   readonly #pump: SessionPump;
   readonly #carrier: MessageCarrier;
   readonly #now: () => number;
+  /** The address of ours. */
+  readonly #source: string | undefined;
   /** With what guards the peer, once it is known to be the right one. */
   #tls: string | undefined;
 
@@ -92,6 +94,8 @@ export class SmtpExchange {
     const timeouts = { quit: LAST_WORDS, ...options?.timeouts };
     this.#target = target;
     this.#now = () => services.clock.now();
+    const { local } = connection;
+    this.#source = local.transport === "tcp" ? local.hostname : undefined;
     this.#settings = clientSettings(hostname, { ...options, timeouts, protocol });
     this.#session = new ClientSession(this.#settings, {
       ...{ secure: tls.start === "implicit", nonce },
@@ -212,7 +216,7 @@ export class SmtpExchange {
   }
 
   async #secure(): Promise<OpeningFailure | null> {
-    const { serverName, authorities, tls: { guard, verify }, noteTls } = this.#target;
+    const { serverName, authorities, tls: { guard, verify } } = this.#target;
     let fault: TlsFault | null = null;
     const inspect: TlsClientOptions["inspect"] = (peer) => {
       const found = checkPeer(guard!, peer, this.#now());
@@ -225,23 +229,26 @@ export class SmtpExchange {
       ...(guard && { inspect }),
     }, this.#settings.timeouts.handshake);
     if (failure === null) {
-      noteTls?.(fault);
+      this.#note(fault);
       const name = guard === undefined ? null : guardName(guard);
       if (name !== null) this.#tls = `${this.#pump.tls}, ${name}`;
       return null;
     }
-    noteTls?.(fault ?? tlsFault(failure.code, failure.why));
+    this.#note(fault ?? tlsFault(failure.code, failure.why));
     return this.#tlsFailed({ kind: "failed", error: failure.why });
+  }
+
+  #note(fault: TlsFault | null): void {
+    this.#target.noteTls?.(fault, this.#source);
   }
 
   /** No handshake was begun: this connection can go on in clear, where that is allowed. */
   #withoutTls(trouble: TlsTrouble): OpeningFailure | null {
-    const { tls, noteTls } = this.#target;
     const text = trouble.kind === "refused"
       ? `STARTTLS was answered ${trouble.reply.code}`
       : "STARTTLS was not offered";
-    noteTls?.({ type: "starttls-not-supported", text });
-    const decided = afterTlsTrouble(tls, trouble);
+    this.#note({ type: "starttls-not-supported", text });
+    const decided = afterTlsTrouble(this.#target.tls, trouble);
     return decided === "clear" ? null : ours("tls", about(this.label, decided), {});
   }
 

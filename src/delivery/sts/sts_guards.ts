@@ -11,7 +11,13 @@
 import { isAddressLiteral } from "../../address.ts";
 import type { MxRoute, SmarthostRoute } from "../../routing/route.ts";
 import { reply } from "../../smtp/reply.ts";
-import type { GuardQuestion, HostGuard, TlsFault, TlsGuards } from "../tls_guard.ts";
+import {
+  type GuardQuestion,
+  type HostGuard,
+  type TlsFault,
+  type TlsGuards,
+  UNGUARDED,
+} from "../tls_guard.ts";
 import type { StsFinding, StsPolicies } from "./policies.ts";
 import { stsCovers } from "./policy.ts";
 
@@ -21,7 +27,8 @@ export function stsGuards(policies: StsPolicies): TlsGuards {
     guard(question, before) {
       if (!usesSts(question.route) || isAddressLiteral(question.domain)) return before;
       // What somebody stricter has said stands for itself: then there is nothing to look up.
-      if (before.every(({ kind }) => kind !== "none")) return before;
+      const isOpen = question.hosts.some((_, index) => (before[index]?.kind ?? "none") === "none");
+      if (!isOpen) return before;
       return find(policies, question, before);
     },
   };
@@ -43,9 +50,11 @@ async function find(
     ...(authorities && { authorities }),
     ...(signal && { signal }),
   });
-  return before.map((guard, index) =>
-    guard.kind === "none" ? guardOf(finding, domain, hosts[index]!.name) ?? guard : guard
-  );
+  return hosts.map(({ name }, index) => {
+    const guard = before[index] ?? UNGUARDED;
+    if (guard.kind !== "none") return guard;
+    return guardOf(finding, domain, name) ?? { kind: "none", why: `${guard.why}; ${finding.why}` };
+  });
 }
 
 /** What a finding means for a host; `null`: nothing. Pure. */

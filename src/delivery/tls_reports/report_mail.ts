@@ -5,8 +5,27 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import { formatDate } from "../../message/date.ts";
+import type { QueueEntry } from "../../queue/entry.ts";
 import { packReport, type ReportFacts, reportFileName, reportId } from "./report.ts";
+
+/** What the ids of reports begin with, in `submit()` and in the queue. */
+const PREFIX = "tlsrpt-";
+
+/** Names a report for `submit()`: the same for the same report and recipient. */
+export function reportMailId(facts: ReportFacts, to: string): string {
+  const hash = createHash("sha256").update(`${reportId(facts)}\n${to}`).digest("hex");
+  return `${PREFIX}${facts.day}-${hash.slice(0, 32)}`;
+}
+
+/**
+ * Whether an entry of the queue is a report of ours. How TLS goes with it is not reported in its turn (RFC 8460 §5.3):
+ * else two stations would write to one another every day for ever.
+ */
+export function isTlsReport({ id, origin }: Pick<QueueEntry, "id" | "origin">): boolean {
+  return origin.kind === "submit" && id.startsWith(PREFIX);
+}
 
 /** A mail with a report, its lines ended by CRLF. @param now epoch milliseconds, for Date. */
 export function formatReportMail(facts: ReportFacts, to: string, now: number): string {

@@ -18,7 +18,7 @@ import { type Clock, errorCode, type Files } from "../../runtime/runtime.ts";
 import { type HttpsServices, requestHttps } from "../https/request.ts";
 import { parseReportRecord, type ReportTarget } from "./record.ts";
 import { packReport, type ReportFacts, reportId } from "./report.ts";
-import { formatReportMail } from "./report_mail.ts";
+import { formatReportMail, reportMailId } from "./report_mail.ts";
 import { dayOf, listDays, readDay } from "./results.ts";
 import type { PolicyCount } from "./totals.ts";
 
@@ -196,10 +196,9 @@ export class TlsReporter {
 
   async #mail(facts: ReportFacts, recipient: string): Promise<string | null> {
     const { clock, submit } = this.#options;
-    const hash = createHash("sha256").update(`${reportId(facts)}\n${recipient}`).digest("hex");
     try {
       await submit({
-        id: `tlsrpt-${facts.day}-${hash.slice(0, 32)}`,
+        id: reportMailId(facts, recipient),
         sender: facts.contact,
         recipient,
         message: formatReportMail(facts, recipient, clock.now()),
