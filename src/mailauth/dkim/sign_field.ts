@@ -13,6 +13,8 @@ import { canonicalField, type Canonicalization, headerHashInput } from "./canoni
 
 /** Columns a line should stay within (RFC 5322 §2.1.1). */
 const FOLD_AT = 78;
+/** Characters of Base64 in a line. */
+const BASE64_LINE = 72;
 
 /**
  * A field of tags in the order given, with an empty `b=` last, on a line of its own, and without a line end. Folded
@@ -54,8 +56,12 @@ export function formatUnsigned(
 
 /** The field with its signature, in lines, and a line end. */
 export function formatSigned(name: string, unsigned: string, signature: Uint8Array): RawField {
-  const lines = signature.toBase64().replace(/.{72}(?=.)/g, "$&\r\n ");
-  return { name, raw: encode(`${unsigned}${lines}\r\n`) };
+  const base64 = signature.toBase64();
+  let text = unsigned + base64.slice(0, BASE64_LINE);
+  for (let at = BASE64_LINE; at < base64.length; at += BASE64_LINE) {
+    text += `\r\n ${base64.slice(at, at + BASE64_LINE)}`;
+  }
+  return { name, raw: encode(`${text}\r\n`) };
 }
 
 /**
