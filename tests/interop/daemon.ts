@@ -50,6 +50,8 @@ export interface DaemonOptions {
   readonly args: readonly string[];
   /** It is up when something listens there. */
   readonly port: number;
+  /** The address, too; default 127.0.0.1. */
+  readonly hostname?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Where it logs, unless to its outputs. */
   readonly log?: () => Promise<string>;
@@ -89,7 +91,10 @@ export async function startDaemon(tool: string, options: DaemonOptions): Promise
   };
   const log = async () => text + (await options.log?.() ?? "");
   try {
-    await until(`${tool} starts`, () => listens(options.port), { log, ended: () => ended });
+    await until(`${tool} starts`, () => listens(options.port, options.hostname), {
+      log,
+      ended: () => ended,
+    });
   } catch (error) {
     await stop();
     throw error;
@@ -103,9 +108,9 @@ async function readPid(path: string | undefined): Promise<number | null> {
   return Number(text.trim()) || null;
 }
 
-async function listens(port: number): Promise<boolean> {
+async function listens(port: number, hostname = "127.0.0.1"): Promise<boolean> {
   try {
-    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    (await Deno.connect({ hostname, port })).close();
     return true;
   } catch {
     return false;

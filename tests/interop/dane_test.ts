@@ -7,10 +7,11 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createHash, X509Certificate } from "node:crypto";
+import type { NameServer } from "../../src/runtime/resolv_conf.ts";
 import { findFreePort } from "../support/free_port.ts";
 import { type Knot, startKnot } from "./knot.ts";
 import { untilMail } from "./maildir.ts";
-import { POSTFIX, type Postfix, startPostfix } from "./postfix.ts";
+import { POSTFIX, type Postfix, startPostfix, withResolvConf } from "./postfix.ts";
 import { startStation } from "./server.ts";
 import { PlainClient } from "./smtp_client.ts";
 import {
@@ -66,7 +67,10 @@ async function makeChain(folder: TemporaryFolder, names: readonly string[]): Pro
 }
 
 /** Zones that Knot signs and Unbound validates: `dane.test`, `forged.test` by the wrong key, and `plain.test` not at all. */
-async function startNames(records: string): Promise<AsyncDisposable & { address: string }> {
+async function startNames(
+  records: string,
+  at?: NameServer,
+): Promise<AsyncDisposable & { address: string }> {
   const simple = "@ MX 10 mx\nmx A 127.0.0.1\n";
   const zones = { "dane.test": records, "forged.test": simple, "plain.test": simple };
   const knot: Knot = await startKnot(zones, ["dane.test", "forged.test"]);
@@ -77,7 +81,7 @@ async function startNames(records: string): Promise<AsyncDisposable & { address:
       "dane.test": key,
       "forged.test": key,
       "plain.test": null,
-    });
+    }, at);
   } catch (error) {
     await knot[Symbol.asyncDispose]();
     throw error;
@@ -153,3 +157,70 @@ interopTest("mail goes to Postfix by its TLSA records, or waits", TOOLS, async (
     assert(!there, to);
   }
 });
+
+interopTest(
+  "Postfix and posttls-finger know us by our TLSA record, and others not",
+  [...TOOLS, "unshare", "posttls-finger"],
+  async () => {
+    await using folder = await makeTemporaryFolder();
+    await Deno.chmod(folder.path, 0o755);
+    const alice = "alice@dane.test";
+    const eve = "eve@wrong.dane.test";
+    await using station = await startStation({
+      hostname: "mx.dane.test",
+      users: { [alice]: "wonderland", [eve]: "wonderland" },
+      listeners: ["mx"],
+    });
+    const { port } = station.endpoint("mx");
+    const pem = await Deno.readTextFile(`${station.folder.path}/mx.dane.test.crt`);
+    const tlsa = tlsaOf(pem);
+    // Programs of this machine ask port 53 alone: of an address that nobody else has.
+    const [b = 1, c = 1, d = 1] = crypto.getRandomValues(new Uint8Array(3));
+    const address = `127.${b}.${c}.${Math.min(Math.max(d, 1), 254)}`;
+    const host = "A 127.0.0.1\n";
+    await using _ = await startNames(
+      `@ MX 10 mx\nmx ${host}_${port}._tcp.mx TLSA ${tlsa}\n` +
+        `wrong MX 10 mx.wrong\nmx.wrong ${host}_${port}._tcp.mx.wrong TLSA 3 1 1 ${
+          "00".repeat(32)
+        }\n`,
+      { address, port: 53 },
+    );
+    const resolvConf = await folder.write(
+      "resolv.conf",
+      `nameserver ${address}\noptions trust-ad\n`,
+      0o644,
+    );
+    await using postfix = await startPostfix({
+      resolvConf,
+      transports: {
+        "dane.test": `smtp:dane.test:${port}`,
+        "wrong.dane.test": `smtp:wrong.dane.test:${port}`,
+      },
+      settings: [
+        "smtp_dns_support_level = dnssec",
+        "smtp_tls_security_level = dane",
+        "smtp_tls_loglevel = 1",
+      ],
+    });
+    const env = { MAIL_CONFIG: `${postfix.folder.path}/etc` };
+    const [tool, ...words] = withResolvConf(resolvConf, [
+      ...["posttls-finger", "-c", "-l", "dane", "-o", "inet_protocols=ipv4"] as const,
+    ]);
+    const good = await run(tool, [...words, `dane.test:${port}`], { env });
+    assertMatch(good.text, /Verified TLS connection established to mx\.dane\.test/);
+    const bad = await run(tool, [...words, `wrong.dane.test:${port}`], { env });
+    assertMatch(bad.text, /(?:Untrusted|Server certificate not verified)/i);
+
+    const mail = new TextEncoder().encode("Subject: by DANE\n\nhello\n");
+    await postfix.sendmail(["-f", "bob@postfix.test", alice, eve], mail);
+    await postfix.logged(/Verified TLS connection established to mx\.dane\.test/);
+    await postfix.logged(/to=<eve@wrong\.dane\.test>.*status=deferred \(Server certificate not/);
+    assertEquals((await untilMail(station.maildir(alice), 1, postfix.log)).length, 1);
+  },
+);
+
+/** `3 1 1` of a certificate. */
+function tlsaOf(pem: string): string {
+  const spki = new X509Certificate(pem).publicKey.export({ type: "spki", format: "der" });
+  return `3 1 1 ${createHash("sha256").update(spki).digest("hex")}`;
+}

@@ -8,7 +8,13 @@
 import { findFreePort } from "../support/free_port.ts";
 import { type Daemon, startDaemon, until } from "./daemon.ts";
 import { makeCertificate } from "./server.ts";
-import { assertEnded, makeTemporaryFolder, run, type TemporaryFolder } from "./support.ts";
+import {
+  assertEnded,
+  findTool,
+  makeTemporaryFolder,
+  run,
+  type TemporaryFolder,
+} from "./support.ts";
 
 /** What the tests with Postfix need. */
 export const POSTFIX = Deno.uid() === 0 ? ["postfix"] : ["postfix", "root"];
@@ -43,6 +49,8 @@ export interface PostfixOptions {
   readonly port?: number;
   /** Offers STARTTLS, with a certificate for this name and 127.0.0.1, which lies in the folder. */
   readonly tls?: string;
+  /** A resolv.conf of its own: the name servers it asks, by port 53. */
+  readonly resolvConf?: string;
   /** More lines of `main.cf`, which win over ours. */
   readonly settings?: readonly string[];
 }
@@ -54,8 +62,12 @@ export async function startPostfix(options: PostfixOptions = {}): Promise<Postfi
   let daemon: Daemon;
   try {
     await prepare(folder, port, options);
-    daemon = await startDaemon("postfix", {
-      args: ["-c", `${folder.path}/etc`, "start-fg"],
+    const [tool, ...args] = withResolvConf(options.resolvConf, [
+      findTool("postfix"),
+      ...["-c", `${folder.path}/etc`, "start-fg"],
+    ]);
+    daemon = await startDaemon(tool, {
+      args,
       port,
       log: () => readLog(folder),
       pidFile: `${folder.path}/queue/pid/master.pid`,
@@ -90,6 +102,16 @@ export async function startPostfix(options: PostfixOptions = {}): Promise<Postfi
       await folder[Symbol.asyncDispose]();
     },
   };
+}
+
+/** The words that start a program for which another file is `/etc/resolv.conf`. */
+export function withResolvConf(
+  path: string | undefined,
+  words: readonly [string, ...string[]],
+): [string, ...string[]] {
+  if (path === undefined) return [...words];
+  const script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
+  return ["unshare", "--mount", "sh", "-c", script, path, ...words];
 }
 
 function readLog(folder: TemporaryFolder): Promise<string> {

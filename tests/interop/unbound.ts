@@ -20,14 +20,15 @@ export interface Unbound extends AsyncDisposable {
  * Starts Unbound.
  *
  * @param authority who has the zones. @param zones with their trust anchors (see {@link zoneKey}); `null`: none, so
- * that nothing vouches for the zone.
+ * that nothing vouches for the zone. @param at where it shall answer; a port that is free by default.
  */
 export async function startUnbound(
   authority: NameServer,
   zones: Readonly<Record<string, string | null>>,
+  at: NameServer = { address: "127.0.0.1", port: findFreePort() },
 ): Promise<Unbound> {
   const folder = await makeTemporaryFolder();
-  const port = findFreePort();
+  const { address, port } = at;
   const anchors = Object.entries(zones).flatMap(([zone, key]) =>
     key === null ? [] : [`  trust-anchor: "${zone}. DNSKEY ${key}"`]
   );
@@ -37,7 +38,7 @@ export async function startUnbound(
   const file = await folder.write(
     "unbound.conf",
     `server:
-  interface: 127.0.0.1@${port}
+  interface: ${address}@${port}
   port: ${port}
   username: ""
   chroot: ""
@@ -55,9 +56,12 @@ remote-control:
 ${stubs.join("")}`,
   );
   try {
-    const daemon = await startDaemon("unbound", { args: ["-d", "-p", "-c", file], port });
+    const daemon = await startDaemon("unbound", {
+      args: ["-d", "-p", "-c", file],
+      ...{ hostname: address, port },
+    });
     return {
-      server: { address: "127.0.0.1", port },
+      server: at,
       async [Symbol.asyncDispose]() {
         await daemon.stop();
         await folder[Symbol.asyncDispose]();
