@@ -25,7 +25,9 @@ export interface DkimKeyText {
 
 /** A key that signs. */
 export interface DomainKey {
+  /** Where its public half is in DNS: `s=`. */
   readonly selector: string;
+  /** What makes the signatures. */
   readonly key: SigningKey;
 }
 
