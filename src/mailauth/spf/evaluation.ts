@@ -152,7 +152,9 @@ export class SpfEvaluation {
         return await this.#isExchange(name, mechanism);
       case "ptr":
         if (await this.#names.areNone()) this.#questions.countVoid(this.#client.ip);
-        return await this.#names.areUnder(target);
+        if (await this.#names.areUnder(target)) return true;
+        this.#questions.checkTime();
+        return false;
       case "exists": {
         const found = await this.#questions.addresses(name, false); // RFC 7208 §5.7: even for IPv6.
         if (found.length === 0) this.#questions.countVoid(target);

@@ -70,6 +70,11 @@ export class SpfQuestions {
     }
   }
 
+  /** For whom no answer was an answer: whether there was time for one. @throws {SpfStop} where there was not. */
+  checkTime(): void {
+    if (this.#signal?.aborted) throw new SpfStop("temperror", "DNS gave no answer in time");
+  }
+
   /** The texts of a name. @throws {SpfStop} where DNS is ill. */
   async texts(name: string): Promise<readonly string[]> {
     return records(await this.askTexts(name), name);

@@ -56,7 +56,7 @@ export type ParsedSpf =
   | { readonly status: "bad"; readonly reason: string };
 
 /** Longest record that is read. RFC 7208 §3.4 asks for 450 octets with all else of the name; a long one is work. */
-const MAX_RECORD = 16_384;
+const MAX_RECORD = 8192;
 /** What is shown of a word in a reason. */
 const SHOWN = 80;
 

@@ -70,8 +70,8 @@ Deno.test("parseSpf() says what is wrong, whatever stands there", () => {
   );
   assertEquals(reason("exp=a.test exp=b.test"), "exp=b.test is there twice");
   assertEquals(reason("ev\x1bil\u202e"), "ev?il? is no mechanism of SPF");
-  assertEquals(reason("x".repeat(9000))?.length, 80 + "... is no mechanism of SPF".length);
-  assertEquals(reason("ip4:192.0.2.1 ".repeat(8000)), "it has more than 16384 characters");
+  assertEquals(reason("x".repeat(5000))?.length, 80 + "... is no mechanism of SPF".length);
+  assertEquals(reason("ip4:192.0.2.1 ".repeat(8000)), "it has more than 8192 characters");
 });
 
 Deno.test("parseSpf() never throws", () => {
