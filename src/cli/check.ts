@@ -22,8 +22,8 @@ export const check: Command = {
   usage: "[--config FILE] [--quiet] [--json]",
   description: [
     "Looks for what is wrong, or should not stay so, before a start or while the server runs: the",
-    "configuration, settings that are lost, users and aliases, certificates, ports, folders and their",
-    "modes, room on the disk, files with secrets, programs, filters, name servers, the clock, limits,",
+    "configuration, settings that are lost, users and aliases, certificates, DKIM keys, ports, folders and",
+    "their modes, room on the disk, files with secrets, programs, filters, name servers, the clock, limits,",
     "permissions.",
     "All of it is told at once, each with what to do. Nothing is changed, and no file is made; each port is",
     "listened on for a moment. Run it as the user the server runs as.",

@@ -265,3 +265,30 @@ Deno.test("yizhan dkim tells of keys that cannot be used, and of wrong command l
     assertMatch(stderr, reason);
   }
 });
+
+Deno.test("yizhan check says which mail is signed, and what is to be done about keys", async () => {
+  await using world = await World.make();
+  const check = async () => {
+    const { stdout } = await run(["check", "--json"], { cwd: world.folder.path });
+    const { findings } = JSON.parse(stdout) as {
+      readonly findings: readonly { check: string; level: string; message: string }[];
+    };
+    return findings.filter(({ check }) => check === "dkim")
+      .map(({ level, message }) => `${level}: ${message}`);
+  };
+  assertEquals(await check(), [
+    "warning: mail from example.test is not signed: no DKIM key signs",
+  ]);
+  await world.dkim("new", "example.test");
+  const [waits] = await check();
+  assertMatch(
+    waits!,
+    /^warning: the DKIM key yizhan of example\.test waits for its record since 20/,
+  );
+  await world.dkim("rotate", "example.test", "--now");
+  assertEquals(await check(), [
+    "ok: mail from example.test is signed: yizhan (RSA 2048), yizhan-ed25519 (Ed25519)",
+  ]);
+  await Deno.remove(`${world.folder.path}/dkim/example.test/yizhan.pem`);
+  assertEquals(await check(), ["error: dkim/example.test/yizhan.pem does not exist"]);
+});

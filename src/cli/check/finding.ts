@@ -17,6 +17,7 @@ export type CheckName =
   | "configuration"
   | "users"
   | "certificates"
+  | "dkim"
   | "settings"
   | "server"
   | "ports"

@@ -19,6 +19,7 @@ import { errorCode, type Runtime } from "../../runtime/runtime.ts";
 import { describeError, isNotCapable, NOT_PERMITTED } from "../trouble.ts";
 import { checkCertificates } from "./check_certificates.ts";
 import { checkClock } from "./check_clock.ts";
+import { checkDkim } from "./check_dkim.ts";
 import { checkFilters } from "./check_filters.ts";
 import { checkFolders } from "./check_folders.ts";
 import { checkLimits } from "./check_limits.ts";
@@ -53,6 +54,7 @@ export interface CheckMachine {
 const CHECKS: readonly (readonly [CheckName, Check])[] = [
   ["users", checkUsers],
   ["certificates", checkCertificates],
+  ["dkim", checkDkim],
   ["settings", checkSettings],
   ["ports", checkPorts],
   ["folders", checkFolders],
