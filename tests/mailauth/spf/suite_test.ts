@@ -3,12 +3,14 @@
  * with the results that are allowed and the explanations that are due.
  *
  * The file is theirs and is not kept here. Debian's package python3-spf has it, as
- * `/usr/share/doc/python3-spf/rfc7208-tests.yml.gz`; `SPF_SUITE` names it, unpacked.
+ * `/usr/share/doc/python3-spf/rfc7208-tests.yml.gz`; `SPF_SUITE` names it, packed or not.
  *
  * @module
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { gunzipSync } from "node:zlib";
+import { decode } from "../../../src/bytes.ts";
 import { yaml } from "../../../src/config/packages.ts";
 import { checkHost, helloQuery } from "../../../src/mailauth/spf/check_host.ts";
 import { parseSuite, resolverOf, type SuiteCase } from "./suite.ts";
@@ -30,13 +32,15 @@ async function runCase({ helo, host, mailfrom, result, explanation }: SuiteCase,
 
 if (FILE === "") {
   Deno.test({
-    name: "the SPF test suite (not run: needs SPF_SUITE=rfc7208-tests.yml, which Debian has as " +
-      "/usr/share/doc/python3-spf/rfc7208-tests.yml.gz)",
+    name: "the SPF test suite (not run: needs Debian's package python3-spf and " +
+      "SPF_SUITE=/usr/share/doc/python3-spf/rfc7208-tests.yml.gz)",
     ignore: true,
     fn: () => {},
   });
 } else {
-  const scenarios = parseSuite(yaml.parseAllDocuments(Deno.readTextFileSync(FILE)));
+  const octets = Deno.readFileSync(FILE);
+  const text = decode(FILE.endsWith(".gz") ? gunzipSync(octets) : octets);
+  const scenarios = parseSuite(yaml.parseAllDocuments(text));
   Deno.test("the SPF test suite is whole", () => {
     assertEquals(scenarios.flatMap(({ cases }) => cases).length, 203);
   });
