@@ -387,7 +387,8 @@ class Reader {
 
   /** One that is cut short is no fault of the message: it is a record of a usage that nobody has. */
   #tlsa(length: number, end: number): TlsaRecord {
-    const octets = this.#octets.slice(end - length, end);
+    // Copied: a `Buffer` would give a view.
+    const octets = Uint8Array.from(this.#octets.subarray(end - length, end));
     this.#at = end;
     const [usage = 255, selector = 255, matching = 255] = octets.length < 3 ? [] : octets;
     return { usage, selector, matching, data: octets.slice(3) };

@@ -93,6 +93,19 @@ export function resolverContract(
     assertEquals((await resolver.srv("_smtp._tcp.example.test")).status, "none");
   });
 
+  test("tlsa() gives keys as they are, whether or not they can be used", async (world) => {
+    const { resolver, zones } = world;
+    zones.set("_25._tcp.mx.test", { tlsa: ["3 1 1 00ff", "9 8 7 "] });
+    assertEquals(await resolver.tlsa("_25._tcp.MX.test."), {
+      status: "found",
+      records: [
+        { usage: 3, selector: 1, matching: 1, data: Uint8Array.of(0, 255) },
+        { usage: 9, selector: 8, matching: 7, data: new Uint8Array(0) },
+      ],
+    });
+    assertEquals((await resolver.tlsa("_25._tcp.mx2.test")).status, "none");
+  });
+
   test("cname() gives a link and does not follow it", async ({ resolver, zones }) => {
     zones.set("www.test", { cname: "One.test." });
     zones.set("one.test", { cname: "two.test" });
@@ -192,4 +205,72 @@ export function resolverContract(
 function sorted<T>(answer: DnsAnswer<T>): T[] {
   assert(answer.status === "found", JSON.stringify(answer));
   return [...answer.records].sort((a, b) => JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
+}
+
+/** What a {@link Resolver} does whose name server is trusted to validate. */
+export function dnssecContract(
+  name: string,
+  start: (answers: boolean) => Promise<ResolverWorld>,
+): void {
+  const test = (what: string, body: (world: ResolverWorld) => Promise<void>) => {
+    Deno.test(`${name}: ${what}`, async () => {
+      const world = await start(true);
+      try {
+        world.zones.signed.add("signed.test");
+        await body(world);
+      } finally {
+        await world.end();
+      }
+    });
+  };
+
+  test("what lies in signed zones is vouched for, and nothing else", async ({ resolver, zones }) => {
+    for (const zone of ["signed.test", "plain.test"]) {
+      zones.set(`mx.${zone}`, { a: ["192.0.2.1"] });
+      zones.set(`_25._tcp.mx.${zone}`, { tlsa: ["3 1 1 00"] });
+    }
+    const vouched = async (zone: string) => [
+      (await resolver.a(`mx.${zone}`) as Vouched).authenticated,
+      (await resolver.tlsa(`_25._tcp.mx.${zone}`) as Vouched).authenticated,
+      (await resolver.aaaa(`mx.${zone}`) as Vouched).authenticated,
+      (await resolver.mx(`no.${zone}`) as Vouched).authenticated,
+    ];
+    assertEquals(await vouched("signed.test"), [true, true, true, true]);
+    assertEquals(await vouched("plain.test"), [undefined, undefined, undefined, undefined]);
+  });
+
+  test("a chain of CNAMEs is vouched for whole, and says where it leads", async (world) => {
+    const { resolver, zones } = world;
+    zones.set("www.signed.test", { cname: "one.signed.test" });
+    zones.set("one.signed.test", { a: ["192.0.2.1"] });
+    zones.set("out.signed.test", { cname: "one.plain.test" });
+    zones.set("one.plain.test", { cname: "one.signed.test" });
+    const found = {
+      status: "found",
+      records: ["192.0.2.1"],
+      canonical: "one.signed.test",
+    } as const;
+    assertEquals(await resolver.a("www.signed.test"), { ...found, authenticated: true });
+    assertEquals(await resolver.a("out.signed.test"), found);
+  });
+
+  test("an answer that is forged is no answer", async ({ resolver, zones }) => {
+    zones.set("mx.signed.test", { a: ["192.0.2.1"] });
+    // As name servers that validate say it (RFC 4035 §5.5).
+    zones.failures.set("a mx.signed.test", "servfail");
+    assertEquals((await resolver.a("mx.signed.test")).status, "failed");
+  });
+
+  test("an answer too large for a datagram comes whole", async ({ resolver, zones }) => {
+    const tlsa = Array.from({ length: 30 }, (_, n) => `2 0 2 ${`${10 + n}`.repeat(64)}`);
+    zones.set("_25._tcp.mx.signed.test", { tlsa });
+    const answer = await resolver.tlsa("_25._tcp.mx.signed.test");
+    assertEquals(sorted(answer).length, 30);
+    assertEquals((answer as Vouched).authenticated, true);
+  });
+}
+
+/** What an answer is, as far as DNSSEC is concerned. */
+interface Vouched {
+  readonly authenticated?: boolean;
 }

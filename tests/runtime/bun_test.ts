@@ -6,7 +6,7 @@ import { clockContract } from "../contracts/clock_contract.ts";
 import { filesContract } from "../contracts/files_contract.ts";
 import { networkContract } from "../contracts/network_contract.ts";
 import { programsContract } from "../contracts/programs_contract.ts";
-import { resolverContract } from "../contracts/resolver_contract.ts";
+import { dnssecContract, resolverContract } from "../contracts/resolver_contract.ts";
 import { tlsContract } from "../contracts/tls_contract.ts";
 import { DnsServer } from "../support/dns_server.ts";
 
@@ -28,6 +28,12 @@ filesContract(adapter);
 networkContract(adapter);
 tlsContract(adapter);
 programsContract(adapter.name, runNodeProgram);
+
+dnssecContract(`${adapter.name}, validating`, async () => {
+  const server = await DnsServer.start();
+  const resolver = nodeResolver({ servers: [server.server], timeout: 30_000 });
+  return { resolver, zones: server.zones, end: () => server[Symbol.asyncDispose]() };
+});
 
 for (const address of ["127.0.0.1", "::1"]) {
   resolverContract(`${adapter.name} by ${address}`, async (answers) => {

@@ -6,8 +6,9 @@ import { denoRuntime } from "../../src/runtime/deno.ts";
 import { DENO_QUERIES, denoResolver } from "../../src/runtime/deno_resolver.ts";
 import { queryNameServer } from "../../src/runtime/node_dns_query.ts";
 import { decodeDnsMessage, encodeDnsMessage } from "../../src/runtime/dns_message.ts";
+import type { ResolverOptions } from "../../src/runtime/dns_resolver.ts";
 import type { NameServer } from "../../src/runtime/resolv_conf.ts";
-import { resolverContract } from "../contracts/resolver_contract.ts";
+import { dnssecContract, resolverContract } from "../contracts/resolver_contract.ts";
 import { DnsServer } from "../support/dns_server.ts";
 
 /** Long enough for a busy machine, where an answer comes; where one of two servers is dead; where none comes. */
@@ -19,6 +20,16 @@ for (const address of ["127.0.0.1", "::1"]) {
   resolverContract(`deno by ${address}`, async (answers) => {
     const server = await DnsServer.start(undefined, address);
     const timeout = answers ? PATIENT : SHORT;
+    // What Deno itself says is asked first only where nobody is trusted to validate.
+    const resolver = denoResolver({ servers: [server.server], timeout, dnssec: "off" });
+    return { resolver, zones: server.zones, end: () => server[Symbol.asyncDispose]() };
+  });
+}
+
+for (const contract of [resolverContract, dnssecContract]) {
+  contract("deno, validating", async (answers) => {
+    const server = await DnsServer.start();
+    const timeout = answers ? PATIENT : SHORT;
     const resolver = denoResolver({ servers: [server.server], timeout });
     return { resolver, zones: server.zones, end: () => server[Symbol.asyncDispose]() };
   });
@@ -28,7 +39,8 @@ for (const address of ["127.0.0.1", "::1"]) {
 async function start() {
   const server = await DnsServer.start();
   const clock = { time: 1_000_000, now: () => clock.time };
-  const resolver = denoResolver({ servers: [server.server], timeout: PATIENT, clock });
+  const servers = [server.server];
+  const resolver = denoResolver({ servers, timeout: PATIENT, clock, dnssec: "off" });
   return { server, clock, resolver, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }
 
@@ -312,4 +324,57 @@ Deno.test("denoRuntime() asks the name servers it is given", async () => {
   server.zones.set("example.test", { a: ["192.0.2.1"] });
   const { resolver } = denoRuntime({ nameServers: [`127.0.0.1:${server.server.port}`] });
   assertEquals(await resolver.a("example.test"), { status: "found", records: ["192.0.2.1"] });
+});
+
+Deno.test("AD is believed of name servers on this machine, or where the operator says so", async () => {
+  await using server = await DnsServer.start();
+  server.zones.signed.add("test");
+  server.zones.set("example.test", { a: ["192.0.2.1"] });
+  const ask = async (options: Partial<ResolverOptions>) => {
+    const resolver = denoResolver({ servers: [server.server], timeout: PATIENT, ...options });
+    return await resolver.a("example.test");
+  };
+  const found = { status: "found", records: ["192.0.2.1"] } as const;
+  assertEquals(await ask({}), { ...found, authenticated: true });
+  assertEquals(await ask({ dnssec: "on" }), { ...found, authenticated: true });
+  assertEquals(await ask({ dnssec: "off" }), found);
+  // One that is far away, beside it: nobody knows which of them will have been asked.
+  const far = { address: "192.0.2.53", port: 53 };
+  assertEquals(await ask({ servers: [server.server, far] }), found);
+});
+
+Deno.test("an answer with AD counts whole or not at all", async () => {
+  await using server = await DnsServer.start();
+  const { zones } = server;
+  zones.signed.add("signed.test");
+  zones.set("alias.signed.test", { cname: "host.plain.test" });
+  zones.set("host.plain.test", { a: ["192.0.2.1"] });
+  const resolver = denoResolver({ servers: [server.server], timeout: PATIENT });
+  assertEquals(await resolver.a("alias.signed.test"), {
+    ...{ status: "found", records: ["192.0.2.1"], canonical: "host.plain.test" },
+  });
+  assertEquals(await resolver.cname("alias.signed.test"), {
+    ...{ status: "found", records: ["host.plain.test"], authenticated: true },
+  });
+});
+
+Deno.test("a question for what DNSSEC says has AD and EDNS (RFC 6840 §5.7)", async () => {
+  await using server = await DnsServer.start();
+  const queries: Uint8Array[] = [];
+  server.tamper = (query, answer) => {
+    queries.push(query);
+    return [answer];
+  };
+  const ask = (dnssec: "on" | "off") =>
+    denoResolver({ servers: [server.server], timeout: PATIENT, dnssec }).tlsa("_25._tcp.mx.test");
+  await ask("on");
+  await ask("off");
+  const [wishing, plain] = queries.map((query) => ({
+    ad: (query[3]! & 0x20) !== 0,
+    additional: query[11],
+    // RFC 6891 §6.1.2: the root, OPT, the size of a datagram, then version 0 and no flags, no options.
+    opt: query.slice(-11).toHex(),
+  }));
+  assertEquals(wishing, { ad: true, additional: 1, opt: "00002904d0000000000000" });
+  assertEquals([plain?.ad, plain?.additional], [false, 0]);
 });

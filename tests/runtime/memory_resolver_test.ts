@@ -1,12 +1,14 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { memoryRuntime } from "../../src/runtime/memory.ts";
 import { MemoryResolver } from "../../src/runtime/memory_resolver.ts";
-import { resolverContract } from "../contracts/resolver_contract.ts";
+import { dnssecContract, resolverContract } from "../contracts/resolver_contract.ts";
 
-resolverContract("memory", () => {
-  const resolver = new MemoryResolver();
-  return Promise.resolve({ resolver, zones: resolver.zones, end: () => {} });
-});
+for (const contract of [resolverContract, dnssecContract]) {
+  contract("memory", () => {
+    const resolver = new MemoryResolver();
+    return Promise.resolve({ resolver, zones: resolver.zones, end: () => {} });
+  });
+}
 
 Deno.test("questions counts what was asked", async () => {
   const resolver = new MemoryResolver();

@@ -1,8 +1,10 @@
 import { assertEquals } from "@std/assert";
 import {
   formatNameServer,
+  isLocalServer,
   parseNameServer,
   parseResolvConf,
+  trustsAuthenticData,
 } from "../../src/runtime/resolv_conf.ts";
 
 Deno.test("parseResolvConf() reads name servers as resolv.conf(5) says", () => {
@@ -53,5 +55,27 @@ Deno.test("parseNameServer() reads addresses with and without a port", () => {
   for (const [text, expected] of cases) {
     const server = parseNameServer(text);
     assertEquals(server && formatNameServer(server), expected, text);
+  }
+});
+
+Deno.test("trustsAuthenticData() goes by options of resolv.conf(5)", () => {
+  const cases: [string, boolean][] = [
+    ["options edns0 trust-ad\nsearch lan\n", true],
+    ["options\ttrust-ad", true],
+    ["options trust-ad\noptions no-trust-ad", false],
+    ["options no-trust-ad\noptions trust-ad", true],
+    ["# options trust-ad", false],
+    ["options trust-adx", false],
+    ["nameserver 127.0.0.1", false],
+    ["", false],
+  ];
+  for (const [text, trusted] of cases) assertEquals(trustsAuthenticData(text), trusted, text);
+});
+
+Deno.test("isLocalServer() is of this machine, and not of Docker's forwarder", () => {
+  const isLocal = (address: string) => isLocalServer({ address, port: 53 });
+  for (const address of ["127.0.0.1", "127.0.0.53", "::1"]) assertEquals(isLocal(address), true);
+  for (const address of ["127.0.0.11", "192.168.1.1", "2001:db8::53"]) {
+    assertEquals(isLocal(address), false);
   }
 });
