@@ -19,6 +19,7 @@ const MODULES: readonly (readonly [module: string, names: readonly string[]])[] 
   ["memory", ["ledger", "remembered", "remote-ledger"]],
   ["notes", ["tags", "pattern", "sendmail"]],
   ["spf", ["spf", "spf-macro"]],
+  ["arc", ["results", "arc"]],
 ];
 
 /** The names of all targets. */

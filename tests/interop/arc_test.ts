@@ -146,8 +146,8 @@ for (const peer of arcPeers) {
           assertEquals([result, reason], ["pass", undefined]);
           assertEquals(sets.map(({ domain }) => domain), DOMAINS.slice(0, count + 1));
           assertEquals(oldestPass, 0);
-          const lied = changed(mail, (text) => text.replace("dmarc=pass", "dmarc=none"));
-          assertEquals((await verified(changed(lied, (text) => `${text}x`))).result, "fail");
+          const changedSince = changed(mail, (text) => `${text}x\r\n`);
+          assertEquals((await verified(changedSince)).result, "fail");
         }
       }
       assertEquals(await peer.verify(last, RECORDS), last.map(() => "pass"));
