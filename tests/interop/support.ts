@@ -24,6 +24,8 @@ const PACKAGES: Record<string, string> = {
   knotd: "knot",
   kdig: "knot-dnsutils",
   "posttls-finger": "postfix",
+  "opendkim-testmsg": "opendkim-tools",
+  dkimsign: "python3-dkim",
   "pebble-challtestsrv": "pebble",
   promtool: "prometheus",
   "systemd-analyze": "systemd",
