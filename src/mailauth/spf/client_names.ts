@@ -10,6 +10,9 @@
 import { canonicalIp } from "../../net_address.ts";
 import type { SpfQuestions } from "./questions.ts";
 
+/** See {@link rank}. */
+const OTHER = 2;
+
 /** The names of the client of one check. Each question is asked once. */
 export class ClientNames {
   readonly #ip: string;
@@ -18,7 +21,7 @@ export class ClientNames {
   #none = false;
   readonly #validated = new Map<string, boolean>();
 
-  /** @param ip canonical. */
+  /** The names of this client. @param ip canonical. */
   constructor(ip: string, questions: SpfQuestions) {
     this.#ip = ip;
     this.#questions = questions;
@@ -70,9 +73,7 @@ export class ClientNames {
   }
 }
 
-const OTHER = 2;
-
-/** 0: the domain itself; 1: below it; 2: another. */
+/** 0: the domain itself; 1: below it; {@link OTHER}: another. */
 function rank(name: string, domain: string): number {
   const [one, other] = [name.toLowerCase(), domain.toLowerCase()];
   return one === other ? 0 : one.endsWith(`.${other}`) ? 1 : OTHER;

@@ -8,6 +8,7 @@
  */
 
 import { canonicalIp, networkContains, parseIp } from "../../net_address.ts";
+import type { Soon } from "../../soon.ts";
 import { ClientNames } from "./client_names.ts";
 import { expandName, type MacroString, type MacroValues, mentions } from "./macro_string.ts";
 import { dnsText, type SpfQuestions, SpfStop } from "./questions.ts";
@@ -25,8 +26,9 @@ import {
 export interface SpfClient {
   /** The client's address, canonical. */
   readonly ip: string;
-  /** The sender's local part, and domain in A-labels. */
+  /** The sender's local part, unquoted. */
   readonly local: string;
+  /** The sender's domain, in A-labels. */
   readonly domain: string;
   /** What the client said in HELO or EHLO. */
   readonly hello: string;
@@ -38,11 +40,13 @@ export interface SpfClient {
 
 /** What a record says. */
 export interface SpfDecision {
+  /** What it says of the client. */
   readonly result: SpfQualifier;
   /** The directive that decided; `null` where none was about the client. */
   readonly directive: SpfDirective | null;
-  /** The record it stands in, and the domain that has it. */
+  /** The record it stands in. */
   readonly record: SpfRecord;
+  /** The domain that has this record. */
   readonly domain: string;
 }
 
@@ -88,7 +92,8 @@ export class SpfEvaluation {
     if (parsed.status === "bad") throw new SpfStop("permerror", `${domain}: ${parsed.reason}`);
     const { record } = parsed;
     for (const directive of record.directives) {
-      if (await this.#matches(directive, domain)) {
+      const matches = this.#matches(directive, domain);
+      if (typeof matches === "boolean" ? matches : await matches) {
         return { result: directive.qualifier, directive, record, domain };
       }
     }
@@ -128,17 +133,16 @@ export class SpfEvaluation {
     };
   }
 
-  async #matches(directive: SpfDirective, domain: string): Promise<boolean> {
-    const { mechanism } = directive;
+  #matches({ mechanism, text }: SpfDirective, domain: string): Soon<boolean> {
     if (mechanism.kind === "all") return true;
     if ("network" in mechanism) return networkContains(mechanism.network, this.#client.ip);
-    this.#questions.count();
-    const target = await this.#target(mechanism.domain, domain, directive.text);
-    // What cannot be a name is nobody's (RFC 7208 §4.8, RFC 8616 §4).
-    return target !== null && await this.#asks(mechanism, target);
+    return this.#asks(mechanism, text, domain);
   }
 
-  async #asks(mechanism: Asking, target: string): Promise<boolean> {
+  async #asks(mechanism: Asking, text: string, domain: string): Promise<boolean> {
+    this.#questions.count();
+    const target = await this.#target(mechanism.domain, domain, text);
+    if (target === null) return false; // It is nobody's name (RFC 7208 §4.8, RFC 8616 §4).
     const name = dnsText(target);
     switch (mechanism.kind) {
       case "include":

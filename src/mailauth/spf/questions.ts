@@ -27,14 +27,17 @@ export interface SpfLimits {
 /** The limits of RFC 7208 §4.6.4. */
 export const SPF_LIMITS: SpfLimits = { lookups: 10, voidLookups: 2, names: 10, time: 20_000 };
 
-/** The end of a check from deep inside. The message is for people. */
+/** Characters of a reason. */
+const LONGEST_REASON = 400;
+
+/** The end of a check from deep inside. The message is for people, and printable whatever strangers named. */
 export class SpfStop extends Error {
   /** What the check came to. */
   readonly result: "permerror" | "temperror";
 
   /** An end with this result, for this reason. */
   constructor(result: "permerror" | "temperror", reason: string) {
-    super(reason);
+    super(reason.slice(0, LONGEST_REASON).replace(/[^ -~]/g, "?"));
     this.result = result;
   }
 }

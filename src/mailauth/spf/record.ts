@@ -29,7 +29,9 @@ export type SpfMechanism =
 export interface SpfDirective {
   /** As it stands in the record. */
   readonly text: string;
+  /** What is said of them. */
   readonly qualifier: SpfQualifier;
+  /** Whom it is about. */
   readonly mechanism: SpfMechanism;
 }
 
@@ -37,6 +39,7 @@ export interface SpfDirective {
 export interface SpfModifier {
   /** As it stands in the record. */
   readonly text: string;
+  /** The domain. */
   readonly domain: MacroString;
 }
 

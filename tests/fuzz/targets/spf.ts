@@ -102,6 +102,7 @@ const spf: FuzzTarget = {
       const { result, explanation, mechanism, reason } = checked;
       assert([...DECIDED, ...SILENT].includes(result));
       assertEquals(reason !== undefined, SILENT.includes(result));
+      assert(reason === undefined || isPrintable(reason), reason);
       if (mechanism !== undefined) assert(DECIDED.includes(result) && isPrintable(mechanism));
       if (explanation !== undefined) {
         assert(result === "fail" && explanation.length <= 500 && isPrintable(explanation));

@@ -458,7 +458,8 @@ Deno.test("checkHost() answers whatever records, senders and names there are", a
           resolver.set(`${"abcd"[at]}.test`, records);
         }
         const query = { ip, hello, sender, domain: "a.test" };
-        const { result, explanation = "" } = await checkHost(query, { resolver });
+        const { result, explanation = "", reason = "" } = await checkHost(query, { resolver });
+        assert(/^[ -~]{0,400}$/.test(reason));
         assert("none pass fail softfail neutral permerror temperror".split(" ").includes(result));
         assert(/^[ -~]{0,500}$/.test(explanation));
         assert(asked(resolver) <= 1 + 10 * 11 + 12);
