@@ -108,7 +108,7 @@ export function authentication(
     const found = await running.finish();
     running.end();
     const known: Known = { ...found, vouched: vouchedBy(found, sealers) };
-    const decision = decide(known, { book, malformedFrom });
+    const decision = heard(view, decide(known, { book, malformedFrom }));
     services.emit(authenticatedFact(view, known, decision));
     if (services.observe !== undefined) {
       observationsOf(view, known, decision, services.clock.now()).forEach(services.observe);
@@ -161,6 +161,13 @@ export function authentication(
       checks.drop(session)?.end();
     },
   };
+}
+
+/** Who is refused by mistake must still reach somebody who can mend it. */
+function heard({ envelope: { recipients } }: MessageView, decision: Decision): Decision {
+  if (decision.action !== "reject") return decision;
+  if (!recipients.every(({ address }) => hearsComplaints(address))) return decision;
+  return { action: "junk", reason: decision.reply.lines[0] ?? "" };
 }
 
 function verdictOf(decision: Decision | null): Verdict | undefined {

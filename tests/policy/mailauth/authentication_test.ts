@@ -199,6 +199,24 @@ Deno.test("the configuration has its way, and the report tells", async () => {
   assertEquals(seen?.overrides, [{ type: "local_policy", comment: "" }]);
 });
 
+Deno.test("the postmaster gets what others are refused, in Junk", async () => {
+  await using checked = await Checked.start("v=DMARC1; p=reject");
+  const peer = await checked.station.greeted();
+  await peer.mail({ text: MAIL, sender: SENDER, to: ["postmaster@example.test"] });
+  await peer.mail({
+    text: MAIL,
+    sender: SENDER,
+    to: ["postmaster@example.test", "bob@example.test"],
+  }, 550);
+  peer.close();
+  const [done] = checked.station.of("delivery.done");
+  assertMatch(done!.destination, /\/\.Junk$/);
+  assertEquals(checked.observations.map(({ disposition }) => disposition), [
+    "quarantine",
+    "reject",
+  ]);
+});
+
 Deno.test("a domain may have rules of its own", async () => {
   const domains = new Map([["author.example", { dmarcReject: "accept" } as const]]);
   await using checked = await Checked.start("v=DMARC1; p=reject", { domains });
