@@ -88,6 +88,7 @@ export function formatQueueDetails(entry: QueueDetails, options: QueueTextOption
     ["Size", `${formatSize(entry.headSize)} head, ${formatSize(entry.bodySize)} body`],
     ...(flags.length === 0 ? [] : [["Asked for", flags.join(", ")] as [string, string]]),
     ["Sender", entry.sender === "" ? "<>" : entry.sender],
+    ...(entry.junk === undefined ? [] : [["Junk", entry.junk] as [string, string]]),
   ];
   return [
     ...rows.map(([name, value]) => `${name.padEnd(10)} ${formatVisible(value, 1000)}`),

@@ -57,6 +57,8 @@ export interface QueueDetails extends Omit<QueueSummary, "recipients"> {
   readonly origin: QueueEntry["origin"];
   /** Since when an operator holds it, and why. */
   readonly held: { readonly since: string; readonly reason: string } | null;
+  /** Why its copies here lie in Junk; absent: they do not. */
+  readonly junk?: string;
   /** All of them. */
   readonly recipients: readonly RecipientDetails[];
 }
@@ -132,6 +134,7 @@ export function detail(entry: QueueEntry, state: QueueState): QueueDetails {
     dsnEnvelopeId: entry.dsnEnvelopeId ?? null,
     origin: entry.origin,
     held: held === undefined ? null : { since: formatTime(held.since), reason: held.reason },
+    ...(entry.junk !== undefined && { junk: entry.junk }),
     recipients: entry.recipients.map(detailRecipient),
   };
 }
