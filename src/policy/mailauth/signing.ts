@@ -76,7 +76,9 @@ export function dkimSigning(
       ? await hashOf(view)
       : seen.hash;
     const changes: Change[] = [...made?.changes ?? []];
-    for (const field of await signatures(made?.fields ?? view.fields, body, domain, keys)) {
+    const signed = await signatures(made?.fields ?? view.fields, body, domain, keys);
+    // Each is put on top of those before.
+    for (const field of signed.toReversed()) {
       changes.push({
         change: "add-field",
         name: field.name,

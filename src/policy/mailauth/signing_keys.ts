@@ -35,7 +35,7 @@ export interface DomainKey {
 export interface DomainKeys {
   /** `d=`, in A-labels: the domain itself, or one above it. */
   readonly domain: string;
-  /** One at least. */
+  /** One at least, in the order of their signatures from the top: RSA before Ed25519. */
   readonly keys: readonly DomainKey[];
 }
 
@@ -99,9 +99,9 @@ async function openAll(texts: readonly DkimKeyText[]): Promise<Map<string, Domai
     }
     entry.keys.push({ selector, key: opened.key });
   }
-  // Signatures are put on top one after the other: the one that everybody can check is uppermost.
+  // The one that everybody can check is uppermost.
   for (const { keys } of byDomain.values()) {
-    keys.sort((a, b) => a.key.algorithm.localeCompare(b.key.algorithm));
+    keys.sort((a, b) => b.key.algorithm.localeCompare(a.key.algorithm));
   }
   return byDomain;
 }
