@@ -31,9 +31,13 @@ export async function openDkim(
   const lines = Object.entries(records).map(([name, text]) => `${name} ${text}\n`);
   await Deno.writeTextFile(`${folder}/keys`, lines.join(""));
   await Deno.writeTextFile(`${folder}/key.pem`, key, { mode: 0o600 });
+  // Whoever the author is.
+  await Deno.writeTextFile(`${folder}/signers`, "* all\n");
+  const signer = `all ${DOMAIN}:${SELECTORS.rsa}:${folder}/key.pem\n`;
+  await Deno.writeTextFile(`${folder}/key-table`, signer);
   const common = "Syslog no\nRequireSafeKeys no\nTemporaryDirectory " + folder + "\n";
   const settings = {
-    sign: `Mode s\nDomain ${DOMAIN}\nSelector ${SELECTORS.rsa}\nKeyFile ${folder}/key.pem\n` +
+    sign: `Mode s\nKeyTable file:${folder}/key-table\nSigningTable refile:${folder}/signers\n` +
       "Canonicalization relaxed/relaxed\nInternalHosts 0.0.0.0/0\n",
     verify: `Mode v\nTestPublicKeys ${folder}/keys\n`,
   };

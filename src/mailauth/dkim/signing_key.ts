@@ -11,7 +11,14 @@
  * @module
  */
 
-import { createHash, createPrivateKey, type KeyObject, sign } from "node:crypto";
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+  sign,
+  verify,
+} from "node:crypto";
 import { Gate } from "../../gate.ts";
 
 /** A key that signs. */
@@ -36,6 +43,9 @@ const MAX_RSA_BITS = 4096;
 const AT_ONCE = 4;
 
 const gate = new Gate(AT_ONCE);
+
+/** What a key signs first: one that is damaged had better be found before there is mail to sign. */
+const TRIAL = new Uint8Array(32);
 
 /**
  * Opens a private key in PEM form: PKCS #8 or, for RSA, PKCS #1.
@@ -87,10 +97,13 @@ async function openRsaKey(key: KeyObject): Promise<OpenedSigningKey> {
     return { status: "bad", reason };
   }
   try {
-    return { status: "key", key: await rsaKey(key) };
-  } catch {
-    return { status: "bad", reason: "holds an RSA key whose numbers do not belong together" };
-  }
+    const opened = await rsaKey(key);
+    const signature = await opened.sign(TRIAL);
+    if (verify("sha256", TRIAL, createPublicKey(key), signature)) {
+      return { status: "key", key: opened };
+    }
+  } catch { /* the runtime's cryptography does not take it */ }
+  return { status: "bad", reason: "holds an RSA key whose numbers do not belong together" };
 }
 
 /** RFC 6376 §3.3.2: RSASSA-PKCS1-v1_5. WebCrypto takes no key but in PKCS #8. */

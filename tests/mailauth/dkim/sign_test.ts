@@ -237,6 +237,23 @@ Deno.test("openSigningKey() opens PKCS #1 and PKCS #8, and what they sign checks
   for (const one of many) assertEquals(one, signature);
 });
 
+Deno.test("openSigningKey() opens no RSA key that is damaged so that it would sign wrongly", async () => {
+  const der = Uint8Array.fromBase64(rfc8463RsaKey.split("\n").slice(1, -2).join(""));
+  const right = await (await open(rfc8463RsaKey)).sign(der);
+  let refused = 0;
+  for (let at = 10; at < der.length; at += 37) {
+    const other = der.slice();
+    other[at]! ^= 4;
+    const opened = await openSigningKey(
+      `-----BEGIN RSA PRIVATE KEY-----\n${other.toBase64()}\n-----END RSA PRIVATE KEY-----\n`,
+    );
+    // What can be told from the other numbers may be told anew.
+    if (opened.status === "bad") refused++;
+    else assertEquals(await opened.key.sign(der), right, `octet ${at}`);
+  }
+  assert(refused > 0);
+});
+
 Deno.test("openSigningKey() says why a key does not fit", async () => {
   const cases: [pem: string, reason: RegExp][] = [
     ["", /^holds no private key in PEM form/],
