@@ -20,6 +20,7 @@ const MODULES: readonly (readonly [module: string, names: readonly string[]])[] 
   ["notes", ["tags", "pattern", "sendmail"]],
   ["spf", ["spf", "spf-macro"]],
   ["arc", ["results", "arc"]],
+  ["dkim", ["dkim-key", "dkim"]],
 ];
 
 /** The names of all targets. */

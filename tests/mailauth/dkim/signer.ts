@@ -96,16 +96,16 @@ export function signByHand(
   return `${own}${Buffer.from(signature).toString("base64")}\r\n${head}`;
 }
 
-/** RFC 6376 §3.4.1, §3.4.2. */
-function canonicalHead(field: string, form: string): string {
+/** A field in canonical form: RFC 6376 §3.4.1, §3.4.2. */
+export function canonicalHead(field: string, form: string): string {
   if (form !== "relaxed") return field;
   const [, name = "", value = ""] = /^([^:]*):([^]*)$/.exec(field) ?? [];
   const one = value.replace(/\r\n(?=[ \t])/g, "").replace(/\r\n$/, "").replace(/[ \t]+/g, " ");
   return `${name.toLowerCase().replace(/[ \t]+$/, "")}:${one.replace(/^ | $/g, "")}\r\n`;
 }
 
-/** RFC 6376 §3.4.3, §3.4.4. */
-function canonicalBody(body: string, form: string): string {
+/** A body in canonical form: RFC 6376 §3.4.3, §3.4.4. */
+export function canonicalBody(body: string, form: string): string {
   if (form !== "relaxed") return body.replace(/(?:\r\n)*$/, "") + "\r\n";
   const lines = body.split("\r\n").map((line) => line.replace(/[ \t]+/g, " ").replace(/ $/, ""));
   const text = lines.join("\r\n").replace(/(?:\r\n)*$/, "");
