@@ -77,7 +77,8 @@ export class CanonicalBody {
     for (let from = 0; from < chunk.length;) {
       const start = this.#blank;
       octets.set(SPACE_CR);
-      const part = chunk.length <= size - start ? chunk : chunk.subarray(from, from + size - start);
+      const whole = from === 0 && chunk.length <= size - start;
+      const part = whole ? chunk : chunk.subarray(from, from + size - start);
       octets.set(part, start);
       from += part.length;
       let end = start + part.length;
