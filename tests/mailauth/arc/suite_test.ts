@@ -6,7 +6,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { parseAllDocuments } from "npm:yaml@2";
+import { parseAllDocuments } from "npm:yaml@2.9.1";
 import { encode } from "../../../src/bytes.ts";
 import { ownResults } from "../../../src/mailauth/arc/own_results.ts";
 import { sealArc } from "../../../src/mailauth/arc/seal.ts";
