@@ -9,7 +9,7 @@ import { type Address, parseAddress } from "../address.ts";
 import { explainConnect } from "../admin/explain_connect.ts";
 import { explain as explainMail } from "../admin/explain.ts";
 import type { ExplainStep, Explanation } from "../admin/explanation.ts";
-import { ledgerFolder } from "../config/paths.ts";
+import { ledgerFolder, stsFolder } from "../config/paths.ts";
 import { stationOptions } from "../config/station.ts";
 import { openFileDirectory } from "../directory/file_directory.ts";
 import { canonicalIp, classifyIp } from "../net_address.ts";
@@ -17,7 +17,9 @@ import { escapeJson } from "../observe/visible_text.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { CONFIG_FLAG, loadConfigFor } from "./config_file.ts";
 import { EXIT, type ExitCode, UsageError } from "./exit.ts";
+import { explainedGuards } from "./explained_guards.ts";
 import { explainedPolicies } from "./explained_policies.ts";
+import { explainedSender } from "./explained_sender.ts";
 import { formatExplanation } from "./explain_text.ts";
 import { serverRuntime } from "./machine.ts";
 import { requirePermissions } from "./permissions.ts";
@@ -34,7 +36,8 @@ export const explain: Command = {
     "TLS, login), and when it would be tried again. It goes by the configuration in the file, which the",
     "running server need not have read yet; a server need not run.",
     "",
-    "With --client, bans and greylisting answer by what the server remembers, as of some seconds ago. The",
+    "With --client, bans and greylisting answer by what the server remembers, as of some seconds ago; and",
+    "what SPF and DMARC say of the sender's domain is told, for a mail that nobody has signed. The",
     "other limits against abuse, and filters, go by what a client does, by DNS and by what a message holds:",
     "they are not asked, but named.",
     "",
@@ -80,6 +83,7 @@ async function runExplain(line: CommandLine, words: readonly string[]): Promise<
     read: [
       ...[paths.users, paths.mail, paths.queue],
       ...memory === null ? [] : [memory],
+      ...config.relay.enabled ? [stsFolder(paths)] : [],
       ...nameServers.length === 0 ? ["/etc/resolv.conf"] : [],
     ],
     write: [],
@@ -98,13 +102,17 @@ async function runExplain(line: CommandLine, words: readonly string[]): Promise<
     const options = {
       ...{ ...stationOptions(loaded), runtime, directory, certificates },
       policies: policies.asked,
+      guards: explainedGuards(runtime, stsFolder(paths), line.has("connect")),
     };
     const { explanation, station, ways } = await explainMail(options, question);
     const steps = [...explanation.steps];
     const taken = steps.findLastIndex(({ step, outcome }) =>
       step === "reply" && outcome === "good"
     );
-    if (taken >= 0) steps.splice(taken + 1, 0, ...describeLeftOut(policies.leftOut));
+    if (taken >= 0) {
+      const authentication = await explainedSender(question, config, runtime);
+      steps.splice(taken + 1, 0, ...authentication, ...describeLeftOut(policies.leftOut));
+    }
     const { login } = question;
     if (login !== undefined && !steps.some(({ about }) => about.includes(`, ${login} from `))) {
       warn(`--login ${login}: no listener offers to log in, so it makes no difference`);
@@ -131,7 +139,7 @@ function describeLeftOut(names: readonly string[]): ExplainStep[] {
     verdict: "not asked",
     because:
       "they go by what the client did before, by DNS, or by the message itself, and may put it off " +
-      "or refuse it (abuse and filters in the configuration)",
+      "or refuse it (abuse, authentication and filters in the configuration)",
   }];
 }
 

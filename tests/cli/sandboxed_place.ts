@@ -119,6 +119,7 @@ export class Place implements AsyncDisposable {
       MAIL: `${path}/var/mail`,
       QUEUE: `${path}/var/queue`,
       LEDGER: `${path}/var/policies/ledger`,
+      POLICIES: `${path}/var/mta-sts`,
       SOCKET: `${path}/var/queue/control.sock`,
       DROP: `${path}/var/drop`,
       NUDGE: `${path}/var/nudge.sock`,

@@ -36,6 +36,8 @@ export interface StsServices extends HttpsServices {
   readonly onFault?: (domain: string, fault: TlsFault) => void;
   /** The disk fails. */
   readonly onTrouble?: (error: unknown) => void;
+  /** Fetches a policy; default over HTTPS. */
+  readonly fetch?: typeof fetchStsPolicy;
   /** Breaks off what is being fetched. */
   readonly stopping?: AbortSignal;
 }
@@ -152,9 +154,9 @@ export class StsPolicies {
     id: string | null,
     { authorities, allowAddresses }: StsFetchOptions,
   ): Promise<KeptPolicy | TlsFault> {
-    const { clock, store, stopping, onFault, onTrouble } = this.#services;
+    const { clock, store, stopping, fetch = fetchStsPolicy, onFault, onTrouble } = this.#services;
     // Not by the signal of one mail: others wait for the same.
-    const got = await fetchStsPolicy(this.#services, domain, {
+    const got = await fetch(this.#services, domain, {
       ...(authorities && { authorities }),
       ...(allowAddresses && { allowAddresses }),
       ...(stopping && { signal: stopping }),
