@@ -40,6 +40,10 @@ export type ExplainStepName =
   | "reply"
   /** Which policies would be asked too, and were not. */
   | "policies"
+  /** What SPF says of the sender's domain and the client. */
+  | "spf"
+  /** What DMARC says of mail whose From names the sender's domain. */
+  | "dmarc"
   /** What an address means here. */
   | "address"
   /** A mailbox here, and where it lies. */

@@ -36,8 +36,8 @@ export const explain: Command = {
     "TLS, login), and when it would be tried again. It goes by the configuration in the file, which the",
     "running server need not have read yet; a server need not run.",
     "",
-    "With --client, bans and greylisting answer by what the server remembers, as of some seconds ago; and",
-    "what SPF and DMARC say of the sender's domain is told, for a mail that nobody has signed. The",
+    "With --client, bans and greylisting answer by what the server remembers, as of some seconds ago; with",
+    "--from too, what SPF and DMARC say of the sender's domain is told, for a mail that nobody has signed. The",
     "other limits against abuse, and filters, go by what a client does, by DNS and by what a message holds:",
     "they are not asked, but named.",
     "",
@@ -110,8 +110,11 @@ async function runExplain(line: CommandLine, words: readonly string[]): Promise<
       step === "reply" && outcome === "good"
     );
     if (taken >= 0) {
-      const authentication = await explainedSender(question, config, runtime);
-      steps.splice(taken + 1, 0, ...authentication, ...describeLeftOut(policies.leftOut));
+      // The usual sender is nobody's.
+      const sender = line.value("from") === undefined
+        ? []
+        : await explainedSender(question, config, runtime);
+      steps.splice(taken + 1, 0, ...sender, ...describeLeftOut(policies.leftOut));
     }
     const { login } = question;
     if (login !== undefined && !steps.some(({ about }) => about.includes(`, ${login} from `))) {
