@@ -79,8 +79,8 @@ export async function secureClient(plain: Connection, options: TlsClientOptions)
   const hello = await new RecordReader(plain).next();
   const chain = hello.certificate ?? "";
   const check = () => certificateProblem(chain, options.serverName, authorities);
-  const problem = (verify ? check()?.text : null) ??
-    inspect?.({ certificates: certificatesOf(chain), check }) ?? null;
+  const look = () => inspect?.({ certificates: certificatesOf(chain), check }) ?? null;
+  const problem = (verify ? check()?.text : null) ?? within(look);
   if (problem !== null) {
     await plain.write(formatRecord(ALERT, { description: "bad_certificate" }));
     throw failure(problem);
@@ -108,6 +108,15 @@ function certificateProblem(
   if (trusted) return null;
   const text = "the certificate is of no known authority";
   return { code: "UNABLE_TO_GET_ISSUER_CERT_LOCALLY", text };
+}
+
+/** What is thrown is a refusal, too. */
+function within(look: () => string | null): string | null {
+  try {
+    return look();
+  } catch {
+    return "the peer cannot be looked at";
+  }
 }
 
 function certificatesOf(chain: string): Uint8Array[] {

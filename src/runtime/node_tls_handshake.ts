@@ -77,7 +77,7 @@ export function connectTls(stream: Duplex, options: TlsClientOptions): Promise<S
         if (fault === null) onSecure(socket, name);
         else onError(new SystemError("EPROTO", fault));
       } catch (error) {
-        onError(error as Error);
+        onError(new SystemError("EPROTO", "the peer cannot be looked at", { cause: error }));
       }
     });
   });

@@ -11,6 +11,7 @@ import {
   errorCode,
   type Network,
   type TlsClientOptions,
+  type TlsPeer,
 } from "../../src/runtime/runtime.ts";
 import {
   mxCertificate,
@@ -89,6 +90,50 @@ export function tlsContract(adapter: Adapter): void {
       assertEquals(client.remote, server.local);
       return Promise.resolve();
     });
+  });
+
+  test("inspect() sees the certificates as they were sent, and what the web's authorities say", async (network) => {
+    const { certificate, key } = mxCertificate;
+    // The last of them has issued none of the others.
+    const chain = [certificate, testAuthority, otherCertificate.certificate];
+    const server = network.tlsServer({ certificates: [{ certificate: chain.join(""), key }] });
+    const shown: string[][] = [];
+    const codes: (string | undefined)[] = [];
+    const inspect = (peer: TlsPeer) => {
+      shown.push(peer.certificates.map((der) => der.toBase64()));
+      codes.push(peer.check()?.code);
+      return null;
+    };
+    const sent = chain.map((pem) => pem.replaceAll(/-----[A-Z ]+-----|\s/g, ""));
+    const authorities = [testAuthority];
+    const lax = { serverName: "mx.example.test", verify: false, inspect } as const;
+    assertEquals(await outcome(network, server, lax), "resolved");
+    assertEquals(await outcome(network, server, { ...lax, authorities }), "resolved");
+    const named = { ...lax, authorities, serverName: "no.example.test" };
+    assertEquals(await outcome(network, server, named), "resolved");
+    for (const one of shown) assertEquals(one.slice(0, sent.length), sent);
+    assertMatch(codes[0]!, /^(?:UNABLE_TO_|SELF_SIGNED_)/);
+    assertEquals(codes.slice(1), [undefined, "ERR_TLS_CERT_ALTNAME_INVALID"]);
+  });
+
+  test("inspect() can refuse whom all else allows, and is not asked about others", async (network) => {
+    const server = network.tlsServer({ certificates: [mxCertificate] });
+    const refuse = { ...trusting("mx.example.test"), inspect: () => "not this one" };
+    assertEquals(await outcome(network, server, refuse), "EPROTO");
+    const broken = {
+      ...refuse,
+      inspect: () => {
+        throw new Error("a fault");
+      },
+    };
+    assertEquals(await outcome(network, server, broken), "EPROTO");
+    let asked = false;
+    const inspect = () => {
+      asked = true;
+      return null;
+    };
+    assertEquals(await outcome(network, server, { ...trusting("no.test"), inspect }), "EPROTO");
+    assertEquals(asked, false);
   });
 
   test("startTls() sends no address as a name", async (network) => {
