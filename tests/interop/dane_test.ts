@@ -7,7 +7,9 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createHash, X509Certificate } from "node:crypto";
+import { denoRuntime } from "../../src/runtime/deno.ts";
 import type { NameServer } from "../../src/runtime/resolv_conf.ts";
+import { errorCode } from "../../src/runtime/runtime.ts";
 import { findFreePort } from "../support/free_port.ts";
 import { type Knot, startKnot } from "./knot.ts";
 import { untilMail } from "./maildir.ts";
@@ -22,7 +24,7 @@ import {
   type TemporaryFolder,
 } from "./support.ts";
 import { startUnbound, type Unbound, zoneKey } from "./unbound.ts";
-import { until } from "./daemon.ts";
+import { startDaemon, until } from "./daemon.ts";
 
 const TOOLS = ["knotd", "kdig", "unbound", "openssl", ...POSTFIX];
 
@@ -218,6 +220,33 @@ interopTest(
     assertEquals((await untilMail(station.maildir(alice), 1, postfix.log)).length, 1);
   },
 );
+
+interopTest("a certificate shown without its key convinces nobody", ["openssl"], async () => {
+  await using folder = await makeTemporaryFolder();
+  const { key, chain } = await makeChain(folder, ["mx.dane.test"]);
+  // An EC key in DER (RFC 5915) has its public half beside the secret one, which alone is changed: so the certificate
+  // still seems to belong to it.
+  const file = `${folder.path}/forged.der`;
+  assertEnded(await run("openssl", ["ec", "-in", key, "-outform", "DER", "-out", file]));
+  const forged = await Deno.readFile(file);
+  assertEquals(forged.slice(5, 7), Uint8Array.of(0x04, 0x20));
+  forged[38]! ^= 1;
+  await Deno.writeFile(file, forged);
+  const { network } = denoRuntime();
+  const shake = async (form: string, path: string) => {
+    const port = findFreePort();
+    const args = ["-accept", `${port}`, "-cert", chain, "-key", path, "-keyform", form, "-www"];
+    await using _ = await startDaemon("openssl", { args: ["s_server", ...args], port });
+    const plain = await network.connect({ transport: "tcp", hostname: "127.0.0.1", port });
+    const options = { serverName: "mx.dane.test", verify: false, inspect: () => null };
+    const secured = await plain.startTlsClient(options).catch((error) => errorCode(error));
+    if (typeof secured !== "object") return secured;
+    secured.close();
+    return "secured";
+  };
+  assertEquals(await shake("PEM", key), "secured");
+  assertEquals(await shake("DER", file), "EPROTO");
+});
 
 /** `3 1 1` of a certificate. */
 function tlsaOf(pem: string): string {
