@@ -60,6 +60,10 @@ export const authenticationSchema = z.strictObject({
   ).default([]).describe(
     "Forwarders and lists whose word is taken (ARC): mail they saw pass is not held to DMARC",
   ),
+  seal: z.boolean().default(true).describe(
+    "Seal mail of strangers that goes on from here, by an alias or as a relay (ARC), where there is a DKIM key (RSA) for " +
+      "hostname, or for the domain of a recipient, or one above it",
+  ),
   domains: z.record(
     domainPattern,
     z.strictObject({

@@ -25,6 +25,7 @@ import { authentication } from "../../policy/mailauth/authentication.ts";
 import type { DmarcObserver } from "../../mailauth/dmarc/observation.ts";
 import { namesMachine } from "../../mta_options.ts";
 import type { Ledger } from "../../policy/ledger/ledger.ts";
+import { arcSealing } from "../../policy/mailauth/sealing.ts";
 import { dkimSigning } from "../../policy/mailauth/signing.ts";
 import type { SigningKeys } from "../../policy/mailauth/signing_keys.ts";
 import { milter } from "../../policy/milter/milter.ts";
@@ -75,7 +76,7 @@ export function policyPlan(config: Config): PolicyPlan {
   };
 }
 
-/** Makes them; the one that signs is the last. */
+/** Makes them; those that sign and seal are the last. */
 export function buildPolicies(plan: PolicyPlan, services: PolicyServices): Policy[] {
   const { abuse, hostname, addresses } = plan;
   const { loginBackoff: backoff, tarpit: slowness, dnsLists: lists, helloChecks: hello, rates } =
@@ -111,6 +112,7 @@ export function buildPolicies(plan: PolicyPlan, services: PolicyServices): Polic
     ...plan.filters.map((filter) => buildFilter(filter, plan, services)),
     // It signs what goes out: whatever changes mail comes before.
     plan.signs && services.keys !== undefined && dkimSigning({ keys: services.keys }, services),
+    buildSealing(plan, exempt, services),
   ];
   return policies.filter((policy) => policy !== false);
 }
@@ -140,6 +142,21 @@ function buildAuthentication(
     rules: rulesOf(given),
     domains: domainRulesOf(given),
   }, services);
+}
+
+/** By the keys that sign: there are none where nothing is to be signed (`dkim.sign`). */
+function buildSealing(
+  plan: PolicyPlan,
+  exempt: readonly IpNetwork[],
+  services: PolicyServices,
+): Policy | false {
+  const { authentication: { seal, authservId }, hostname, filters } = plan;
+  const { keys } = services;
+  // Where nobody looks at mail there is nothing to be told of it.
+  const knows = authenticates(plan) || filters.length > 0;
+  if (!seal || keys === undefined || !knows) return false;
+  const names = { authservId: authservId ?? hostname, domain: hostname };
+  return arcSealing({ keys, ...names, exempt }, services);
 }
 
 function checksSenders({ abuse, mayAskDns }: PolicyPlan): boolean {
