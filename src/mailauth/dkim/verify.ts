@@ -213,7 +213,7 @@ async function conclude(
   const fault = keyFault(signature, record.key.kind, record.strict);
   if (fault !== null) return outcome("permerror", fault, record.testing);
   if (!isHeadSigned(field, signature, fields, record.key)) {
-    return outcome("fail", "the signature is not of this head", record.testing);
+    return outcome("fail", "the signature does not fit the head and the key", record.testing);
   }
   if (signature.bodyLength !== null && signature.bodyLength > body.octets) {
     // RFC 6376 §3.5, l=

@@ -118,7 +118,7 @@ Deno.test("verifyDkim() tells simple from relaxed by what happens on the way", a
   assertEquals(await on("relaxed/simple", " a tale of", "\t"), ["pass"]);
   assertEquals(await on("simple/relaxed", "", "  "), ["pass"]);
   assertEquals(await on("simple/simple", "a tale of", "\t"), [
-    "fail: the signature is not of this head",
+    "fail: the signature does not fit the head and the key",
   ]);
   assertEquals(await on("simple/simple", "", " "), [
     "fail: the body is not the one that was signed",
@@ -134,13 +134,13 @@ Deno.test("verifyDkim() takes fields of one name from the bottom up, and none fo
   const all = signByHand({ head, body: BODY, tags: { h } });
   assertEquals(await verdicts(all, BODY), ["pass"]);
   assertEquals(await verdicts(all.replace("Received: 2", "Received: 3"), BODY), [
-    "fail: the signature is not of this head",
+    "fail: the signature does not fit the head and the key",
   ]);
   assertEquals(await verdicts(`Received: 3\r\n${all}`, BODY), [
-    "fail: the signature is not of this head",
+    "fail: the signature does not fit the head and the key",
   ]);
   assertEquals(await verdicts(`List-ID: x\r\n${all}`, BODY), [
-    "fail: the signature is not of this head",
+    "fail: the signature does not fit the head and the key",
   ]);
   const two = signByHand({ head, body: BODY, tags: { h: "from:received:received" } });
   assertEquals(await verdicts(`Received: 3\r\n${two}`, BODY), ["pass"]);
@@ -152,7 +152,10 @@ Deno.test("verifyDkim() never takes a signature for a part of what it signs, and
   const outer = signByHand({ head: inner, body: BODY, tags });
   assertEquals(await verdicts(outer, BODY), ["pass", "pass"]);
   const other = outer.replace(/(?<=\r\n)DKIM-Signature: v=1;/, "DKIM-Signature: v=1; ; ");
-  assertEquals((await verdicts(other, BODY))[0], "fail: the signature is not of this head");
+  assertEquals(
+    (await verdicts(other, BODY))[0],
+    "fail: the signature does not fit the head and the key",
+  );
 });
 
 Deno.test("verifyDkim() passes 8-bit heads, UTF-8 and Latin-1, octet by octet", async () => {
@@ -181,10 +184,10 @@ Deno.test("verifyDkim() finds the value of b= in odd folding, and no other tag's
   assertEquals(await verdicts(broken, BODY, key), ["pass"]);
   // What stands before the value, and behind its semicolon, was.
   assertEquals(await verdicts(head.replace(" b=", " b ="), BODY, key), [
-    "fail: the signature is not of this head",
+    "fail: the signature does not fit the head and the key",
   ]);
   assertEquals(await verdicts(head.replace(/(b=[^\r]*)/, "$1;"), BODY, key), [
-    "fail: the signature is not of this head",
+    "fail: the signature does not fit the head and the key",
   ]);
 });
 
@@ -313,7 +316,9 @@ Deno.test("verifyDkim() fails a message that a list has put a footer or a prefix
     const footer = `${BODY}_______\r\nlist mailing list\r\n`;
     assertEquals(await verdicts(head, footer), ["fail: the body is not the one that was signed"]);
     const prefixed = head.replace("Subject: ", "Subject: [list] ");
-    assertEquals(await verdicts(prefixed, BODY), ["fail: the signature is not of this head"]);
+    assertEquals(await verdicts(prefixed, BODY), [
+      "fail: the signature does not fit the head and the key",
+    ]);
     assertEquals(await verdicts(`List-Id: <list.example>\r\n${head}`, BODY), ["pass"]);
   }
 });
