@@ -21,6 +21,7 @@ const MODULES: readonly (readonly [module: string, names: readonly string[]])[] 
   ["spf", ["spf", "spf-macro"]],
   ["arc", ["results", "arc"]],
   ["dkim", ["dkim-key", "dkim"]],
+  ["dmarc", ["dmarc", "authors"]],
 ];
 
 /** The names of all targets. */
