@@ -263,6 +263,39 @@ export {
   type HttpHookServices,
 } from "./src/policy/http_hook/http_hook.ts";
 export {
+  authentication,
+  type AuthenticationOptions,
+  type AuthenticationServices,
+} from "./src/policy/mailauth/authentication.ts";
+export type { CheckServices } from "./src/policy/mailauth/authentication_checks.ts";
+export type {
+  AuthenticationAction,
+  AuthenticationRules,
+} from "./src/policy/mailauth/authentication_rules.ts";
+export type { AuthResult } from "./src/mailauth/result.ts";
+export {
+  type DmarcQuery,
+  type DmarcResult,
+  type DmarcServices,
+  evaluateDmarc,
+} from "./src/mailauth/dmarc/evaluate.ts";
+export type {
+  DmarcObservation,
+  DmarcObserver,
+  DmarcOverride,
+  DmarcOverrideType,
+  ObservedSignature,
+  ObservedSpf,
+  PublishedPolicy,
+} from "./src/mailauth/dmarc/observation.ts";
+export {
+  type DmarcAlignment,
+  type DmarcRecord,
+  type DmarcRequest,
+  parseDmarcRecord,
+} from "./src/mailauth/dmarc/record.ts";
+export { PolicyRecords, type RecordAnswer } from "./src/mailauth/dmarc/tree.ts";
+export {
   dkimSigning,
   type DkimSigningOptions,
   type DkimSigningServices,
@@ -274,6 +307,33 @@ export {
   SigningKeys,
 } from "./src/policy/mailauth/signing_keys.ts";
 export type { SigningKey } from "./src/mailauth/dkim/signing_key.ts";
+export {
+  arcSealing,
+  type ArcSealingOptions,
+  type ArcSealingServices,
+} from "./src/policy/mailauth/sealing.ts";
+export {
+  type ArcResult,
+  type ArcSetFacts,
+  ArcVerifier,
+  type ArcVerifyOptions,
+  verifyArc,
+} from "./src/mailauth/arc/verify.ts";
+export { type ArcSealOptions, sealArc } from "./src/mailauth/arc/seal.ts";
+export type { SealForm } from "./src/mailauth/arc/seal_field.ts";
+export { type OwnResults, ownResults } from "./src/mailauth/arc/own_results.ts";
+export { trustedArcPass, type TrustedPass } from "./src/mailauth/arc/trust.ts";
+export { type BodyHash, BodyHashes } from "./src/mailauth/dkim/body_hashes.ts";
+export type { Canonicalization } from "./src/mailauth/dkim/canonical_field.ts";
+export {
+  type AuthenticationResults,
+  formatAuthenticationResults,
+  type MethodResult,
+  parseAuthenticationResults,
+  type ReportedProperty,
+  type ReportedResult,
+  type ResultProperty,
+} from "./src/message/authentication_results.ts";
 export { HOOK_STAGES, type HookStage } from "./src/policy/http_hook/hook_request.ts";
 export { verifyHook } from "./src/policy/http_hook/signature.ts";
 export type {

@@ -25,6 +25,7 @@ export type DmarcOverrideType =
 
 /** One such reason. */
 export interface DmarcOverride {
+  /** The kind of reason. */
   readonly type: DmarcOverrideType;
   /** In words; may be empty. */
   readonly comment: string;
@@ -36,6 +37,7 @@ export interface ObservedSignature {
   readonly domain: string;
   /** `s=`. */
   readonly selector: string;
+  /** What it came to. */
   readonly result: AuthResult;
   /** More of it, in words. */
   readonly reason?: string;
@@ -47,6 +49,7 @@ export interface ObservedSpf {
   readonly domain: string;
   /** Whose it was: of MAIL, or for mail without a sender of HELO. */
   readonly scope: "mfrom" | "helo";
+  /** What it came to. */
   readonly result: AuthResult;
   /** More of it, in words. */
   readonly reason?: string;
