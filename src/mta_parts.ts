@@ -140,11 +140,11 @@ export function connectionSettings(
 }
 
 /**
- * What only a station with a queue can promise. LMTP and the catcher end the road. REQUIRETLS is not promised
- * unless a listener says so: RFC 8689 §4.2.1 wants names of hosts that DNSSEC or MTA-STS vouch for.
+ * What only a station with a queue can promise. LMTP and the catcher end the road. REQUIRETLS is kept whoever the
+ * next station is: mail that cannot go so is returned (RFC 8689 §4.2.1).
  */
 function queueExtensions(role: Role, routes: RouteTable): Partial<Extensions> {
   if (role === "lmtp" || role === "catcher") return {};
-  const promised = { dsn: true, binaryMime: true };
+  const promised = { dsn: true, binaryMime: true, requireTls: true };
   return role === "mx" ? { ...promised, etrn: routes.holdsAny } : promised;
 }

@@ -69,7 +69,7 @@ export const DEFAULT_LIMITS: SessionLimits = {
   },
 };
 
-/** DSN and BINARYMIME take a queue that can honour them; REQUIRETLS also DNS that can be believed. */
+/** DSN, BINARYMIME and REQUIRETLS take a queue that can honour them. */
 const EXTENSIONS: Extensions = {
   pipelining: true,
   size: DEFAULT_LIMITS.messageSize,

@@ -18,8 +18,15 @@ const TRUSTING: StationOptions = {
 const OTHER: StationOptions = { certificates: [otherCertificate] };
 const REQUIRED = { requireTls: true };
 
+/** All names are vouched for by DNSSEC, as REQUIRETLS wants it. */
+function signedWorld(): World {
+  const world = new World();
+  for (const zone of ["test", "example"]) world.resolver.signed.add(zone);
+  return world;
+}
+
 Deno.test("a mail with REQUIRETLS goes to a station with a valid certificate that offers it", async () => {
-  await using world = new World();
+  await using world = signedWorld();
   const a = await world.station("a.example", TRUSTING);
   const b = await world.station("other.test", OTHER);
   await a.submit("alice@a.example", "bob@other.test", REQUIRED);
@@ -30,7 +37,7 @@ Deno.test("a mail with REQUIRETLS goes to a station with a valid certificate tha
 });
 
 Deno.test("REQUIRETLS is kept by the next station, and the one after it (RFC 8689 §4.2.1)", async () => {
-  await using world = new World();
+  await using world = signedWorld();
   const a = await world.station("a.example", TRUSTING);
   const b = await world.station("other.test", {
     ...OTHER,
@@ -45,7 +52,7 @@ Deno.test("REQUIRETLS is kept by the next station, and the one after it (RFC 868
 });
 
 Deno.test("a mail with REQUIRETLS comes back where the next station does not offer it, 5.7.30", async () => {
-  await using world = new World();
+  await using world = signedWorld();
   const a = await world.station("a.example", TRUSTING);
   const b = await world.station("other.test", {
     ...OTHER,
@@ -60,8 +67,19 @@ Deno.test("a mail with REQUIRETLS comes back where the next station does not off
   assertEquals(await b.mailbox("bob"), []);
 });
 
-Deno.test("a mail with REQUIRETLS waits while a certificate is not valid, and never goes in clear", async () => {
+Deno.test("a mail with REQUIRETLS comes back at once where anybody could have named the hosts, 5.7.30", async () => {
   await using world = new World();
+  const a = await world.station("a.example", TRUSTING);
+  const b = await world.station("other.test", OTHER);
+  await a.submit("alice@a.example", "bob@other.test", REQUIRED);
+  await world.pass(SECOND);
+  const [report] = (await a.mailbox("alice")).map(readReport);
+  assertEquals(fates(report!), ["bob@other.test failed 5.7.30"]);
+  assertEquals(b.of("message.accepted"), []);
+});
+
+Deno.test("a mail with REQUIRETLS waits while a certificate is not valid, and never goes in clear", async () => {
+  await using world = signedWorld();
   const a = await world.station("a.example"); // trusts nobody
   const b = await world.station("other.test", OTHER);
   await a.submit("alice@a.example", "bob@other.test", REQUIRED);
@@ -75,7 +93,7 @@ Deno.test("a mail with REQUIRETLS waits while a certificate is not valid, and ne
 
 Deno.test("the notice of a mail with REQUIRETLS needs TLS all the way too (RFC 8689 §5)", async () => {
   for (const offered of [true, false]) {
-    await using world = new World();
+    await using world = signedWorld();
     const home = await world.station("other.test", {
       ...OTHER,
       listener: { extensions: { requireTls: offered } },
