@@ -33,7 +33,7 @@ export function withoutSignature({ raw }: RawField): Uint8Array {
   const end = endOfValue(raw);
   for (let start = raw.indexOf(COLON) + 1; start < end;) {
     const semicolon = raw.indexOf(SEMICOLON, start);
-    const stop = semicolon === -1 || semicolon > end ? end : semicolon;
+    const stop = semicolon === -1 ? end : semicolon;
     const value = valueOfB(raw, start, stop);
     if (value !== -1) {
       const rest = raw.length - stop;

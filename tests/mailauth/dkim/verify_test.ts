@@ -198,6 +198,10 @@ Deno.test("verifyDkim() takes a signature that leaves the end of the body unsign
   assertEquals(await signed({ tags: { l: "0" } }), [
     "policy: the end of the body is not signed (l=)",
   ]);
+  // All but the last line feed.
+  assertEquals(await signed({ tags: { l: "6" }, body: "12345\r\n" }), [
+    "policy: the end of the body is not signed (l=)",
+  ]);
   const whole = signByHand({ head: HEAD, body: "12345\r\n", tags: { l: "7" } });
   assertEquals(await verdicts(whole, "12345\r\n"), ["pass"]);
   assertEquals(await verdicts(whole, "12345\r\n\r\n"), ["pass"]);
