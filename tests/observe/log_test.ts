@@ -70,6 +70,11 @@ function everyEvent(text: string): MtaEvent[] {
       policy: text,
     },
     { ...ACCEPTED, ...mail, client, identity: text, subject: text, tls: text },
+    {
+      ...{ time, type: "message.authenticated", session, message, client, from: [text, text] },
+      ...{ spf: "fail", spfDomain: text, dkim: "none", signatures: [text], arc: "none" },
+      ...{ dmarc: "fail", policy: "reject", disposition: "reject" },
+    },
     { time, type: "message.refused", ...mail, client, size: 1, reply: text, policy: text },
     { time, type: "message.discarded", ...mail, policy: text, reason: text },
     { time, type: "delivery.done", session, message, recipient: text, destination: text },
@@ -79,6 +84,22 @@ function everyEvent(text: string): MtaEvent[] {
     { time, type: "internal.error", where: text, error: text, session },
   ];
 }
+
+const AUTHENTICATED: Extract<MtaEvent, { type: "message.authenticated" }> = {
+  ...{ time: TIME, type: "message.authenticated", session: "kx3f", message: "kx3f.1" },
+  ...{ client: "192.0.2.7", from: ["author.test"], spf: "fail", spfDomain: "a.test" },
+  ...{ dkim: "none", signatures: [], arc: "none", dmarc: "fail", policy: "quarantine" },
+  disposition: "junk",
+};
+
+Deno.test("formatEventLine() tells of mail that DMARC does not pass, and of no other", () => {
+  assertEquals(
+    withoutTime(AUTHENTICATED),
+    "⚑ from author.test  DMARC fail, p=quarantine: junk  SPF fail for a.test, DKIM none  192.0.2.7  kx3f.1",
+  );
+  assertEquals(line({ ...AUTHENTICATED, dmarc: "pass", disposition: "accept" }), null);
+  assertEquals(line({ ...AUTHENTICATED, dmarc: "none", disposition: "accept" }), null);
+});
 
 Deno.test("formatEventLine() shows what a reload has changed, or why it was refused", () => {
   const reload = { time: 0, type: "station.reloaded", kept: 2, duration: 3 } as const;

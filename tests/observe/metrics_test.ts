@@ -75,6 +75,23 @@ Deno.test("Metrics counts what each policy refuses, commands and messages", asyn
   assertEquals(ours.length, 2);
 });
 
+Deno.test("Metrics counts what checks of strangers' mail came to", () => {
+  const checked = (spf: string, disposition: string): MtaFact => ({
+    ...{ type: "message.authenticated", session: "s", message: "m", client: "c", from: ["a.test"] },
+    ...{ spf, spfDomain: "a.test", dkim: "none", signatures: [], arc: "none", dmarc: "fail" },
+    ...{ policy: "reject", disposition },
+  });
+  assertEquals(countsOf(checked("fail", "reject"), checked("pass", "junk")), {
+    'authentication_total{method="spf",result="fail"}': 1,
+    'authentication_total{method="spf",result="pass"}': 1,
+    'authentication_total{method="dkim",result="none"}': 2,
+    'authentication_total{method="arc",result="none"}': 2,
+    'authentication_total{method="dmarc",result="fail"}': 2,
+    'authentication_total{method="action",result="reject"}': 1,
+    'authentication_total{method="action",result="junk"}': 1,
+  });
+});
+
 Deno.test("Metrics takes times in seconds", () => {
   const counts = countsOf(
     { type: "message.done", message: "m", delivered: 1, failed: 0, duration: 1500 },
