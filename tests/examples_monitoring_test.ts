@@ -39,6 +39,11 @@ function events(): MtaFact[] {
       reason: "",
     },
     { type: "command.refused", session, client, stage: "sender", reply: "550 no" },
+    {
+      ...{ type: "message.authenticated", ...ids, client, from: [], spf: "none" } as const,
+      ...{ spfDomain: "", dkim: "none", signatures: [], arc: "none", dmarc: "none" },
+      ...{ policy: null, disposition: "accept" },
+    },
     { type: "message.refused", ...mail, client, size: 1, reply: "550 no", policy: "rspamd" },
     {
       ...{ type: "delivery.done", message: "s.1", recipient: "b", took: 1 } as const,
