@@ -53,7 +53,7 @@ interopTest("yizhan dns finds at Knot what yizhan init printed", ["knotd"], asyn
   const zones = zonesOf(await makeStation(folder));
   const { code, stdout } = await askKnot(folder, zones);
   assertEquals(code, 0, stdout);
-  assertEquals(stdout.match(/\n {2}ok /g)?.length, 12, stdout);
+  assertEquals(stdout.match(/\n {2}ok /g)?.length, 13, stdout);
   // MTA-STS is for later.
   assertEquals(stdout.match(/\n {2}optional /g)?.length, 1, stdout);
   assertMatch(stdout, /\nAll is well\.\n$/);
@@ -68,6 +68,7 @@ const BREAKS: [RegExp, string, RegExp][] = [
   [/v=spf1 mx ~all/, "v=spf1 ~all", /different +SPF +example\.test: it says softfail of 192/],
   [/p=MIIB/, "p=MIIC", /different +DKIM .* another key/],
   [/" "/, '"\n; "', /different +DKIM .* only the first 2\d\d of/],
+  [/^yizhan-ed25519\..*$/m, "", /missing +DKIM +yizhan-ed25519\._domainkey\.example\.test/],
   [/v=DMARC1; p=none/, "v=DMARC1", /different +DMARC/],
   [/^_dmarc.*$/m, "", /missing +DMARC/],
   [/v=TLSRPTv1; rua=/, "v=TLSRPTv1; ", /different +TLS-RPT/],

@@ -267,7 +267,10 @@ interopTest("docs/queue.md: the operator's commands do what they say", ["deno"],
   assertMatch(list!, /postmaster@example\.org → x@example\.net\n.*ETRN/);
   assertEquals(JSON.parse(json!.split("\n")[0]!).id, id);
   assertMatch(show!, /\nRecipient +x@example\.net +waiting/);
-  assertMatch(message!, /^Received: [^]*\r\nSubject: Hi\r\n[^]*\r\n\r\nHeld\.\r\n$/);
+  assertMatch(
+    message!,
+    /^DKIM-Signature: [^]*\r\nReceived: [^]*\r\nSubject: Hi\r\n[^]*\r\n\r\nHeld\.\r\n$/,
+  );
   assertEquals(changes.map((text) => text.split("\n")[0]), [
     `${id}  held`,
     `${id}  released`,
