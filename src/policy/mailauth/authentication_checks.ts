@@ -1,6 +1,6 @@
 /**
  * The checks of one message of a stranger: SPF, DKIM, ARC and DMARC. SPF is asked when the first recipient is accepted,
- * keys are asked for when the head is there, the body is hashed as it streams; at the end only DMARC is left.
+ * keys and the author's policy when the head is there, the body is hashed as it streams; at the end little is left.
  *
  * What follows from it is `authentication.ts`. Nothing here rejects: what DNS does not answer in time is `temperror`.
  *
@@ -50,6 +50,7 @@ export interface Findings {
   readonly dmarc: readonly DmarcResult[];
 }
 
+const NO_HEAD: Authors = { status: "nobody", reason: "there is no head" };
 const NO_CHAIN: ArcResult = { result: "none", sets: [] };
 
 /** The checks of the message that a session is about to send. */
@@ -59,7 +60,8 @@ export class MessageChecks {
   readonly #services: CheckServices;
   readonly #timeout: number;
   readonly #stop = new AbortController();
-  #fields: readonly RawField[] = [];
+  readonly #records: PolicyRecords;
+  #authors: Authors = NO_HEAD;
   #dkim: DkimVerifier | null = null;
   #arc: ArcVerifier | null = null;
 
@@ -77,6 +79,7 @@ export class MessageChecks {
   ) {
     this.#services = services;
     this.#timeout = timeout;
+    this.#records = new PolicyRecords(services.resolver, this.#stop.signal);
     this.spf = this.#askSpf(session, sender, receiver);
   }
 
@@ -85,7 +88,9 @@ export class MessageChecks {
     const { resolver, clock } = this.#services;
     const hashes = new BodyHashes();
     const options = { resolver, clock, now: clock.now(), signal: this.#stop.signal };
-    this.#fields = fields;
+    this.#authors = authorsOf(fields);
+    // The answer is there when it is wanted.
+    for (const domain of this.#domains()) void this.#records.at(domain);
     this.#dkim = new DkimVerifier(fields, hashes, options);
     this.#arc = new ArcVerifier(fields, hashes, options);
     if (!this.#dkim.signed && !this.#arc.sealed) return undefined;
@@ -114,17 +119,19 @@ export class MessageChecks {
       this.#dkim?.finish() ?? [],
       this.#arc?.finish() ?? NO_CHAIN,
     ]);
-    const authors = authorsOf(this.#fields);
-    const records = new PolicyRecords(resolver, signal);
     const signed = dkim.flatMap(({ domain, result }) =>
       domain === null ? [] : [{ domain, result }]
     );
     const dmarc = await Promise.all(
-      (authors.status === "named" ? authors.domains : []).map((from) =>
-        evaluateDmarc({ from, spf, dkim: signed }, { resolver, signal, records })
+      this.#domains().map((from) =>
+        evaluateDmarc({ from, spf, dkim: signed }, { resolver, signal, records: this.#records })
       ),
     );
-    return { spf, dkim, arc, authors, dmarc };
+    return { spf, dkim, arc, authors: this.#authors, dmarc };
+  }
+
+  #domains(): readonly string[] {
+    return this.#authors.status === "named" ? this.#authors.domains : [];
   }
 
   async #askSpf(
