@@ -10,9 +10,12 @@ import { stsFolder, tlsReportsFolder } from "../config/paths.ts";
 import { tlsReportSettings } from "../config/reports.ts";
 import { StsPolicies } from "../delivery/sts/policies.ts";
 import { StsPolicyStore } from "../delivery/sts/policy_store.ts";
-import { stsGuards } from "../delivery/sts/sts_guards.ts";
+import { type RefresherOptions, refreshPolicies } from "../delivery/sts/refresher.ts";
+import { stsGuards, usesSts } from "../delivery/sts/sts_guards.ts";
 import type { TlsGuards } from "../delivery/tls_guard.ts";
 import { TlsResults } from "../delivery/tls_reports/results.ts";
+import type { MtaOptions } from "../mta_options.ts";
+import { RouteTable } from "../routing/route_table.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { describeError } from "./trouble.ts";
 
@@ -44,18 +47,21 @@ export class RoadGuards {
   readonly guards: TlsGuards;
   /** Whether it is counted, from here on. */
   counts: boolean;
+  readonly #refreshing: Omit<RefresherOptions, "optionsOf">;
   readonly #results: TlsResults;
   readonly #stopping: AbortController;
 
   private constructor(
-    guards: TlsGuards,
+    refreshing: Omit<RefresherOptions, "optionsOf">,
     results: TlsResults,
     counts: boolean,
     stopping: AbortController,
   ) {
+    this.#refreshing = refreshing;
     this.#results = results;
     this.#stopping = stopping;
     this.counts = counts;
+    const guards = stsGuards(refreshing.policies);
     this.guards = {
       guard: (question, before) => guards.guard(question, before),
       note: (result) => {
@@ -76,20 +82,40 @@ export class RoadGuards {
       ...(instance !== undefined && { instance }),
     });
     let told = "";
+    const trouble = (error: unknown) => {
+      const what = `MTA-STS policies stay in memory only: ${describeError(error)}`;
+      if (what !== told) onTrouble(what);
+      told = what;
+    };
+    const store = new StsPolicyStore(files, random, folder);
     const policies = new StsPolicies({
-      ...{ network, resolver, clock, stopping: stopping.signal },
-      store: new StsPolicyStore(files, random, folder),
+      ...{ network, resolver, clock, store, stopping: stopping.signal, onTrouble: trouble },
       onFault: (domain, fault) => {
         if (road.counts) results.noteFault(domain, fault);
       },
-      onTrouble: (error) => {
-        const what = `MTA-STS policies stay in memory only: ${describeError(error)}`;
-        if (what !== told) onTrouble(what);
-        told = what;
-      },
     });
-    const road: RoadGuards = new RoadGuards(stsGuards(policies), results, reports, stopping);
+    const refreshing = { clock, store, policies, signal: stopping.signal, onTrouble: trouble };
+    const road: RoadGuards = new RoadGuards(refreshing, results, reports, stopping);
     return road;
+  }
+
+  /**
+   * Keeps policies fresh, of all threads; until {@link close}.
+   *
+   * @param routes the ways out in force.
+   */
+  keepFresh(routes: () => MtaOptions["routes"]): void {
+    let given = routes();
+    let table = new RouteTable(given);
+    const optionsOf = (domain: string) => {
+      if (routes() !== given) table = new RouteTable(given = routes());
+      const route = table.find(domain);
+      const open = route.kind === "hold" ? route.then : route;
+      if (open.kind !== "mx" || !usesSts(open)) return null;
+      const { authorities, allowAddresses } = open;
+      return { allowAddresses, ...(authorities && { authorities }) };
+    };
+    refreshPolicies({ ...this.#refreshing, optionsOf });
   }
 
   /** After the station has stopped: writes what is counted. Never rejects. */

@@ -162,6 +162,7 @@ export class ServedStation implements SurroundedStation {
       throw error;
     }
     station.#manageCertificates();
+    road?.keepFresh(() => station.#generation.options.routes);
     station.#reporter = startTlsReporter(station, given.stationRuntime, onEvent);
     return station;
   }

@@ -204,7 +204,12 @@ export class SmtpExchange {
     if (!this.peer.startTls) return this.#withoutTls({ kind: "not offered" });
     this.#session.startTls();
     for (let event; (event = await this.#pump.next()) !== null;) {
-      if (event.type === "failed") return this.#failedAtTls(event);
+      if (event.type === "failed") {
+        if (!event.remote) {
+          this.#note({ type: "validation-failure", text: event.reply.lines.join(" ") });
+        }
+        return this.#failedAtTls(event);
+      }
       if (event.type === "tls-refused") {
         return this.#withoutTls({ kind: "refused", reply: event.reply });
       }

@@ -94,6 +94,16 @@ export class StsPolicies {
     return { kept: null, fault, why: fault?.text ?? "" };
   }
 
+  /**
+   * Fetches a policy that is kept again, as nobody uses it now: what counts for mail is as it was where that fails.
+   * Never rejects.
+   */
+  async refresh(domain: string, kept: KeptPolicy, options: StsFetchOptions): Promise<void> {
+    const announced = await this.#announced(domain, options.signal);
+    const id = "id" in announced ? announced.id : kept.id;
+    await this.#fetch(domain, id, options, kept.used);
+  }
+
   /** What DNS says: the id, or why there is none. */
   async #announced(domain: string, signal: AbortSignal | undefined) {
     const name = `_mta-sts.${domain}`;
@@ -137,12 +147,15 @@ export class StsPolicies {
     this.#fetch(domain, id ?? kept.id, options).catch(() => {});
   }
 
-  async #fetch(domain: string, id: string | null, options: StsFetchOptions) {
+  /** @param used when the policy last counted for a mail; default now. */
+  async #fetch(domain: string, id: string | null, options: StsFetchOptions, used?: number) {
     const known = this.#failed.get(domain, this.#services.clock.now());
     if (known !== undefined) return { fault: known, fetched: null };
     let fetching = this.#fetching.get(domain);
     if (fetching === undefined) {
-      fetching = this.#fetchNow(domain, id, options).finally(() => this.#fetching.delete(domain));
+      fetching = this.#fetchNow(domain, id, options, used).finally(() =>
+        this.#fetching.delete(domain)
+      );
       this.#fetching.set(domain, fetching);
     }
     const got = await orAborted(fetching, options.signal);
@@ -153,6 +166,7 @@ export class StsPolicies {
     domain: string,
     id: string | null,
     { authorities, allowAddresses }: StsFetchOptions,
+    used?: number,
   ): Promise<KeptPolicy | TlsFault> {
     const { clock, store, stopping, fetch = fetchStsPolicy, onFault, onTrouble } = this.#services;
     // Not by the signal of one mail: others wait for the same.
@@ -170,7 +184,7 @@ export class StsPolicies {
       }
       return got.fault;
     }
-    const kept: KeptPolicy = { id, fetched: now, policy: got };
+    const kept: KeptPolicy = { id, fetched: now, used: used ?? now, policy: got };
     this.#known.set(domain, kept, endOfPolicy(kept));
     try {
       await store?.write(domain, kept);

@@ -4,7 +4,7 @@
  * several threads may share the folder: each sees a whole file, and the last writer's.
  *
  * ```text
- * mta-sts/example.org.json    {"version": 1, "domain": "example.org", "id": "…", "fetched": "…", "policy": "…"}
+ * mta-sts/example.org.json    {"version": 1, "domain": "example.org", "id": "…", "fetched": "…", …}
  * ```
  *
  * What fails: what the disk throws. A file that is not as it was written is as none at all.
@@ -24,6 +24,8 @@ export interface KeptPolicy {
   readonly id: string | null;
   /** When, in epoch milliseconds. */
   readonly fetched: number;
+  /** When it last counted for a mail, to the day, in epoch milliseconds. */
+  readonly used: number;
   readonly policy: StsPolicy;
 }
 
@@ -55,10 +57,37 @@ export class StsPolicyStore {
 
   /** What was kept for a domain, in A-labels, whether it still holds or not. @throws what reading throws. */
   async read(domain: string): Promise<KeptPolicy | null> {
+    const found = await this.#readFile(this.#path(domain));
+    return found?.[0] === domain ? found[1] : null;
+  }
+
+  /** All that was kept, by domain. @throws what the disk says, but not where there is no folder. */
+  async *list(): AsyncGenerator<[domain: string, kept: KeptPolicy]> {
+    const names: string[] = [];
+    try {
+      for await (const { name } of this.#files.list(this.#folder)) names.push(name);
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT") throw error;
+    }
+    for (const name of names) {
+      const path = `${this.#folder}/${name}`;
+      const found = name.endsWith(".json") ? await this.#readFile(path) : null;
+      if (found !== null && this.#path(found[0]) === path) yield found;
+    }
+  }
+
+  /** Forgets a domain. @throws what the disk says; not where nothing was kept. */
+  async remove(domain: string): Promise<void> {
+    await this.#files.remove(this.#path(domain)).catch((error) => {
+      if (errorCode(error) !== "ENOENT") throw error;
+    });
+  }
+
+  async #readFile(path: string): Promise<[domain: string, kept: KeptPolicy] | null> {
     try {
       // JSON writes an octet of the policy as two at most, or six where it is none that a policy has.
-      const octets = await this.#files.readFile(this.#path(domain), 4 * STS_POLICY_LIMIT);
-      return parseKept(decodeStrict(octets) ?? "", domain);
+      const octets = await this.#files.readFile(path, 4 * STS_POLICY_LIMIT);
+      return parseKept(decodeStrict(octets) ?? "");
     } catch (error) {
       if (errorCode(error) === "ENOENT" || errorCode(error) === "EFBIG") return null;
       throw error;
@@ -66,18 +95,14 @@ export class StsPolicyStore {
   }
 
   /** Keeps what was fetched, in place of what there is. @throws what the disk says. */
-  async write(domain: string, { id, fetched, policy }: KeptPolicy): Promise<void> {
+  async write(domain: string, { id, fetched, used, policy }: KeptPolicy): Promise<void> {
     await this.#makeRoom();
     const draft = `${this.#folder}/.${this.#random.bytes(9).toHex()}.new`;
     const text = JSON.stringify(
       {
         version: 1,
-        ...{
-          domain,
-          id,
-          fetched: new Date(fetched).toISOString(),
-          policy: formatStsPolicy(policy),
-        },
+        ...{ domain, id, fetched: new Date(fetched).toISOString() },
+        ...{ used: new Date(used).toISOString(), policy: formatStsPolicy(policy) },
       },
       null,
       2,
@@ -123,14 +148,15 @@ export class StsPolicyStore {
   }
 }
 
-function parseKept(text: string, wanted: string): KeptPolicy | null {
+/** The domain of a file, and what was kept for it. */
+function parseKept(text: string): [domain: string, kept: KeptPolicy] | null {
   try {
-    const { version, domain, id, fetched, policy } = JSON.parse(text);
-    const at = Date.parse(fetched);
-    if (version !== 1 || domain !== wanted || Number.isNaN(at)) return null;
+    const { version, domain, id, policy, ...times } = JSON.parse(text);
+    const [fetched, used] = [Date.parse(times.fetched), Date.parse(times.used)];
+    if (version !== 1 || typeof domain !== "string" || Number.isNaN(fetched + used)) return null;
     if (id !== null && typeof id !== "string" || typeof policy !== "string") return null;
     const parsed = parseStsPolicy(policy);
-    return "fault" in parsed ? null : { id, fetched: at, policy: parsed };
+    return "fault" in parsed ? null : [domain, { id, fetched, used, policy: parsed }];
   } catch {
     return null;
   }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { stsPolicyLines } from "../sts/policy.ts";
+import { type StsPolicy, stsPolicyLines } from "../sts/policy.ts";
 import type { HostGuard, TlsFault, TlsFaultType, TlsResult } from "../tls_guard.ts";
 
 /** A policy that sessions went by, as reports have it (RFC 8460 §4.4). */
@@ -44,7 +44,9 @@ export type Totals = Map<string, PolicyCount[]>;
 
 /** Domains of a day, policies of a domain, and kinds of failures of a policy; what is more is not told apart. */
 const MAX_DOMAINS = 10_000;
-const MAX_POLICIES = 16;
+const MAX_POLICIES = 8;
+/** Lines of a policy that are kept of it. */
+const MAX_LINES = 50;
 const MAX_FAILURES = 100;
 /** Characters of a reason. */
 const MAX_REASON = 250;
@@ -121,18 +123,23 @@ export function policyOf(guard: HostGuard, domain: string): ReportedPolicy {
       return {
         type: "tlsa",
         domain: guard.base,
-        lines: guard.records.map(({ usage, selector, matching, data }) =>
+        lines: guard.records.slice(0, MAX_LINES).map(({ usage, selector, matching, data }) =>
           `${usage} ${selector} ${matching} ${data.toHex()}`
         ),
         mx: [],
       };
     case "sts":
-      return { type: "sts", domain, lines: stsPolicyLines(guard.policy), mx: guard.policy.mx };
+      return ofSts(domain, guard.policy);
     case "shut":
       if (guard.policy === undefined) break;
-      return { type: "sts", domain, lines: stsPolicyLines(guard.policy), mx: guard.policy.mx };
+      return ofSts(domain, guard.policy);
   }
   return { ...NO_POLICY, domain };
+}
+
+function ofSts(domain: string, { mode, mx, maxAge }: StsPolicy): ReportedPolicy {
+  const some = mx.slice(0, MAX_LINES);
+  return { type: "sts", domain, lines: stsPolicyLines({ mode, mx: some, maxAge }), mx: some };
 }
 
 function isSamePolicy(one: ReportedPolicy, other: ReportedPolicy): boolean {

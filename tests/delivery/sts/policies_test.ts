@@ -236,7 +236,8 @@ Deno.test("StsPolicyStore reads back what it wrote, and nothing else", async () 
   const { files, random } = memoryRuntime();
   const store = new StsPolicyStore(files, random, "/data/mta-sts");
   const policy = { mode: "enforce", mx: ["mx.example.org"], maxAge: 86_400 } as const;
-  const kept = { id: "1", fetched: 1_767_225_600_000, policy };
+  const time = 1_767_225_600_000;
+  const kept = { id: "1", fetched: time, used: time + 1, policy };
   const long = `${"a".repeat(60)}.`.repeat(4) + "org";
   for (const domain of ["example.org", "../../etc/passwd", long, ".hidden"]) {
     assertEquals(await store.read(domain), null);
@@ -277,7 +278,7 @@ Deno.test("StsPolicyStore holds so many domains at most: the oldest make room", 
   const store = new StsPolicyStore(files, random, "/mta-sts", 200);
   const policy = { mode: "none", mx: [], maxAge: 86_400 } as const;
   for (let index = 0; index < 450; index++) {
-    await store.write(`d${index}.example`, { id: null, fetched: clock.now(), policy });
+    await store.write(`d${index}.example`, { id: null, fetched: clock.now(), used: 0, policy });
     if (index % 100 === 0) await clock.runUntil(clock.sleep(1000));
   }
   let count = 0;

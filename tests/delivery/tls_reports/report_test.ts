@@ -190,7 +190,7 @@ Deno.test("countResult() is bounded whatever strangers do", () => {
     countResult(totals, result({ guard }));
   }
   const counts = totals.get("company-y.example")!;
-  assert(counts.length <= 16);
+  assert(counts.length <= 8);
   const { failures } = counts[0]!;
   assert(failures.length <= 200);
   assertEquals(failures.reduce((sum, { count }) => sum + count, 0), 1000);
