@@ -50,6 +50,7 @@ function checkRecord(
       return checkMtaSts(look, record);
     case "address":
     case "ptr":
+    case "tlsa":
       throw new TypeError(`no record of a domain: ${record.purpose}`);
   }
 }

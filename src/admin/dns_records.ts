@@ -1,13 +1,14 @@
 /**
  * The DNS records that a mail domain needs, and why: what `yizhan init` prints and `yizhan dns` compares. Pure;
  * texts are as RFC 7208 (SPF), RFC 6376 (DKIM), RFC 7489 (DMARC), RFC 8461 (MTA-STS), RFC 8460 (TLS-RPT) and
- * RFC 6186 with RFC 8314 (SRV) have them.
+ * RFC 6186 with RFC 8314 (SRV) have them; TLSA as RFC 7672 wants it.
  *
  * All names are A-labels without a dot at the end.
  *
  * @module
  */
 
+import { createHash, X509Certificate } from "node:crypto";
 import { toAsciiDomain } from "../address.ts";
 import { canonicalIp } from "../net_address.ts";
 import type { DnsData } from "../runtime/dns_message.ts";
@@ -20,6 +21,8 @@ export interface MailHost {
   readonly hostname: string;
   /** Its addresses as the world knows them; empty where nobody has said so. */
   readonly addresses: readonly string[];
+  /** The certificates it shows to servers, DER: each with its chain, its own first; absent: they are not known. */
+  readonly certificates?: readonly (readonly Uint8Array[])[];
   /** The port where users submit by STARTTLS, where there is one. */
   readonly submission?: number;
   /** The port where users submit with TLS from the start, where there is one. */
@@ -52,6 +55,7 @@ export type RecordPurpose =
   | "dmarc"
   | "mta-sts"
   | "tls-rpt"
+  | "tlsa"
   | "srv";
 
 /** A record that should be there. */
@@ -66,12 +70,44 @@ export interface WantedRecord {
 }
 
 /** The records of the host itself. */
-export function hostRecords({ hostname, addresses }: MailHost): WantedRecord[] {
+export function hostRecords({ hostname, addresses, certificates = [] }: MailHost): WantedRecord[] {
   return [
     ...addresses.map((address) => addressRecord(hostname, address)),
     ...addresses.map((address) => ptrRecord(hostname, address)),
     heloRecord(hostname),
+    ...certificates.flatMap(([own]) => own === undefined ? [] : tlsaRecord(hostname, own)),
   ];
+}
+
+/** The key of a certificate of the host: DANE-EE, which RFC 7672 §3.1.1 recommends. */
+function tlsaRecord(hostname: string, certificate: Uint8Array): WantedRecord[] {
+  const data = keyDigest(certificate);
+  if (data === null) return [];
+  return [{
+    purpose: "tlsa",
+    name: tlsaName(hostname),
+    data: { type: "TLSA", usage: 3, selector: 1, matching: 1, data },
+    need: "later",
+    why: [
+      "DANE (RFC 7672): others send to this host only while it has this key. Publish it where the zone is signed",
+      "(DNSSEC) and the key stays the same when the certificate is renewed. Before a new key is used its record",
+      "must be there, beside the old one, for as long as that may be remembered: else mail from others waits.",
+    ],
+  }];
+}
+
+/** Where the keys of a mail host are (RFC 7672 §2.2.3). */
+export function tlsaName(hostname: string): string {
+  return `_25._tcp.${hostname}`;
+}
+
+function keyDigest(certificate: Uint8Array): Uint8Array | null {
+  try {
+    const key = new X509Certificate(certificate).publicKey.export({ type: "spki", format: "der" });
+    return Uint8Array.from(createHash("sha256").update(key).digest());
+  } catch {
+    return null;
+  }
 }
 
 /** Where a host is. */

@@ -9,6 +9,7 @@ import { type DkimFolder, dkimKeyPath, readDkimFolder, selectorOf } from "../adm
 import { publishedKeys } from "../admin/dkim_keys.ts";
 import { checkDomain } from "../admin/dns_check_domain.ts";
 import { checkHost } from "../admin/dns_check_host.ts";
+import { checkTlsa } from "../admin/dns_check_tlsa.ts";
 import type { DnsFinding } from "../admin/dns_finding.ts";
 import { asciiDomain, domainRecords, hostRecords } from "../admin/dns_records.ts";
 import type { MailDomain, MailHost } from "../admin/dns_records.ts";
@@ -24,6 +25,7 @@ import { formatFinding, formatJsonLine, formatSummary, recordAsJson } from "./dn
 import { ALGORITHMS, makeDkimKey, writeDkimKey } from "./dkim_key_file.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { thisRuntime } from "./machine.ts";
+import { shownCertificates } from "./shown_certificates.ts";
 import { requirePermissions } from "./permissions.ts";
 import { isColourful, say, warn } from "./terminal.ts";
 import { describeFileError, explainFailure, isNotCapable } from "./trouble.ts";
@@ -46,9 +48,9 @@ export const dns: Command = {
   usage: "[DOMAIN] [FLAGS]",
   description: [
     "Asks DNS for the records that mail to and from this host needs, and says of each whether it is as it",
-    "should be: the host's addresses and the way back from them, and of DOMAIN (default: all domains of the",
-    "configuration and of its users) who takes its mail (MX), SPF, DKIM, DMARC, TLS-RPT, MTA-STS and where",
-    "mail programs find how to send (SRV).",
+    "should be: the host's addresses, the way back from them and the keys of its certificates (TLSA), and of",
+    "DOMAIN (default: all domains of the configuration and of its users) who takes its mail (MX), SPF, DKIM,",
+    "DMARC, TLS-RPT, MTA-STS and where mail programs find how to send (SRV).",
     "",
     "ok         it is there and does what it must, whether or not it is the text that was proposed",
     "missing    it is not there",
@@ -108,7 +110,8 @@ async function runDns(line: CommandLine, words: readonly string[]): Promise<Exit
     if (wanted) await makeKeys(files, paths.dkim, domain, selector);
     keys.push(wanted ? await find() : found);
   }
-  const host = mailHostOf(written);
+  const certificates = await shownCertificates(files, loaded);
+  const host = { ...mailHostOf(written), ...(certificates.length > 0 && { certificates }) };
   const now = thisRuntime().clock.now();
   const mail = keys.map((found): MailDomain => ({
     domain: found.domain,
@@ -122,7 +125,8 @@ async function runDns(line: CommandLine, words: readonly string[]): Promise<Exit
   }
   const report = new Report(line.has("json"));
   const hostCheck = await checkHost({ resolver }, host);
-  report.add("host", host.hostname, hostCheck.findings);
+  const ofKeys = await checkTlsa({ resolver }, host, now);
+  report.add("host", host.hostname, [...hostCheck.findings, ...ofKeys]);
   for (const [index, one] of mail.entries()) {
     const lacking = lacks(keys[index]!).map((lack) => findingOf(one.domain, lack));
     const findings = await checkDomain({ resolver }, hostCheck.host, one);

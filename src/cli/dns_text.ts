@@ -19,6 +19,7 @@ const LABELS: Readonly<Record<RecordPurpose, string>> = {
   dmarc: "DMARC",
   "mta-sts": "MTA-STS",
   "tls-rpt": "TLS-RPT",
+  tlsa: "TLSA",
   srv: "SRV",
 };
 
