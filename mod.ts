@@ -180,7 +180,13 @@ export type {
 export type { RunnerLimits } from "./src/delivery/runner_rules.ts";
 export type { FeedbackLimits } from "./src/delivery/destination.ts";
 export type { SchedulerLimits } from "./src/delivery/scheduler.ts";
-export type { Credentials, RelaySettings, TlsLevel } from "./src/routing/route.ts";
+export type {
+  Credentials,
+  MxRoute,
+  RelaySettings,
+  SmarthostRoute,
+  TlsLevel,
+} from "./src/routing/route.ts";
 export type {
   HoldOptions,
   LmtpOptions,
@@ -334,6 +340,34 @@ export {
   type ReportedResult,
   type ResultProperty,
 } from "./src/message/authentication_results.ts";
+export {
+  type DaneGuard,
+  type GuardQuestion,
+  guardsInOrder,
+  type HostGuard,
+  type ShutGuard,
+  type StsGuard,
+  type TlsFault,
+  type TlsFaultType,
+  type TlsGuards,
+  type TlsResult,
+  type Unguarded,
+} from "./src/delivery/tls_guard.ts";
+export type { MailHost } from "./src/delivery/mx.ts";
+export type { DnssecTrust } from "./src/runtime/dns_servers.ts";
+export {
+  formatStsPolicy,
+  parseStsPolicy,
+  stsCovers,
+  type StsPolicy,
+  stsPolicyId,
+} from "./src/delivery/sts/policy.ts";
+export { parseStsRecord, type StsRecord } from "./src/delivery/sts/record.ts";
+export { type StsFinding, StsPolicies, type StsServices } from "./src/delivery/sts/policies.ts";
+export { type KeptPolicy, StsPolicyStore } from "./src/delivery/sts/policy_store.ts";
+export type { fetchStsPolicy, StsFetchOptions } from "./src/delivery/sts/fetch_policy.ts";
+export type { HttpsServices } from "./src/delivery/https/request.ts";
+export { stsGuards } from "./src/delivery/sts/sts_guards.ts";
 export { HOOK_STAGES, type HookStage } from "./src/policy/http_hook/hook_request.ts";
 export { verifyHook } from "./src/policy/http_hook/signature.ts";
 export type {

@@ -19,6 +19,7 @@ export type HostGuard = Unguarded | DaneGuard | StsGuard | ShutGuard;
 
 /** Nothing: it goes as the route says. */
 export interface Unguarded {
+  /** No guard. */
   readonly kind: "none";
   /** Why, for people: `no TLSA record at _25._tcp.mx.example.org`. */
   readonly why: string;
@@ -26,6 +27,7 @@ export interface Unguarded {
 
 /** DANE: TLS, and one of the records fits what the host shows (RFC 7672 §2.2, §3). */
 export interface DaneGuard {
+  /** By TLSA records. */
   readonly kind: "dane";
   /** The TLSA base domain: sent as SNI (RFC 7672 §2.2.3 ff., §8.1). */
   readonly base: string;
@@ -37,11 +39,13 @@ export interface DaneGuard {
 
 /** MTA-STS: the host is among those of the policy, and its certificate must be valid for its name (RFC 8461 §4). */
 export interface StsGuard {
+  /** By the policy of the domain. */
   readonly kind: "sts";
   /** The domain whose policy it is. */
   readonly domain: string;
   /** `testing`: what fails is only reported, and the mail goes as the route says (RFC 8461 §5). */
   readonly mode: "enforce" | "testing";
+  /** All of it, for reports. */
   readonly policy: StsPolicy;
   /** What is wrong before anybody is connected to, with `testing`: no `mx` of the policy fits the host. */
   readonly fault?: TlsFault;
@@ -49,6 +53,7 @@ export interface StsGuard {
 
 /** It is not connected to now. */
 export interface ShutGuard {
+  /** No way. */
   readonly kind: "shut";
   /** Whose rule it is. */
   readonly by: "dane" | "sts" | "requiretls";
@@ -62,6 +67,7 @@ export interface ShutGuard {
 
 /** What went wrong with TLS, in the words of reports (RFC 8460 §4.3). */
 export interface TlsFault {
+  /** For programs. */
   readonly type: TlsFaultType;
   /** For people. */
   readonly text: string;
@@ -83,23 +89,29 @@ export type TlsFaultType =
 
 /** Hosts whose guards are wanted. */
 export interface GuardQuestion {
+  /** The way that mail goes. */
   readonly route: MxRoute | SmarthostRoute;
   /** The next-hop domain, or the host of the route. */
   readonly domain: string;
   /** DNSSEC vouches for who the hosts are, or the operator named them. */
   readonly named: boolean;
+  /** In the order in which they are tried. */
   readonly hosts: readonly MailHost[];
+  /** Nobody waits any more. */
   readonly signal?: AbortSignal;
 }
 
 /** How TLS went with one address of a host, or that it was not even tried. */
 export interface TlsResult {
+  /** Whose mail it was: the next-hop domain, or the host of the route. */
   readonly domain: string;
+  /** The host's name. */
   readonly host: string;
   /** Absent: no address was connected to, since the host was shut. */
   readonly address?: string;
   /** The address of ours that connected. */
   readonly source?: string;
+  /** What guards the host. */
   readonly guard: HostGuard;
   /** `null`: TLS was begun, and all is well that was looked at. */
   readonly fault: TlsFault | null;

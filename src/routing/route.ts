@@ -58,6 +58,7 @@ export interface RelaySettings {
 
 /** To whoever DNS says takes mail for the domain (RFC 5321 §5). */
 export interface MxRoute extends RelaySettings {
+  /** By MX records. */
   readonly kind: "mx";
   /** The domain, in A-labels or an address literal. */
   readonly domain: string;
@@ -69,12 +70,15 @@ export interface MxRoute extends RelaySettings {
 
 /** To one host, whatever the recipient. */
 export interface SmarthostRoute extends RelaySettings {
+  /** By the operator's word. */
   readonly kind: "smarthost";
   /** A name (its A and AAAA are asked, not its MX), or an IP address. */
   readonly host: string;
+  /** Where it listens. */
   readonly port: number;
   /** TLS from the first octet (port 465); counts as `required` at least. */
   readonly implicitTls: boolean;
+  /** How to log in there; absent: without. */
   readonly credentials?: Credentials;
 }
 

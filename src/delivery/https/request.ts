@@ -24,8 +24,11 @@ import { type HttpResponse, HttpResponseDecoder } from "./response_decoder.ts";
 
 /** What it is made with. */
 export interface HttpsServices {
+  /** The sockets. */
   readonly network: Network;
+  /** The names. */
   readonly resolver: Resolver;
+  /** For how long it takes. */
   readonly clock: Clock;
 }
 

@@ -7,13 +7,21 @@
  * @module
  */
 
-import { type HttpsRequest, type HttpsServices, requestHttps } from "../https/request.ts";
+import type { Network } from "../../net_address.ts";
+import { type HttpsServices, requestHttps } from "../https/request.ts";
 import { mediaTypeOf } from "../https/response_decoder.ts";
 import type { TlsFault } from "../tls_guard.ts";
 import { parseStsPolicy, STS_POLICY_LIMIT, type StsPolicy } from "./policy.ts";
 
 /** What else a fetch goes by, from the route of the domain. */
-export type StsFetchOptions = Pick<HttpsRequest, "authorities" | "allowAddresses" | "signal">;
+export interface StsFetchOptions {
+  /** More roots to trust, PEM. */
+  readonly authorities?: readonly string[];
+  /** Addresses that may be connected to though they are loopback, link-local or the like. */
+  readonly allowAddresses?: readonly Network[];
+  /** Nobody waits any more. */
+  readonly signal?: AbortSignal;
+}
 
 /** Milliseconds that a fetch may take (RFC 8461 §3.3: "1 minute"). */
 const PATIENCE = 60_000;

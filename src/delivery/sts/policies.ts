@@ -64,6 +64,7 @@ export class StsPolicies {
   readonly #failed = new DnsCache<TlsFault>(MEMORY);
   readonly #fetching = new Map<string, Promise<KeptPolicy | TlsFault>>();
 
+  /** Knows nothing yet. */
   constructor(services: StsServices) {
     this.#services = services;
   }

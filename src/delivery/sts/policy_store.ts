@@ -26,6 +26,7 @@ export interface KeptPolicy {
   readonly fetched: number;
   /** When it last counted for a mail, to the day, in epoch milliseconds. */
   readonly used: number;
+  /** The policy itself. */
   readonly policy: StsPolicy;
 }
 
