@@ -23,12 +23,12 @@ const { ok, warning, error } = findingsOf("dkim");
 const ENOUGH_BITS = 2048;
 
 /** What is wrong with keys, or is to be done about them. */
-export async function checkDkim({ loaded, paths, runtime, now }: CheckContext) {
+export async function checkDkim({ loaded, paths, users, runtime, now }: CheckContext) {
   if (loaded === null || paths === null) return [];
   const { dkim, domains } = loaded.written;
   if (!dkim.sign) return [ok("nothing is signed (dkim.sign: false)")];
   const findings: CheckFinding[] = [];
-  const own = mailDomainsOf({ domains }, []);
+  const own = mailDomainsOf({ domains }, users?.table.domains ?? []);
   const keyed = await findKeyDomains(runtime.files, paths.dkim);
   for (const domain of [...new Set([...own, ...keyed])].sort()) {
     const found = await readDkimFolder(runtime.files, paths.dkim, domain, dkim.selector);
