@@ -192,7 +192,7 @@ class Desk {
       else console.log(formatRecord(after.domain, key));
     }
     const finish = `yizhan dkim rotate ${after.domain} --finish`;
-    say(`It signs when it is there, and you have said: ${finish}`);
+    say(`No key signs before its record is there, and you have said: ${finish}`);
   }
 
   /** The next step. */
