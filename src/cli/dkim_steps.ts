@@ -55,11 +55,7 @@ export interface WantedKey {
   readonly selector: string;
 }
 
-/**
- * Makes keys that do not sign yet.
- *
- * @returns their selectors.
- */
+/** Makes keys that do not sign yet. @throws {CommandError} where one of that name is there already. */
 export async function addKeys(
   place: DkimPlace,
   found: DkimFolder,
@@ -90,12 +86,9 @@ export async function freeSelectors(
   algorithms: readonly DkimAlgorithm[],
 ): Promise<(algorithm: DkimAlgorithm) => string> {
   const day = new Date(now).toISOString().slice(0, 10).replaceAll("-", "");
-  for (let number = 0;; number++) {
-    const base = number === 0 && keys.length === 0
-      ? selector
-      : number < 2
-      ? `${selector}-${day}`
-      : `${selector}-${day}-${number}`;
+  // The first keys have the plain name; those that take their place the day.
+  for (let number = keys.length === 0 ? 0 : 1;; number++) {
+    const base = [selector, `${selector}-${day}`][number] ?? `${selector}-${day}-${number}`;
     const names = algorithms.map((algorithm) => selectorOf(base, algorithm));
     const taken = await Promise.all(
       names.map(async (name) =>
