@@ -4,8 +4,9 @@
  * @module
  */
 
-import { parseAddress, parseDomain } from "../../address.ts";
+import { parseDomain } from "../../address.ts";
 import { parseIp } from "../../net_address.ts";
+import { parseMailto } from "../reports/mailto.ts";
 
 /** Where a report goes. */
 export type ReportTarget =
@@ -55,17 +56,9 @@ export function parseReportRecord(texts: readonly string[]): readonly ReportTarg
 
 function parseTarget(uri: string): ReportTarget | null {
   if (uri.length > 1000) return null;
-  return /^mailto:/i.test(uri) ? parseMailto(uri) : /^https:/i.test(uri) ? parseHttps(uri) : null;
-}
-
-/** RFC 6068 §2: one address; what follows a question mark says how to write to it, which we know. */
-function parseMailto(uri: string): ReportTarget | null {
-  try {
-    const address = decodeURIComponent(uri.slice(7).replace(/[?#].*$/, ""));
-    return parseAddress(address) === null ? null : { kind: "mail", address };
-  } catch {
-    return null; // a percent sign that encodes nothing
-  }
+  if (/^https:/i.test(uri)) return parseHttps(uri);
+  const address = parseMailto(uri);
+  return address === null ? null : { kind: "mail", address };
 }
 
 function parseHttps(uri: string): ReportTarget | null {

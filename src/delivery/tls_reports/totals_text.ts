@@ -4,33 +4,36 @@
  * @module
  */
 
-import type { FailureCount, PolicyCount, ReportedPolicy, Totals } from "./totals.ts";
+import { type DayForm, formatDay, parseDay } from "../reports/day_files.ts";
+import {
+  addTotals,
+  type FailureCount,
+  type PolicyCount,
+  type ReportedPolicy,
+  type Totals,
+} from "./totals.ts";
 
-const HEAD = JSON.stringify({ yizhan: "results of TLS", version: 1 });
+const NAME = "results of TLS";
 
 /** Writes counts. */
 export function formatTotals(totals: Totals): string {
-  const lines = [HEAD];
-  for (const [domain, policies] of totals) lines.push(JSON.stringify({ domain, policies }));
-  return `${lines.join("\n")}\n`;
+  return formatDay(NAME, totals, (domain, policies) => ({ domain, policies }));
 }
 
 /** Reads counts; what cannot be read is left out. */
 export function parseTotals(text: string): Totals {
-  const totals: Totals = new Map();
-  const [head, ...lines] = text.split("\n");
-  if (head !== HEAD) return totals;
-  for (const line of lines) {
-    try {
-      const { domain, policies } = JSON.parse(line);
-      if (typeof domain !== "string" || !Array.isArray(policies)) continue;
-      if (policies.every(isPolicyCount)) totals.set(domain, policies);
-    } catch {
-      // A line that a crash has cut.
-    }
-  }
-  return totals;
+  return parseDay(NAME, text, ({ policies }) => {
+    return Array.isArray(policies) && policies.every(isPolicyCount) ? policies : undefined;
+  });
 }
+
+/** The results of TLS, as counts of a day. */
+export const TLS_TOTALS: DayForm<PolicyCount[]> = {
+  name: NAME,
+  format: formatTotals,
+  parse: parseTotals,
+  add: addTotals,
+};
 
 function isPolicyCount(value: unknown): value is PolicyCount {
   const { policy, successes, failures } = (value ?? {}) as Partial<PolicyCount>;

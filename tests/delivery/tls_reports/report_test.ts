@@ -6,7 +6,7 @@ import {
   reportId,
   reportOf,
 } from "../../../src/delivery/tls_reports/report.ts";
-import { formatReportMail } from "../../../src/delivery/tls_reports/report_mail.ts";
+import { formatTlsReportMail } from "../../../src/delivery/tls_reports/report_mail.ts";
 import {
   addTotals,
   countFault,
@@ -241,9 +241,9 @@ Deno.test("reportFileName() and reportId() name a report for ever (RFC 8460 §5.
   assert(reportId(facts) !== reportId({ ...facts, day: "2016-04-02" }));
 });
 
-Deno.test("formatReportMail() is the mail of RFC 8460 §5.3", () => {
+Deno.test("formatTlsReportMail() is the mail of RFC 8460 §5.3", () => {
   const facts = factsOf(appendixB());
-  const mail = formatReportMail(facts, "tls@company-y.example", Date.UTC(2016, 3, 2));
+  const mail = formatTlsReportMail(facts, "tls@company-y.example", Date.UTC(2016, 3, 2));
   assertEquals(mail.replaceAll("\r\n", "").includes("\n"), false);
   assert(mail.split("\r\n").every((line) => line.length <= 998));
   const [head = "", ...parts] = mail.split(/\r\n\r\n/);

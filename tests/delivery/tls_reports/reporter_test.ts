@@ -1,10 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { gunzipSync } from "node:zlib";
-import {
-  type SentReport,
-  type SubmittedReport,
-  TlsReporter,
-} from "../../../src/delivery/tls_reports/reporter.ts";
+import type { SentReport, SubmittedReport } from "../../../src/delivery/reports/submit_report.ts";
+import { TlsReporter } from "../../../src/delivery/tls_reports/reporter.ts";
 import { TlsResults } from "../../../src/delivery/tls_reports/results.ts";
 import type { TlsResult } from "../../../src/delivery/tls_guard.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
