@@ -244,7 +244,15 @@ function readRoutes(
 }
 
 function mxRoute(domain: string, allowAddresses: readonly Network[]): MxRoute {
-  return { kind: "mx", domain, port: 25, tls: "opportunistic", ...RELAY, allowAddresses };
+  return {
+    kind: "mx",
+    domain,
+    port: 25,
+    tls: "opportunistic",
+    dane: true,
+    ...RELAY,
+    allowAddresses,
+  };
 }
 
 function serverRoute(server: SendMailServer): SmarthostRoute {

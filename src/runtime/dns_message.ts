@@ -11,13 +11,8 @@
 
 import { concat, decode, encode } from "../bytes.ts";
 import { formatIp, parseIp } from "../net_address.ts";
-import {
-  encodeDnsName,
-  formatDnsOctet,
-  MAX_LABEL,
-  MAX_NAME,
-  normalizeDnsName,
-} from "./dns_name.ts";
+import { encodeDnsName, normalizeDnsName } from "./dns_name.ts";
+import { DnsReader } from "./dns_reader.ts";
 import type { TlsaRecord } from "./runtime.ts";
 
 /** The record types known here, and their numbers (RFC 1035 §3.2.2, RFC 2782, RFC 3596 §2.1, RFC 6698 §7.1). */
@@ -123,8 +118,6 @@ const QUESTION_AT = 0xc000 | HEADER;
 const OPT = 41;
 /** What fits nearly every way without being cut into fragments. */
 const DATAGRAM_SIZE = 1232;
-/** Labels of a name are at most 127, so no honest name needs more jumps. */
-const MAX_JUMPS = 127;
 
 /**
  * The octets of a question to a recursive server.
@@ -272,14 +265,14 @@ function encodeName(name: string): Uint8Array {
  * ```
  */
 export function decodeDnsMessage(octets: Uint8Array): DnsMessage | null {
-  const reader = new Reader(octets);
+  const reader = new DnsReader(octets);
   const id = reader.uint16();
   const flags = reader.uint16();
   const [questions, answers, authorities] = [reader.uint16(), reader.uint16(), reader.uint16()];
   reader.uint16(); // How many additional records.
   const opcode = (flags >> 11) & 15;
   if (reader.failed || questions > 1 || opcode !== 0) return null;
-  const question = questions === 1 ? reader.question() : null;
+  const question = questions === 1 ? readQuestion(reader) : null;
   if (reader.failed) return null;
   const truncated = (flags & 0x0200) !== 0;
   const message: DnsMessage = {
@@ -292,147 +285,76 @@ export function decodeDnsMessage(octets: Uint8Array): DnsMessage | null {
     ...((flags & 0x0020) !== 0 && { authenticated: true }),
     rcode: flags & 15,
     question,
-    answers: reader.records(answers),
-    authority: reader.records(authorities),
+    answers: readRecords(reader, answers),
+    authority: readRecords(reader, authorities),
   };
   return reader.failed && !truncated ? null : message;
 }
 
-/** Reads on until something is not as it must be; from then on all is zero and `failed` says so. */
-class Reader {
-  failed = false;
-  readonly #octets: Uint8Array;
-  #at = 0;
+function readQuestion(reader: DnsReader): DnsQuestion | null {
+  const name = reader.name();
+  const type = reader.uint16();
+  const inClass = reader.uint16() === CLASS_IN;
+  return inClass ? { name, type: TYPE_NAMES.get(type) ?? `TYPE${type}` } : null;
+}
 
-  constructor(octets: Uint8Array) {
-    this.#octets = octets;
+function readRecords(reader: DnsReader, count: number): DnsRecord[] {
+  const records: DnsRecord[] = [];
+  for (let i = 0; i < count && !reader.failed; i++) {
+    const record = readRecord(reader);
+    if (record !== null && !reader.failed) records.push(record);
   }
+  return records;
+}
 
-  uint8(): number {
-    const octet = this.#octets[this.#at++];
-    if (octet === undefined) this.failed = true;
-    return octet ?? 0;
+function readRecord(reader: DnsReader): DnsRecord | null {
+  const name = reader.name();
+  const type = TYPE_NAMES.get(reader.uint16());
+  const inClass = reader.uint16() === CLASS_IN;
+  const ttl = reader.uint32();
+  const length = reader.uint16();
+  if (reader.failed || length > reader.left) {
+    reader.failed = true;
+    return null;
   }
+  const left = reader.left - length;
+  const data = type !== undefined && inClass ? readData(reader, type, length) : null;
+  if (data === null) reader.skip(length);
+  else if (reader.left !== left) reader.failed = true;
+  // A TTL with the top bit set counts as 0 (RFC 2181 §8).
+  return data === null ? null : { name, ttl: ttl > 0x7fffffff ? 0 : ttl, data };
+}
 
-  uint16(): number {
-    return (this.uint8() << 8) | this.uint8();
-  }
-
-  uint32(): number {
-    return this.uint16() * 0x10000 + this.uint16();
-  }
-
-  question(): DnsQuestion | null {
-    const name = this.name();
-    const type = this.uint16();
-    const inClass = this.uint16() === CLASS_IN;
-    return inClass ? { name, type: TYPE_NAMES.get(type) ?? `TYPE${type}` } : null;
-  }
-
-  records(count: number): DnsRecord[] {
-    const records: DnsRecord[] = [];
-    for (let i = 0; i < count && !this.failed; i++) {
-      const record = this.#record();
-      if (record !== null && !this.failed) records.push(record);
+function readData(reader: DnsReader, type: DnsType, length: number): DnsData {
+  switch (type) {
+    case "A":
+    case "AAAA":
+      if (length !== (type === "A" ? 4 : 16)) reader.failed = true;
+      return { type, address: formatIp(reader.octets(length)) };
+    case "CNAME":
+    case "NS":
+    case "PTR":
+      return { type, name: reader.name() };
+    case "MX":
+      return { type, preference: reader.uint16(), exchange: reader.name() };
+    case "SRV": {
+      const [priority, weight, port] = [reader.uint16(), reader.uint16(), reader.uint16()];
+      return { type, priority, weight, port, target: reader.name() };
     }
-    return records;
+    case "TXT":
+      return { type, text: decode(reader.strings(length)) };
+    case "TLSA":
+      return { type, ...readTlsa(reader.octets(length)) };
+    case "SOA":
+      reader.name();
+      reader.name();
+      for (let i = 0; i < 4; i++) reader.uint32();
+      return { type, minimum: reader.uint32() };
   }
+}
 
-  #record(): DnsRecord | null {
-    const name = this.name();
-    const type = TYPE_NAMES.get(this.uint16());
-    const inClass = this.uint16() === CLASS_IN;
-    const ttl = this.uint32();
-    const length = this.uint16();
-    const end = this.#at + length;
-    if (this.failed || end > this.#octets.length) {
-      this.failed = true;
-      return null;
-    }
-    const data = type !== undefined && inClass ? this.#data(type, length, end) : null;
-    if (data !== null && this.#at !== end) this.failed = true;
-    this.#at = end;
-    // A TTL with the top bit set counts as 0 (RFC 2181 §8).
-    return data === null ? null : { name, ttl: ttl > 0x7fffffff ? 0 : ttl, data };
-  }
-
-  #data(type: DnsType, length: number, end: number): DnsData {
-    switch (type) {
-      case "A":
-      case "AAAA":
-        if (length !== (type === "A" ? 4 : 16)) this.failed = true;
-        this.#at = end;
-        return { type, address: formatIp(this.#octets.slice(end - length, end)) };
-      case "CNAME":
-      case "NS":
-      case "PTR":
-        return { type, name: this.name() };
-      case "MX":
-        return { type, preference: this.uint16(), exchange: this.name() };
-      case "SRV": {
-        const [priority, weight, port] = [this.uint16(), this.uint16(), this.uint16()];
-        return { type, priority, weight, port, target: this.name() };
-      }
-      case "TXT":
-        return { type, text: this.#strings(end) };
-      case "TLSA":
-        return { type, ...this.#tlsa(length, end) };
-      case "SOA":
-        this.name();
-        this.name();
-        for (let i = 0; i < 4; i++) this.uint32();
-        return { type, minimum: this.uint32() };
-    }
-  }
-
-  /** One that is cut short is no fault of the message: it is a record of a usage that nobody has. */
-  #tlsa(length: number, end: number): TlsaRecord {
-    // Copied: a `Buffer` would give a view.
-    const octets = Uint8Array.from(this.#octets.subarray(end - length, end));
-    this.#at = end;
-    const [usage = 255, selector = 255, matching = 255] = octets.length < 3 ? [] : octets;
-    return { usage, selector, matching, data: octets.slice(3) };
-  }
-
-  #strings(end: number): string {
-    const parts: Uint8Array[] = [];
-    while (this.#at < end) {
-      const length = this.uint8();
-      if (this.#at + length > end) this.failed = true;
-      parts.push(this.#octets.subarray(this.#at, Math.min(end, this.#at + length)));
-      this.#at += length;
-    }
-    return decode(concat(parts));
-  }
-
-  /** A name, compressed or not (RFC 1035 §4.1.4). Pointers lead backwards only, so they end. */
-  name(): string {
-    const labels: string[] = [];
-    let length = 1;
-    let jumps = 0;
-    let after = -1; // Where reading goes on, once a pointer was followed.
-    for (;;) {
-      const from = this.#at;
-      const size = this.uint8();
-      if (size === 0 || this.failed) break;
-      if (size >= 0xc0) {
-        const target = ((size & 0x3f) << 8) | this.uint8();
-        if (after < 0) after = this.#at;
-        if (target >= from || ++jumps > MAX_JUMPS) this.failed = true;
-        this.#at = target;
-        continue;
-      }
-      length += size + 1;
-      if (size > MAX_LABEL || length > MAX_NAME) this.failed = true;
-      labels.push(this.#label(size));
-    }
-    if (after >= 0) this.#at = after;
-    return labels.join(".");
-  }
-
-  #label(size: number): string {
-    let text = "";
-    for (let i = 0; i < size && !this.failed; i++) text += formatDnsOctet(this.uint8());
-    return text;
-  }
+/** One that is cut short is no fault of the message: it is a record of a usage that nobody has. */
+function readTlsa(octets: Uint8Array): TlsaRecord {
+  const [usage = 255, selector = 255, matching = 255] = octets.length < 3 ? [] : octets;
+  return { usage, selector, matching, data: octets.slice(3) };
 }

@@ -239,6 +239,13 @@ const data: fc.Arbitrary<DnsData> = fc.oneof(
   }),
   fc.record({ type: fc.constant("MX" as const), preference: fc.nat(65535), exchange: name }),
   fc.record({ type: fc.constant("TXT" as const), text: fc.string({ maxLength: 600 }) }),
+  fc.record({
+    type: fc.constant("TLSA" as const),
+    usage: fc.nat(255),
+    selector: fc.nat(255),
+    matching: fc.nat(255),
+    data: fc.uint8Array({ maxLength: 300 }),
+  }),
   fc.record({ type: fc.constant("SOA" as const), minimum: fc.nat() }),
 );
 const records = fc.array(fc.record({ name, ttl: fc.nat(0x7fffffff), data }), { maxLength: 5 });
@@ -291,4 +298,31 @@ Deno.test("encodeDnsMessage() marks what does not fit as truncated", () => {
   assert(encodeDnsMessage(long).length > 600);
   const cut = decodeDnsMessage(encodeDnsMessage(long, 512));
   assertEquals(cut, { ...message, truncated: true, answers: [] });
+});
+
+Deno.test("decodeDnsMessage() takes a TLSA record that is cut short for one nobody can use", () => {
+  const tlsa = (data: Uint8Array) => ({
+    ...{ type: "TLSA" as const, usage: 3, selector: 1, matching: 1, data },
+  });
+  const name = "_25._tcp.mx.test";
+  const octets = encodeDnsMessage({
+    ...{ id: 1, response: true, authoritative: false, truncated: false, rcode: 0 },
+    ...{ recursionDesired: true, recursionAvailable: true, authenticated: true },
+    question: { name, type: "TLSA" },
+    answers: [
+      { name, ttl: 60, data: tlsa(new Uint8Array(0)) },
+      { name, ttl: 60, data: tlsa(Uint8Array.of(9)) },
+    ],
+    authority: [],
+  });
+  // The first record loses an octet of its three (RFC 6698 §2.1); behind it are 12 and 4 octets of the other.
+  const at = octets.length - 16 - 3;
+  const cut = Uint8Array.from([...octets.slice(0, at), ...octets.slice(at + 1)]);
+  cut[at - 1] = 2;
+  const message = decodeDnsMessage(cut);
+  assertEquals(message?.authenticated, true);
+  assertEquals(message?.answers.map(({ data }) => data), [
+    { type: "TLSA", usage: 255, selector: 255, matching: 255, data: new Uint8Array(0) },
+    tlsa(Uint8Array.of(9)),
+  ]);
 });

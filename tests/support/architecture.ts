@@ -28,6 +28,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "src/runtime/dns_cache.ts",
     "src/runtime/dns_message.ts",
     "src/runtime/dns_name.ts",
+    "src/runtime/dns_reader.ts",
     "src/runtime/dns_resolver.ts",
     "src/runtime/dns_servers.ts",
     "src/runtime/dns_zones.ts",
