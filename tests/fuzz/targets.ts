@@ -22,6 +22,7 @@ const MODULES: readonly (readonly [module: string, names: readonly string[]])[] 
   ["arc", ["results", "arc"]],
   ["dkim", ["dkim-key", "dkim"]],
   ["dmarc", ["dmarc", "authors"]],
+  ["sts", ["sts", "http-response"]],
 ];
 
 /** The names of all targets. */

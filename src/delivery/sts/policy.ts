@@ -83,7 +83,8 @@ function policyOf(
 
 /** A stranger's word in a line of ours. */
 function brief(text: string): string {
-  return text.length <= 64 ? text : `${text.slice(0, 64)}…`;
+  const plain = text.slice(0, 64).replace(/[^\x20-\x7e]/g, "?");
+  return text.length <= 64 ? plain : `${plain}...`;
 }
 
 /** The text of a policy, as it is served at `https://mta-sts.DOMAIN/.well-known/mta-sts.txt`. */
