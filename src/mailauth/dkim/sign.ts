@@ -24,6 +24,7 @@ export interface SignOptions {
   readonly domain: string;
   /** `s=`: under what name at `_domainkey` of the domain the public key is found. */
   readonly selector: string;
+  /** The private key of that. */
   readonly key: SigningKey;
   /** Milliseconds since 1970, for `t=`. */
   readonly now: number;
