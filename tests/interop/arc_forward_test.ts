@@ -14,7 +14,7 @@ import { makeMail } from "./mail.ts";
 import { untilMail } from "./maildir.ts";
 import { runCommand, type Server, startStation } from "./server.ts";
 import { until } from "./daemon.ts";
-import { assertEnded, interopTest, octets, run } from "./support.ts";
+import { assertEnded, interopTest, run } from "./support.ts";
 
 const ALIAS = "carl@example.test";
 const CARL = "carl@last.test";
@@ -118,11 +118,8 @@ for (const trusts of [true, false]) {
         /^Authentication-Results: mx\.last\.test; .*; arc=pass \(i=1 example\.test\)/m,
       );
       assertMatch(unfolded, /^Authentication-Results: mx\.last\.test; .*; dmarc=fail /m);
-      // Without the trace fields of the last station, and its results.
-      const sent = octets(new TextDecoder("latin1").decode(stored!.octets));
-      for (const peer of arcPeers.filter(({ name }) => name === "dkimpy")) {
-        assertEquals(await peer.verify([sent], records), ["pass"]);
-      }
+      const [dkimpy] = arcPeers.filter(({ name }) => name === "dkimpy");
+      assertEquals(await dkimpy!.verify([stored!.octets], records), ["pass"]);
     },
   );
 }
