@@ -5,6 +5,8 @@
  * @module
  */
 
+import { isAddressLiteral } from "../../address.ts";
+import { parseIp } from "../../net_address.ts";
 import { type StsPolicy, stsPolicyLines } from "../sts/policy.ts";
 import type { HostGuard, TlsFault, TlsFaultType, TlsResult } from "../tls_guard.ts";
 
@@ -54,6 +56,8 @@ const MAX_REASON = 250;
 /** Counts how TLS went with a host. */
 export function countResult(totals: Totals, result: TlsResult): void {
   const { domain, host, address, source, guard, fault } = result;
+  // An address has no DNS where it could ask for reports.
+  if (isAddressLiteral(domain) || parseIp(domain) !== null) return;
   const count = countOf(totals, domain, policyOf(guard, domain));
   if (count === null) return;
   if (fault === null) count.successes++;

@@ -199,6 +199,11 @@ Deno.test("countResult() is bounded whatever strangers do", () => {
     countResult(totals, result({ domain: `d${index}.example` }));
   }
   assertEquals(totals.size, 10_000);
+  const addresses: Totals = new Map();
+  for (const domain of ["[192.0.2.1]", "[IPv6:2001:db8::1]", "192.0.2.1", "2001:db8::1"]) {
+    countResult(addresses, result({ domain }));
+  }
+  assertEquals(addresses.size, 0);
 });
 
 Deno.test("parseTotals() reads what formatTotals() wrote, and addTotals() adds it up", () => {
