@@ -222,7 +222,8 @@ export function demandNamed(
   if (named) return guards;
   return hosts.map((_, index) => {
     const guard = guards[index];
-    const stays = guard?.kind === "shut" || (guard?.kind === "sts" && guard.mode === "enforce");
+    const stays = guard?.kind === "shut" || (guard?.kind === "sts" && guard.mode === "enforce") ||
+      (guard?.kind === "dane" && guard.listed === true);
     return stays ? guard : UNNAMED;
   });
 }

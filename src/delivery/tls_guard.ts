@@ -35,6 +35,8 @@ export interface DaneGuard {
   readonly records: readonly TlsaRecord[];
   /** What a certificate under a DANE-TA(2) record may be for (RFC 7672 §3.2.2). */
   readonly names: readonly string[];
+  /** Though DNSSEC does not vouch for who the hosts are, MTA-STS lists this one. */
+  readonly listed?: true;
 }
 
 /** MTA-STS: the host is among those of the policy, and its certificate must be valid for its name (RFC 8461 §4). */
@@ -134,18 +136,41 @@ export interface TlsGuards {
   note?(result: TlsResult): void;
 }
 
-/** All of them as one, asked in this order. */
+/**
+ * All of them as one, asked in this order.
+ *
+ * DANE is not always the last word: a host that is a domain's by the word of an unsigned MX record may prove to be
+ * itself, and still be the wrong one; and records of which none can be used prove nothing. So those asked later see
+ * such hosts unguarded, and may shut them, or demand more.
+ */
 export function guardsInOrder(all: readonly TlsGuards[]): TlsGuards {
   return {
     async guard(question, before) {
       let found = before;
-      for (const one of all) found = await one.guard(question, found);
+      for (const one of all) {
+        const weak = found.map((guard) => isWeak(question, guard) ? guard : null);
+        const shown = found.map((guard, index) => weak[index] === null ? guard : UNGUARDED);
+        const asked = await one.guard(question, shown);
+        found = asked.map((guard, index) => both(weak[index] ?? null, guard));
+      }
       return found;
     },
     note(result) {
       for (const one of all) one.note?.(result);
     },
   };
+}
+
+function isWeak({ named }: GuardQuestion, guard: HostGuard): guard is DaneGuard {
+  return guard.kind === "dane" && (!named || guard.records.length === 0);
+}
+
+/** What holds where a weak guard is there, and another one is asked. */
+function both(weak: DaneGuard | null, other: HostGuard): HostGuard {
+  if (weak === null || other.kind === "shut") return other;
+  if (other.kind !== "sts" || other.mode !== "enforce") return weak;
+  // A host that the policy lists must still be what its records say (RFC 8461 §2).
+  return weak.records.length > 0 ? { ...weak, listed: true } : other;
 }
 
 /** What a host has of which nobody has looked anything up. */
