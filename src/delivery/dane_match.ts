@@ -69,7 +69,11 @@ export function matchDane(
   const anchors = records.filter(({ usage }) => usage === DANE_TA);
   const others = records.length - anchors.length;
   if (anchors.length === 0) {
-    return mistrust(`the certificate fits none of ${count(others, "TLSA record")}`);
+    return mistrust(
+      others === 1
+        ? "the certificate does not fit the TLSA record"
+        : `the certificate fits none of the ${others} TLSA records`,
+    );
   }
   const found = findAnchor(own, shown.slice(1), anchors, now);
   if (found !== null) return found;
@@ -179,8 +183,9 @@ function findAnchor(
   }
   return fault ??
     mistrust(
-      `the chain leads to none of ${count(anchors.length, "authority", "authorities")} ` +
-        "that TLSA records name",
+      anchors.length === 1
+        ? "the chain does not lead to the authority that the TLSA record names"
+        : `the chain leads to none of the ${anchors.length} authorities that TLSA records name`,
     );
 }
 
@@ -236,8 +241,4 @@ function isSame(one: Uint8Array, other: Uint8Array): boolean {
 
 function mistrust(text: string): TlsFault {
   return { type: "certificate-not-trusted", text };
-}
-
-function count(number: number, one: string, many = `${one}s`): string {
-  return number === 1 ? `the one ${one}` : `the ${number} ${many}`;
 }

@@ -138,7 +138,7 @@ Deno.test("usableRecords() leaves out what SMTP cannot use (RFC 7672 §3.1.3, RF
 Deno.test("matchDane() says in words what is wrong, and takes everything without usable records", () => {
   const words = (records: string[], shown: Name[]) =>
     matchDane({ records: records.map(record), names: ["mx.test"] }, shown.map(der), NOW)?.text;
-  assertMatch(words([`3 1 1 ${root.key256}`], ["server"])!, /fits none of the one TLSA record$/);
+  assertMatch(words([`3 1 1 ${root.key256}`], ["server"])!, /does not fit the TLSA record$/);
   assertMatch(
     words([`2 1 1 ${issuing.key256}`], ["server", "issuing"])!,
     /is for mx\.example\.test, \*\.wild\.test, not for mx\.test$/,

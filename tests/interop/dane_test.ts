@@ -14,7 +14,7 @@ import { findFreePort } from "../support/free_port.ts";
 import { type Knot, startKnot } from "./knot.ts";
 import { untilMail } from "./maildir.ts";
 import { POSTFIX, type Postfix, startPostfix, withResolvConf } from "./postfix.ts";
-import { startStation } from "./server.ts";
+import { runCommand, startStation } from "./server.ts";
 import { PlainClient } from "./smtp_client.ts";
 import {
   assertEnded,
@@ -147,10 +147,20 @@ interopTest("mail goes to Postfix by its TLSA records, or waits", TOOLS, async (
   assertEquals(outcomes.get("bob@plain.test"), "by TLSv1.3");
   assertMatch(
     outcomes.get("bob@wrong.dane.test")!,
-    /^451 4\.7\.5 .*DANE requires TLS.*fits none of the one TLSA record/,
+    /^451 4\.7\.5 .*DANE requires TLS.*does not fit the TLSA record/,
   );
   assertMatch(outcomes.get("bob@name.dane.test")!, /for mx\.ta\.dane\.test, not for mx\.name\.d/);
   assertMatch(outcomes.get("bob@forged.test")!, /^451 4\.4\.3 DNS gives no answer.*SERVFAIL/);
+  const steps = await explain(station.folder, "bob@wrong.dane.test");
+  assertMatch(
+    steps.get("guard")!,
+    /^DANE .*mx\.wrong\.dane\.test: DANE: a certificate that fits a TLSA record .*\(3 1 1\)/,
+  );
+  assertMatch(steps.get("connect")!, /^451 4\.7\.5 .*DANE requires TLS.* TLSA record/);
+  const right = await explain(station.folder, "bob@ta.dane.test");
+  assertMatch(right.get("connect")!, /^ready for mail .*TLSv1\.3, DANE/);
+  const plain = await explain(station.folder, "bob@plain.test");
+  assertMatch(plain.get("guard")!, /^none .*DNSSEC does not vouch for the addresses of mx\.plain/);
   for (const to of ["bob@ee.dane.test", "bob@ta.dane.test", "bob@plain.test"]) {
     assertEquals((await untilMail(postfix.maildir(to), 1, postfix.log)).length, 1);
   }
@@ -159,6 +169,22 @@ interopTest("mail goes to Postfix by its TLSA records, or waits", TOOLS, async (
     assert(!there, to);
   }
 });
+
+/** What `yizhan explain --connect` says of each step. */
+async function explain(folder: TemporaryFolder, recipient: string): Promise<Map<string, string>> {
+  const file = `${folder.path}/yizhan.yaml`;
+  const words = ["explain", recipient, "--connect", "--json", "--config", file];
+  const ran = await runCommand(folder, words);
+  assertEnded(ran);
+  const { steps } = JSON.parse(new TextDecoder().decode(ran.stdout)) as {
+    steps: { step: string; verdict: string; because: string; details?: string[] }[];
+  };
+  return new Map(
+    steps.map((
+      { step, verdict, because, details = [] },
+    ) => [step, [verdict, because, ...details].join(" ")]),
+  );
+}
 
 interopTest(
   "Postfix and posttls-finger know us by our TLSA record, and others not",

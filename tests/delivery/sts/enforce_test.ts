@@ -185,12 +185,15 @@ Deno.test("stsGuards() ask for nothing where the route says so, nor where nobody
 });
 
 Deno.test("stsGuards() ask for nothing where DANE guards all hosts", async () => {
+  const key = "fd5d2c764bf82d58b83b099609c8e8a9c38d1deb09aac99f2cf412bb3881078c";
+  const records = [{ usage: 3, selector: 1, matching: 1, data: Uint8Array.fromHex(key) }];
   const dane: TlsGuards = {
     guard: ({ hosts }) =>
-      hosts.map(({ name }) => ({ kind: "dane", base: name, records: [], names: [name] })),
+      hosts.map(({ name }) => ({ kind: "dane", base: name, records, names: [name] })),
   };
   await using world = await GuardedWorld.make("mode: enforce\nmx: a.other.test", undefined, [dane]);
   await world.peer(mxCertificate);
+  world.world.own.resolver.signed.add("other.test");
   assertEquals(await world.relay(), TAKEN);
   assertEquals([world.noted, world.web.requests.length], [["dane mx.other.test well"], 0]);
 });
