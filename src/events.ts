@@ -211,7 +211,7 @@ export type MtaFact =
     readonly destination: string;
     /** What the next station said. */
     readonly reply?: string;
-    /** What TLS was used there. */
+    /** What TLS was used there, and what vouched for the server beside the usual: `TLSv1.3`, `TLSv1.3, DANE`. */
     readonly tls?: string;
     /** Milliseconds since the message was accepted. */
     readonly duration?: number;

@@ -56,7 +56,11 @@ export async function readNameServer(
   /** Whether DNSSEC vouches for every CNAME so far. */
   let authenticated = true;
   for (let aliases = 0; aliases <= MAX_ALIASES; aliases++) {
-    const message = await queryNameServer(means, server, asked, type, signal, dnssec);
+    let message = await queryNameServer(means, server, asked, type, signal, dnssec);
+    // Who does not know EDNS says so, and vouches for nothing (RFC 6891 §6.2.2, §7).
+    if (dnssec && (message.rcode === RCODE.formatError || message.rcode === RCODE.notImplemented)) {
+      message = await queryNameServer(means, server, asked, type, signal);
+    }
     const reading = readDnsAnswer(message, asked, type);
     if (reading.status === "failed") return { ...reading, ill: message.rcode === RCODE.refused };
     authenticated &&= reading.authenticated === true;

@@ -378,3 +378,20 @@ Deno.test("a question for what DNSSEC says has AD and EDNS (RFC 6840 §5.7)", as
   assertEquals(wishing, { ad: true, additional: 1, opt: "00002904d0000000000000" });
   assertEquals([plain?.ad, plain?.additional], [false, 0]);
 });
+
+Deno.test("a name server that knows no EDNS is asked without it (RFC 6891 §7)", async () => {
+  for (const rcode of [1, 4]) {
+    await using server = await DnsServer.start();
+    server.zones.set("example.test", { a: ["192.0.2.1"] });
+    server.tamper = (query, answer) => {
+      if (query[11] === 0) return [answer];
+      // As old servers do: the header alone, and why not.
+      const refusal = query.slice(0, 12);
+      refusal.set([0x81, 0x80 | rcode, 0, 0, 0, 0, 0, 0, 0, 0], 2);
+      return [refusal];
+    };
+    const resolver = denoResolver({ servers: [server.server], timeout: PATIENT });
+    assertEquals(await resolver.a("example.test"), { status: "found", records: ["192.0.2.1"] });
+    assertEquals(server.asked.length, 2);
+  }
+});
