@@ -6,10 +6,24 @@
  */
 
 import { BufferPool } from "../buffer_pool.ts";
-import { type FileHandle, SystemError } from "./runtime.ts";
+import { type FileHandle, type Files, SystemError } from "./runtime.ts";
 
 /** What small files are read into: a hundred thousand of them in a row must not fill the memory. */
 const FIRST_READS = new BufferPool(16 * 1024, 16);
+
+/**
+ * All of a file of ours, in a folder where a link may have been put in its place: that is not followed.
+ *
+ * @throws `ENOENT` where there is none, `ELOOP` for a link, `EFBIG` where it has more than `limit` octets.
+ */
+export async function readOwnFile(files: Files, path: string, limit: number): Promise<Uint8Array> {
+  const handle = await files.open(path, { read: true, noFollow: true });
+  try {
+    return await readWholeFile(handle, path, limit);
+  } finally {
+    handle.close();
+  }
+}
 
 /**
  * All that is left of an open file.

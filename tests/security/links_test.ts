@@ -8,6 +8,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { maildirDelivery } from "../../src/delivery/maildir/maildir.ts";
 import { keepSrsSecret } from "../../src/routing/srs_secret.ts";
+import { StsPolicyStore } from "../../src/delivery/sts/policy_store.ts";
 import { LedgerFile } from "../../src/policy/ledger/ledger_file.ts";
 import { openSpool } from "../../src/queue/spool/open_spool.ts";
 import { DeliveryError } from "../../src/queue/local_delivery.ts";
@@ -141,6 +142,19 @@ for (const [what, plant] of Object.entries(PLANTS)) {
     assert((await Deno.readTextFile(path)).endsWith("x\n"));
     await world.assertUnharmed();
     ledger.close();
+  });
+
+  Deno.test(`attack: ${what} in place of a policy of MTA-STS is neither believed nor written to`, async () => {
+    await using world = await prepare();
+    const { files, random } = denoRuntime();
+    const store = new StsPolicyStore(files, random, world.folder);
+    await plant(world, `${world.folder}/example.org.json`);
+    assertEquals(await store.read("example.org").catch(() => null), null);
+    const policy = { mode: "none", mx: [], maxAge: 1 } as const;
+    const kept = { id: "1", fetched: 0, used: 0, policy };
+    await store.write("example.org", kept);
+    assertEquals(await store.read("example.org"), kept);
+    await world.assertUnharmed();
   });
 
   Deno.test(`attack: ${what} in the queue is set aside or passed over, and the queue opens`, async () => {

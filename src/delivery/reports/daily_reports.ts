@@ -14,6 +14,7 @@
 import { createHash } from "node:crypto";
 import { decodeStrict, encode } from "../../bytes.ts";
 import { type Clock, errorCode, type Files } from "../../runtime/runtime.ts";
+import { readOwnFile } from "../../runtime/whole_file.ts";
 import { type DayForm, dayOf, listDays, readDay, startOfDay } from "./day_files.ts";
 import type { ReportSettings } from "./submit_report.ts";
 
@@ -140,7 +141,7 @@ export class DailyReports<V> {
   async #readSent(day: string): Promise<Set<string>> {
     const { files, folder } = this.#options;
     try {
-      const octets = await files.readFile(`${folder}/${day}.sent`, 16 * 1024 * 1024);
+      const octets = await readOwnFile(files, `${folder}/${day}.sent`, 16 * 1024 * 1024);
       // A line that a crash has cut has no end: it counts as none.
       return new Set((decodeStrict(octets) ?? "").split("\n").slice(0, -1));
     } catch (error) {
@@ -151,7 +152,11 @@ export class DailyReports<V> {
 
   async #noteSent(day: string, domain: string): Promise<void> {
     const { files, folder } = this.#options;
-    const handle = await files.open(`${folder}/${day}.sent`, { append: true, create: true });
+    const handle = await files.open(`${folder}/${day}.sent`, {
+      append: true,
+      create: true,
+      noFollow: true,
+    });
     try {
       await handle.write(encode(`${domain}\n`));
       await handle.sync();

@@ -11,6 +11,7 @@
 import { decodeStrict, encode } from "../../bytes.ts";
 import { openFresh } from "../../runtime/fresh_file.ts";
 import { type Clock, errorCode, type Files } from "../../runtime/runtime.ts";
+import { readOwnFile } from "../../runtime/whole_file.ts";
 import { makeFolders } from "../sts/policy_store.ts";
 import { type DayForm, dayOf, type DayTotals, MAX_DAY_FILE } from "./day_files.ts";
 
@@ -56,7 +57,7 @@ export class DayCounts<V> {
   static async open<V>(form: DayForm<V>, options: DayCountsOptions): Promise<DayCounts<V>> {
     const counts = new DayCounts(form, options);
     try {
-      const octets = await options.files.readFile(counts.#path(counts.#day), MAX_DAY_FILE);
+      const octets = await readOwnFile(options.files, counts.#path(counts.#day), MAX_DAY_FILE);
       counts.#totals = form.parse(decodeStrict(octets) ?? "");
       counts.#size = octets.length;
     } catch (error) {

@@ -16,6 +16,7 @@
 
 import { decodeStrict } from "../../bytes.ts";
 import { errorCode, type Files } from "../../runtime/runtime.ts";
+import { readOwnFile } from "../../runtime/whole_file.ts";
 
 /** What is counted on a day, by domain. */
 export type DayTotals<V> = Map<string, V>;
@@ -118,7 +119,7 @@ export async function readDay<V>(
   const totals: DayTotals<V> = new Map();
   for (const name of names) {
     if (!name.endsWith(".json")) continue;
-    const octets = await files.readFile(`${folder}/${name}`, MAX_DAY_FILE);
+    const octets = await readOwnFile(files, `${folder}/${name}`, MAX_DAY_FILE);
     form.add(totals, form.parse(decodeStrict(octets) ?? ""));
   }
   return totals;

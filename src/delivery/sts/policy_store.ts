@@ -16,6 +16,7 @@ import { createHash } from "node:crypto";
 import { decodeStrict, encode } from "../../bytes.ts";
 import { openFresh } from "../../runtime/fresh_file.ts";
 import { errorCode, type Files, type Random } from "../../runtime/runtime.ts";
+import { readOwnFile } from "../../runtime/whole_file.ts";
 import { formatStsPolicy, parseStsPolicy, STS_POLICY_LIMIT, type StsPolicy } from "./policy.ts";
 
 /** A policy that was fetched. */
@@ -87,7 +88,7 @@ export class StsPolicyStore {
   async #readFile(path: string): Promise<[domain: string, kept: KeptPolicy] | null> {
     try {
       // JSON writes an octet of the policy as two at most, or six where it is none that a policy has.
-      const octets = await this.#files.readFile(path, 4 * STS_POLICY_LIMIT);
+      const octets = await readOwnFile(this.#files, path, 4 * STS_POLICY_LIMIT);
       return parseKept(decodeStrict(octets) ?? "");
     } catch (error) {
       if (errorCode(error) === "ENOENT" || errorCode(error) === "EFBIG") return null;
