@@ -9,7 +9,7 @@
 
 import { createHash } from "node:crypto";
 import type { ClientServer, MailService } from "./mail_service.ts";
-import { escapeXml } from "./xml.ts";
+import { escapeXml } from "../message/xml_text.ts";
 
 /**
  * The profile for a login name, which is an address; `null` where there is no way to read mail.

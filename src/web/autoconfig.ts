@@ -9,7 +9,7 @@
  */
 
 import type { ClientServer, MailService } from "./mail_service.ts";
-import { escapeXml } from "./xml.ts";
+import { escapeXml } from "../message/xml_text.ts";
 
 /**
  * The file.

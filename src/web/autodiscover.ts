@@ -9,7 +9,7 @@
  */
 
 import type { ClientServer, MailService } from "./mail_service.ts";
-import { escapeXml } from "./xml.ts";
+import { escapeXml } from "../message/xml_text.ts";
 
 const RESPONSE = "http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006";
 const OUTLOOK = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a";

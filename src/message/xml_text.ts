@@ -12,7 +12,7 @@ const NOT_XML = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]/g;
  *
  * @example
  * ```ts
- * import { escapeXml } from "./xml.ts";
+ * import { escapeXml } from "./xml_text.ts";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(escapeXml('<a b="c">&'), "&lt;a b=&quot;c&quot;&gt;&amp;");
