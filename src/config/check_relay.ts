@@ -17,7 +17,7 @@ type Route = WrittenConfig["relay"]["routes"][number];
 
 /** What is wrong with the routes. */
 export function checkRelay(parts: Parts): Finding[] {
-  const { routes, domains, relayEnabled, relayFrom } = parts;
+  const { routes, domains, relayEnabled, relayFrom, dnssecOff } = parts;
   const ours = new Set(domains.filter((domain) => domain !== null).map(domainKey));
   const seen = new Map<string, KeyPath>();
   const findings: Finding[] = [];
@@ -39,6 +39,7 @@ export function checkRelay(parts: Parts): Finding[] {
         checkDomain(domain, route, [...path, "domains", at], ours, seen)
       ),
       ...checkTls(route, [...path, "via"]),
+      ...checkDane(route.via, [...path, "via"], dnssecOff),
     ];
     findings.push(...own, ...(own.length > 0 ? [] : checkByTable(route, path)));
   }
@@ -86,6 +87,19 @@ function checkTls({ via }: Route, path: KeyPath): Finding[] {
     ...(!allowUnverified && {
       hint: "credentials.allowUnverified offers them to whoever answers, with required",
     }),
+  }];
+}
+
+/** What demands TLSA records wants them believed, and not switched off. */
+function checkDane(via: Route["via"], path: KeyPath, dnssecOff: boolean): Finding[] {
+  if (via.kind === "hold") return checkDane(via.then, [...path, "then"], dnssecOff);
+  if ((via.kind !== "mx" && via.kind !== "smarthost") || via.tls !== "dane") return [];
+  const wrong = via.dane === false ? "dane: false" : dnssecOff ? "relay.dnssec: off" : null;
+  if (wrong === null) return [];
+  return [{
+    ...{ path: [...path, "tls"], of: "value" },
+    message: `found dane with ${wrong}: TLSA records would never be believed, and mail never go`,
+    hint: "remove one of them",
   }];
 }
 

@@ -28,6 +28,8 @@ export interface Parts {
   readonly relayFrom: readonly unknown[];
   readonly domains: readonly (string | null)[];
   readonly relayEnabled: boolean;
+  /** Whether no name server is ever trusted to have checked DNSSEC. */
+  readonly dnssecOff: boolean;
   readonly retry: WrittenConfig["queue"]["retry"] | null;
   readonly retryDomains: Readonly<
     Record<string, WrittenConfig["queue"]["retryDomains"][string] | null>
@@ -61,6 +63,7 @@ export function takeApart(value: unknown): Parts {
     relayFrom: Array.isArray(from) ? from : [],
     domains: listOf(["domains"]),
     relayEnabled: at("relay", "enabled") !== false,
+    dnssecOff: at("relay", "dnssec") === "off",
     retry: at("queue", "retry"),
     retryDomains: Object.fromEntries(entries.map(([key, item]) => [key, fit(valueType!, item)])),
     monitor: at("monitor", "address"),

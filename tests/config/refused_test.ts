@@ -19,6 +19,16 @@ const CASES: readonly (readonly [string, RegExp | null])[] = [
   ["relay: { nameServers: ['127.0.0.1:99999'] }", /nameServers\[0\]: .*; wanted an address/],
   ["relay: { nameServers: ['127.0.0.1:0'] }", /wanted an address/],
   ["relay: { nameServers: ['127.0.0.1:5353', '::1', '[::1]:53'] }", null],
+  [
+    "relay: { dnssec: off, routes: [{ domains: ['*'], via: { kind: mx, tls: dane } }] }",
+    /routes\[0\]\.via\.tls: found dane with relay\.dnssec: off/,
+  ],
+  [
+    "relay: { routes: [{ domains: ['*'], via: { kind: mx, tls: dane, dane: false } }] }",
+    /found dane with dane: false/,
+  ],
+  ["relay: { routes: [{ domains: ['*'], via: { kind: mx, tls: dane } }] }", null],
+  ["relay: { dnssec: maybe }", /dnssec: found "maybe"; wanted/],
   ["monitor: { address: '[192.0.2.1]:80' }", /wanted ADDRESS:PORT/],
   ["monitor: { address: '[beef]:80' }", /wanted ADDRESS:PORT/],
   ["monitor: { address: '999.0.0.1:80' }", /wanted ADDRESS:PORT/],
