@@ -97,6 +97,8 @@ export interface DmarcObservation {
   readonly dkim: readonly ObservedSignature[];
   /** `null`: SPF was not asked. */
   readonly spf: ObservedSpf | null;
+  /** Whether it is an aggregate report itself, by its subject (RFC 9990 §3.5.2). Absent: no. */
+  readonly isReport?: boolean;
 }
 
 /** Whoever collects them. Must not throw and must not block. */

@@ -12,6 +12,7 @@ import type { DkimResult } from "../../mailauth/dkim/verify.ts";
 import type { DmarcResult } from "../../mailauth/dmarc/evaluate.ts";
 import type { DmarcObservation, ObservedSignature } from "../../mailauth/dmarc/observation.ts";
 import type { MethodResult, ResultProperty } from "../../message/authentication_results.ts";
+import { fieldValue, findField } from "../../message/header.ts";
 import type { MessageView } from "../policy.ts";
 import type { SpfFinding } from "./authentication_checks.ts";
 import { type Decision, dispositionOf, type Known, overridesOf } from "./authentication_verdict.ts";
@@ -149,6 +150,7 @@ export function observationsOf(
     dkim: known.dkim.flatMap(observedSignature),
     spf: { domain, scope, result, ...(reason !== undefined && { reason }) },
     disposition: dispositionOf(decision),
+    ...(isAggregateReport(view) && { isReport: true }),
   };
   return known.dmarc.flatMap((each) => {
     const { policy, result, requested, dkimAligned, spfAligned } = each;
@@ -157,6 +159,12 @@ export function observationsOf(
     const own = { published: policy, result, requested, dkimAligned, spfAligned, overrides };
     return [{ ...shared, headerFrom: each.domain, ...own }];
   });
+}
+
+/** RFC 9990 §3.5.2 says how the subject begins. */
+function isAggregateReport({ fields }: MessageView): boolean {
+  const subject = findField(fields, "Subject");
+  return subject !== null && /^\s*Report\s+Domain:/i.test(fieldValue(subject));
 }
 
 function observedSignature(found: DkimResult): ObservedSignature[] {
