@@ -42,9 +42,10 @@ export interface StsServices extends HttpsServices {
   readonly stopping?: AbortSignal;
 }
 
-/** Milliseconds: how long a failed fetch is remembered, and that a domain has no file. */
+/** Milliseconds: how long a failed fetch is remembered, that a domain has no file, and that DNS gave no answer. */
 const FAILURE = 300_000;
 const ABSENCE = 60_000;
+const SILENCE = 60_000;
 /** Milliseconds after which a policy is fetched again though it holds. */
 const DAY = 86_400_000;
 /** Domains remembered in memory. */
@@ -62,6 +63,8 @@ export class StsPolicies {
   /** Domains that have no file. */
   readonly #absent = new DnsCache<true>(MEMORY);
   readonly #failed = new DnsCache<TlsFault>(MEMORY);
+  /** Domains of which DNS gave no answer. */
+  readonly #silent = new DnsCache<true>(MEMORY);
   readonly #fetching = new Map<string, Promise<KeptPolicy | TlsFault>>();
 
   /** Knows nothing yet. */
@@ -107,10 +110,17 @@ export class StsPolicies {
 
   /** What DNS says: the id, or why there is none. */
   async #announced(domain: string, signal: AbortSignal | undefined) {
+    const { resolver, clock } = this.#services;
     const name = `_mta-sts.${domain}`;
-    const answer = await this.#services.resolver.txt(name, signal);
     const none = (why: string, invalid = false) => ({ why, invalid } as const);
-    if (answer.status === "failed") return none(`DNS gives no answer about ${name}`);
+    const silent = none(`DNS gives no answer about ${name}`);
+    // Servers that drop such questions would cost each mail some seconds.
+    if (this.#silent.get(domain, clock.now())) return silent;
+    const answer = await resolver.txt(name, signal);
+    if (answer.status === "failed") {
+      if (!signal?.aborted) this.#silent.set(domain, true, clock.now() + SILENCE);
+      return silent;
+    }
     if (answer.status === "none") return none(`there is no record ${name}`);
     const record = parseStsRecord(answer.records);
     if (record === null) return none(`there is no record v=STSv1 at ${name}`);

@@ -206,6 +206,18 @@ Deno.test("StsPolicies.find() takes nothing that is not exactly a policy", async
   }
 });
 
+Deno.test("StsPolicies.find() asks DNS that gives no answer once a minute", async () => {
+  const world = await StsWorld.make();
+  const { resolver } = world.own;
+  resolver.failures.set("_mta-sts.other.test", "timeout");
+  const policies = world.policies();
+  for (let time = 0; time < 3; time++) assertEquals(await world.mode(policies), null);
+  assertEquals(resolver.questions.get("txt _mta-sts.other.test"), 1);
+  resolver.failures.clear();
+  await world.pass(61_000);
+  assertEquals(await world.mode(policies), "enforce");
+});
+
 Deno.test("StsPolicies.find() believes no web server without a certificate for its name", async () => {
   const world = await StsWorld.make();
   world.own.resolver.set("mta-sts.other.test", { a: ["192.0.2.81"] });
