@@ -10,37 +10,34 @@
 import process from "node:process";
 import { mergeStatus } from "../admin/merged_status.ts";
 import type { PolicyStatus, ReloadReport, StationStatus } from "../admin/station_requests.ts";
-import { changedKeys, restartKeys } from "../config/changes.ts";
+import { changedKeys } from "../config/changes.ts";
 import type { LoadedConfig } from "../config/load.ts";
-import { acmeFolder, ledgerFolder } from "../config/paths.ts";
+import { ledgerFolder } from "../config/paths.ts";
 import { formatProblem } from "../config/problems.ts";
-import { buildPolicies, policyPlan } from "../config/policies/build.ts";
-import { acmeNames } from "../config/site.ts";
-import { stationOptions } from "../config/station.ts";
-import { type FileDirectory, openFileDirectory } from "../directory/file_directory.ts";
+import type { FileDirectory } from "../directory/file_directory.ts";
 import type { TlsReporter } from "../delivery/tls_reports/reporter.ts";
 import type { EventSink } from "../events.ts";
 import { type Mta, startMta } from "../mta.ts";
-import type { MtaOptions } from "../mta_options.ts";
 import type { Ledger } from "../policy/ledger/ledger.ts";
 import { KeptLedger } from "../policy/ledger/kept_ledger.ts";
-import type { Files, Runtime, SocketAddress, TlsCertificate } from "../runtime/runtime.ts";
-import { canProve, ManagedCertificates, managedPaths } from "./acme/managed_certificates.ts";
+import type { Runtime, SocketAddress, TlsCertificate } from "../runtime/runtime.ts";
 import { Proofs } from "./acme/proofs.ts";
-import { CertificateFiles } from "./certificate_files.ts";
-import { CommandError, EXIT } from "./exit.ts";
 import { filterTroubles } from "./filter_probe.ts";
+import {
+  buildGeneration,
+  demandSame,
+  explain,
+  type Generation,
+  type GenerationOptions,
+} from "./generation.ts";
 import { thisRuntime } from "./machine.ts";
-import { ServedKeys } from "./served_keys.ts";
-import { policyServices } from "./policy_services.ts";
 import { RoadGuards, roadPlan } from "./road_guards.ts";
 import { startTlsReporter } from "./served_reports.ts";
 import { policyStatus } from "./policy_status.ts";
 import { newMonitor, type SurroundedStation, Surroundings } from "./surroundings.ts";
 import { say, warn } from "./terminal.ts";
-import { describeError, explainFailure } from "./trouble.ts";
+import { explainFailure } from "./trouble.ts";
 import type { Output } from "./line_output.ts";
-import { shareOf, sharePolicies } from "./workers/shares.ts";
 import type { ThreadStarter } from "./workers/thread.ts";
 import { findLeftovers, planMaker } from "./workers/worker_plans.ts";
 import { type PlanMaker, type Prepared, WorkerPool } from "./workers/worker_pool.ts";
@@ -69,28 +66,7 @@ export interface ServedStationOptions {
   readonly droppedLogLines: () => number;
 }
 
-/** What belongs to one configuration. */
-interface Generation {
-  readonly loaded: LoadedConfig;
-  readonly directory: FileDirectory;
-  readonly certificates: CertificateFiles;
-  /** What was read from their files last. */
-  inForce: readonly TlsCertificate[];
-  readonly keys: ServedKeys;
-  /** Those it gets by itself; `null`: none. */
-  readonly managed: ManagedCertificates | null;
-  readonly options: MtaOptions;
-}
-
-type BuildOptions = ServedStationOptions & Pick<MtaOptions, "onTurn"> & {
-  /** What policies remember, of all that serve. */
-  readonly ledger: Ledger;
-  /** What guards the road of mail out; `null`: none goes out. */
-  readonly road: RoadGuards | null;
-  readonly proofs: Proofs;
-  /** A certificate was renewed. */
-  readonly onRenewed: () => Promise<void>;
-};
+type BuildOptions = ServedStationOptions & GenerationOptions;
 
 /** Milliseconds that a disk has to take the last of what policies remember. */
 const LEDGER_PATIENCE = 5000;
@@ -146,7 +122,7 @@ export class ServedStation implements SurroundedStation {
     const plan = roadPlan(given.config);
     const road = plan && await RoadGuards.open(given.stationRuntime, plan, warn);
     const options = { ...given, onEvent, onTurn, ledger, road, proofs: new Proofs(), onRenewed };
-    const generation = await build(options, options.config);
+    const generation = await buildGeneration(options, options.config);
     const mta = await startMta(generation.options);
     const station: ServedStation = new ServedStation(options, mta, generation, ledger);
     try {
@@ -415,92 +391,7 @@ export class ServedStation implements SurroundedStation {
   async #prepare(old: LoadedConfig) {
     const loaded = await this.#options.reread();
     demandSame(old, loaded);
-    const next = await build(this.#options, loaded);
+    const next = await buildGeneration(this.#options, loaded);
     return { next, surroundings: await this.#surroundings?.prepare(loaded, next.inForce) };
   }
-}
-
-/** Makes what belongs to a configuration; nothing runs of it yet. */
-async function build(
-  build: BuildOptions,
-  loaded: LoadedConfig,
-): Promise<Generation> {
-  const { runtime, stationRuntime, workers, ledger, road, onEvent, onTurn } = build;
-  const { config, paths } = loaded;
-  await demandUsers(runtime.files, paths.users);
-  const directory = await openFileDirectory({
-    ...runtime,
-    path: paths.users,
-    domains: config.domains,
-    onChange: () => say("users reloaded"),
-    onTrouble: (error) => warn(`the users stay as they were: ${explain(error)}`),
-  });
-  const managed = manage(build, loaded);
-  await managed?.prepare();
-  const certificates = new CertificateFiles([
-    ...config.tls.certificates,
-    ...managedPaths(acmeFolder(paths), acmeNames(config)),
-  ], runtime.files);
-  const inForce = await certificates.load();
-  const keys = await ServedKeys.load(runtime.files, loaded);
-  const station = shareOf(stationOptions(loaded), workers);
-  const policies = sharePolicies(policyPlan(config), workers);
-  const options: MtaOptions = {
-    ...station,
-    ...{ runtime: stationRuntime, directory, onEvent, onTurn, certificates: inForce },
-    ...(road && { guards: road.guards }),
-    policies: buildPolicies(policies, policyServices(runtime, ledger, onEvent, keys.signing)),
-    ...(station.queue && { queue: { ...station.queue, pid: process.pid } as MtaOptions["queue"] }),
-  };
-  return { loaded, directory, certificates, inForce, keys, managed, options };
-}
-
-/** What gets certificates by ACME, where the configuration says so. */
-function manage(
-  { runtime: { files, clock, random, programs }, proofs, onRenewed }: BuildOptions,
-  { config, paths, authorities }: LoadedConfig,
-): ManagedCertificates | null {
-  const { acme } = config;
-  if (acme === undefined) return null;
-  const { directory, challenge, dnsHook, contact, renewBefore } = acme;
-  if (!canProve(challenge)) {
-    const advice = "use http-01 or dns-01, or the single binary, which can";
-    throw new CommandError(
-      EXIT.config,
-      `acme.challenge: Deno's TLS cannot do ${challenge}: ${advice}`,
-    );
-  }
-  return new ManagedCertificates({
-    ...{ files, clock, random, programs, proofs, directory, challenge, renewBefore },
-    ...(dnsHook !== undefined && { dnsHook }),
-    ...(contact !== undefined && { contact }),
-    authorities: acme.authorities.map((path) => authorities.get(path) ?? ""),
-    folder: acmeFolder(paths),
-    names: acmeNames(config),
-    onRenewed: async (name) => {
-      say(`a new certificate for ${name}`);
-      await onRenewed();
-    },
-    onTrouble: warn,
-  });
-}
-
-async function demandUsers(files: Files, path: string): Promise<void> {
-  if (await files.stat(path, { follow: true }) !== null) return;
-  const advice = "make it with: yizhan user add you@example.org";
-  throw new CommandError(EXIT.noInput, `users: ${path} does not exist; ${advice}`);
-}
-
-/** @throws {CommandError} for changes that a running station cannot make. */
-function demandSame(old: LoadedConfig, next: LoadedConfig): void {
-  const keys = restartKeys(old, next);
-  if (keys.length === 0) return;
-  throw new CommandError(
-    EXIT.config,
-    keys.map((key) => formatProblem(next.at(key, "has changed, which takes a restart"))).join("\n"),
-  );
-}
-
-function explain(error: unknown): string {
-  return explainFailure("cannot be used", error)?.message ?? describeError(error);
 }
