@@ -396,7 +396,7 @@ export type MtaFact =
   /** A domain that asked for it was told how things went with it on a day, or could not be told. */
   | {
     readonly type: "report.sent";
-    /** What about: `tls` (RFC 8460). */
+    /** What about: `tls` (RFC 8460) or `dmarc` (RFC 9990). */
     readonly kind: string;
     /** Whose it is. */
     readonly domain: string;

@@ -90,6 +90,11 @@ export function tlsReportsFolder({ data }: Pick<ConfigPaths, "data">): string {
   return `${data}/tls-reports`;
 }
 
+/** Where it is counted who sent mail here in the name of others. */
+export function dmarcReportsFolder({ data }: Pick<ConfigPaths, "data">): string {
+  return `${data}/dmarc-reports`;
+}
+
 /** Where certificates lie that the server gets by itself. */
 export function acmeFolder({ data }: Pick<ConfigPaths, "data">): string {
   return `${data}/acme`;

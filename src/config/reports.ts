@@ -13,23 +13,38 @@ const organization = z.string().regex(
   "wanted a name, 100 characters at most",
 );
 
+const contact = mailAddress.refine(
+  (address) => parseAddress(address) !== null,
+  "wanted an address in ASCII",
+).optional().describe(
+  "Who sends the reports, an address of ours whose domain has a DKIM key; default mail.postmaster, " +
+    "else postmaster at the first of domains, else at hostname",
+);
+
+const named = organization.optional().describe(
+  "Our name in the reports; default the contact's domain",
+);
+
 /** The section. */
 export const reportsSchema = z.strictObject({
   tls: z.strictObject({
     enabled: z.boolean().default(true).describe(
       "Tell domains that ask for it (_smtp._tls.DOMAIN) once a day how TLS went with their mail hosts",
     ),
-    contact: mailAddress.refine(
-      (address) => parseAddress(address) !== null,
-      "wanted an address in ASCII",
-    ).optional().describe(
-      "Who sends the reports, an address of ours whose domain has a DKIM key; default mail.postmaster, " +
-        "else postmaster at the first of domains, else at hostname",
-    ),
-    organization: organization.optional().describe(
-      "Our name in the reports; default the contact's domain",
-    ),
+    contact,
+    organization: named,
   }).prefault({}).describe("Reports of TLS (RFC 8460); where relay.enabled is true"),
+  dmarc: z.strictObject({
+    enabled: z.boolean().default(true).describe(
+      "Tell domains that ask for it (rua in _dmarc.DOMAIN) once a day who sent mail here in their name, " +
+        "and whether it passed",
+    ),
+    contact,
+    organization: named,
+  }).prefault({}).describe(
+    "Aggregate reports of DMARC (RFC 9990); where mail is checked (authentication.enabled) and " +
+      "relay.enabled is true",
+  ),
 }).describe("Reports that others get");
 
 /** What of a configuration says who sends reports. */
@@ -41,14 +56,34 @@ export interface ReportKeys {
   readonly hostname: string;
 }
 
+/** In whose name reports are sent. */
+export interface ReportName {
+  readonly contact: string;
+  readonly organization: string;
+}
+
 /** In whose name reports of TLS are sent; `null`: none are. */
-export function tlsReportSettings(
-  { reports: { tls }, relay, mail, domains, hostname }: ReportKeys,
-): { readonly contact: string; readonly organization: string } | null {
-  if (!tls.enabled || !relay.enabled) return null;
-  const contact = [tls.contact, mail.postmaster, `postmaster@${domains[0] ?? hostname}`]
+export function tlsReportSettings(keys: ReportKeys): ReportName | null {
+  const { reports: { tls }, relay } = keys;
+  return tls.enabled && relay.enabled ? nameOf(tls, keys) : null;
+}
+
+/** In whose name reports of DMARC are sent; `null`: none are. */
+export function dmarcReportSettings(
+  keys: ReportKeys & { readonly authentication: { readonly enabled?: boolean | undefined } },
+): ReportName | null {
+  const { reports: { dmarc }, relay, authentication } = keys;
+  const checks = authentication.enabled ?? relay.enabled;
+  return dmarc.enabled && checks && relay.enabled ? nameOf(dmarc, keys) : null;
+}
+
+function nameOf(
+  given: { readonly contact?: string | undefined; readonly organization?: string | undefined },
+  { mail, domains, hostname }: ReportKeys,
+): ReportName {
+  const contact = [given.contact, mail.postmaster, `postmaster@${domains[0] ?? hostname}`]
     .find((address) => address !== undefined && parseAddress(address) !== null) ??
     `postmaster@${hostname}`;
   const domain = contact.slice(contact.lastIndexOf("@") + 1);
-  return { contact, organization: tls.organization ?? domain };
+  return { contact, organization: given.organization ?? domain };
 }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { tlsReportSettings } from "../../src/config/reports.ts";
+import { dmarcReportSettings, tlsReportSettings } from "../../src/config/reports.ts";
 import { type ConfigInput, configSchema } from "../../src/config/schema.ts";
 
 const LISTENERS = [{ role: "mx", address: "[::]:25" }] as const;
@@ -32,4 +32,19 @@ Deno.test("tlsReportSettings() names nobody in letters that From and MAIL could 
 Deno.test("tlsReportSettings() is null where nothing is reported", () => {
   assertEquals(settings({ reports: { tls: { enabled: false } } }), null);
   assertEquals(settings({ relay: { enabled: false } }), null);
+});
+
+Deno.test("dmarcReportSettings() reports where mail is checked and sent, unless it is switched off", () => {
+  const of = (more: Partial<ConfigInput>) => {
+    const config = { hostname: "mx.example.org", listeners: [...LISTENERS], ...more };
+    return dmarcReportSettings(configSchema.parse(config));
+  };
+  const own = { contact: "postmaster@mx.example.org", organization: "mx.example.org" };
+  assertEquals(of({}), own);
+  assertEquals(of({ authentication: { enabled: true } }), own);
+  assertEquals(of({ authentication: { enabled: false } }), null);
+  assertEquals(of({ authentication: { enabled: true }, relay: { enabled: false } }), null);
+  assertEquals(of({ reports: { dmarc: { enabled: false } } }), null);
+  const dmarc = { contact: "dmarc@example.com", organization: "Example" };
+  assertEquals(of({ reports: { dmarc } }), dmarc);
 });
