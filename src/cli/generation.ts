@@ -25,6 +25,7 @@ import type { Proofs } from "./acme/proofs.ts";
 import { CertificateFiles } from "./certificate_files.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { policyServices } from "./policy_services.ts";
+import type { CountingObserver } from "./dmarc_observer.ts";
 import type { RoadGuards } from "./road_guards.ts";
 import { ServedKeys } from "./served_keys.ts";
 import { say, warn } from "./terminal.ts";
@@ -57,6 +58,8 @@ export interface GenerationOptions extends Pick<MtaOptions, "onTurn"> {
   readonly ledger: Ledger;
   /** What guards the road of mail out; `null`: none goes out. */
   readonly road: RoadGuards | null;
+  /** What counts mail in the name of others; `null`: no report could be sent. */
+  readonly observer: CountingObserver | null;
   readonly proofs: Proofs;
   /** A certificate was renewed. */
   readonly onRenewed: () => Promise<void>;
@@ -67,7 +70,7 @@ export async function buildGeneration(
   given: GenerationOptions,
   loaded: LoadedConfig,
 ): Promise<Generation> {
-  const { runtime, stationRuntime, workers, ledger, road, onEvent, onTurn } = given;
+  const { runtime, stationRuntime, workers, ledger, road, observer, onEvent, onTurn } = given;
   const { config, paths } = loaded;
   await demandUsers(runtime.files, paths.users);
   const directory = await openFileDirectory({
@@ -91,7 +94,10 @@ export async function buildGeneration(
     ...station,
     ...{ runtime: stationRuntime, directory, onEvent, onTurn, certificates: inForce },
     ...(road && { guards: road.guards }),
-    policies: buildPolicies(policies, policyServices(runtime, ledger, onEvent, keys.signing)),
+    policies: buildPolicies(
+      policies,
+      policyServices(runtime, ledger, onEvent, keys.signing, observer?.observe),
+    ),
     ...(station.queue && { queue: { ...station.queue, pid: process.pid } as MtaOptions["queue"] }),
   };
   return { loaded, directory, certificates, inForce, keys, managed, options };

@@ -19,11 +19,13 @@ export function policyServices(
   ledger: Ledger,
   onEvent: EventSink,
   keys?: PolicyServices["keys"],
+  observe?: PolicyServices["observe"],
 ): PolicyServices {
   return {
     ...{ clock, random, resolver, ledger, fetch },
     network: thisRuntime().network,
     ...(keys && { keys }),
+    ...(observe && { observe }),
     emit: (fact) => onEvent({ time: clock.now(), ...fact }),
   };
 }

@@ -15,7 +15,6 @@ import type { LoadedConfig } from "../config/load.ts";
 import { ledgerFolder } from "../config/paths.ts";
 import { formatProblem } from "../config/problems.ts";
 import type { FileDirectory } from "../directory/file_directory.ts";
-import type { TlsReporter } from "../delivery/tls_reports/reporter.ts";
 import type { EventSink } from "../events.ts";
 import { type Mta, startMta } from "../mta.ts";
 import type { Ledger } from "../policy/ledger/ledger.ts";
@@ -32,7 +31,8 @@ import {
 } from "./generation.ts";
 import { thisRuntime } from "./machine.ts";
 import { RoadGuards, roadPlan } from "./road_guards.ts";
-import { startTlsReporter } from "./served_reports.ts";
+import { CountingObserver, observerPlan } from "./dmarc_observer.ts";
+import { type Reporters, startReporters } from "./served_reports.ts";
 import { policyStatus } from "./policy_status.ts";
 import { newMonitor, type SurroundedStation, Surroundings } from "./surroundings.ts";
 import { say, warn } from "./terminal.ts";
@@ -79,7 +79,7 @@ export class ServedStation implements SurroundedStation {
   #generation: Generation;
   #workers: WorkerPool | null = null;
   #surroundings: Surroundings | null = null;
-  #reporter: TlsReporter | null = null;
+  #reporters: Reporters | null = null;
   #reloadFailed: string | null = null;
   #stopping = false;
   readonly #ledger: KeptLedger;
@@ -121,7 +121,12 @@ export class ServedStation implements SurroundedStation {
     const onRenewed = (): Promise<void> => station.renewCertificates();
     const plan = roadPlan(given.config);
     const road = plan && await RoadGuards.open(given.stationRuntime, plan, warn);
-    const options = { ...given, onEvent, onTurn, ledger, road, proofs: new Proofs(), onRenewed };
+    const counted = observerPlan(given.config);
+    const observer = counted && await CountingObserver.open(runtime, counted, warn);
+    const options = {
+      ...{ ...given, onEvent, onTurn, ledger, road, observer, onRenewed },
+      proofs: new Proofs(),
+    };
     const generation = await buildGeneration(options, options.config);
     const mta = await startMta(generation.options);
     const station: ServedStation = new ServedStation(options, mta, generation, ledger);
@@ -134,12 +139,12 @@ export class ServedStation implements SurroundedStation {
     } catch (error) {
       await Promise.all([mta.stop({ grace: 0 }), station.#workers?.stop(0)]);
       await station.#closeLedger();
-      await road?.close();
+      await Promise.all([road?.close(), observer?.close()]);
       throw error;
     }
     station.#manageCertificates();
     road?.keepFresh(() => station.#generation.options.routes);
-    station.#reporter = startTlsReporter(station, given.stationRuntime, onEvent);
+    station.#reporters = startReporters(station, given.stationRuntime, onEvent);
     return station;
   }
 
@@ -256,11 +261,11 @@ export class ServedStation implements SurroundedStation {
     const { grace } = this.#generation.loaded.config.stop;
     // A reload that hangs, such as on a disk that does not answer, must not keep it from stopping.
     await Promise.race([this.#lastTask, this.#options.runtime.clock.sleep(grace)]);
-    await this.#reporter?.stop();
+    await this.#reporters?.stop();
     await this.#surroundings?.stop();
     await Promise.all([this.mta.stop({ grace }), this.#workers?.stop(grace)]);
     await this.#closeLedger();
-    await this.#options.road?.close();
+    await Promise.all([this.#options.road?.close(), this.#options.observer?.close()]);
     await this.#surroundings?.end();
   }
 
@@ -335,8 +340,9 @@ export class ServedStation implements SurroundedStation {
       throw error;
     }
     this.#generation = next;
-    const { road } = this.#options;
+    const { road, observer } = this.#options;
     if (road !== null) road.counts = roadPlan(next.loaded)?.reports ?? false;
+    if (observer !== null) observer.counts = observerPlan(next.loaded)?.reports ?? false;
     this.#manageCertificates();
     await others?.adopt();
   }

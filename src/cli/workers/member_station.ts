@@ -21,6 +21,7 @@ import type { Ledger } from "../../policy/ledger/ledger.ts";
 import { type DkimKeyText, SigningKeys } from "../../policy/mailauth/signing_keys.ts";
 import type { Runtime, TlsCertificate } from "../../runtime/runtime.ts";
 import { policyServices } from "../policy_services.ts";
+import { CountingObserver } from "../dmarc_observer.ts";
 import { RoadGuards } from "../road_guards.ts";
 import { describeError, explainFailure } from "../trouble.ts";
 import type { MemberPlan } from "./messages.ts";
@@ -46,22 +47,28 @@ interface Prepared {
   readonly reload: PreparedReload;
 }
 
+/** What lasts as long as the station, whatever the plan. */
+interface Lasting {
+  readonly road: RoadGuards | null;
+  readonly observer: CountingObserver | null;
+}
+
 /** A station and its commands. */
 export class MemberStation {
   readonly #mta: Mta;
   readonly #services: MemberServices;
-  readonly #road: RoadGuards | null;
+  readonly #lasting: Lasting;
   #signing: SigningKeys;
   #prepared: Prepared | null = null;
 
   private constructor(
     mta: Mta,
     signing: SigningKeys,
-    road: RoadGuards | null,
+    lasting: Lasting,
     services: MemberServices,
   ) {
     this.#mta = mta;
-    this.#road = road;
+    this.#lasting = lasting;
     this.#signing = signing;
     this.#services = services;
   }
@@ -69,16 +76,19 @@ export class MemberStation {
   /** Starts it. */
   static async start(plan: MemberPlan, services: MemberServices): Promise<MemberStation> {
     const signing = await SigningKeys.open(plan.keys);
-    const road = plan.road &&
-      await RoadGuards.open(services.runtime, plan.road, (text) => services.say(text, true));
-    const mta = await startMta(await optionsOf(plan, signing, road, services));
-    return new MemberStation(mta, signing, road, services);
+    const warn = (text: string) => services.say(text, true);
+    const { runtime } = services;
+    const road = plan.road && await RoadGuards.open(runtime, plan.road, warn);
+    const observer = plan.observer && await CountingObserver.open(runtime, plan.observer, warn);
+    const lasting = { road, observer };
+    const mta = await startMta(await optionsOf(plan, signing, lasting, services));
+    return new MemberStation(mta, signing, lasting, services);
   }
 
   /** What it can be asked: see `messages.ts`. */
   commands(): Readonly<Record<string, ControlCommand>> {
     const mta = this.#mta;
-    const road = this.#road;
+    const lasting = this.#lasting;
     return {
       ...mailCommands(mta, this.#services.runtime),
       async *status(): AsyncGenerator<ControlLine, JsonObject> {
@@ -88,7 +98,7 @@ export class MemberStation {
       prepare: doing(async ({ plan }) => {
         const next = plan as MemberPlan;
         const signing = await SigningKeys.open(next.keys);
-        const options = await optionsOf(next, signing, road, this.#services);
+        const options = await optionsOf(next, signing, lasting, this.#services);
         const reload = await mta.prepareReload(options);
         this.#prepared = { plan: next, signing, reload };
       }),
@@ -104,7 +114,7 @@ export class MemberStation {
       turn: doing(({ domain }) => mta.startDomain(String(domain))),
       stop: doing(async ({ grace }) => {
         await mta.stop({ grace: Number(grace) });
-        await road?.close();
+        await Promise.all([lasting.road?.close(), lasting.observer?.close()]);
       }),
     };
   }
@@ -116,7 +126,9 @@ export class MemberStation {
     this.#prepared = null;
     reload.adopt();
     this.#signing = signing;
-    if (this.#road !== null) this.#road.counts = plan.road?.reports ?? false;
+    const { road, observer } = this.#lasting;
+    if (road !== null) road.counts = plan.road?.reports ?? false;
+    if (observer !== null) observer.counts = plan.observer?.reports ?? false;
     this.#services.onReload?.(plan);
   }
 }
@@ -138,7 +150,7 @@ export function doing(act: (request: JsonObject) => void | Promise<void>): Contr
 async function optionsOf(
   { options, policies, users, domains }: MemberPlan,
   signing: SigningKeys,
-  road: RoadGuards | null,
+  { road, observer }: Lasting,
   { runtime, ledger, onEvent, onTurn, say }: MemberServices,
 ): Promise<MtaOptions> {
   const directory = await openFileDirectory({
@@ -152,6 +164,9 @@ async function optionsOf(
     ...options,
     ...{ runtime, directory, onEvent, onTurn },
     ...(road && { guards: road.guards }),
-    policies: buildPolicies(policies, policyServices(runtime, ledger, onEvent, signing)),
+    policies: buildPolicies(
+      policies,
+      policyServices(runtime, ledger, onEvent, signing, observer?.observe),
+    ),
   };
 }

@@ -25,6 +25,7 @@ import type { MetricFamily } from "../../observe/open_metrics.ts";
 import type { LedgerAnswer, LedgerQuestion } from "../../policy/ledger/remote_ledger.ts";
 import type { DnssecTrust } from "../../runtime/dns_servers.ts";
 import type { DkimKeyText } from "../../policy/mailauth/signing_keys.ts";
+import type { ObserverPlan } from "../dmarc_observer.ts";
 import type { RoadPlan } from "../road_guards.ts";
 import type { TlsCertificate } from "../../runtime/runtime.ts";
 
@@ -36,6 +37,8 @@ export interface MemberPlan {
   readonly keys: readonly DkimKeyText[];
   /** What guards the road of mail out; `null`: none goes out. */
   readonly road: RoadPlan | null;
+  /** What counts mail in the name of others; `null`: no report could be sent. */
+  readonly observer: ObserverPlan | null;
   /** The users file. */
   readonly users: string;
   /** Domains of ours beside those it names. */

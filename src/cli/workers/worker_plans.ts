@@ -21,6 +21,7 @@ import {
   type SocketAddress,
   type TlsCertificate,
 } from "../../runtime/runtime.ts";
+import { observerPlan } from "../dmarc_observer.ts";
 import { roadPlan } from "../road_guards.ts";
 import type { LogPlan } from "./messages.ts";
 import { shareOf, sharePolicies } from "./shares.ts";
@@ -63,6 +64,7 @@ export function planMaker(source: PlanSource): PlanMaker {
     policies: sharePolicies(policyPlan(config), workers),
     keys: keys(),
     road: roadPlan(loaded, `w${index}`),
+    observer: observerPlan(loaded, `w${index}`),
     users: paths.users,
     domains: config.domains,
     log,

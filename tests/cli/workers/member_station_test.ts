@@ -53,6 +53,7 @@ Deno.test("a member signs by the keys of its plan, by others when it is told, an
     policies: policyPlan(CONFIG),
     keys: [{ domain: "example.test", selector, pem }],
     road: null,
+    observer: null,
     users: "/etc/users",
     domains: [],
     log: { format: "json", maildirRoot: "/mail" },
