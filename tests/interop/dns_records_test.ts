@@ -54,8 +54,8 @@ interopTest("yizhan dns finds at Knot what yizhan init printed", ["knotd"], asyn
   const { code, stdout } = await askKnot(folder, zones);
   assertEquals(code, 0, stdout);
   assertEquals(stdout.match(/\n {2}ok /g)?.length, 13, stdout);
-  // MTA-STS is for later.
-  assertEquals(stdout.match(/\n {2}optional /g)?.length, 1, stdout);
+  // MTA-STS and TLSA are for later.
+  assertEquals(stdout.match(/\n {2}optional /g)?.length, 2, stdout);
   assertMatch(stdout, /\nAll is well\.\n$/);
 });
 
