@@ -4,7 +4,8 @@
  * redirects, no cookies, nothing kept.
  *
  * Who names the host is a stranger (a domain that mail goes to), so what mail does not connect to is not connected to
- * here either: loopback, links, and the like, unless the caller allows it.
+ * here either: loopback, links, and the like, unless the caller allows it. A host of a private network may be connected
+ * to; that it must show a certificate for the name keeps the request from it.
  *
  * What fails: nothing is thrown; a failure is a value that says at what it was. An aborted signal is a failure too.
  *
@@ -48,8 +49,6 @@ export interface HttpsRequest {
   readonly limit: number;
   /** Milliseconds for all of it. */
   readonly patience: number;
-  /** Whether the certificate must be valid for the name. Default `true`. */
-  readonly verify?: boolean;
   /** More roots to trust, PEM. */
   readonly authorities?: readonly string[];
   /** Addresses that may be connected to though they are loopback, link-local or the like. */
@@ -107,10 +106,10 @@ async function converse(
   if (over.aborted) close();
   let stage: HttpsFailure["stage"] = "tls";
   try {
-    const { host: serverName, verify = true, authorities } = request;
+    const { host: serverName, authorities } = request;
     connection = await plain.startTlsClient({
       serverName,
-      verify,
+      verify: true,
       ...(authorities && authorities.length > 0 && { authorities }),
     });
     stage = "http";

@@ -5,7 +5,7 @@ import { TlsReporter } from "../../../src/delivery/tls_reports/reporter.ts";
 import { TlsResults } from "../../../src/delivery/tls_reports/results.ts";
 import type { TlsResult } from "../../../src/delivery/tls_guard.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
-import { mxCertificate } from "../../support/certificates.ts";
+import { mxCertificate, testAuthority } from "../../support/certificates.ts";
 import { WebHost } from "../sts/web_host.ts";
 
 const HOUR = 3_600_000;
@@ -51,6 +51,7 @@ class ReportWorld {
     const { network, resolver, clock, files } = this.own;
     return TlsReporter.start({
       ...{ network, resolver, clock, files, folder: FOLDER },
+      authorities: [testAuthority],
       settings: () => this.settings,
       submit: (report) => {
         if (this.refuses) return Promise.reject(new Error("451 4.3.1 no room"));
@@ -164,13 +165,13 @@ Deno.test("TlsReporter tries again every hour, by the same id, until it is sent 
   await world.stop(reporter);
 });
 
-Deno.test("TlsReporter posts reports by HTTPS, whatever the certificate, and is content with one target", async () => {
+Deno.test("TlsReporter posts reports by HTTPS, and is content with one target", async () => {
   const world = new ReportWorld();
-  const rua = "https://other.test/tls?x=1,https://gone.test/,mailto:tls@other.test";
+  const rua = "https://web.other.test/tls?x=1,https://gone.test/,mailto:tls@other.test";
   world.own.resolver.set("_smtp._tls.other.test", { txt: [`v=TLSRPTv1; rua=${rua}`] });
-  world.own.resolver.set("other.test", { a: ["192.0.2.80"] });
+  world.own.resolver.set("web.other.test", { a: ["192.0.2.80"] });
   const answer = () => "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n";
-  const web = await WebHost.start(world.own, "192.0.2.80", answer, mxCertificate);
+  const web = await WebHost.start(world.own, "192.0.2.80", answer);
   world.refuses = true;
   const results = await world.results();
   results.note(result("other.test"));
@@ -183,8 +184,23 @@ Deno.test("TlsReporter posts reports by HTTPS, whatever the certificate, and is 
   const report = JSON.parse(gunzipSync(body).toString());
   assertEquals(report["organization-name"], "Example Net");
   const [sent] = world.reports;
-  assertEquals([sent!.targets, sent!.troubles.length], [["https://other.test/tls?x=1"], 2]);
+  assertEquals([sent!.targets, sent!.troubles.length], [["https://web.other.test/tls?x=1"], 2]);
   assertEquals(await world.files(), []);
+  await world.stop(reporter);
+});
+
+Deno.test("TlsReporter posts nothing to a host that is not who the record says, such as one of our own network", async () => {
+  const world = new ReportWorld();
+  const rua = "https://stranger.test:443/delete?all=1";
+  world.own.resolver.set("_smtp._tls.other.test", { txt: [`v=TLSRPTv1; rua=${rua}`] });
+  world.own.resolver.set("stranger.test", { a: ["192.168.0.80"] });
+  const web = await WebHost.start(world.own, "192.168.0.80", () => null, mxCertificate);
+  const results = await world.results();
+  results.note(result("other.test"));
+  const reporter = world.start();
+  await world.pass(28.5 * HOUR);
+  assertEquals(web.requests.length, 0);
+  assertMatch(world.reports[0]!.troubles[0]!, /certificate is for .*, not for stranger\.test/);
   await world.stop(reporter);
 });
 
