@@ -23,10 +23,10 @@ import {
   run,
   type TemporaryFolder,
 } from "./support.ts";
-import { startUnbound, type Unbound, zoneKey } from "./unbound.ts";
+import { startUnbound, type Unbound } from "./unbound.ts";
 import { startDaemon, until } from "./daemon.ts";
 
-const TOOLS = ["knotd", "kdig", "unbound", "openssl", ...POSTFIX];
+const TOOLS = ["knotd", "keymgr", "unbound", "openssl", ...POSTFIX];
 
 /** A certificate with the authority that issued it, as files, and what TLSA records say of them. */
 interface Chain {
@@ -78,7 +78,7 @@ async function startNames(
   const knot: Knot = await startKnot(zones, ["dane.test", "forged.test"]);
   let unbound: Unbound;
   try {
-    const key = await zoneKey(knot.server, "dane.test");
+    const key = await knot.keyOf("dane.test");
     unbound = await startUnbound(knot.server, {
       "dane.test": key,
       "forged.test": key,

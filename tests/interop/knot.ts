@@ -7,12 +7,15 @@
 
 import type { NameServer } from "../../src/runtime/resolv_conf.ts";
 import { findFreePort } from "../support/free_port.ts";
-import { findTool, makeTemporaryFolder } from "./support.ts";
+import { until } from "./daemon.ts";
+import { findTool, makeTemporaryFolder, run } from "./support.ts";
 
 /** A running Knot. */
 export interface Knot extends AsyncDisposable {
   /** Where it answers, by UDP and TCP. */
   readonly server: NameServer;
+  /** The key with which it signs a zone, as a trust anchor has it. */
+  keyOf(zone: string): Promise<string>;
   /** What it said so far. */
   log(): Promise<string>;
 }
@@ -73,7 +76,12 @@ export async function startKnot(
     await stop();
     throw error;
   }
-  return { server: { address: "127.0.0.1", port }, log, [Symbol.asyncDispose]: stop };
+  const keyOf = (zone: string) =>
+    until(`a key of ${zone}`, async () => {
+      const { stdout } = await run("keymgr", ["-c", file, zone, "dnskey"]);
+      return /DNSKEY (257 3 .*)$/m.exec(new TextDecoder().decode(stdout))?.[1];
+    }, { log });
+  return { server: { address: "127.0.0.1", port }, keyOf, log, [Symbol.asyncDispose]: stop };
 }
 
 function formatConfiguration(

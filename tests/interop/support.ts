@@ -22,7 +22,7 @@ const PACKAGES: Record<string, string> = {
   "smtp-source": "postfix",
   clamd: "clamav-daemon",
   knotd: "knot",
-  kdig: "knot-dnsutils",
+  keymgr: "knot",
   "posttls-finger": "postfix",
   "opendkim-testmsg": "opendkim-tools",
   dkimsign: "python3-dkim",

@@ -7,8 +7,8 @@
 
 import type { NameServer } from "../../src/runtime/resolv_conf.ts";
 import { findFreePort } from "../support/free_port.ts";
-import { startDaemon, until } from "./daemon.ts";
-import { assertEnded, makeTemporaryFolder, run } from "./support.ts";
+import { startDaemon } from "./daemon.ts";
+import { makeTemporaryFolder } from "./support.ts";
 
 /** A running Unbound. */
 export interface Unbound extends AsyncDisposable {
@@ -19,7 +19,7 @@ export interface Unbound extends AsyncDisposable {
 /**
  * Starts Unbound.
  *
- * @param authority who has the zones. @param zones with their trust anchors (see {@link zoneKey}); `null`: none, so
+ * @param authority who has the zones. @param zones with their trust anchors (`DNSKEY`); `null`: none, so
  * that nothing vouches for the zone. @param at where it shall answer; a port that is free by default.
  */
 export async function startUnbound(
@@ -71,13 +71,4 @@ ${stubs.join("")}`,
     await folder[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/** The key with which a zone is signed, as a trust anchor has it, once it is. */
-export async function zoneKey({ address, port }: NameServer, zone: string): Promise<string> {
-  return await until(`a key of ${zone}`, async () => {
-    const asked = await run("kdig", [`@${address}`, "-p", `${port}`, "+short", zone, "DNSKEY"]);
-    assertEnded(asked);
-    return /^257 3 .*$/m.exec(new TextDecoder().decode(asked.stdout))?.[0];
-  });
 }
