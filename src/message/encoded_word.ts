@@ -1,10 +1,11 @@
 /**
- * Encoded words (RFC 2047): a Subject made readable for a log. For showing only, never for decisions.
+ * Encoded words (RFC 2047): a Subject made readable for a log. For showing, and to learn what others may show; what a
+ * text means is never read off it.
  *
  * @module
  */
 
-/** Text beyond this is not looked at: a log line needs no more. */
+/** Text beyond this is not looked at where nothing is said: a log line needs no more. */
 const LONGEST = 4096;
 
 // Bounded repeats, and none that overlaps its neighbour: the match is linear whatever the text.
@@ -16,6 +17,8 @@ const ENCODED_WORD =
  * (RFC 2047 §6.2). A word in an unknown character set stays as it is. Control characters, which may
  * have been encoded too, become spaces.
  *
+ * @param longest characters that are looked at; the time taken is linear.
+ *
  * @example
  * ```ts
  * import { decodeEncodedWords } from "./encoded_word.ts";
@@ -24,8 +27,8 @@ const ENCODED_WORD =
  * assertEquals(decodeEncodedWords("=?ISO-8859-1?Q?Andr=E9?= Pirard"), "André Pirard");
  * ```
  */
-export function decodeEncodedWords(text: string): string {
-  const start = text.slice(0, LONGEST);
+export function decodeEncodedWords(text: string, longest = LONGEST): string {
+  const start = text.slice(0, longest);
   let decoded = "";
   let at = 0;
   let run: Run | null = null;

@@ -15,6 +15,7 @@ import { domainKey } from "../address.ts";
 import { isAscii } from "../bytes.ts";
 import { parseAuthenticationResults } from "./authentication_results.ts";
 import { fieldValue, isField, type RawField } from "./header.ts";
+import { withoutComments } from "./structured.ts";
 
 const NAME = "Authentication-Results";
 
@@ -82,16 +83,4 @@ function mentions(text: string, names: ReadonlySet<string>): boolean {
   // Names in U-labels; those in A-labels were found.
   const words = `${readable} ${joined}`.match(/[\p{L}\p{N}\p{M}._-]+/gu) ?? [];
   return words.some((word) => word.length <= 255 && !isAscii(word) && names.has(keyOf(word)));
-}
-
-/** Without what stands in parentheses; where one is open, to the end. */
-function withoutComments(text: string): string {
-  let depth = 0;
-  let rest = "";
-  for (const character of text) {
-    if (character === "(") depth++;
-    else if (character === ")") depth = Math.max(0, depth - 1);
-    else if (depth === 0) rest += character;
-  }
-  return rest;
 }

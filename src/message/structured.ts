@@ -59,6 +59,21 @@ export function lexStructured(text: string): Lexeme[] | null {
   return lexemes;
 }
 
+/**
+ * A text that may be malformed without what stands in parentheses, as the least careful reader sees it: whatever is
+ * quoted, and where one is open, to the end.
+ */
+export function withoutComments(text: string): string {
+  let depth = 0;
+  let rest = "";
+  for (const character of text) {
+    if (character === "(") depth++;
+    else if (character === ")") depth = Math.max(0, depth - 1);
+    else if (depth === 0) rest += character;
+  }
+  return rest;
+}
+
 function lexemeAt(text: string, at: number): Lexeme | null {
   const character = text[at] ?? "";
   if (character === '"') {

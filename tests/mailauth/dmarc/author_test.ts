@@ -37,10 +37,58 @@ Deno.test("authorsOf() gives whatever domain a malformed field could be shown wi
   assertEquals(domains("From: <a@a.test.>\r\n"), ["a.test"]);
   assertEquals(domains('From: "open <a@a.test>\r\n'), ["a.test"]);
   assertEquals(domains(`From: ${"x@y.test <".repeat(20_000)}\r\n`), ["y.test"]);
+  assertEquals(domains(`From: <${"x@a.a.-.".repeat(30_000)}\r\n`), "nobody");
+  assertEquals(domains(`From: <${"@".repeat(200_000)}\r\n`), "nobody");
+  assertEquals(domains(`From: <@${"a.".repeat(100_000)}-\r\n`), "nobody");
   assertEquals(
     domains(`From: <${Array.from({ length: 10_000 }, (_, i) => `x@d${i}.test`).join("<")}\r\n`),
     "malformed",
   );
+});
+
+Deno.test("authorsOf() sees through what hides a domain from a strict reader, and not from people", () => {
+  for (
+    const value of [
+      "<boss@bank.example\0>",
+      "boss@bank.example\x01",
+      "boss@bank.example!",
+      "<boss@(x)bank.example> junk",
+      "<boss@ba(x)nk.example> junk",
+      'boss@"bank.example"',
+      "boss@bank\\.example",
+      "boss@bank .example <x",
+      "boss@bank..example",
+      "boss@-.bank.example",
+      "boss@[bank.example]",
+      "=?utf-8?q?boss=40bank.example?=",
+      `=?utf-8?b?${btoa("boss@bank.example")}?=`,
+      `(${"x".repeat(5000)}) =?utf-8?b?${btoa("boss@bank.example")}?=`,
+      "boss@ｂａｎｋ.example",
+      "boss@bank。example",
+      "boss＠bank.example",
+      "boss@ba\u00adnk.example",
+      "boss@bank.example\u200b",
+      `boss@${"a".repeat(64)}.bank.example`,
+    ]
+  ) assertEquals(domains(`From: ${value}\r\n`), ["bank.example"], value);
+  for (
+    const value of [
+      '"boss@bank.example"@evil.example',
+      "=?utf-8?q?boss=40bank.example=00?=@evil.example",
+    ]
+  ) {
+    const found = domains(`From: ${value}\r\n`);
+    assertEquals(Array.isArray(found) && found.toSorted(), ["bank.example", "evil.example"], value);
+  }
+  // A name that is too long for DNS belongs to whom its end belongs to.
+  const [long] = domains(`From: x@${"a.".repeat(200)}bank.example\r\n`);
+  assertEquals([long?.length, long?.endsWith(".a.bank.example")], [252, true]);
+});
+
+Deno.test("authorsOf() takes no lone word for a domain", () => {
+  assertEquals(domains("From: Meet me @ Gov <a@a.test>\r\n"), ["a.test"]);
+  assertEquals(domains("From: Meet me @ <a@a.test>\r\n"), ["a.test"]);
+  assertEquals(domains("From: Meet @ the Office. <a@a.test>\r\n"), ["a.test"]);
 });
 
 Deno.test("authorsOf() refuses to choose among From fields, folded or not", () => {
