@@ -12,7 +12,7 @@
  * @module
  */
 
-import { createHash, createPublicKey, X509Certificate } from "node:crypto";
+import { createHash, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { TlsaRecord } from "../runtime/runtime.ts";
 import type { DaneGuard, TlsFault } from "./tls_guard.ts";
 import { type CertificateFields, readCertificateFields } from "./x509_fields.ts";
@@ -21,6 +21,8 @@ const DANE_TA = 2;
 const DANE_EE = 3;
 /** Certificates of a server that are looked at. */
 const MAX_CERTIFICATES = 12;
+/** Signatures that are checked for one server: who has made both chain and records shall not keep us busy. */
+const MAX_SIGNATURES = 24;
 
 /**
  * Those of a server's TLSA records that SMTP can use (RFC 7672 §3.1, RFC 7671 §9): of usage DANE-TA or DANE-EE, with
@@ -41,7 +43,7 @@ function isUsable({ usage, selector, matching, data }: TlsaRecord): boolean {
   if ((usage !== DANE_TA && usage !== DANE_EE) || selector > 1) return false;
   switch (matching) {
     case 0:
-      return selector === 0 ? parseCertificate(data) !== null : isPublicKey(data);
+      return selector === 0 ? parseCertificate(data) !== null : parseKey(data) !== null;
     case 1:
       return data.length === 32;
     case 2:
@@ -133,16 +135,13 @@ class Shown {
     return { type: "certificate-expired", text: `a certificate of the chain ${when}` };
   }
 
-  /** Whether it may have issued another, with so many issuers below it, and did. */
-  issued(other: Shown, below: number): boolean {
-    const { certificate, fields } = this;
-    if (certificate === null || fields === null || other.certificate === null) return false;
+  /** Whether it may have issued another, with so many issuers below it: whether it did, the signature tells. */
+  mayHaveIssued({ certificate }: Shown, below: number): boolean {
+    const { certificate: issuer, fields } = this;
+    if (issuer === null || fields === null || certificate === null) return false;
     const { authority, maySign, strange, pathLength = Infinity } = fields;
     if (!authority || !maySign || strange || below > pathLength) return false;
-    return attempt(() =>
-      other.certificate!.checkIssued(certificate) &&
-      other.certificate!.verify(certificate.publicKey)
-    );
+    return attempt(() => certificate.checkIssued(issuer));
   }
 }
 
@@ -165,14 +164,21 @@ function findAnchor(
   const kept = anchors.filter(({ selector, matching }) => selector === 0 && matching === 0)
     .map(({ data }) => new Shown(data));
   const issuers = [...sent, ...kept];
+  // Or its bare key (RFC 7671 §5.2.2).
+  const keys = anchors.filter(({ selector, matching }) => selector === 1 && matching === 0)
+    .flatMap(({ data }) => parseKey(data) ?? []);
   const seen = new Set<Shown>([own]);
   const steps: Step[] = [{ shown: own, below: 0 }];
+  let left = MAX_SIGNATURES;
+  const isSigned = ({ certificate }: Shown, key: () => KeyObject) =>
+    left-- > 0 && attempt(() => certificate!.verify(key()));
   let fault: TlsFault | null = null;
   for (let step; (step = steps.shift()) !== undefined;) {
     const { shown, below } = step;
-    if (anchors.some((record) => isKeyOf(record, shown))) return null;
+    if (keys.some((key) => isSigned(shown, () => key))) return null;
     for (const issuer of issuers) {
-      if (seen.has(issuer) || !issuer.issued(shown, below)) continue;
+      if (seen.has(issuer) || !issuer.mayHaveIssued(shown, below)) continue;
+      if (!isSigned(shown, () => issuer.certificate!.publicKey)) continue;
       seen.add(issuer);
       const outdated = issuer.notInTime(now);
       fault ??= outdated;
@@ -187,14 +193,6 @@ function findAnchor(
         ? "the chain does not lead to the authority that the TLSA record names"
         : `the chain leads to none of the ${anchors.length} authorities that TLSA records name`,
     );
-}
-
-/** Whether a record holds the bare key that signed a certificate (RFC 7671 §5.2.2). */
-function isKeyOf({ selector, matching, data }: TlsaRecord, { certificate }: Shown): boolean {
-  if (selector !== 1 || matching !== 0 || certificate === null) return false;
-  return attempt(() =>
-    certificate.verify(createPublicKey({ key: data as never, format: "der", type: "spki" }))
-  );
 }
 
 /** RFC 7672 §3.2.3: a wildcard is the whole first label. */
@@ -220,10 +218,12 @@ function publicKeyOf(certificate: X509Certificate | null): Uint8Array | null {
   }
 }
 
-function isPublicKey(data: Uint8Array): boolean {
-  return attempt(() =>
-    createPublicKey({ key: data as never, format: "der", type: "spki" }).type === "public"
-  );
+function parseKey(data: Uint8Array): KeyObject | null {
+  try {
+    return createPublicKey({ key: data as never, format: "der", type: "spki" });
+  } catch {
+    return null;
+  }
 }
 
 /** Certificates are anybody's octets: what cannot be reckoned is not so. */

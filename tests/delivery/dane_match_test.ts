@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { X509Certificate } from "node:crypto";
 import fc from "fast-check";
 import { matchDane, usableRecords } from "../../src/delivery/dane_match.ts";
 import type { TlsaRecord } from "../../src/runtime/runtime.ts";
@@ -145,6 +146,20 @@ Deno.test("matchDane() says in words what is wrong, and takes everything without
   );
   assertMatch(words([`3 1 1 ${root.key256}`], [])!, /no certificate/);
   assertEquals(words([], ["stranger"]), undefined);
+});
+
+Deno.test("matchDane() checks so many signatures and no more", () => {
+  const names = ["mx.example.test"];
+  const chain = [der("server"), der("issuing")];
+  const good = record(`2 1 0 ${ROOT_KEY}`);
+  const keyOf = (name: Name) =>
+    new X509Certificate(der(name)).publicKey.export({ type: "spki", format: "der" });
+  const wrong = { ...good, data: Uint8Array.from(keyOf("stranger")) };
+  const after = (count: number) =>
+    matchDane({ records: [...Array(count).fill(wrong), good], names }, chain, NOW)?.type ?? null;
+  assertEquals(after(0), null);
+  assertEquals(after(5), null);
+  assertEquals(after(40), "certificate-not-trusted");
 });
 
 Deno.test("matchDane() never throws, whatever a server shows", () => {
