@@ -14,10 +14,13 @@
 import { domainKey } from "../address.ts";
 import { isAscii } from "../bytes.ts";
 import { parseAuthenticationResults } from "./authentication_results.ts";
+import { decodeEncodedWords } from "./encoded_word.ts";
 import { fieldValue, isField, type RawField } from "./header.ts";
 import { withoutComments } from "./structured.ts";
 
 const NAME = "Authentication-Results";
+/** What stations call themselves: names of hosts, or plain words. */
+const NAME_LIKE = /^[\p{L}\p{N}\p{M}._-]+$/u;
 
 /**
  * Whether a field is an Authentication-Results field that bears one of our names, or may be read to bear it.
@@ -40,7 +43,10 @@ export function isOurs(field: RawField, authservIds: readonly string[]): boolean
   const value = fieldValue(field);
   const ours = new Set(authservIds.map(keyOf));
   const parsed = parseAuthenticationResults(value);
-  return parsed === null ? mentions(value, ours) : ours.has(keyOf(parsed.authservId));
+  if (parsed === null) return mentions(value, ours);
+  const { authservId } = parsed;
+  // `mx.example.org/1` and the like are no names of anybody: a reader may stop at what he does not expect there.
+  return ours.has(keyOf(authservId)) || !NAME_LIKE.test(authservId) && mentions(authservId, ours);
 }
 
 /** The fields but those that {@link isOurs} finds. */
@@ -74,9 +80,15 @@ function plain(text: string): string {
   return text.normalize("NFKC").replace(/[\p{Cc}\p{Cf}]+/gu, "");
 }
 
-/** Whether a text holds one of the names, however it is quoted, split or commented. */
+/** Whether a text holds one of the names, however it is quoted, split, commented or encoded. */
 function mentions(text: string, names: ReadonlySet<string>): boolean {
-  const readable = plain(text.replace(/\\/g, "")).toLowerCase();
+  const written = text.replace(/\\/g, "");
+  // Some programs decode every field (RFC 2047), though in this one nothing may be encoded.
+  return [written, decodeEncodedWords(written, written.length)].some((one) => holds(one, names));
+}
+
+function holds(text: string, names: ReadonlySet<string>): boolean {
+  const readable = plain(text).toLowerCase();
   const joined = withoutComments(readable).replace(/[\s"]+/g, "");
   const all = [...names].filter((name) => name !== "");
   if (all.some((name) => readable.includes(name) || joined.includes(name))) return true;
