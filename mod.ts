@@ -368,6 +368,12 @@ export { type KeptPolicy, StsPolicyStore } from "./src/delivery/sts/policy_store
 export type { fetchStsPolicy, StsFetchOptions } from "./src/delivery/sts/fetch_policy.ts";
 export type { HttpsServices } from "./src/delivery/https/request.ts";
 export { stsGuards } from "./src/delivery/sts/sts_guards.ts";
+export {
+  parseTlsReport,
+  type ReceivedFailure,
+  type ReceivedPolicy,
+  type ReceivedTlsReport,
+} from "./src/delivery/tls_reports/received_report.ts";
 export { HOOK_STAGES, type HookStage } from "./src/policy/http_hook/hook_request.ts";
 export { verifyHook } from "./src/policy/http_hook/signature.ts";
 export type {
