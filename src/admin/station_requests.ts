@@ -81,6 +81,18 @@ export interface FilterStatus {
 export interface CertificateStatus {
   readonly file: string;
   readonly expires: number;
+  /** Of one that the server gets by itself. */
+  readonly acme?: AcmeStatus;
+}
+
+/** How it stands with a certificate that the server gets by itself. */
+export interface AcmeStatus {
+  /** Whether an authority gave it; else it is signed by the server itself, until one does. */
+  readonly issued: boolean;
+  /** Why the last order failed; absent where none did. */
+  readonly trouble?: string;
+  /** When it is ordered again or renewed, epoch milliseconds. */
+  readonly next: number;
 }
 
 /**

@@ -20,6 +20,8 @@ import type { EventSink } from "../events.ts";
 import type { MtaOptions } from "../mta_options.ts";
 import type { Ledger } from "../policy/ledger/ledger.ts";
 import type { Files, Runtime, TlsCertificate } from "../runtime/runtime.ts";
+import { acmeAuthority } from "./acme/authority.ts";
+import { reasonOf } from "./acme/certificate_store.ts";
 import { canProve, ManagedCertificates, managedPaths } from "./acme/managed_certificates.ts";
 import type { Proofs } from "./acme/proofs.ts";
 import { CertificateFiles } from "./certificate_files.ts";
@@ -110,7 +112,7 @@ function manage(
 ): ManagedCertificates | null {
   const { acme } = config;
   if (acme === undefined) return null;
-  const { directory, challenge, dnsHook, contact, renewBefore } = acme;
+  const { directory, challenge, dnsHook, contact, renewBefore, reuseKey } = acme;
   if (!canProve(challenge)) {
     const advice = "use http-01 or dns-01, or the single binary, which can";
     throw new CommandError(
@@ -118,11 +120,15 @@ function manage(
       `acme.challenge: Deno's TLS cannot do ${challenge}: ${advice}`,
     );
   }
-  return new ManagedCertificates({
-    ...{ files, clock, random, programs, proofs, directory, challenge, renewBefore },
+  const authority = acmeAuthority({
+    ...{ programs, proofs, directory, challenge },
     ...(dnsHook !== undefined && { dnsHook }),
     ...(contact !== undefined && { contact }),
     authorities: acme.authorities.map((path) => authorities.get(path) ?? ""),
+    onTrouble: (error) => warn(`acme: ${reasonOf(describeError(error))}`),
+  });
+  return new ManagedCertificates({
+    ...{ authority, directory, files, clock, random, renewBefore, reuseKey },
     folder: acmeFolder(paths),
     names: acmeNames(config),
     onRenewed: async (name) => {

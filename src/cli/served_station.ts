@@ -20,6 +20,7 @@ import { type Mta, startMta } from "../mta.ts";
 import type { Ledger } from "../policy/ledger/ledger.ts";
 import { KeptLedger } from "../policy/ledger/kept_ledger.ts";
 import type { Runtime, SocketAddress, TlsCertificate } from "../runtime/runtime.ts";
+import { CertificateRounds } from "./acme/certificate_rounds.ts";
 import { Proofs } from "./acme/proofs.ts";
 import { filterTroubles } from "./filter_probe.ts";
 import {
@@ -85,8 +86,8 @@ export class ServedStation implements SurroundedStation {
   readonly #ledger: KeptLedger;
   /** The last of what is done one after the other. */
   #lastTask: Promise<unknown> = Promise.resolve();
-  /** Ends what gets certificates for the generation in force. */
-  #managing = new AbortController();
+  /** Gets certificates for the generation in force. */
+  readonly #rounds = new CertificateRounds();
 
   private constructor(options: BuildOptions, mta: Mta, generation: Generation, ledger: KeptLedger) {
     this.#options = options;
@@ -142,7 +143,7 @@ export class ServedStation implements SurroundedStation {
       await Promise.all([road?.close(), observer?.close()]);
       throw error;
     }
-    station.#manageCertificates();
+    station.#rounds.use(generation.managed);
     road?.keepFresh(() => station.#generation.options.routes);
     station.#reporters = startReporters(station, given.stationRuntime, onEvent);
     return station;
@@ -202,7 +203,7 @@ export class ServedStation implements SurroundedStation {
   }
 
   #status(): StationStatus {
-    const { loaded, certificates } = this.#generation;
+    const { loaded, certificates, managed } = this.#generation;
     const { monitor, web = [] } = this.#surroundings ?? {};
     return {
       ...this.mta.status(),
@@ -211,7 +212,10 @@ export class ServedStation implements SurroundedStation {
       pid: process.pid,
       config: loaded.file,
       ...(this.#reloadFailed !== null && { reloadFailed: this.#reloadFailed }),
-      certificates: certificates.expiries,
+      certificates: certificates.expiries.map((one) => {
+        const acme = managed?.stateOf(one.file);
+        return { ...one, ...(acme && { acme }) };
+      }),
       ...(monitor && { monitor }),
       ...(web.length > 0 && { web }),
     };
@@ -257,7 +261,7 @@ export class ServedStation implements SurroundedStation {
   /** Stops; sessions and deliveries have the time that the configuration says. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#managing.abort();
+    this.#rounds.stop();
     const { grace } = this.#generation.loaded.config.stop;
     // A reload that hangs, such as on a disk that does not answer, must not keep it from stopping.
     await Promise.race([this.#lastTask, this.#options.runtime.clock.sleep(grace)]);
@@ -343,15 +347,8 @@ export class ServedStation implements SurroundedStation {
     const { road, observer } = this.#options;
     if (road !== null) road.counts = roadPlan(next.loaded)?.reports ?? false;
     if (observer !== null) observer.counts = observerPlan(next.loaded)?.reports ?? false;
-    this.#manageCertificates();
+    this.#rounds.use(next.managed);
     await others?.adopt();
-  }
-
-  /** Gets certificates for the generation in force, and no more for the one before. */
-  #manageCertificates(): void {
-    this.#managing.abort();
-    this.#managing = new AbortController();
-    this.#generation.managed?.run(this.#managing.signal); // never rejects
   }
 
   /** Those that serve beside the first, and what is left over of others; `null` where there are none. */

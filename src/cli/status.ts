@@ -67,7 +67,11 @@ function withTimes({ started, loaded, queue, certificates, ...rest }: StationSta
       ...queue,
       down: queue.down.map((one) => ({ ...one, until: format(one.until) })),
     },
-    certificates: certificates.map((one) => ({ ...one, expires: format(one.expires) })),
+    certificates: certificates.map(({ expires, acme, ...one }) => ({
+      ...one,
+      expires: format(expires),
+      ...(acme && { acme: { ...acme, next: format(acme.next) } }),
+    })),
   };
 }
 
@@ -131,12 +135,25 @@ export function formatStatus(
     ...describeDrop(dropped ?? null),
     ...describeWorkers(status),
     ...describePolicies(status),
-    ...status.certificates.map(({ file, expires }) => {
-      const day = new Date(expires).toISOString().slice(0, 10);
-      const left = expires < now ? "expired" : `for ${spellSpan(expires - now)}`;
-      return `Certificate ${formatVisible(file, 200)}: until ${day}, ${left}.`;
-    }),
+    ...status.certificates.flatMap((one) => describeCertificate(one, now)),
   ].join("\n");
+}
+
+function describeCertificate(
+  { file, expires, acme }: StationStatus["certificates"][number],
+  now: number,
+): string[] {
+  const day = (time: number) => new Date(time).toISOString().slice(0, 10);
+  const left = expires < now ? "expired" : `for ${spellSpan(expires - now)}`;
+  const about = `Certificate ${formatVisible(file, 200)}`;
+  if (acme === undefined) return [`${about}: until ${day(expires)}, ${left}.`];
+  const { issued, trouble, next } = acme;
+  const told = issued
+    ? `${about}: until ${day(expires)}, ${left}; renewed about ${day(next)}.`
+    : `${about}: signed by itself, until the authority gives one.`;
+  if (trouble === undefined) return [told];
+  const again = next <= now ? "tried again now" : `tried again in ${spellSpan(next - now)}`;
+  return [told, `  the last order FAILED: ${formatVisible(trouble, 500)}; ${again}`];
 }
 
 function describeListener(

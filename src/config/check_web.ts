@@ -35,6 +35,14 @@ export function checkWeb({ web, acme, certificates }: Parts): Finding[] {
   if (challenge === "tls-alpn-01" && !secure) {
     miss("found tls-alpn-01, and no listener of web has TLS", 'add "[::]:443" to web.listeners');
   }
+  for (const [index, name] of acme.names.entries()) {
+    if (!name.startsWith("*.") || challenge === "dns-01") continue;
+    findings.push({
+      ...{ path: ["acme", "names", index], of: "value" },
+      message: `found ${name}, and ${challenge} proves no wildcard`,
+      hint: "use dns-01, or write the names",
+    });
+  }
   if (challenge === "dns-01" && dnsHook === undefined) {
     miss("found dns-01 without acme.dnsHook", "name the program that publishes TXT records");
   }

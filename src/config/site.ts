@@ -4,12 +4,13 @@
  * @module
  */
 
+import { toAsciiDomain } from "../address.ts";
 import { formatStsPolicy } from "../delivery/sts/policy.ts";
 import type { ClientServer, MailService } from "../web/mail_service.ts";
-import type { Config } from "./schema.ts";
+import type { Config, WrittenConfig } from "./schema.ts";
 
 /** The policy of MTA-STS, the same for all our domains; `null`: there is none to be served. */
-export function ownStsPolicy({ hostname, web: { mtaSts } }: Config): string | null {
+export function ownStsPolicy({ hostname, web: { mtaSts } }: SiteConfig): string | null {
   const { mode, mx, maxAge } = mtaSts;
   if (mode === "none" && mx.length === 0) return null;
   return formatStsPolicy({
@@ -54,8 +55,30 @@ function defined({ hostname, port, tls }: Written) {
   return { port, tls, ...(hostname !== undefined && { hostname }) };
 }
 
-/** The names that certificates are wanted for. */
-export function acmeNames({ hostname, acme }: Config): readonly string[] {
+/** The site's parts that are asked for by a name of their own below a domain. */
+export type SiteName = "mta-sts" | "autoconfig" | "autodiscover";
+
+/** What a written configuration says of the site. */
+type SiteConfig = Pick<WrittenConfig, "hostname" | "web">;
+
+/** The names below each domain by which the site is asked for, where it listens for TLS and has something to tell. */
+export function siteNames({ web }: SiteConfig): readonly SiteName[] {
+  if (!web.listeners.some(({ tls }) => tls)) return [];
+  const accounts = web.imap !== undefined || web.pop3 !== undefined;
+  return [
+    ...(web.mtaSts.mode === "none" && web.mtaSts.mx.length === 0 ? [] : ["mta-sts" as const]),
+    ...(accounts ? ["autoconfig" as const, "autodiscover" as const] : []),
+  ];
+}
+
+/** The names that certificates are wanted for, in lower case, each once. */
+export function acmeNames(config: SiteConfig & Pick<WrittenConfig, "acme" | "domains">): string[] {
+  const { hostname, acme, domains } = config;
   if (acme === undefined) return [];
-  return acme.names.length > 0 ? acme.names : [hostname];
+  const ofSite = domains.flatMap((domain) => {
+    const ascii = toAsciiDomain(domain);
+    return ascii === null ? [] : siteNames(config).map((name) => `${name}.${ascii}`);
+  });
+  const names = acme.names.length > 0 ? acme.names : [hostname, ...ofSite];
+  return [...new Set(names.map((name) => name.toLowerCase()))];
 }

@@ -47,7 +47,12 @@ export const webSchema = z.strictObject({
 );
 
 const DIRECTORY = "https://acme-v02.api.letsencrypt.org/directory";
-const URL_WANTED = "wanted a URL with https: or http:";
+
+const NAME_WANTED = "wanted a host name, such as mail.example.org, or *. and a domain";
+const certificateName = z.string(NAME_WANTED).refine(
+  (text) => hostname.safeParse(text.replace(/^\*\./, "")).success,
+  NAME_WANTED,
+).meta({ title: "name", examples: ["mail.example.org", "*.example.org"] });
 
 /** The section. */
 export const acmeSchema = z.strictObject({
@@ -56,7 +61,10 @@ export const acmeSchema = z.strictObject({
     "wanted true: I have read the authority's terms of service, and agree",
   )
     .describe("You have read the authority's terms of service, and agree"),
-  names: z.array(hostname).default([]).describe("What certificates are for; default hostname"),
+  names: z.array(certificateName).default([]).describe(
+    "What certificates are for, each one of its own; *.DOMAIN by dns-01. Default hostname and, where web " +
+      "listens for TLS, the names of the site under domains",
+  ),
   challenge: z.enum(["http-01", "tls-alpn-01", "dns-01"]).default("http-01").describe(
     "How names are proved. http-01: at port 80 of a web listener with tls: false; tls-alpn-01: at port 443 " +
       "of one with TLS; dns-01: by acme.dnsHook",
@@ -64,11 +72,15 @@ export const acmeSchema = z.strictObject({
   dnsHook: z.string().min(1).optional().describe(
     "A program that publishes TXT records: it is called with add or remove, the name and the value",
   ),
-  directory: z.url({ protocol: /^https?$/, error: URL_WANTED }).default(DIRECTORY)
+  // RFC 8555 §6.1.
+  directory: z.url({ protocol: /^https$/, error: "wanted a URL with https:" }).default(DIRECTORY)
     .describe("The authority's directory; default Let's Encrypt"),
   contact: mailAddress.optional().describe("Whom the authority may write to"),
   renewBefore: duration.default(30 * 86_400_000).describe(
     "How long before its end a certificate is renewed; a third of its life where that is less",
+  ),
+  reuseKey: z.boolean().default(true).describe(
+    "Whether a renewed certificate has the key of the one before, so that TLSA records stay true",
   ),
   authorities: z.array(path).default([]).describe(
     "PEM files of authorities to trust for the directory, where it is one of your own",

@@ -81,7 +81,7 @@ interopTest(
     await using station = await startCertified(pebble, () => ({ names }));
     for (const name of names) await untilCertified(station, pebble, name);
     assertStringIncludes(await issuerAt(pebble.tlsPort, "mta-sts.example.test"), "Pebble");
-    for (const file of ["account.json", "mx.example.test.key.pem"]) {
+    for (const file of ["account.json", "mx.example.test.pem"]) {
       const { mode } = await Deno.stat(`${station.folder.path}/acme/${file}`);
       assertEquals(mode! & 0o777, 0o600, file);
     }

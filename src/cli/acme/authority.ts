@@ -1,15 +1,16 @@
 /**
- * One certificate from an authority by ACME (RFC 8555). The protocol is the business of `npm:acme-client`, which is named
- * here only and loaded only when a certificate is wanted; what is ours is how a name is proved.
+ * Certificates from an authority by ACME (RFC 8555). The protocol is the business of `npm:acme-client`, which is named
+ * here only and loaded only when a certificate is wanted; what is ours is how a name is proved, and that nothing is
+ * asked twice: when to ask again is for others to say.
  *
- * What fails: whatever the authority, the way to it or the hook says, thrown as it is said.
+ * What fails: whatever the authority, the way to it or the hook says, thrown as it is said; what takes too long.
  *
  * @module
  */
 
 import { Agent } from "node:https";
-import { runDnsHook } from "./dns_hook.ts";
 import type { Programs, TlsCertificate } from "../../runtime/runtime.ts";
+import { runDnsHook } from "./dns_hook.ts";
 import type { Proofs } from "./proofs.ts";
 
 /** How names are proved. */
@@ -25,6 +26,19 @@ export interface Account {
   readonly url: string;
 }
 
+/** Who gives certificates. */
+export interface Authority {
+  /** Opens an account: with this key, or one of its own. An account that the key has already is found again. */
+  openAccount(key: string | null, signal: AbortSignal): Promise<Account>;
+  /** Orders a certificate for one name: for this key (PEM), or a new one. It takes seconds, or minutes. */
+  order(
+    account: Account,
+    name: string,
+    key: string | null,
+    signal: AbortSignal,
+  ): Promise<TlsCertificate>;
+}
+
 /** The authority, and who asks it. */
 export interface AuthorityOptions {
   /** The URL of its directory. */
@@ -38,24 +52,56 @@ export interface AuthorityOptions {
   readonly authorities?: readonly string[];
   readonly proofs: Proofs;
   readonly programs: Programs;
+  /** What went wrong and does not keep a certificate from being given. */
+  readonly onTrouble: (error: unknown) => void;
+}
+
+/** Milliseconds for one answer of the authority. */
+const PATIENCE = 60_000;
+/** Octets of one answer. */
+const ANSWER_LIMIT = 1024 * 1024;
+
+/** An authority that is asked over the network. */
+export function acmeAuthority(options: AuthorityOptions): Authority {
+  return {
+    openAccount: (key, signal) => unless(signal, openAccount(options, key)),
+    order: (account, name, key, signal) =>
+      unless(signal, order(options, account, { name, key }, signal)),
+  };
+}
+
+/** What a promise gives, unless a signal comes first: the library knows of none. */
+async function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    work.catch(() => {}); // nobody waits for it any more
+  }
 }
 
 /** Loads the library. It reads the whole environment, see `serve_needs.ts`. */
-async function loadLibrary({ authorities = [] }: Pick<AuthorityOptions, "authorities">) {
+async function loadLibrary({ authorities = [] }: AuthorityOptions) {
   // Named inline: a program that is run by URL has no import map.
   // deno-lint-ignore no-import-prefix
   const { default: acme } = await import("npm:acme-client@5.4.0");
-  if (authorities.length > 0) {
-    acme.axios.defaults.httpsAgent = new Agent({ ca: [...authorities] });
-  }
+  const { defaults, interceptors } = acme.axios;
+  // It would ask again by itself, for as long as the authority says, and lose why there was no answer.
+  interceptors.request.clear();
+  interceptors.response.clear();
+  Object.assign(defaults, { timeout: PATIENCE, maxContentLength: ANSWER_LIMIT, maxRedirects: 2 });
+  defaults.httpsAgent = authorities.length === 0 ? undefined : new Agent({ ca: [...authorities] });
   return acme;
 }
 
-/** Opens an account, with a key of its own (EC P-256). */
-export async function openAccount(options: AuthorityOptions): Promise<Account> {
+async function openAccount(options: AuthorityOptions, kept: string | null): Promise<Account> {
   const { directory, contact } = options;
   const acme = await loadLibrary(options);
-  const key = (await acme.crypto.createPrivateEcdsaKey("P-256")).toString();
+  const key = kept ?? (await acme.crypto.createPrivateEcdsaKey("P-256")).toString();
   const client = new acme.Client({ directoryUrl: directory, accountKey: key });
   await client.createAccount({
     // Who writes acme.agreeToTerms in the configuration has said so.
@@ -65,21 +111,21 @@ export async function openAccount(options: AuthorityOptions): Promise<Account> {
   return { directory, key, url: client.getAccountUrl() };
 }
 
-/** Orders a certificate for one name, with a key of its own (EC P-256). It takes seconds, or a minute. */
-export async function orderCertificate(
+async function order(
   options: AuthorityOptions,
   account: Account,
-  name: string,
+  wanted: { readonly name: string; readonly key: string | null },
+  signal: AbortSignal,
 ): Promise<TlsCertificate> {
-  const { challenge } = options;
+  const { challenge, proofs, onTrouble } = options;
   const acme = await loadLibrary(options);
   const client = new acme.Client({
     directoryUrl: account.directory,
     accountKey: account.key,
     accountUrl: account.url,
   });
-  const key = await acme.crypto.createPrivateEcdsaKey("P-256");
-  const [, csr] = await acme.crypto.createCsr({ altNames: [name] }, key);
+  const key = wanted.key ?? (await acme.crypto.createPrivateEcdsaKey("P-256")).toString();
+  const [, csr] = await acme.crypto.createCsr({ altNames: [wanted.name] }, key);
   const certificate = await client.auto({
     csr,
     // To look by ourselves first would be to ask our own name from inside, which often leads elsewhere.
@@ -88,18 +134,24 @@ export async function orderCertificate(
     challengeCreateFn: async (authorization, { type: given, token }, answer) => {
       const type: string = given; // its types know two of the three
       const of = authorization.identifier.value;
-      if (type === "http-01") options.proofs.putText(token, answer);
+      signal.throwIfAborted();
+      // The library takes another where the one that is wanted is not offered.
+      if (type !== challenge) {
+        throw new Error(`the authority does not offer ${challenge} for ${of}`);
+      }
+      if (type === "http-01") proofs.putText(token, answer);
       else if (type === "tls-alpn-01") {
         const [proofKey, proof] = await acme.crypto.createAlpnCertificate(authorization, answer);
-        const pair = { certificate: proof.toString(), key: proofKey.toString() };
-        options.proofs.putCertificate(of, pair);
-      } else await runDnsHook(options, "add", of, answer);
+        proofs.putCertificate(of, { certificate: proof.toString(), key: proofKey.toString() });
+      } else await runDnsHook(options, "add", of, answer, signal);
     },
     challengeRemoveFn: async (authorization, { type, token }, answer) => {
       const of = authorization.identifier.value;
-      options.proofs.remove(of, token);
-      if (type === "dns-01") await runDnsHook(options, "remove", of, answer);
+      proofs.remove(of, token);
+      if (type !== "dns-01" || challenge !== "dns-01") return;
+      // The library keeps it to itself.
+      await runDnsHook(options, "remove", of, answer, signal).catch(onTrouble);
     },
   });
-  return { certificate, key: key.toString() };
+  return { certificate, key };
 }

@@ -1,8 +1,10 @@
 /**
  * The program that publishes proofs in DNS (RFC 8555 §8.4): it is called with `add` or `remove`, the name of the TXT
- * record and its value, and ends when the record can be seen, or is gone.
+ * record and its value, and ends when the record can be seen, or is gone. It gets no variable of ours but a `PATH`:
+ * what it must know it reads from a file of its own.
  *
- * What fails: a program that cannot be run or ends with another code than 0 is thrown, with what it said.
+ * What fails: a program that cannot be run, ends with another code than 0 or takes too long is thrown, with what it
+ * said.
  *
  * @module
  */
@@ -12,12 +14,13 @@ import type { Programs } from "../../runtime/runtime.ts";
 /** Milliseconds that it may take: DNS is slow in some places. */
 const PATIENCE = 10 * 60 * 1000;
 
-/** Calls it. */
+/** Calls it; it is killed when the signal comes. */
 export async function runDnsHook(
   { programs, dnsHook }: { readonly programs: Programs; readonly dnsHook?: string },
   action: "add" | "remove",
   domain: string,
   value: string,
+  signal: AbortSignal,
 ): Promise<void> {
   if (dnsHook === undefined) throw new Error("acme.dnsHook is not given, and dns-01 needs it");
   const name = `_acme-challenge.${domain}`;
@@ -26,7 +29,7 @@ export async function runDnsHook(
     arguments: [action, name, value],
     environment: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
     input: nothing(),
-  }, AbortSignal.timeout(PATIENCE));
+  }, AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]));
   if (code === 0) return;
   const said = output.trim() === "" ? "" : `: ${output.trim().slice(0, 500)}`;
   throw new Error(`${dnsHook} ${action} ${name} ended with code ${code}${said}`);

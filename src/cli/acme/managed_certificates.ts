@@ -1,58 +1,67 @@
 /**
- * The certificates that the server gets by itself: one for each name, so that a name that cannot be proved keeps none
- * of the others from theirs. They lie in a folder as NAME.pem and NAME.key.pem, beside the account; until an
- * authority has given one there is one signed by ourselves, so that mail flows.
+ * When the server orders certificates: one for each name, so that a name that cannot be proved keeps none of the others
+ * from theirs. Until an authority has given one there is one signed by ourselves, so that mail flows.
  *
- * What fails: an order is told, and tried again after an hour, two, … a day; a certificate in force stays until its end.
+ * Authorities count. So an order is written down before it is begun, and what failed is tried again after a quarter of
+ * an hour, half an hour, … a day; a start of the server or a reload, by which an operator may have mended what was wrong,
+ * shortens that to the quarter of an hour since the last attempt, never to nothing.
+ *
+ * What fails is told, and kept for `yizhan status`; a certificate in force stays until its end.
  *
  * @module
  */
 
-import { X509Certificate } from "node:crypto";
-import { decode, encode } from "../../bytes.ts";
-import type { Clock, Files, Random, TlsCertificate } from "../../runtime/runtime.ts";
+import type { AcmeStatus } from "../../admin/station_requests.ts";
+import type { Clock, Files, Random } from "../../runtime/runtime.ts";
 import type { CertificatePaths } from "../certificate_files.ts";
-import { makeCertificate } from "../local_certificate.ts";
 import { describeError } from "../trouble.ts";
+import type { Account, Authority, Challenge } from "./authority.ts";
 import {
-  type Account,
-  type AuthorityOptions,
-  type Challenge,
-  openAccount,
-  orderCertificate,
-} from "./authority.ts";
+  certificatePath,
+  CertificateStore,
+  type FailedOrder,
+  type KeptCertificate,
+  reasonOf,
+} from "./certificate_store.ts";
 
 /** What is managed. */
-export interface ManagedOptions extends AuthorityOptions {
+export interface ManagedOptions {
+  readonly authority: Authority;
+  /** The URL of the authority's directory, whose account is kept. */
+  readonly directory: string;
   readonly files: Files;
   readonly clock: Clock;
   readonly random: Random;
   /** Where they lie; made with mode 0700. */
   readonly folder: string;
+  /** In lower case, each once. */
   readonly names: readonly string[];
   /** Milliseconds before its end at which a certificate is renewed; a third of its life where that is less. */
   readonly renewBefore: number;
+  /** Whether a renewed certificate has the key of the one before. */
+  readonly reuseKey: boolean;
   /** A certificate is there that was not before. */
   readonly onRenewed: (name: string) => Promise<void>;
   /** What went wrong, and when it is tried again. */
   readonly onTrouble: (text: string) => void;
 }
 
-const HOUR = 60 * 60 * 1000;
-/** Between two looks at what is due. */
+const MINUTE = 60 * 1000;
+const HOUR = 60 * MINUTE;
+/** Between two looks at what is due, at most. */
 const INTERVAL = 12 * HOUR;
 /** Between two attempts at a name: doubled from the first to the last. */
-const FIRST_PAUSE = HOUR;
+const FIRST_PAUSE = 15 * MINUTE;
 const LONGEST_PAUSE = 24 * HOUR;
-/** Octets of a PEM file. */
-const LIMIT = 1024 * 1024;
+/** For one order: a program that changes DNS may take ten minutes twice. */
+const ORDER_PATIENCE = 30 * MINUTE;
 
-/** Where the certificates of some names lie. */
+/** Where the certificates of some names lie, each in one file with its key. */
 export function managedPaths(folder: string, names: readonly string[]): CertificatePaths[] {
-  return names.map((name) => ({
-    certificate: `${folder}/${name}.pem`,
-    key: `${folder}/${name}.key.pem`,
-  }));
+  return names.map((name) => {
+    const path = certificatePath(folder, name);
+    return { certificate: path, key: path };
+  });
 }
 
 /**
@@ -63,140 +72,184 @@ export function canProve(challenge: Challenge): boolean {
   return challenge !== "tls-alpn-01" || typeof Deno === "undefined";
 }
 
+/** When a certificate is renewed, epoch milliseconds; at once where it is signed by ourselves. */
+export function renewalOf({ from, to, temporary }: KeptCertificate, renewBefore: number): number {
+  return temporary ? 0 : to - Math.min(renewBefore, (to - from) / 3);
+}
+
+/** The pause after so many failures in a row. */
+export function pauseAfter(times: number): number {
+  return Math.min(FIRST_PAUSE * 2 ** (times - 1), LONGEST_PAUSE);
+}
+
 /** The certificates of a server. */
 export class ManagedCertificates {
   readonly #options: ManagedOptions;
-  /** Names that could not be had: how often, and when to try again. */
-  readonly #failures = new Map<string, { readonly times: number; readonly next: number }>();
+  readonly #store: CertificateStore;
+  /** By file. */
+  readonly #states = new Map<string, AcmeStatus>();
+  #failures = new Map<string, FailedOrder>();
+  /** Names that failed since we began: the others wait no longer than the first pause. */
+  readonly #triedHere = new Set<string>();
 
   constructor(options: ManagedOptions) {
     this.#options = options;
+    this.#store = new CertificateStore(options.files, options.folder);
+  }
+
+  /** How it stands with the certificate in a file; `undefined`: it is none of these. */
+  stateOf(file: string): AcmeStatus | undefined {
+    return this.#states.get(file);
   }
 
   /** Has something to show for every name. @throws where the folder cannot be written in. */
   async prepare(): Promise<void> {
-    const { files, folder, names, clock } = this.#options;
-    if (await files.stat(folder) === null) await files.makeDirectory(folder, 0o700);
+    const { names, clock } = this.#options;
+    await this.#store.open();
     for (const name of names) {
-      if (await this.#expiry(name) !== null) continue;
-      await this.#keep(name, await makeCertificate([name], clock.now(), TEMPORARY));
+      const kept = await this.#store.certificate(name);
+      if (kept === null) await this.#store.keepTemporary(name, clock.now());
+      this.#note(name, kept !== null && !kept.temporary, clock.now());
     }
   }
 
-  /** Orders what is due, now and later, until the signal is aborted. Never rejects. */
-  async run(signal: AbortSignal): Promise<void> {
+  /**
+   * Orders what is due, now and later, until the signal is aborted: an order under way then is still brought to its
+   * end, unless `broken` is aborted too. Never rejects.
+   */
+  async run(signal: AbortSignal, broken: AbortSignal): Promise<void> {
     const { clock, random, onTrouble } = this.#options;
+    if (signal.aborted) return;
+    this.#failures = await this.#store.failures();
     while (!signal.aborted) {
-      const next = await this.renew(signal).catch((error) => {
-        onTrouble(`certificates cannot be looked at: ${describeError(error)}`);
+      const next = await this.renew(signal, broken).catch((error) => {
+        onTrouble(`certificates cannot be looked at: ${reasonOf(describeError(error))}`);
         return clock.now() + INTERVAL;
       });
-      const wait = next - clock.now() + random.float() * 60_000;
-      await clock.sleep(Math.max(wait, 1000), signal).catch(() => {});
+      // The clock may have been set meanwhile; and not all servers of the world shall ask at once.
+      const wait = Math.min(Math.max(next - clock.now(), 1000), INTERVAL);
+      await clock.sleep(wait + random.float() * MINUTE, signal).catch(() => {});
     }
   }
 
   /** Orders what is due; gives when to look again. */
-  async renew(signal: AbortSignal): Promise<number> {
+  async renew(signal: AbortSignal, broken: AbortSignal): Promise<number> {
     const { clock, names } = this.#options;
     let next = clock.now() + INTERVAL;
     for (const name of names) {
       if (signal.aborted) break;
-      const failure = this.#failures.get(name);
-      const now = clock.now();
-      if (failure !== undefined && failure.next > now) next = Math.min(next, failure.next);
-      else if (await this.#isDue(name)) {
-        await this.#order(name);
-        next = Math.min(next, this.#failures.get(name)?.next ?? next);
-      }
+      next = Math.min(next, await this.#look(name, broken));
     }
     return next;
   }
 
-  async #order(name: string): Promise<void> {
+  /** Orders the certificate of a name where it is due; gives when to look at it again. */
+  async #look(name: string, broken: AbortSignal): Promise<number> {
+    const { clock, renewBefore } = this.#options;
+    const kept = await this.#store.certificate(name);
+    const issued = kept !== null && !kept.temporary;
+    const renewal = kept === null ? 0 : renewalOf(kept, renewBefore);
+    const due = Math.max(renewal, this.#pausedUntil(name));
+    if (due > clock.now()) {
+      this.#note(name, issued, due);
+      return due;
+    }
+    return await this.#try(name, kept, broken);
+  }
+
+  /** Until when a name is left alone. */
+  #pausedUntil(name: string): number {
+    const failure = this.#failures.get(name);
+    if (failure === undefined) return 0;
+    const pause = this.#triedHere.has(name) ? pauseAfter(failure.times) : FIRST_PAUSE;
+    // The clock may have been set back: nobody waits for a time that was wrong.
+    return Math.min(failure.last, this.#options.clock.now()) + pause;
+  }
+
+  async #try(
+    name: string,
+    kept: KeptCertificate | null,
+    broken: AbortSignal,
+  ): Promise<number> {
     const { clock, onRenewed, onTrouble } = this.#options;
+    const times = (this.#failures.get(name)?.times ?? 0) + 1;
+    const begun = clock.now();
+    let renewal: number;
     try {
-      const account = await this.#account();
-      await this.#keep(name, await orderCertificate(this.#options, account, name));
-      this.#failures.delete(name);
-      await onRenewed(name);
+      // First of all: whoever cannot write it down orders nothing, which could not be kept either.
+      await this.#fail(name, {
+        times,
+        last: begun,
+        reason: "the server ended in the middle of it",
+      });
+      renewal = await this.#order(name, kept, times > 1, broken);
     } catch (error) {
-      const times = (this.#failures.get(name)?.times ?? 0) + 1;
-      const pause = Math.min(FIRST_PAUSE * 2 ** (times - 1), LONGEST_PAUSE);
-      this.#failures.set(name, { times, next: clock.now() + pause });
-      const hours = Math.round(pause / HOUR);
-      onTrouble(
-        `no certificate for ${name}: ${describeError(error)}; tried again in ${hours} h`,
-      );
+      if (broken.aborted) return clock.now() + INTERVAL; // what was written down says so
+      const reason = reasonOf(describeError(error));
+      await this.#fail(name, { times, last: clock.now(), reason }).catch(() => {});
+      const pause = pauseAfter(times);
+      this.#note(name, kept !== null && !kept.temporary, clock.now() + pause);
+      onTrouble(`no certificate for ${name}: ${reason}; tried again in ${spell(pause)}`);
+      return clock.now() + pause;
     }
+    this.#failures.delete(name);
+    await this.#keepFailures().catch((error) => onTrouble(reasonOf(describeError(error))));
+    this.#note(name, true, renewal);
+    await onRenewed(name).catch((error) => onTrouble(reasonOf(describeError(error))));
+    return renewal;
   }
 
-  async #isDue(name: string): Promise<boolean> {
-    const expiry = await this.#expiry(name);
-    return expiry === null || expiry <= this.#options.clock.now();
-  }
-
-  /** When the certificate of a name is to be renewed: 0 where it is signed by ourselves; `null`: there is none. */
-  async #expiry(name: string): Promise<number | null> {
-    const { files, folder, renewBefore } = this.#options;
-    const [paths] = managedPaths(folder, [name]);
-    try {
-      const certificate = new X509Certificate(
-        decode(await files.readFile(paths!.certificate, LIMIT)),
-      );
-      if (!certificate.checkPrivateKey(await this.#keyAt(paths!.key))) return null;
-      if (certificate.subject.includes(TEMPORARY)) return 0;
-      const [from, to] = [certificate.validFrom, certificate.validTo].map((text) =>
-        Date.parse(text)
-      );
-      return to! - Math.min(renewBefore, (to! - from!) / 3);
-    } catch {
-      return null;
-    }
-  }
-
-  async #keyAt(path: string) {
-    const { createPrivateKey } = await import("node:crypto");
-    return createPrivateKey(decode(await this.#options.files.readFile(path, LIMIT)));
+  /** Gets a certificate and keeps it; gives when it is to be renewed. */
+  async #order(
+    name: string,
+    kept: KeptCertificate | null,
+    again: boolean,
+    broken: AbortSignal,
+  ): Promise<number> {
+    const { authority, clock, renewBefore, reuseKey } = this.#options;
+    const signal = AbortSignal.any([broken, AbortSignal.timeout(ORDER_PATIENCE)]);
+    const account = await this.#account(again, signal);
+    const key = reuseKey ? kept?.key ?? null : null;
+    const given = await this.#store.keep(name, await authority.order(account, name, key, signal));
+    const renewal = renewalOf(given, renewBefore);
+    if (renewal > clock.now()) return renewal;
+    throw new Error("the new certificate is to be renewed already; is this machine's clock right?");
   }
 
   /** The account with this authority: the one we have, or a new one. */
-  async #account(): Promise<Account> {
-    const { files, folder, directory } = this.#options;
-    const path = `${folder}/account.json`;
-    if (await files.stat(path) !== null) {
-      const kept: Account = JSON.parse(decode(await files.readFile(path, LIMIT)));
-      if (kept.directory === directory) return kept;
-    }
-    const account = await openAccount(this.#options);
-    await this.#replace(path, `${JSON.stringify(account, null, 2)}\n`, 0o600);
+  async #account(again: boolean, signal: AbortSignal): Promise<Account> {
+    const { directory, authority } = this.#options;
+    const kept = await this.#store.account(directory);
+    // Something failed: it may be that the authority has forgotten us, and is told of the same key again.
+    if (kept !== null && !again) return kept;
+    const account = await authority.openAccount(kept?.key ?? null, signal);
+    await this.#store.keepAccount(account);
     return account;
   }
 
-  /** The key first: until the certificate is there the two do not fit, which is no certificate. */
-  async #keep(name: string, { certificate, key }: TlsCertificate): Promise<void> {
-    const { files, folder } = this.#options;
-    const [paths] = managedPaths(folder, [name]);
-    await this.#replace(paths!.key, key, 0o600);
-    await this.#replace(paths!.certificate, certificate, 0o644);
-    await files.syncDirectory(folder);
+  async #fail(name: string, failure: FailedOrder): Promise<void> {
+    this.#failures.set(name, failure);
+    this.#triedHere.add(name);
+    await this.#keepFailures();
   }
 
-  /** Replaces a file whole: a crash leaves the old one or the new one. */
-  async #replace(path: string, text: string, mode: number): Promise<void> {
-    const { files } = this.#options;
-    const temporary = `${path}.new`;
-    if (await files.stat(temporary) !== null) await files.remove(temporary);
-    const file = await files.open(temporary, { write: true, createNew: true, mode });
-    try {
-      await file.write(encode(text));
-      await file.sync();
-    } finally {
-      file.close();
-    }
-    await files.rename(temporary, path);
+  /** Of names that are wanted no more nothing is remembered. */
+  async #keepFailures(): Promise<void> {
+    const { names } = this.#options;
+    await this.#store.keepFailures(
+      new Map([...this.#failures].filter(([name]) => names.includes(name))),
+    );
+  }
+
+  #note(name: string, issued: boolean, next: number): void {
+    const trouble = this.#failures.get(name)?.reason;
+    const file = certificatePath(this.#options.folder, name);
+    this.#states.set(file, { issued, next, ...(trouble !== undefined && { trouble }) });
   }
 }
 
-/** What a certificate calls itself that is there until an authority has given one. */
-const TEMPORARY = "Yizhan until an authority has given one";
+function spell(milliseconds: number): string {
+  return milliseconds < HOUR
+    ? `${Math.round(milliseconds / MINUTE)} min`
+    : `${Math.round(milliseconds / HOUR)} h`;
+}
