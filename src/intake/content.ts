@@ -135,8 +135,9 @@ export class MessageContent {
 
   #watch(policy: Policy, head: Head): void {
     try {
-      const envelope = envelopeOf(this.#transaction);
-      const observer = policy.body?.(this.#client.view, head.fields, envelope);
+      const { view } = this.#client;
+      if (policy.watches?.(view) === false) return;
+      const observer = policy.body?.(view, head.fields, envelopeOf(this.#transaction));
       if (observer === undefined) return;
       this.#observers ??= new Map();
       this.#observers.set(policy, checkObserver(observer));

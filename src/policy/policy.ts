@@ -181,6 +181,11 @@ export interface Policy {
   sender?(session: SessionView, sender: Address | null, parameters?: MailParameters): PolicyAnswer;
   /** RCPT. */
   recipient?(session: SessionView, recipient: Address, envelope: Envelope): PolicyAnswer;
+  /**
+   * A message of this session begins: whether {@link body} is to be asked about it, for which its header fields have to
+   * be taken apart. It must answer at once. Without this hook: yes.
+   */
+  watches?(session: SessionView): boolean;
   /** The header section is complete; the observer gets the body as it comes. */
   body?(
     session: SessionView,

@@ -335,6 +335,34 @@ Deno.test("an observer that throws while the body streams counts against its pol
   assertEquals(await station.mailbox("alice"), []);
 });
 
+Deno.test("a policy is shown the bodies of a session only if it watches it, and asked at each message", async () => {
+  const seen: string[] = [];
+  let asked = 0;
+  await using station = await MemoryStation.start({
+    policies: [{
+      name: "choosy",
+      watches: () => ++asked > 1,
+      body(_, fields) {
+        seen.push(fields.map(({ name }) => name).join());
+        return undefined;
+      },
+    }, {
+      name: "broken",
+      watches: ({ hello }) => {
+        if (asked === 3) throw new Error("boom");
+        return hello === "nobody";
+      },
+      body: () => seen.push("nobody") as never,
+    }],
+  });
+  const peer = await station.greeted();
+  await peer.mail({ text: "Subject: first\r\n\r\n" });
+  await peer.mail({ text: "To: second\r\n\r\n" });
+  assertEquals(seen, ["To"]);
+  await peer.mail({}, 451, "4.3.0");
+  assertEquals(station.of("policy.failed").map(({ policy }) => policy), ["broken"]);
+});
+
 Deno.test("policies see the body twice: as it streams, and whole", async () => {
   const streamed: string[] = [];
   const whole: string[] = [];

@@ -58,7 +58,7 @@ export interface PolicyServices extends Pick<Runtime, "clock" | "network" | "res
   /** The web's, for filters that are asked by HTTP. */
   readonly fetch: typeof fetch;
   /** The DKIM keys that sign; absent: nothing is signed. */
-  readonly keys?: Pick<SigningKeys, "find">;
+  readonly keys?: Pick<SigningKeys, "find" | "isEmpty">;
   /** Is told what is to be reported to the domains of authors (DMARC); absent: nobody is. */
   readonly observe?: DmarcObserver;
 }

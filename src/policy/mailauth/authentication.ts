@@ -105,8 +105,7 @@ export function authentication(
   const clean = (view: MessageView) => forgeries(view, ownIds, exempt);
 
   async function check(view: MessageView, running: MessageChecks): Promise<Verdict> {
-    const found = await running.finish();
-    running.end();
+    const found = await running.finish().finally(() => running.end());
     const known: Known = { ...found, vouched: vouchedBy(found, sealers) };
     const decision = heard(view, decide(known, { book, malformedFrom }));
     services.emit(authenticatedFact(view, known, decision));
@@ -152,6 +151,7 @@ export function authentication(
       if (book.of(domain).spfFail !== "reject" || hearsComplaints(recipient)) return;
       return running.spf.then((spf) => verdictOf(refuseBySpf(spf, session.client, book)));
     },
+    watches: (session) => checks.get(session) !== undefined,
     body: (session, fields) => checks.get(session)?.begin(fields),
     message(view) {
       const running = checks.drop(view.session);

@@ -25,7 +25,7 @@ import type { Network } from "../../net_address.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { DEFAULT_EXEMPT, isStranger } from "../abuse/stranger.ts";
 import { NO_ROOM } from "../no_room.ts";
-import type { Change, MessageView, Policy, Verdict } from "../policy.ts";
+import type { Change, MessageView, Policy, SessionView, Verdict } from "../policy.ts";
 import { SessionMemory } from "../session_memory.ts";
 import { reencode, valueOf } from "./seven_bit.ts";
 import type { SigningKeys } from "./signing_keys.ts";
@@ -33,7 +33,7 @@ import type { SigningKeys } from "./signing_keys.ts";
 /** What seals. */
 export interface ArcSealingOptions {
   /** Our DKIM keys: that of RSA seals, which everybody can check. */
-  readonly keys: Pick<SigningKeys, "find">;
+  readonly keys: Pick<SigningKeys, "find" | "isEmpty">;
   /** The name that our results bear (RFC 8601 §2.5): the host's. */
   readonly authservId: string;
   /**
@@ -68,8 +68,8 @@ export interface ArcSealingServices {
  * ```
  */
 export function arcSealing(options: ArcSealingOptions, { clock }: ArcSealingServices): Policy {
-  const { authservId, exempt = DEFAULT_EXEMPT } = options;
-  /** Fields under our name that came with the message of a session. */
+  const { keys, authservId, exempt = DEFAULT_EXEMPT } = options;
+  /** Fields under our name that came with the message of a session that was looked at. */
   const forged = new SessionMemory<readonly RawField[]>();
 
   async function seal(view: MessageView, choice: Omit<ArcSealOptions, "now">): Promise<Verdict> {
@@ -91,20 +91,24 @@ export function arcSealing(options: ArcSealingOptions, { clock }: ArcSealingServ
     return { action: "annotate", changes };
   }
 
+  /** Asked before anything of a message is looked at. */
+  const sealsFor = (session: SessionView) => !keys.isEmpty && isStranger(session, exempt);
+
   return {
     name: "arc-sealing",
     timeout: TIMEOUT,
     onFailure: { action: "accept" },
-    body(session, fields) {
+    watches(session) {
       forged.drop(session);
-      if (!isStranger(session, exempt)) return undefined;
-      const found = fields.filter((field) => isOurs(field, [authservId]));
-      if (found.length > 0) forged.set(session, found);
+      return sealsFor(session);
+    },
+    body(session, fields) {
+      forged.set(session, fields.filter((field) => isOurs(field, [authservId])));
       return undefined;
     },
     message(view) {
-      const foreign = forged.drop(view.session) ?? [];
-      if (!view.goesOn || !isStranger(view.session, exempt)) return undefined;
+      const foreign = forged.drop(view.session);
+      if (foreign === undefined || !view.goesOn) return undefined;
       const own = ownResults(without(view.fields, foreign), authservId);
       const cv = own === null ? null : statusOf(own.arc);
       if (own === null || cv === null) return undefined;

@@ -7,14 +7,8 @@
  * @module
  */
 
-import { decode } from "../../bytes.ts";
-import {
-  findField,
-  findFields,
-  formatFields,
-  parseFields,
-  type RawField,
-} from "../../message/header.ts";
+import { decode, equal } from "../../bytes.ts";
+import { findFields, formatFields, parseFields, type RawField } from "../../message/header.ts";
 import { transcode } from "../../message/transcode.ts";
 import type { BodySource } from "../../queue/body_store.ts";
 import type { Change, MessageView } from "../policy.ts";
@@ -61,15 +55,16 @@ export async function reencode(
 /** The fields that say how a message is encoded, in the order in which they are added where they are missing. */
 const LABELS = ["Content-Type", "Content-Transfer-Encoding", "MIME-Version"];
 
-/** What makes the fields that were those that are: each has one in the place of the first, or at the end. */
+/** What makes the fields that were those that are: what was set stands once, in the place of the first, or at the end. */
 function relabelling(before: readonly RawField[], after: readonly RawField[]): Change[] {
   const changes: Change[] = [];
   for (const name of LABELS) {
-    const [first, ...more] = findFields(before, name);
-    const made = findField(after, name);
-    if (made === null || made === first) continue;
+    const old = findFields(before, name);
+    const [made, ...others] = findFields(after, name);
+    // What is as it was stays as it was, twice where it was there twice: that is what is signed.
+    if (made === undefined || equal(formatFields(old), formatFields([made, ...others]))) continue;
     const value = valueOf(made);
-    if (first === undefined) {
+    if (old.length === 0) {
       // Behind all there are.
       changes.push({
         change: "insert-field",
@@ -80,8 +75,7 @@ function relabelling(before: readonly RawField[], after: readonly RawField[]): C
       });
       continue;
     }
-    if (valueOf(first) === value && more.length === 0) continue;
-    for (let occurrence = more.length + 1; occurrence > 1; occurrence--) {
+    for (let occurrence = old.length; occurrence > 1; occurrence--) {
       changes.push({ change: "replace-field", name, occurrence, value: null });
     }
     changes.push({ change: "replace-field", name, occurrence: 1, value, verbatim: true });

@@ -30,7 +30,7 @@ import type { DomainKeys, SigningKeys } from "./signing_keys.ts";
 /** What signs. */
 export interface DkimSigningOptions {
   /** The keys; none for a domain: its mail is not signed. */
-  readonly keys: Pick<SigningKeys, "find">;
+  readonly keys: Pick<SigningKeys, "find" | "isEmpty">;
 }
 
 /** What it works with. */
@@ -101,26 +101,35 @@ export function dkimSigning(
     );
   }
 
+  async function signNotice(notice: NoticeView, { domain, keys }: DomainKeys): Promise<RawField[]> {
+    return await signatures(notice.fields, await hashOf(notice), domain, keys);
+  }
+
+  /** Asked before anything of a message is looked at. */
+  const signsFor = (session: SessionView) => !keys.isEmpty && isOurs(session);
+
   return {
     name: "dkim-signing",
     timeout: TIMEOUT,
     onFailure: CANNOT_SIGN,
-    body(session, fields) {
+    watches(session) {
       hashing.drop(session);
-      if (!isOurs(session) || findKeys(keys, fields) === null) return undefined;
+      return signsFor(session);
+    },
+    body(session, fields) {
+      if (findKeys(keys, fields) === null) return undefined;
       const body = new HashedBody();
       hashing.set(session, body);
       return { write: (chunk) => body.write(chunk), end: () => void body.end() };
     },
     message(view) {
-      if (!isOurs(view.session)) return undefined;
+      if (!signsFor(view.session)) return undefined;
       const found = findKeys(keys, view.fields);
       return found === null ? undefined : sign(view, found);
     },
-    async notice(notice) {
-      const found = findKeys(keys, notice.fields);
-      if (found === null) return [];
-      return await signatures(notice.fields, await hashOf(notice), found.domain, found.keys);
+    notice(notice) {
+      const found = keys.isEmpty ? null : findKeys(keys, notice.fields);
+      return found === null ? [] : signNotice(notice, found);
     },
     close(session) {
       hashing.drop(session);

@@ -74,9 +74,13 @@ export class SigningKeys {
     this.#byDomain = await openAll(texts);
   }
 
+  /** Whether there is no key at all, so that nothing of a message need be looked at. */
+  get isEmpty(): boolean {
+    return this.#byDomain.size === 0;
+  }
+
   /** The keys for mail from a domain: its own, or those of the nearest domain above it that has some. */
   find(domain: string): DomainKeys | null {
-    if (this.#byDomain.size === 0) return null;
     for (let name = domainKey(domain);;) {
       const found = this.#byDomain.get(name);
       if (found !== undefined) return found;

@@ -325,6 +325,27 @@ Deno.test("DNS that never answers is waited for so long and no longer", async ()
   peer.close();
 });
 
+Deno.test("a resolver that throws is one that does not answer", async () => {
+  const runtime = memoryRuntime({ address: "192.0.2.25" });
+  const broken = () => Promise.reject(new Error("broken"));
+  const resolver = { a: broken, aaaa: broken, mx: broken, txt: broken, ptr: broken };
+  const { clock } = runtime;
+  await using station = await MemoryStation.start({
+    runtime,
+    policies: [
+      authentication({ authservId: "mx.example.test" }, { resolver, clock, emit: () => {} }),
+    ],
+  });
+  const peer = await station.greeted();
+  await peer.say(`MAIL FROM:<${SENDER}>`, 250);
+  await peer.say("RCPT TO:<alice@example.test>", 250);
+  await peer.say("RSET", 250);
+  await peer.mail({ text: await signed(MAIL, "author.example", clock.now()), sender: SENDER });
+  const [mail] = await station.mailbox("alice");
+  assertMatch(mail!, /spf=temperror[^]*dkim=temperror[^]*dmarc=temperror/);
+  peer.close();
+});
+
 Deno.test("several From fields are refused, or what is wanted", async () => {
   const text = `From: ann@author.example\r\n${MAIL}`;
   await using checked = await Checked.start("v=DMARC1; p=none");

@@ -51,11 +51,12 @@ const LIST = "198.51.100.7";
  * The keys, of which that of RSA signs at once: it works beside the thread otherwise, and virtual time, which jumps when
  * nothing is left to do, would be over before.
  */
-async function openKeys(texts: readonly DkimKeyText[]): Promise<Pick<SigningKeys, "find">> {
+async function openKeys(texts: readonly DkimKeyText[]): Promise<ArcSealingOptions["keys"]> {
   const opened = await SigningKeys.open(texts);
   const atOnce = (octets: Uint8Array) =>
     Promise.resolve(new Uint8Array(sign("sha256", octets, privateKey)));
   return {
+    isEmpty: opened.isEmpty,
     find(domain) {
       const found = opened.find(domain);
       if (found === null) return null;
@@ -295,6 +296,7 @@ Deno.test("arcSealing() takes the key of the host's domain, else of a recipient'
 
 Deno.test("arcSealing() lets mail go on unsealed when a key fails", async () => {
   const broken = {
+    isEmpty: false,
     find: () => ({
       domain: "example.test",
       keys: [{

@@ -5,11 +5,11 @@
  * @module
  */
 
-import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotMatch, assertThrows } from "@std/assert";
 import { concat, decode, encode } from "../../../src/bytes.ts";
 import { verifyDkim } from "../../../src/mailauth/dkim/verify.ts";
 import { parseFields } from "../../../src/message/header.ts";
-import type { Policy } from "../../../src/policy/policy.ts";
+import type { MessageView, Policy } from "../../../src/policy/policy.ts";
 import { dkimSigning } from "../../../src/policy/mailauth/signing.ts";
 import { type DkimKeyText, SigningKeys } from "../../../src/policy/mailauth/signing_keys.ts";
 import { MemoryStore } from "../../../src/queue/memory_store.ts";
@@ -150,6 +150,67 @@ Deno.test("dkimSigning() signs for who has logged in and for who may relay, and 
   assertEquals(await verdicts(await logged.only(), logged.clock.now()), BOTH);
 });
 
+Deno.test("dkimSigning() looks at no message of strangers, and at none where there is no key", async () => {
+  const session = {
+    ...{ id: "1", role: "mx", client: "203.0.113.9", hello: "c", tls: null },
+    ...{ identity: null, trusted: false },
+  };
+  const user = { ...session, identity: "alice@example.test" };
+  const views = (session: MessageView["session"]) =>
+    ({
+      session,
+      get fields() {
+        throw new Error("looked at");
+      },
+    }) as unknown as MessageView;
+  const runtime = memoryRuntime();
+  const keys = await SigningKeys.open([]);
+  const policy = dkimSigning({ keys }, runtime);
+  const watched = () => [session, user].map((one) => policy.watches!(one));
+  assertEquals(watched(), [false, false]);
+  assertEquals(policy.message!(views(user)), undefined);
+  assertEquals(policy.notice!(views(user)), []);
+  // Keys that come later are looked for from then on.
+  await keys.replace(KEYS);
+  assertEquals(watched(), [false, true]);
+  assertEquals(policy.message!(views(session)), undefined);
+  assertThrows(() => policy.message!(views(user)), Error, "looked at");
+});
+
+Deno.test("dkimSigning() keeps no hash of a message that came before there was a key", async () => {
+  const runtime = memoryRuntime();
+  const keys = await SigningKeys.open(KEYS);
+  const policy = dkimSigning({ keys }, runtime);
+  const session = {
+    ...{ id: "1", role: "mx", client: "203.0.113.9", hello: "c", tls: null },
+    ...{ identity: "alice@example.test", trusted: false },
+  };
+  const fields = parseFields(encode("From: alice@example.test\r\n"));
+  const envelope = { sender: null, recipients: [], body: "7BIT" } as never;
+  // A message that is refused before its end is judged.
+  assertEquals(policy.watches!(session), true);
+  policy.body!(session, fields, envelope)!.write(encode("another body\r\n"));
+  await keys.replace([]);
+  assertEquals(policy.watches!(session), false);
+  await keys.replace(KEYS);
+  const verdict = await policy.message!({
+    ...{ id: "1.2", session, envelope, fields, bodySize: 7, bodyReplaced: false, goesOn: true },
+    carriage: "8bit",
+    async *openBody() {
+      yield encode("this\r\n");
+    },
+    draftBody: () => {
+      throw new Error("no other body is wanted");
+    },
+  });
+  assert(verdict?.action === "annotate");
+  const signatures = verdict.changes.map((change) =>
+    change.change === "add-field" ? `${change.name}:${change.value}\r\n` : ""
+  );
+  const mail = `${signatures.reverse().join("")}From: alice@example.test\r\n\r\nthis\r\n`;
+  assertEquals(await verdicts(mail, runtime.clock.now()), BOTH);
+});
+
 Deno.test("dkimSigning() signs what the policies before it made of a message", async () => {
   const editor: Policy = {
     name: "editor",
@@ -193,6 +254,7 @@ Deno.test("dkimSigning() signs what the policies before it made of a message", a
 Deno.test("dkimSigning() defers mail that it cannot sign, and none goes out unsigned", async () => {
   const sign = () => Promise.reject(new Error("the key is gone"));
   const keys = {
+    isEmpty: false,
     find: () => ({
       domain: "example.test",
       keys: [{ selector: "s", key: { algorithm: "ed25519-sha256", sign } as const }],
@@ -280,6 +342,23 @@ Deno.test("dkimSigning() replaces the labels of a message that it re-encodes, ea
   assertEquals(mail.match(/^content-type:.*$/gim)?.length, 1);
   assertEquals(mail.match(/^mime-version:.*$/gim)?.length, 1);
   assertEquals(await verdicts(mail, world.clock.now()), BOTH);
+});
+
+Deno.test("dkimSigning() signs fields that are there twice as they go out, twice", async () => {
+  await using world = await start({ routes: SEVEN_BIT });
+  const body = ["", "Hello to all, and Grüße", ""];
+  for (
+    const twice of [
+      ["Content-Type: text/plain; charset=utf-8", "Content-Type: text/html", "MIME-Version: 1.0"],
+      ["MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "Mime-Version: 1.0"],
+    ]
+  ) {
+    const text = ["From: alice@example.test", ...twice, ...body].join("\r\n");
+    const mail = await world.send(text, "you@old.example");
+    for (const field of twice) assert(mail.includes(`${field}\r\n`), mail);
+    assertMatch(mail, /^Content-Transfer-Encoding: quoted-printable\r$/m);
+    assertEquals(await verdicts(mail, world.clock.now()), BOTH);
+  }
 });
 
 Deno.test("dkimSigning() makes lines of binary mail before it signs", async () => {
