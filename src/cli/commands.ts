@@ -55,6 +55,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./dkim.ts").then((module) => module.dkim),
   },
   {
+    name: "dmarc",
+    summary: "sum up what others report of mail in the name of your domains",
+    load: () => import("./dmarc.ts").then((module) => module.dmarc),
+  },
+  {
     name: "queue",
     summary: "see and change the mail that waits to be delivered",
     load: () => import("./queue.ts").then((module) => module.queue),
