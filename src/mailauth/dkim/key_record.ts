@@ -7,7 +7,8 @@
  * @module
  */
 
-import type { DnsAnswer, Resolver } from "../../runtime/runtime.ts";
+import type { Resolver } from "../../runtime/runtime.ts";
+import { askDns } from "../ask_dns.ts";
 import { parseTagList, splitTagValue } from "../tag_list.ts";
 import { parseRsaKey } from "./rsa_key.ts";
 import type { DkimPublicKey } from "./verify_signature.ts";
@@ -111,7 +112,7 @@ export async function fetchKey(
   signal?: AbortSignal,
 ): Promise<KeyAnswer> {
   const name = `${selector}._domainkey.${domain}`;
-  const answer = await ask(resolver, name, signal);
+  const answer = await askDns(() => resolver.txt(name, signal));
   if (answer.status === "failed") {
     return { status: "temperror", reason: `DNS failed for ${name}: ${answer.reason}` };
   }
@@ -125,18 +126,6 @@ export async function fetchKey(
   return "fault" in read
     ? { status: "permerror", reason: read.fault }
     : { status: "found", record: read };
-}
-
-async function ask(
-  resolver: Pick<Resolver, "txt">,
-  name: string,
-  signal?: AbortSignal,
-): Promise<DnsAnswer<string>> {
-  try {
-    return await resolver.txt(name, signal);
-  } catch (error) {
-    return { status: "failed", reason: error instanceof Error ? error.message : "no answer" };
-  }
 }
 
 /** Whether a text does not begin with the version of something else. */

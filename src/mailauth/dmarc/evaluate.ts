@@ -10,6 +10,7 @@
  */
 
 import type { Resolver } from "../../runtime/runtime.ts";
+import { askDns } from "../ask_dns.ts";
 import type { AuthResult } from "../result.ts";
 import type { PublishedPolicy } from "./observation.ts";
 import type { DmarcAlignment, DmarcRequest } from "./record.ts";
@@ -178,7 +179,7 @@ async function domainExists(
   { resolver, signal }: DmarcServices,
 ): Promise<boolean | null> {
   for (const ask of ["a", "mx", "aaaa"] as const) {
-    const answer = await resolver[ask](domain, signal);
+    const answer = await askDns<unknown>(() => resolver[ask](domain, signal));
     if (answer.status === "failed") return null;
     if (answer.status === "found" || answer.reason === "nodata") return true;
   }

@@ -10,6 +10,7 @@
  */
 
 import type { Resolver } from "../../runtime/runtime.ts";
+import { askDns } from "../ask_dns.ts";
 import { type DmarcRecord, isDmarcRecord, parseDmarcRecord } from "./record.ts";
 
 /** What a name has: its record, or `null` where it has none, or more than one, which counts as none. */
@@ -66,7 +67,7 @@ export class PolicyRecords {
 
   async #ask(domain: string): Promise<RecordAnswer> {
     const name = `_dmarc.${domain}`;
-    const answer = await this.#resolver.txt(name, this.#signal);
+    const answer = await askDns(() => this.#resolver.txt(name, this.#signal));
     if (answer.status === "failed") {
       return { status: "failed", reason: `DNS gives no answer about ${name}: ${answer.reason}` };
     }

@@ -8,6 +8,7 @@
  */
 
 import type { DnsAnswer, Resolver } from "../../runtime/runtime.ts";
+import { askDns } from "../ask_dns.ts";
 
 /** Who answers for DNS. */
 export type SpfResolver = Pick<Resolver, "a" | "aaaa" | "mx" | "txt" | "ptr">;
@@ -85,7 +86,7 @@ export class SpfQuestions {
 
   /** The same, for whom no answer is an answer. */
   askTexts(name: string): Promise<DnsAnswer<string>> {
-    return this.#resolver.txt(name, this.#signal);
+    return askDns(() => this.#resolver.txt(name, this.#signal));
   }
 
   /** The addresses of a name, of one kind. @throws {SpfStop} where DNS is ill. */
@@ -95,12 +96,12 @@ export class SpfQuestions {
 
   /** The same, for whom no answer is an answer. */
   askAddresses(name: string, six: boolean): Promise<DnsAnswer<string>> {
-    return six ? this.#resolver.aaaa(name, this.#signal) : this.#resolver.a(name, this.#signal);
+    return askDns(() => this.#resolver[six ? "aaaa" : "a"](name, this.#signal));
   }
 
   /** The hosts that take mail for a name. @throws {SpfStop} where DNS is ill, or there are too many. */
   async exchanges(name: string): Promise<readonly string[]> {
-    const found = records(await this.#resolver.mx(name, this.#signal), name);
+    const found = records(await askDns(() => this.#resolver.mx(name, this.#signal)), name);
     if (found.length > this.limits.names) {
       throw new SpfStop("permerror", `the MX of ${name} are more than ${this.limits.names}`);
     }
@@ -109,7 +110,7 @@ export class SpfQuestions {
 
   /** The names of an address, as many as count. */
   async askNames(address: string): Promise<DnsAnswer<string>> {
-    const answer = await this.#resolver.ptr(address, this.#signal);
+    const answer = await askDns(() => this.#resolver.ptr(address, this.#signal));
     if (answer.status !== "found") return answer;
     return { status: "found", records: answer.records.slice(0, this.limits.names) };
   }
