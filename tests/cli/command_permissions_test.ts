@@ -63,6 +63,8 @@ const CASES: Readonly<Record<string, Case>> = {
   "dkim new": { words: ["dkim", "new", "example.test", "--config", "CONFIG"] },
   "dkim remove": { words: ["dkim", "remove", "example.test", "s1", "--config", "CONFIG"] },
   "dkim rotate": { words: ["dkim", "rotate", "example.test", "--config", "CONFIG"] },
+  "dmarc": { words: ["dmarc", "--config", "CONFIG"] },
+  "dmarc FILE": { words: ["dmarc", "FOLDER"] },
   "explain": { words: ["explain", "alice@example.test", "--config", "CONFIG"] },
   "explain --client": {
     words: ["explain", "alice@example.test", "--client", "192.0.2.7", "--config", "CONFIG"],
