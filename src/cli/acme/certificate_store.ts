@@ -13,6 +13,7 @@ import { decode, encode } from "../../bytes.ts";
 import { readPemPair } from "../../config/pem.ts";
 import { formatVisible } from "../../observe/visible_text.ts";
 import { openFresh } from "../../runtime/fresh_file.ts";
+import { certificateNames } from "../../runtime/tls_certificates.ts";
 import type { Files, TlsCertificate } from "../../runtime/runtime.ts";
 import { makeCertificate } from "../local_certificate.ts";
 import type { Account } from "./authority.ts";
@@ -155,7 +156,7 @@ function readKept(certificate: string, key: string, name: string): KeptCertifica
   const read = readPemPair(certificate, key);
   if (read.status === "bad") return null;
   const leaf = new X509Certificate(read.pair.certificate);
-  if (leaf.checkHost(name.replace("*", "any")) === undefined) return null;
+  if (!certificateNames(leaf).includes(name)) return null;
   return {
     key: read.pair.key,
     from: Date.parse(leaf.validFrom),
