@@ -13,6 +13,7 @@
 
 import { concat, encode } from "../bytes.ts";
 import type { Clock, Connection, Listener, Network, SocketAddress } from "../runtime/runtime.ts";
+import { ClientCounts } from "../server/client_counts.ts";
 import type { HttpHandler } from "./monitor.ts";
 
 /** What a server is made of. */
@@ -25,6 +26,8 @@ export interface HttpServerOptions {
   readonly onFault?: (error: unknown) => void;
   /** Connections at once; others are closed. Default 32. */
   readonly connections?: number;
+  /** Of them of one client, by `ClientCounts`; others are closed. Default: as many. */
+  readonly connectionsPerClient?: number;
   /** Milliseconds from the first octet of a request to the last of its response. Default 10,000. */
   readonly patience?: number;
   /** Octets of a request's body that are read. Default 0: none. */
@@ -43,6 +46,7 @@ export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #listener: Listener;
   readonly #open = new Set<Connection>();
+  readonly #clients = new ClientCounts();
   readonly #running: Promise<void>;
 
   private constructor(options: HttpServerOptions, listener: Listener) {
@@ -69,11 +73,15 @@ export class HttpServer {
   }
 
   async #accept(): Promise<void> {
-    const { connections = 32 } = this.#options;
+    const { connections = 32, connectionsPerClient = connections } = this.#options;
     const onFault = (error: unknown) => this.#options.onFault?.(error);
     for (let connection; (connection = await this.#listener.accept(onFault)) !== null;) {
-      if (this.#open.size >= connections) connection.close();
-      else this.#serve(connection);
+      // One client alone must not keep all others out, such as an authority that looks for a proof.
+      const client = this.#open.size >= connections
+        ? null
+        : this.#clients.enter(connection.remote, connectionsPerClient);
+      if (client === null) connection.close();
+      else this.#serve(connection).then(() => this.#clients.leave(client));
     }
   }
 
@@ -120,12 +128,15 @@ async function readRequest(
 ): Promise<Request | number | null> {
   const buffer = new Uint8Array(HEAD_LIMIT);
   let text = "";
+  let looked = 0;
   for (let size = 0; size < HEAD_LIMIT;) {
     const length = await connection.read(buffer.subarray(size));
     if (length === null) return size === 0 ? null : 400;
     text += LATIN1.decode(buffer.subarray(size, size + length));
     size += length;
-    const end = text.indexOf("\r\n\r\n");
+    const end = text.indexOf("\r\n\r\n", looked);
+    // It may come octet by octet: what was looked at is not looked at again.
+    looked = Math.max(0, size - 3);
     if (end < 0) continue;
     const request = parseRequest(text.slice(0, end));
     if (typeof request === "number" || bodyLimit === 0) return request;
@@ -170,6 +181,8 @@ export function parseRequest(head: string): Request | number {
   if (parts === null) return 400;
   const [, method = "", target = "", version = ""] = parts;
   if (version !== "1") return 505;
+  // RFC 9112 §3.2: whoever says two means to be taken for two.
+  if (fields.filter((field) => /^host:/i.test(field)).length > 1) return 400;
   const headers = new Headers();
   try {
     for (const field of fields) {

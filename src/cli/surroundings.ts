@@ -11,11 +11,9 @@ import { ControlError } from "../admin/control_protocol.ts";
 import { type ControlCommand, ControlServer } from "../admin/control_server.ts";
 import { dropCommands } from "../admin/drop_commands.ts";
 import { mailCommands } from "../admin/mail_commands.ts";
-
 import { mergedCommands } from "../admin/merged_commands.ts";
 import { StationMonitor } from "../admin/station_monitor.ts";
 import { stationCommands, type StationControl } from "../admin/station_requests.ts";
-
 import { whyNoBan } from "../config/policies/ban_effect.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { nudgePath } from "../config/paths.ts";

@@ -137,12 +137,10 @@ async function appleProfile(site: Site, { searchParams }: URL): Promise<Response
   });
 }
 
-/** What the client calls us, without a port, in lower case. */
+/** What the client calls us, without a port, in lower case; empty where that is no name. */
 function hostOf(request: Request): string {
-  return (request.headers.get("host") ?? "").toLowerCase().replace(/:\d{1,5}$/, "").replace(
-    /\.$/,
-    "",
-  );
+  const host = (request.headers.get("host") ?? "").toLowerCase();
+  return /^([a-z0-9._-]{1,253}?)\.?(?::\d{1,5})?$/.exec(host)?.[1] ?? "";
 }
 
 /** What stands behind a prefix; `null` where the host does not begin so. */

@@ -53,6 +53,10 @@ export interface PreparedWeb {
 const ACME_PROTOCOL = "acme-tls/1";
 /** Connections at once, of one listener. */
 const CONNECTIONS = 256;
+/** Of them of one client: a browser opens six. */
+const CONNECTIONS_PER_CLIENT = 16;
+/** Reads for a first flight, which comes in a few packets: each makes us read it anew. */
+const FLIGHT_READS = 16;
 
 /** The servers of the site. */
 export class WebServer {
@@ -115,7 +119,13 @@ export class WebServer {
 
   #listen({ address, tls }: WebListener): Promise<HttpServer> {
     const { network, clock, site, onFault } = this.#options;
-    const shared = { network, clock, onFault, connections: CONNECTIONS };
+    const shared = {
+      network,
+      clock,
+      onFault,
+      connections: CONNECTIONS,
+      connectionsPerClient: CONNECTIONS_PER_CLIENT,
+    };
     return HttpServer.listen(
       tls
         ? {
@@ -155,7 +165,7 @@ export class WebServer {
 async function readFirstFlight(connection: Connection): Promise<Uint8Array> {
   const buffer = new Uint8Array(CLIENT_HELLO_LIMIT);
   let size = 0;
-  while (size < buffer.length) {
+  for (let reads = 0; reads < FLIGHT_READS && size < buffer.length; reads++) {
     const length = await connection.read(buffer.subarray(size));
     if (length === null) break;
     size += length;

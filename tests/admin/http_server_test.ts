@@ -110,6 +110,7 @@ for (
     [400, "a folded field (RFC 9112 §5.2)", "GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n"],
     [400, "space before a colon (RFC 9112 §5.1)", "GET / HTTP/1.1\r\nA : b\r\n\r\n"],
     [400, "a NUL in a field (RFC 9110 §5.5)", "GET / HTTP/1.1\r\nA: \0\r\n\r\n"],
+    [400, "two hosts (RFC 9112 §3.2)", "GET / HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n"],
     [400, "a method that tunnels", "CONNECT / HTTP/1.1\r\n\r\n"],
     [431, "a head of 9 KB", `GET / HTTP/1.1\r\nA: ${"b".repeat(9000)}\r\n\r\n`],
     [505, "HTTP/2", "PRI / HTTP/2.0\r\n\r\n"],
@@ -133,6 +134,29 @@ Deno.test("HttpServer closes what is more than it may have open", async () => {
   assertEquals(await clock.runUntil(readAll(second)), "");
   await clock.runUntil(first.write(encode("GET / HTTP/1.1\r\n\r\n")));
   assertEquals((await clock.runUntil(readAll(first))).slice(0, 15), "HTTP/1.1 200 OK");
+  await clock.runUntil(server.close());
+});
+
+Deno.test("HttpServer closes what a client has open beyond its share, and serves others", async () => {
+  const near = memoryRuntime({ address: "192.0.2.25" });
+  const { network, clock } = near;
+  const options = { network, clock, handler: HELLO, connections: 8, connectionsPerClient: 2 };
+  const server = await HttpServer.listen(options, { ...LOOPBACK, hostname: "192.0.2.25" });
+  const [greedy, other] = ["198.51.100.1", "198.51.100.2"].map((address) =>
+    memoryRuntime({ beside: near, address }).network
+  );
+  const ask = async (connection: Connection) => {
+    await clock.runUntil(connection.write(encode("GET / HTTP/1.1\r\n\r\n")).catch(() => {}));
+    return (await clock.runUntil(readAll(connection))).slice(9, 12);
+  };
+  const connect = (from = greedy!) => clock.runUntil(from.connect(server.address));
+  const [first, , third] = [await connect(), await connect(), await connect()];
+  assertEquals(await ask(third!), "");
+  assertEquals(await ask(await connect(other)), "200");
+  assertEquals(await ask(first!), "200");
+  first!.close();
+  await clock.settle();
+  assertEquals(await ask(await connect()), "200");
   await clock.runUntil(server.close());
 });
 

@@ -111,5 +111,17 @@ Deno.test("answerInClear() answers authorities, and sends others to https", asyn
     "https://autoconfig.example.org/mail/config-v1.1.xml?a=b",
   );
   // Nobody is sent to a place that a stranger names.
-  assertEquals((await answerInClear(SITE, request("evil.test", "/"))).status, 404);
+  const hosts = [
+    "evil.test",
+    "b\xfccher.example",
+    "example.org@evil.test",
+    "evil.test/example.org",
+  ];
+  for (const host of hosts) {
+    assertEquals((await answerInClear(SITE, request(host, "/"))).status, 404, host);
+  }
+  for (const path of ["//evil.test/", "/\\evil.test", "/.//evil.test", "/@evil.test:1/"]) {
+    const { headers } = await answerInClear(SITE, request("example.org", path));
+    assertEquals(new URL(headers.get("location")!).host, "example.org", path);
+  }
 });
