@@ -75,7 +75,7 @@ export const authenticationSchema = z.strictObject({
     "What differs for mail of a domain, or .example.org for all below it: that of From for dmarc, of MAIL for spf",
   ),
   timeout: wait.default(20_000).describe(
-    "How long SPF may take, and all checks when a message has come",
+    "How long SPF may take, and SPF, DKIM and ARC together when a message has come; DMARC has 8 s more",
   ),
 }).describe("Who sent it: SPF, DKIM, ARC and DMARC, for mail of strangers");
 

@@ -58,7 +58,10 @@ export interface AuthenticationOptions {
    * none.
    */
   readonly sealers?: ReadonlySet<string>;
-  /** Milliseconds that SPF may take, and all checks after the end of a message. Default 20,000 (RFC 7208 §4.6.4). */
+  /**
+   * Milliseconds that SPF may take, and SPF, DKIM and ARC together after the end of a message; DMARC has a few seconds
+   * of its own. Default 20,000 (RFC 7208 §4.6.4).
+   */
   readonly timeout?: number;
   /** Networks whose mail is not checked. Default loopback. */
   readonly exempt?: readonly Network[];

@@ -18,7 +18,7 @@ import { PolicyRecords } from "../../mailauth/dmarc/tree.ts";
 import { checkHost, mailFromQuery } from "../../mailauth/spf/check_host.ts";
 import type { RawField } from "../../message/header.ts";
 import type { Clock, Resolver } from "../../runtime/runtime.ts";
-import { withinTime } from "../dns/dns_time.ts";
+import { DEFAULT_DNS_TIMEOUT, withinTime } from "../dns/dns_time.ts";
 import type { BodyObserver, SessionView } from "../policy.ts";
 
 /** What the checks ask with. */
@@ -59,7 +59,10 @@ export class MessageChecks {
   readonly spf: Promise<SpfFinding>;
   readonly #services: CheckServices;
   readonly #timeout: number;
+  /** Nobody waits any more. */
   readonly #stop = new AbortController();
+  /** Ends SPF, DKIM and ARC: their questions go to servers that the message names, so a forger's can be slow at will. */
+  readonly #late = new AbortController();
   readonly #records: PolicyRecords;
   #authors: Authors = NO_HEAD;
   #dkim: DkimVerifier | null = null;
@@ -68,7 +71,8 @@ export class MessageChecks {
   /**
    * Begins with SPF.
    *
-   * @param timeout milliseconds that SPF may take, and that may pass between the end of the body and the result.
+   * @param timeout milliseconds that SPF may take, and that may pass between the end of the body and the results of
+   * SPF, DKIM and ARC. DMARC has time of its own: else who draws out the others would not be held to it.
    */
   constructor(
     session: SessionView,
@@ -87,7 +91,7 @@ export class MessageChecks {
   begin(fields: readonly RawField[]): BodyObserver | undefined {
     const { resolver, clock } = this.#services;
     const hashes = new BodyHashes();
-    const options = { resolver, clock, now: clock.now(), signal: this.#stop.signal };
+    const options = { resolver, clock, now: clock.now(), signal: this.#late.signal };
     this.#authors = authorsOf(fields);
     // The answer is there when it is wanted.
     for (const domain of this.#domains()) void this.#records.at(domain);
@@ -98,36 +102,44 @@ export class MessageChecks {
   }
 
   /** What was found, when the body has ended. */
-  finish(): Promise<Findings> {
-    const { clock } = this.#services;
-    return withinTime(clock, this.#timeout, (signal) => {
-      signal.addEventListener("abort", () => this.end(), { once: true });
-      return this.#finish();
-    }, this.#stop.signal);
+  async finish(): Promise<Findings> {
+    const [spf, dkim, arc] = await this.#inTime(
+      this.#timeout,
+      this.#late,
+      () => Promise.all([this.spf, this.#dkim?.finish() ?? [], this.#arc?.finish() ?? NO_CHAIN]),
+    );
+    const dmarc = await this.#inTime(
+      DEFAULT_DNS_TIMEOUT,
+      this.#stop,
+      () => this.#askDmarc(spf, dkim),
+    );
+    return { spf, dkim, arc, authors: this.#authors, dmarc };
   }
 
   /** Nobody waits any more; also said when all is found. */
   end(): void {
     this.#stop.abort(null);
+    this.#late.abort(null);
   }
 
-  async #finish(): Promise<Findings> {
-    const { resolver } = this.#services;
-    const { signal } = this.#stop;
-    const [spf, dkim, arc] = await Promise.all([
-      this.spf,
-      this.#dkim?.finish() ?? [],
-      this.#arc?.finish() ?? NO_CHAIN,
-    ]);
-    const signed = dkim.flatMap(({ domain, result }) =>
-      domain === null ? [] : [{ domain, result }]
+  /** Does some work that ends early when `stop` is aborted, which is done when it is late. */
+  #inTime<T>(timeout: number, stop: AbortController, work: () => Promise<T>): Promise<T> {
+    return withinTime(this.#services.clock, timeout, (signal) => {
+      signal.addEventListener("abort", () => stop.abort(null), { once: true });
+      return work();
+    }, this.#stop.signal);
+  }
+
+  #askDmarc(spf: SpfFinding, found: readonly DkimResult[]): Promise<DmarcResult[]> {
+    const services = {
+      resolver: this.#services.resolver,
+      signal: this.#stop.signal,
+      records: this.#records,
+    };
+    const dkim = found.flatMap(({ domain, result }) => domain === null ? [] : [{ domain, result }]);
+    return Promise.all(
+      this.#domains().map((from) => evaluateDmarc({ from, spf, dkim }, services)),
     );
-    const dmarc = await Promise.all(
-      this.#domains().map((from) =>
-        evaluateDmarc({ from, spf, dkim: signed }, { resolver, signal, records: this.#records })
-      ),
-    );
-    return { spf, dkim, arc, authors: this.#authors, dmarc };
   }
 
   #domains(): readonly string[] {
@@ -155,7 +167,7 @@ export class MessageChecks {
       clock,
       this.#timeout,
       (signal) => checkHost(query, { resolver, now: clock.now(), signal }),
-      this.#stop.signal,
+      this.#late.signal,
     );
     return { domain, scope, identity, ...answer };
   }
