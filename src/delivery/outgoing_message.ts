@@ -2,8 +2,10 @@
  * One message on its way out, as different stations can take it: as it is, re-encoded for 7-bit or 8-bit
  * transport (RFC 6152 §3, RFC 3030 §4), with or without SMTPUTF8 (RFC 6531 §3.4). What it says is never
  * changed; where it cannot pass without that, the reply says why. Nor is it re-encoded where it has a signature of DKIM
- * or a seal of ARC, whoever made them: a signature that we know to be broken is not sent (RFC 6376 §5.3). Mail that is
- * signed here is made 7-bit before, where its route says so (`convert-first`).
+ * or a seal of ARC: a signature that we know to be broken is not sent (RFC 6376 §5.3). Mail that is signed here is made
+ * 7-bit before, where its route says so (`convert-first`). Two are no reason to return mail, and are taken out: the seal
+ * that this station set, for mail gets through better without it than not at all; and the signature of a notice of ours,
+ * for of a notice that is returned nobody hears.
  *
  * What was announced is not always what is there: much mail marked 8BITMIME or SMTPUTF8 is plain ASCII, and
  * goes to any station; and some that was not marked is 8-bit all the same, and is then treated as if it had
@@ -15,8 +17,8 @@
  */
 
 import { type Address, toAsciiDomain } from "../address.ts";
-import { isField, parseFields } from "../message/header.ts";
-import { transcode } from "../message/transcode.ts";
+import { formatFields, isField, parseFields, type RawField } from "../message/header.ts";
+import { transcode, type Transcoded } from "../message/transcode.ts";
 import type { QueueEntry } from "../queue/entry.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import type { RelaySettings } from "../routing/route.ts";
@@ -98,12 +100,25 @@ export class OutgoingMessage {
     let source = this.#converted.get(to);
     if (source === undefined) {
       const made = await transcode(this.#source, to);
-      source = made?.changed && isSigned(this.#source.head) ? SIGNED_AS_IT_IS : made;
+      source = made?.changed ? this.#unsigned(made) : made;
       this.#converted.set(to, source);
     }
     const body = to === "8bit" ? "8BITMIME" : "7BIT";
     if (source === null) return otherwise;
     return "code" in source ? source : { source, body, smtputf8 };
+  }
+
+  /** What was re-encoded, without signatures that would be broken now and that it may lose. */
+  #unsigned(made: Transcoded): MessageSource | Reply {
+    const fields = parseFields(made.head);
+    const received = fields.findIndex((field) => isField(field, "Received"));
+    const isNotice = this.#entry.origin.kind === "notice";
+    // What was added here stands above the trace field of this station.
+    const kept = fields.filter((field, index) =>
+      !(index < received && isOneOf(field, SEAL)) && !(isNotice && isField(field, "DKIM-Signature"))
+    );
+    if (kept.some((field) => isOneOf(field, SIGNATURES))) return SIGNED_AS_IT_IS;
+    return kept.length === fields.length ? made : { ...made, head: formatFields(kept) };
   }
 
   #is8bit(): boolean | Promise<boolean> {
@@ -115,12 +130,14 @@ export class OutgoingMessage {
   }
 }
 
-/** A signature over the body, or a seal over one (RFC 6376 §3.5, RFC 8617 §4.1.2). */
-function isSigned(head: Uint8Array): boolean {
-  return parseFields(head).some((field) => SIGNATURES.some((name) => isField(field, name)));
-}
-
+/** Over a body, or a hash of one (RFC 6376 §3.5, RFC 8617 §4.1.2). */
 const SIGNATURES = ["DKIM-Signature", "ARC-Message-Signature"];
+/** The set of a station that seals (RFC 8617 §4.1). */
+const SEAL = ["ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results"];
+
+function isOneOf(field: RawField, names: readonly string[]): boolean {
+  return names.some((name) => isField(field, name));
+}
 
 function isBody8bit(source: MessageSource): boolean | Promise<boolean> {
   const parts = source.bodyParts?.() ?? null;

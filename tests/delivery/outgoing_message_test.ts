@@ -10,7 +10,12 @@ import type { QueueEntry } from "../../src/queue/entry.ts";
 const ALL: TakenForms = { eightBitMime: true, binaryMime: true, chunking: true, smtputf8: true };
 const SEVEN: TakenForms = { ...ALL, eightBitMime: false, binaryMime: false };
 
-function message(text: string, body: QueueEntry["body"], smtputf8 = false): OutgoingMessage {
+function message(
+  text: string,
+  body: QueueEntry["body"],
+  smtputf8 = false,
+  kind: QueueEntry["origin"]["kind"] = "submit",
+): OutgoingMessage {
   const split = text.indexOf("\r\n\r\n") + 2;
   const head = encode(text.slice(0, split));
   const rest = encode(text.slice(split + 2));
@@ -24,7 +29,7 @@ function message(text: string, body: QueueEntry["body"], smtputf8 = false): Outg
     body,
     smtputf8,
     requireTls: false,
-    origin: { kind: "submit" },
+    origin: { kind },
   };
   return new OutgoingMessage(entry, {
     head,
@@ -105,3 +110,45 @@ for (const name of ["DKIM-Signature", "dkim-signature", "ARC-Message-Signature"]
     assertEquals((await fitted(message(lines, "BINARYMIME"), forms))[0], "8BITMIME");
   });
 }
+
+const SET = "ARC-Seal: i=1; b=AAAA\r\nARC-Message-Signature: i=1; b=AAAA\r\n" +
+  "ARC-Authentication-Results: i=1; mx.example.org; spf=pass\r\n";
+const RECEIVED = "Received: from a by mx.example.org; Sun, 22 Nov 2026 12:00:00 +0000\r\n";
+
+Deno.test("OutgoingMessage takes the seal of this station out where it re-encodes, and only there", async () => {
+  const text = `${SET}Authentication-Results: mx.example.org; spf=pass\r\n${RECEIVED}${UMLAUT}`;
+  for (const marked of ["7BIT", "8BITMIME"] as const) {
+    const outgoing = message(text, marked);
+    const [announced, , head, body] = await fitted(outgoing, SEVEN);
+    assertEquals([announced, body], ["7BIT", "plain, and =C3=BC\r\n"]);
+    assertEquals(`${head}`.match(/^[\w-]+(?=:)/gm)?.slice(0, 3), [
+      "Authentication-Results",
+      "Received",
+      "Subject",
+    ]);
+    assertEquals((await fitted(outgoing, ALL)).slice(2).join("\r\n"), text);
+  }
+  const binary = message(text.replace("plain", "nul \0"), "BINARYMIME");
+  assertEquals((await fitted(binary, { ...ALL, binaryMime: false }))[0], "8BITMIME");
+});
+
+Deno.test("OutgoingMessage keeps what others have signed or sealed, beneath a seal of ours too (5.6.3)", async () => {
+  for (
+    const below of [
+      `${RECEIVED}${SET}`,
+      `${SET}${RECEIVED}${SET}`,
+      `${SET}${RECEIVED}DKIM-Signature: v=1; b=AAAA\r\n`,
+      `DKIM-Signature: v=1; b=AAAA\r\n${SET}${RECEIVED}`,
+    ]
+  ) {
+    assertEquals(await fitted(message(`${below}${UMLAUT}`, "7BIT"), SEVEN), [554, "5.6.3"], below);
+  }
+});
+
+Deno.test("OutgoingMessage re-encodes a notice of ours without its signature: nobody would hear of its return", async () => {
+  const signed = `DKIM-Signature: v=1; b=AAAA\r\ndkim-signature: v=1; b=AAAA\r\n${UMLAUT}`;
+  const [announced, , head] = await fitted(message(signed, "8BITMIME", false, "notice"), SEVEN);
+  assertEquals([announced, /^Subject: a\r\n/.test(`${head}`)], ["7BIT", true]);
+  const kept = await fitted(message(signed, "8BITMIME", false, "notice"), ALL);
+  assertEquals(kept[2], signed.split("\r\n\r\n")[0] + "\r\n");
+});
