@@ -69,6 +69,7 @@ Deno.test("authorsOf() sees through what hides a domain from a strict reader, an
       "boss@ba\u00adnk.example",
       "boss@bank.example\u200b",
       `boss@${"a".repeat(64)}.bank.example`,
+      '(boss@"bank.example"',
     ]
   ) assertEquals(domains(`From: ${value}\r\n`), ["bank.example"], value);
   for (
@@ -80,6 +81,11 @@ Deno.test("authorsOf() sees through what hides a domain from a strict reader, an
     const found = domains(`From: ${value}\r\n`);
     assertEquals(Array.isArray(found) && found.toSorted(), ["bank.example", "evil.example"], value);
   }
+  // Some end at a null character, some pass over it.
+  assertEquals(domains("From: boss@bank.example\0.evil.example\r\n"), [
+    "bank.example",
+    "bank.example.evil.example",
+  ]);
   // A name that is too long for DNS belongs to whom its end belongs to.
   const [long] = domains(`From: x@${"a.".repeat(200)}bank.example\r\n`);
   assertEquals([long?.length, long?.endsWith(".a.bank.example")], [252, true]);

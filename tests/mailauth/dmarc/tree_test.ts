@@ -72,7 +72,8 @@ Deno.test("walkTree() finds those below a public suffix with a policy (RFC 9989 
 
 Deno.test("walkTree() discards several records of one name, and what is no record", async () => {
   const resolver = resolverOf({
-    "mail.example.com": ["v=DMARC1; p=none", "v=DMARC1; p=reject; psd=n"],
+    // Were the first of them taken, or the last, it would end the walk.
+    "mail.example.com": ["v=DMARC1; p=reject; psd=n", "v=DMARC1; p=none; psd=n"],
     "example.com": ["v=spf1 -all", "v=DMARC1; p=none"],
     "com": "hello",
   });

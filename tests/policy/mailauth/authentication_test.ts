@@ -5,6 +5,8 @@ import {
   authentication,
   type AuthenticationOptions,
 } from "../../../src/policy/mailauth/authentication.ts";
+import { AuthenticationRuleBook } from "../../../src/policy/mailauth/authentication_rules.ts";
+import { decide } from "../../../src/policy/mailauth/authentication_verdict.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
 import { MemoryStation, type StationSetup } from "../../support/memory_station.ts";
 import { KEY_RECORD, sealed, signed } from "./signed_mail.ts";
@@ -498,10 +500,57 @@ Deno.test("a bomb of signatures, fields and authors is taken or refused in its t
   assertEquals(third.runtime.resolver.questions.size, 1);
 });
 
-Deno.test("a client that goes away leaves nothing behind", async () => {
-  await using checked = await Checked.start("v=DMARC1; p=reject");
-  const peer = await checked.station.greeted();
+Deno.test("questions end with the session, and with the message that they were about", async () => {
+  const runtime = memoryRuntime({ address: "192.0.2.25" });
+  const { clock } = runtime;
+  let key = Promise.withResolvers<AbortSignal>();
+  const ask = (name: string, signal?: AbortSignal) => {
+    if (!name.startsWith("s.")) {
+      return Promise.resolve({ status: "none", reason: "nodata" } as const);
+    }
+    key.resolve(signal!);
+    return new Promise<{ status: "failed"; reason: string }>((resolve) =>
+      signal!.addEventListener("abort", () => resolve({ status: "failed", reason: "aborted" }))
+    );
+  };
+  const resolver = { a: ask, aaaa: ask, mx: ask, txt: ask, ptr: ask };
+  await using station = await MemoryStation.start({
+    runtime,
+    policies: [
+      authentication({ authservId: "mx.example.test" }, { resolver, clock, emit: () => {} }),
+    ],
+  });
+  const text = await signed(MAIL, "author.example", clock.now());
+  const began = clock.now();
+  const peer = await station.greeted();
+  // Nobody waits for a key that cannot have signed this body.
+  await peer.mail({ text: text.replace("Hello", "Bye"), sender: SENDER });
+  assertEquals((await key.promise).aborted, true);
+  key = Promise.withResolvers();
   await peer.begin();
-  await peer.send((await signed(MAIL, "author.example", 0)).slice(0, -10));
+  await peer.send(text.slice(0, -4));
+  const signal = await clock.runUntil(key.promise);
+  assertEquals(signal.aborted, false);
   peer.close();
+  await clock.runUntil(new Promise((done) => signal.addEventListener("abort", done)));
+  // Not because time was up.
+  assert(clock.now() - began < 5000, `${clock.now() - began}`);
+});
+
+Deno.test("what is refused for good goes before what is put off, and that before Junk", () => {
+  const spf = { domain: "c.test", scope: "mfrom", identity: "a@c.test", result: "fail" } as const;
+  const arc = { result: "none", sets: [] } as const;
+  const authors = { status: "named", domains: ["a.test", "b.test"] } as const;
+  const known = { spf, dkim: [], arc, authors, vouched: new Map() };
+  const book = new AuthenticationRuleBook({ spfFail: "junk", whenUnknown: "defer" });
+  const failed = { result: "fail", requested: "reject", disposition: "reject" } as const;
+  const unknown = { result: "temperror", requested: "none", disposition: "none" } as const;
+  const common = { policy: null, organization: null, spfAligned: false, dkimAligned: false };
+  const actionOf = (...results: readonly (typeof failed | typeof unknown)[]) => {
+    const dmarc = results.map((each, i) => ({ ...common, ...each, domain: authors.domains[i]! }));
+    return decide({ ...known, dmarc }, { book, malformedFrom: "reject" }).action;
+  };
+  assertEquals(actionOf(), "junk");
+  assertEquals(actionOf(unknown), "defer");
+  assertEquals([actionOf(failed, unknown), actionOf(unknown, failed)], ["reject", "reject"]);
 });
