@@ -53,7 +53,8 @@ listeners:
 `;
   assertEquals(await problemsOf(text), [
     "yizhan.yaml:3:13: listeners[0].role: found submissions without a certificate, so that no " +
-    "password would be safe; give tls.certificates, or take mail from your own networks by relay.from",
+    "password would be safe; give tls.certificates, get them by acme, or take mail from your own networks by " +
+    "relay.from",
   ]);
 });
 

@@ -20,8 +20,9 @@ const COMPARED_IN_CONSTANT_TIME = [
 /** Names of what must not be compared octet by octet until one differs. */
 const SECRET =
   "(?:\\w*(?:[pP]assword|[sS]ecret|[hH]mac|[sS]ignature|[pP]roof|storedKey|serverKey))";
-/** Both sides are the operator's own: no stranger has a say in either. */
+/** Both sides are the operator's own, where no stranger has a say, or both are known to everybody. */
 const HARMLESS_THERE = [
+  "src/mailauth/dkim/verify.ts: equal(body.digest, signature", // of a body that everybody may hash
   "src/mta_queue.ts: secret !==", // which of our SRS secrets is the newest
 ];
 

@@ -11,6 +11,7 @@ import { denoRuntime } from "../../src/runtime/deno.ts";
 import { Client, Program } from "../cli/program.ts";
 import { ANY_PORT, PASSWORD, Site } from "../cli/site.ts";
 import { mxCertificate, testAuthority } from "../support/certificates.ts";
+import { rfc8463Ed25519Key } from "../mailauth/dkim/rfc_examples.ts";
 import { DnsServer } from "../support/dns_server.ts";
 
 /** Each has letters, digits and signs that percent-encoding and JSON change. */
@@ -143,8 +144,8 @@ for (const format of ["json", "text"] as const) {
     await addUser({ files, random, path: users }, { address, password: SECRETS.password });
     await Deno.writeTextFile(`${site.path}/hook`, `${SECRETS.hookInFile}\n`, { mode: 0o600 });
     await Deno.mkdir(`${site.path}/dkim/example.test`, { recursive: true });
-    const dkim = `${site.path}/dkim/example.test/yizhan.pem`;
-    await Deno.writeTextFile(dkim, mxCertificate.key, { mode: 0o600 });
+    const dkim = `${site.path}/dkim/example.test/yizhan-ed25519.pem`;
+    await Deno.writeTextFile(dkim, rfc8463Ed25519Key, { mode: 0o600 });
     using host = rudeHost();
     await using names = await DnsServer.start();
     const hook = (secret: string | { file: string }) => ({
@@ -179,7 +180,12 @@ for (const format of ["json", "text"] as const) {
     // Salt and keys, of which passwords could be guessed.
     const verifiers = (await Deno.readTextFile(users)).match(/[A-Za-z0-9+/]{20,}=*/g) ?? [];
     assert(verifiers.length >= 3, "salt, stored key, server key");
-    const secrets = [...Object.values(SECRETS), keyText(mxCertificate.key), ...verifiers];
+    const secrets = [
+      ...Object.values(SECRETS),
+      keyText(mxCertificate.key),
+      keyText(rfc8463Ed25519Key),
+      ...verifiers,
+    ];
     const commands = [
       ["check"],
       ["config", "print"],
