@@ -83,8 +83,9 @@ function plain(text: string): string {
 /** Whether a text holds one of the names, however it is quoted, split, commented or encoded. */
 function mentions(text: string, names: ReadonlySet<string>): boolean {
   const written = text.replace(/\\/g, "");
+  if (holds(written, names)) return true;
   // Some programs decode every field (RFC 2047), though in this one nothing may be encoded.
-  return [written, decodeEncodedWords(written, written.length)].some((one) => holds(one, names));
+  return written.includes("=?") && holds(decodeEncodedWords(written, written.length), names);
 }
 
 function holds(text: string, names: ReadonlySet<string>): boolean {
@@ -92,7 +93,8 @@ function holds(text: string, names: ReadonlySet<string>): boolean {
   const joined = withoutComments(readable).replace(/[\s"]+/g, "");
   const all = [...names].filter((name) => name !== "");
   if (all.some((name) => readable.includes(name) || joined.includes(name))) return true;
-  // Names in U-labels; those in A-labels were found.
+  // Names in U-labels; those in A-labels were found. To make A-labels of thousands of words takes long.
+  if (!all.some((name) => name.includes("xn--"))) return false;
   const words = `${readable} ${joined}`.match(/[\p{L}\p{N}\p{M}._-]+/gu) ?? [];
   return words.some((word) => word.length <= 255 && !isAscii(word) && names.has(keyOf(word)));
 }
