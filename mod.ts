@@ -312,7 +312,30 @@ export {
   type DomainKeys,
   SigningKeys,
 } from "./src/policy/mailauth/signing_keys.ts";
-export type { SigningKey } from "./src/mailauth/dkim/signing_key.ts";
+export {
+  type OpenedSigningKey,
+  openSigningKey,
+  type SigningKey,
+} from "./src/mailauth/dkim/signing_key.ts";
+export { namesToSign, signDkim, type SignOptions } from "./src/mailauth/dkim/sign.ts";
+export {
+  type DkimResult,
+  DkimVerifier,
+  type DkimVerifyOptions,
+  verifyDkim,
+} from "./src/mailauth/dkim/verify.ts";
+export {
+  checkHost,
+  helloQuery,
+  mailFromQuery,
+  type SpfAnswer,
+  type SpfQuery,
+  type SpfServices,
+  type SpfSession,
+} from "./src/mailauth/spf/check_host.ts";
+export type { SpfLimits, SpfResolver } from "./src/mailauth/spf/questions.ts";
+export type { SignatureClaims } from "./src/mailauth/dkim/signature.ts";
+export { formatReceivedSpf } from "./src/mailauth/spf/received_spf.ts";
 export {
   arcSealing,
   type ArcSealingOptions,
