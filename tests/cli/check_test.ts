@@ -292,7 +292,10 @@ Deno.test("checkPorts() does not blame others for what a server may have that th
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = taken.addr as Deno.NetAddr;
   const address = { transport: "tcp", hostname: "127.0.0.1", port };
-  const config = { listeners: [{ role: "mx", address }], monitor: {}, relay: { routes: [] } };
+  const config = {
+    listeners: [{ role: "mx", address }],
+    ...{ monitor: {}, relay: { routes: [] }, web: { listeners: [] } },
+  };
   const context = (closedServer: boolean) => ({
     ...{
       loaded: { config },

@@ -55,6 +55,23 @@ Deno.test("formatStatus() shows listeners in columns, and how much mail lies in 
   assertStringIncludes(many, "Queue: 1000 or more messages, ");
 });
 
+Deno.test("formatStatus() tells until when certificates are good, and why one does not come", () => {
+  const [file, expires] = ["mx.pem", NOW + 60 * 86_400_000];
+  const tell = (acme?: StationStatus["certificates"][number]["acme"]) =>
+    formatStatus(
+      { ...STATUS, certificates: [{ file, expires, ...(acme && { acme }) }] },
+      { now: NOW, mail: null, changed: null },
+    ).split("\n").slice(8);
+  assertEquals(tell(), ["Certificate mx.pem: until 2027-01-22, for 60 days."]);
+  assertEquals(tell({ issued: true, next: NOW + 30 * 86_400_000 }), [
+    "Certificate mx.pem: until 2027-01-22, for 60 days; renewed about 2026-12-23.",
+  ]);
+  assertEquals(tell({ issued: false, trouble: "no\x1b[2J", next: NOW + 900_000 }), [
+    "Certificate mx.pem: signed by itself, until the authority gives one.",
+    "  the last order FAILED: no\\u{1b}[2J; tried again in 15 min",
+  ]);
+});
+
 Deno.test("formatStatus() tells of bans and of filters", () => {
   const facts = { now: NOW, mail: null, changed: null };
   const tell = (policies: Partial<StationStatus>) =>

@@ -5,7 +5,9 @@
  * @module
  */
 
-import { X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
+import { acmeNames } from "../../config/site.ts";
+import { coversName, readChain } from "./certificate_chain.ts";
 import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
 
 const { ok, warning, error } = findingsOf("certificates");
@@ -13,17 +15,19 @@ const { ok, warning, error } = findingsOf("certificates");
 const DAY = 86_400_000;
 /** Renewals come a month before; who has missed that by so many days should look. */
 const SOON = 14;
-const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** What is doubtful about the certificates. */
 export function checkCertificates({ loaded, now }: Pick<CheckContext, "loaded" | "now">) {
   if (loaded === null) return [];
   const { config, certificates } = loaded;
+  const ofAcme = acmeNames(config);
   if (config.tls.certificates.length === 0) {
-    return config.listeners.every(({ role }) => role === "lmtp") ? [] : [warning(
-      "there is no certificate: mail comes in without TLS",
-      "give tls.certificates, from Let's Encrypt or your own authority",
-    )];
+    return ofAcme.length > 0 || config.listeners.every(({ role }) => role === "lmtp")
+      ? []
+      : [warning(
+        "there is no certificate: mail comes in without TLS",
+        "give tls.certificates, or get them by acme, from Let's Encrypt or your own authority",
+      )];
   }
   // Those that could not be read are problems of the configuration.
   if (certificates.length < config.tls.certificates.length) return [];
@@ -32,7 +36,9 @@ export function checkCertificates({ loaded, now }: Pick<CheckContext, "loaded" |
     return checkCertificate(certificate, now).map((finding) => ({ ...finding, file }));
   });
   const chains = certificates.map(({ certificate }) => readChain(certificate)[0]);
-  if (!chains.some((leaf) => leaf?.checkHost(config.hostname) !== undefined)) {
+  const covers = (leaf?: X509Certificate) =>
+    leaf !== undefined && coversName(leaf, config.hostname);
+  if (!chains.some(covers) && !ofAcme.includes(config.hostname.toLowerCase())) {
     findings.push({
       ...warning(
         `no certificate is for ${config.hostname}, the name that servers and users connect to`,
@@ -58,10 +64,6 @@ export function checkCertificate(pem: string, now: number): CheckFinding[] {
   if (findings.length > 0) return findings;
   const days = Math.floor((Date.parse(leaf.validTo) - now) / DAY);
   return [ok(`for ${names}: good for ${days} days, signed by ${issuerOf(leaf)}`)];
-}
-
-function readChain(pem: string): X509Certificate[] {
-  return (pem.match(PEM) ?? []).map((text) => new X509Certificate(text));
 }
 
 function checkTimes({ validFrom, validTo }: X509Certificate, now: number): CheckFinding[] {

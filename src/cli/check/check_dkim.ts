@@ -14,6 +14,7 @@ import {
 } from "../../admin/dkim_folder.ts";
 import { isOver } from "../../admin/dkim_keys.ts";
 import { mailDomainsOf } from "../../admin/mail_host.ts";
+import { openSigningKey } from "../../mailauth/dkim/signing_key.ts";
 import { formatDay } from "../dkim_steps.ts";
 import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
 
@@ -32,7 +33,8 @@ export async function checkDkim({ loaded, paths, users, runtime, now }: CheckCon
   const keyed = await findKeyDomains(runtime.files, paths.dkim);
   for (const domain of [...new Set([...own, ...keyed])].sort()) {
     const found = await readDkimFolder(runtime.files, paths.dkim, domain, dkim.selector);
-    findings.push(...checkDomain(found, hasParent(domain, keyed), now));
+    const bad = await badKeys(found);
+    findings.push(...checkDomain(found, bad, hasParent(domain, keyed), now));
   }
   return findings;
 }
@@ -42,21 +44,31 @@ function hasParent(domain: string, keyed: readonly string[]): boolean {
   return keyed.some((one) => domain.endsWith(`.${one}`));
 }
 
-function checkDomain(found: DkimFolder, above: boolean, now: number): CheckFinding[] {
+/** The keys that should sign and cannot: they are opened as the server opens them. */
+async function badKeys({ domain, keys }: DkimFolder): Promise<CheckFinding[]> {
+  const bad: CheckFinding[] = [];
+  for (const { path, state, found } of keys) {
+    if (state !== "signs") continue;
+    const opened = found.status === "key" ? await openSigningKey(found.pem) : found;
+    if (opened.status === "key") continue;
+    const advice = `the server does not start so: yizhan dkim list ${domain}`;
+    bad.push(error(`${path} ${opened.reason}`, advice));
+  }
+  return bad;
+}
+
+function checkDomain(
+  found: DkimFolder,
+  bad: readonly CheckFinding[],
+  above: boolean,
+  now: number,
+): CheckFinding[] {
   const { domain, keys, trouble } = found;
   if (trouble !== null) {
     const advice = "the server does not start so; yizhan dkim writes that file";
     return [error(trouble, advice)];
   }
   const signing = keys.filter(({ state }) => state === "signs");
-  const bad = signing.flatMap(({ path, found }) =>
-    found.status === "key" ? [] : [
-      error(
-        `${path} ${found.reason}`,
-        `the server does not start so: yizhan dkim list ${domain}`,
-      ),
-    ]
-  );
   const findings = [...bad, ...keys.flatMap((key) => todo(domain, key, now))];
   if (signing.length === 0 && !above) {
     const advice = keys.length === 0 ? `yizhan dkim new ${domain}` : `yizhan dkim list ${domain}`;

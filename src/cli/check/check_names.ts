@@ -5,6 +5,10 @@
  * @module
  */
 
+import { toAsciiDomain } from "../../address.ts";
+import type { Config } from "../../config/schema.ts";
+import { acmeNames, siteNames } from "../../config/site.ts";
+import type { Resolver } from "../../runtime/runtime.ts";
 import { parseResolvConf } from "../../runtime/resolv_conf.ts";
 import { decode } from "../../bytes.ts";
 import { thisRuntime } from "../machine.ts";
@@ -13,6 +17,8 @@ import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
 
 const { ok, warning } = findingsOf("names");
 
+/** Names of the site that are asked for. */
+const MOST_NAMES = 20;
 /** Milliseconds for all questions of one name server. */
 const PATIENCE = 3000;
 
@@ -42,7 +48,43 @@ export async function checkNames({ loaded, runtime }: CheckContext): Promise<Che
       "yizhan dns shows the records to publish",
     ),
   );
+  if (addresses.length === 0) return findings;
+  const { resolver } = thisRuntime(configured ? { nameServers: servers } : {});
+  for (const name of webNames(loaded.config)) {
+    findings.push(...await checkWebName(resolver, name, addresses));
+  }
   return findings;
+}
+
+/** Names of the site that others look for on this host, of the first domains. */
+function webNames(config: Config): string[] {
+  const { hostname, acme, domains } = config;
+  const proved = acme !== undefined && acme.challenge !== "dns-01" ? acmeNames(config) : [];
+  const shown = domains.flatMap((domain) =>
+    siteNames(config).map((name) => `${name}.${toAsciiDomain(domain) ?? domain}`)
+  );
+  const names = new Set([...proved, ...shown]);
+  names.delete(hostname.toLowerCase());
+  return [...names].slice(0, MOST_NAMES);
+}
+
+/** Whether a name leads to this host too. */
+async function checkWebName(
+  resolver: Resolver,
+  name: string,
+  ours: readonly string[],
+): Promise<CheckFinding[]> {
+  const signal = AbortSignal.timeout(PATIENCE);
+  const answers = await Promise.all([resolver.a(name, signal), resolver.aaaa(name, signal)]);
+  const found = answers.flatMap((one) => one.status === "found" ? one.records : []);
+  if (found.some((address) => ours.includes(address))) return [];
+  if (found.length > 0) {
+    const what = `${name} leads to ${found.join(", ")}, not to this host (${ours.join(", ")})`;
+    return [warning(what, "fine where something there leads on to this host")];
+  }
+  if (answers.some(({ status }) => status === "failed")) return [];
+  const what = `${name} has no address in DNS: nobody finds the site by it`;
+  return [warning(what, "yizhan dns shows the records to publish")];
 }
 
 /** `null`: Deno does not let us read who they are. */

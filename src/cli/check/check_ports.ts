@@ -29,10 +29,12 @@ export async function checkPorts(
   { loaded, runtime, facts, server, closedServer }: CheckContext,
 ): Promise<CheckFinding[]> {
   if (loaded === null) return [];
-  const { listeners, monitor, relay } = loaded.config;
+  const { listeners, monitor, relay, web } = loaded.config;
   const places: Place[] = listeners.map(({ role, name = role, address }) => ({ name, address }));
   if (monitor.address !== undefined) places.push({ name: "monitor", address: monitor.address });
-  const taken = new Set(server?.listeners.map(({ address }) => formatSocketAddress(address)));
+  for (const { address } of web.listeners) places.push({ name: "site", address });
+  const running = [...server?.listeners.map(({ address }) => address) ?? [], ...server?.web ?? []];
+  const taken = new Set(running.map(formatSocketAddress));
   const findings: CheckFinding[] = [];
   for (const place of places) {
     const where = formatSocketAddress(place.address);

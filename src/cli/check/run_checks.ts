@@ -17,6 +17,7 @@ import { ConfigError } from "../../config/problems.ts";
 import { withSecrets } from "../../config/secrets.ts";
 import { errorCode, type Runtime } from "../../runtime/runtime.ts";
 import { describeError, isNotCapable, NOT_PERMITTED } from "../trouble.ts";
+import { checkAcme } from "./check_acme.ts";
 import { checkCertificates } from "./check_certificates.ts";
 import { checkClock } from "./check_clock.ts";
 import { checkDkim } from "./check_dkim.ts";
@@ -54,6 +55,7 @@ export interface CheckMachine {
 const CHECKS: readonly (readonly [CheckName, Check])[] = [
   ["users", checkUsers],
   ["certificates", checkCertificates],
+  ["certificates", checkAcme],
   ["dkim", checkDkim],
   ["settings", checkSettings],
   ["ports", checkPorts],
