@@ -48,6 +48,7 @@ export interface DkimVerifyOptions {
 
 /** What became of one signature, and who is said to have made it. */
 export interface DkimResult extends SignatureClaims {
+  /** What the check came to. */
   readonly result: AuthResult;
   /** Why, in words that stand alone; for all but `pass`. */
   readonly reason?: string;
