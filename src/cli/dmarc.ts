@@ -204,7 +204,7 @@ class Desk implements ReportSink {
     const colourful = isColourful("stdout");
     const texts = domains.map((one) => formatDomainSummary(one, colourful));
     if (texts.length > 0) console.log(texts.join("\n\n"));
-    if (this.#others > 0) say(`${this.#others} reports are on other domains, and left out.`);
+    if (this.#others > 0) say(`Left out, as on other domains: ${this.#others}`);
   }
 }
 

@@ -23,9 +23,10 @@ export class XmlFault extends Error {
   override readonly name = "XmlFault";
 }
 
-/** Elements within elements, elements of one child of the root, and characters of a text: what is more is cut. */
+/** Elements within elements, elements of one child of the root, attributes of one, and characters of a text. */
 const MAX_DEPTH = 20;
 const MAX_ELEMENTS = 10_000;
+const MAX_ATTRIBUTES = 100;
 const MAX_TEXT = 4096;
 /** Octets that are decoded at once. */
 const CHUNK = 64 * 1024;
@@ -42,12 +43,19 @@ export function readXml(octets: Uint8Array, onChild: (child: XmlElement) => void
   const open: XmlElement[] = [];
   let root: string | null = null;
   let elements = 0;
+  let attributes = 0;
   const fail = (reason: string): never => {
     throw new XmlFault(`line ${parser.line}: ${reason}`);
   };
   parser.on("error", (error) => fail(error.message.replace(/^\d+:\d+:?\s*/, "").slice(0, 200)));
   parser.on("doctype", () => fail("it has a document type, which no report has"));
+  parser.on("attribute", () => {
+    if (++attributes > MAX_ATTRIBUTES) {
+      fail(`an element has more than ${MAX_ATTRIBUTES} attributes`);
+    }
+  });
   parser.on("opentag", ({ name: prefixed }) => {
+    attributes = 0;
     const name = prefixed.slice(prefixed.indexOf(":") + 1);
     if (open.length === 0) root ??= name;
     if (open.length === 1) elements = 0;

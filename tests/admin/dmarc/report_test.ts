@@ -138,7 +138,7 @@ Deno.test("parseAggregateReport() is bounded in depth, elements, texts and recor
   const comments = read(inside("<!-- x -->".repeat(50_000)));
   assertEquals(comments.rows.length, 1);
   const attributes = Array.from({ length: 20_000 }, (_, at) => `a${at}="x"`).join(" ");
-  assertEquals(read(inside(`<x ${attributes}/>`)).rows.length, 1);
+  assertMatch(faultOf(inside(`<x ${attributes}/>`)), /more than 100 attributes/);
   const record = /<record>[^]*<\/record>/.exec(RFC_9990)![0];
   const small = record.replace(/\s+/g, "");
   const many = RFC_9990.replace(record, small.repeat(1000));
