@@ -273,7 +273,7 @@ export {
   type AuthenticationOptions,
   type AuthenticationServices,
 } from "./src/policy/mailauth/authentication.ts";
-export type { CheckServices } from "./src/policy/mailauth/authentication_checks.ts";
+export type { DnsShare } from "./src/policy/dns/dns_share.ts";
 export type {
   AuthenticationAction,
   AuthenticationRules,

@@ -26,11 +26,13 @@ import { formatAuthenticationResults } from "../../message/authentication_result
 import { forgedOccurrences } from "../../message/forged_results.ts";
 import { isField, type RawField } from "../../message/header.ts";
 import type { Network } from "../../net_address.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { DEFAULT_EXEMPT, isStranger } from "../abuse/stranger.ts";
+import { type DnsShare, shareOf } from "../dns/dns_share.ts";
 import { hearsComplaints } from "../dns/postmaster.ts";
 import type { Change, MessageView, Policy, SessionView, Verdict } from "../policy.ts";
 import { SessionMemory } from "../session_memory.ts";
-import { type CheckServices, type Findings, MessageChecks } from "./authentication_checks.ts";
+import { type Findings, MessageChecks } from "./authentication_checks.ts";
 import { authenticatedFact, methodResults, observationsOf } from "./authentication_report.ts";
 import {
   type AuthenticationAction,
@@ -68,7 +70,11 @@ export interface AuthenticationOptions {
 }
 
 /** What it works with. */
-export interface AuthenticationServices extends CheckServices {
+export interface AuthenticationServices {
+  /** Answers for DNS. */
+  readonly resolver: DnsShare;
+  /** Tells the time. */
+  readonly clock: Clock;
   /** Is told what was found of each message. */
   readonly emit: (fact: MtaFact) => void;
   /** Is told what is to be reported to the domains of authors. */
@@ -76,6 +82,10 @@ export interface AuthenticationServices extends CheckServices {
 }
 
 const DEFAULT_TIMEOUT = 20_000;
+/** Questions at once, of 256 that our resolvers ask: the rest is for mail on its way out. */
+const PLACES = 128;
+/** The same, of DMARC. */
+const PLACES_FOR_POLICIES = 64;
 const NOBODY: ReadonlySet<string> = new Set();
 
 /**
@@ -104,6 +114,12 @@ export function authentication(
   const { timeout = DEFAULT_TIMEOUT, malformedFrom = "reject" } = options;
   const book = new AuthenticationRuleBook(options.rules, options.domains);
   const ownIds = [authservId, ...otherIds];
+  const { resolver, clock } = services;
+  const asking = {
+    resolver: shareOf(resolver, PLACES),
+    policies: shareOf(resolver, PLACES_FOR_POLICIES),
+    clock,
+  };
   const checks = new SessionMemory<MessageChecks>((forgotten) => forgotten.end());
   const clean = (view: MessageView) => forgeries(view, ownIds, exempt);
 
@@ -113,7 +129,7 @@ export function authentication(
     const decision = heard(view, decide(known, { book, malformedFrom }));
     services.emit(authenticatedFact(view, known, decision));
     if (services.observe !== undefined) {
-      observationsOf(view, known, decision, services.clock.now()).forEach(services.observe);
+      observationsOf(view, known, decision, clock.now()).forEach(services.observe);
     }
     if (decision.action === "reject" || decision.action === "defer") return decision;
     const value = formatAuthenticationResults(authservId, methodResults(known));
@@ -147,7 +163,7 @@ export function authentication(
       if (!isStranger(session, exempt)) return;
       let running = checks.get(session);
       if (running === undefined) {
-        running = new MessageChecks(session, sender, authservId, services, timeout);
+        running = new MessageChecks(session, sender, authservId, asking, timeout);
         checks.set(session, running);
       }
       const domain = sender?.domain ?? session.hello ?? "";

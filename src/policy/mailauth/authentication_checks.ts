@@ -17,14 +17,17 @@ import type { ObservedSpf } from "../../mailauth/dmarc/observation.ts";
 import { PolicyRecords } from "../../mailauth/dmarc/tree.ts";
 import { checkHost, mailFromQuery } from "../../mailauth/spf/check_host.ts";
 import type { RawField } from "../../message/header.ts";
-import type { Clock, Resolver } from "../../runtime/runtime.ts";
+import type { Clock } from "../../runtime/runtime.ts";
+import type { DnsShare } from "../dns/dns_share.ts";
 import { DEFAULT_DNS_TIMEOUT, withinTime } from "../dns/dns_time.ts";
 import type { BodyObserver, SessionView } from "../policy.ts";
 
 /** What the checks ask with. */
 export interface CheckServices {
-  /** Answers for DNS. */
-  readonly resolver: Pick<Resolver, "a" | "aaaa" | "mx" | "txt" | "ptr">;
+  /** Answers for DNS, of SPF and of keys. */
+  readonly resolver: DnsShare;
+  /** The same, of policies: they must not wait for the others. */
+  readonly policies: DnsShare;
   /** Tells the time. */
   readonly clock: Clock;
 }
@@ -83,7 +86,7 @@ export class MessageChecks {
   ) {
     this.#services = services;
     this.#timeout = timeout;
-    this.#records = new PolicyRecords(services.resolver, this.#stop.signal);
+    this.#records = new PolicyRecords(services.policies, this.#stop.signal);
     this.spf = this.#askSpf(session, sender, receiver);
   }
 
@@ -132,7 +135,7 @@ export class MessageChecks {
 
   #askDmarc(spf: SpfFinding, found: readonly DkimResult[]): Promise<DmarcResult[]> {
     const services = {
-      resolver: this.#services.resolver,
+      resolver: this.#services.policies,
       signal: this.#stop.signal,
       records: this.#records,
     };

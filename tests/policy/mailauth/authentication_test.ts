@@ -1,10 +1,14 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { encode } from "../../../src/bytes.ts";
 import type { MtaFact } from "../../../src/events.ts";
 import type { DmarcObservation } from "../../../src/mailauth/dmarc/observation.ts";
 import {
   authentication,
   type AuthenticationOptions,
 } from "../../../src/policy/mailauth/authentication.ts";
+import { parseFields } from "../../../src/message/header.ts";
+import type { SessionView } from "../../../src/policy/policy.ts";
+import type { Envelope } from "../../../src/queue/entry.ts";
 import { AuthenticationRuleBook } from "../../../src/policy/mailauth/authentication_rules.ts";
 import { decide } from "../../../src/policy/mailauth/authentication_verdict.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
@@ -362,6 +366,40 @@ Deno.test("who draws out the other checks does not get round DMARC", async () =>
     assertStringIncludes(reply, "DMARC: this is not authenticated as mail of");
     peer.close();
   }
+});
+
+Deno.test("messages that make us wait for their servers leave places for other questions", () => {
+  const { clock } = memoryRuntime();
+  const asked: string[] = [];
+  const silent = (name: string) => {
+    asked.push(name);
+    return new Promise<never>(() => {});
+  };
+  const resolver = { a: silent, aaaa: silent, mx: silent, txt: silent, ptr: silent };
+  const policy = authentication({ authservId: "mx.example.test" }, {
+    ...{ resolver, clock },
+    emit: () => {},
+  });
+  const recipient = { local: "alice", domain: "example.test" };
+  for (let i = 0; i < 100; i++) {
+    const session: SessionView = {
+      ...{ id: `${i}`, role: "mx", client: CLIENT, hello: "h.example", tls: null },
+      ...{ identity: null, trusted: false },
+    };
+    const sender = { local: "x", domain: `s${i}.forger.example` };
+    const envelope = { sender, recipients: [], body: "7BIT", smtputf8: false, requireTls: false };
+    policy.recipient!(session, recipient, envelope as Envelope);
+    const signatures = Array.from(
+      { length: 8 },
+      (_, n) =>
+        `DKIM-Signature: v=1; a=rsa-sha256; d=d${n}-${i}.forger.example; s=s; h=from; ` +
+        `bh=${EMPTY_BODY}; b=YQ==\r\n`,
+    );
+    const head = `${signatures.join("")}From: ann@a${i}.example\r\n`;
+    policy.body!(session, parseFields(encode(head)), envelope as Envelope);
+  }
+  const ofAuthors = asked.filter((name) => name.startsWith("_dmarc."));
+  assertEquals([ofAuthors.length, asked.length - ofAuthors.length], [64, 128]);
 });
 
 Deno.test("a resolver that throws is one that does not answer", async () => {
