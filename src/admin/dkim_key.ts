@@ -7,7 +7,8 @@
  * @module
  */
 
-import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { createPublicKey } from "node:crypto";
+import { readPrivateKey } from "../mailauth/dkim/private_key.ts";
 import { formatBase64 } from "../smtp/sasl/base64.ts";
 import { parseTagList } from "../mailauth/tag_list.ts";
 
@@ -28,36 +29,19 @@ export type ReadDkimKey =
   }
   | { readonly status: "bad"; readonly reason: string };
 
-/** The fewest bits of an RSA key that everybody believes (RFC 8301 §3.2 says 1024, and 2048 are wanted). */
-const MIN_RSA_BITS = 1024;
-
 /**
  * The public half of a private key in PEM form.
  *
  * @returns a reason that follows the name of a file in a sentence.
  */
 export function readDkimKey(pem: string): ReadDkimKey {
-  let key: KeyObject;
-  try {
-    key = createPrivateKey(pem);
-  } catch {
-    return { status: "bad", reason: "holds no private key in PEM form without a passphrase" };
-  }
+  const read = readPrivateKey(pem);
+  if (read.status === "bad") return read;
+  const { key, kind, bits } = read;
   const der = createPublicKey(key).export({ type: "spki", format: "der" });
-  if (key.asymmetricKeyType === "rsa") {
-    const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
-    if (bits >= MIN_RSA_BITS) {
-      return { status: "key", key: { kind: "rsa", data: formatBase64(der) }, bits };
-    }
-    return { status: "bad", reason: `holds an RSA key of ${bits} bits; make one of 2048` };
-  }
-  if (key.asymmetricKeyType === "ed25519") {
-    // RFC 8463 §4.2: the 32 octets alone, which end the DER form (RFC 8410 §4).
-    const data = formatBase64(der.subarray(-32));
-    return { status: "key", key: { kind: "ed25519", data }, bits: 256 };
-  }
-  const kind = key.asymmetricKeyType ?? "unknown";
-  return { status: "bad", reason: `holds a key of kind ${kind}; wanted RSA or Ed25519` };
+  // RFC 8463 §4.2: of Ed25519 the 32 octets alone, which end the DER form (RFC 8410 §4).
+  const data = formatBase64(kind === "rsa" ? der : der.subarray(-32));
+  return { status: "key", key: { kind, data }, bits };
 }
 
 /** The text of the record of a key. */

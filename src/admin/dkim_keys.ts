@@ -39,7 +39,8 @@ export function keptLines({ keys }: Pick<DkimFolder, "keys">, now: number): List
 }
 
 /**
- * The list when some keys begin to sign: each takes the place of those of its kind.
+ * The list when some keys begin to sign: each takes the place of those of its kind, and any of it the place of those
+ * that cannot sign, whatever their kind was.
  *
  * @param ready keys that wait. @param lifetime milliseconds for which mail they signed may be on its way.
  */
@@ -51,6 +52,8 @@ export function startedKeys(
 ): ListedDkimKey[] {
   const kindOf = ({ found }: DomainKeyOnDisk) => found.status === "key" ? found.key.kind : null;
   const kinds = new Set(ready.map(kindOf));
+  const isReplaced = (key: DomainKeyOnDisk) =>
+    kinds.has(kindOf(key)) || key.found.status === "none" || key.found.status === "bad";
   const time = Math.trunc(now / 1000) * 1000;
   const until = Math.ceil((now + lifetime) / 1000) * 1000;
   return folder.keys.filter((key) => keptLines({ keys: [key] }, now).length > 0).map((key) => {
@@ -58,7 +61,7 @@ export function startedKeys(
     if (ready.some(({ selector }) => sameSelector(selector, key.selector))) {
       return { ...line, state: "signs", since: time };
     }
-    if (key.state !== "signs" || !kinds.has(kindOf(key))) return line;
+    if (key.state !== "signs" || !isReplaced(key)) return line;
     return { selector: key.selector, state: "old", since: time, until };
   });
 }

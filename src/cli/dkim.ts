@@ -8,7 +8,7 @@
 import { type DkimFolder, type DomainKeyOnDisk, findKeyDomains } from "../admin/dkim_folder.ts";
 import { waitingKeys } from "../admin/dkim_keys.ts";
 import { checkDkim } from "../admin/dns_check_texts.ts";
-import type { DnsFinding } from "../admin/dns_finding.ts";
+import type { DnsFinding, DnsStatus } from "../admin/dns_finding.ts";
 import { dkimRecord } from "../admin/dns_records.ts";
 import { mailDomainsOf } from "../admin/mail_host.ts";
 import type { ReadConfig } from "../config/load.ts";
@@ -57,7 +57,8 @@ export const dkim: Command = {
     "of keys belongs to.",
     "",
     "Exit codes: 0 done, 64 wrong command line, 65 it makes no sense for that key, or a record is wrong, 66 no",
-    "such key or configuration, 73 a file cannot be made, 75 rotate waits for a record, 78 wrong configuration.",
+    "such key or configuration, 73 a file cannot be made, 75 rotate waits for a record, or another command",
+    "changes keys at the same time, 78 wrong configuration.",
   ].join("\n"),
   flags: DKIM_FLAGS,
   examples: [
@@ -226,8 +227,8 @@ class Desk {
         ready.push(key);
         continue;
       }
-      warn(`${key.selector} of ${found.domain} does not sign yet: its record is not in DNS`);
-      console.log(formatFinding(finding, isColourful("stdout")));
+      warn(`${key.selector} of ${found.domain} does not sign yet: ${WHY_NOT[finding.status]}`);
+      if (!this.#json) console.log(formatFinding(finding, isColourful("stdout")));
       if (worst !== EXIT.dataError) {
         worst = finding.status === "different" ? EXIT.dataError : EXIT.temporary;
       }
@@ -236,8 +237,8 @@ class Desk {
       await startKeys(this.place, found, ready);
       for (const { selector } of ready) say(`${selector} of ${found.domain} signs from now on`);
       if (!this.#json) say("");
-      await this.list(found.domain);
     }
+    if (ready.length > 0 || this.#json) await this.list(found.domain);
     return worst;
   }
 
@@ -250,9 +251,21 @@ class Desk {
   }
 }
 
-/** Of those that sign; both where none does. */
+/** Why a key that waits does not sign. */
+const WHY_NOT: Readonly<Record<DnsStatus, string>> = {
+  ok: "",
+  missing: "its record is not in DNS",
+  optional: "its record is not in DNS",
+  different: "its record in DNS is not as it must be",
+  unknown: "DNS does not tell whether its record is there",
+};
+
+/** Of those that sign; both where none does, or one cannot. */
 function kindsInUse(found: DkimFolder): DkimAlgorithm[] {
   const kinds: readonly DkimAlgorithm[] = ["rsa", "ed25519"];
+  if (found.keys.some(({ state, found }) => state === "signs" && found.status !== "key")) {
+    return [...kinds];
+  }
   const inUse = kinds.filter((kind) =>
     found.keys.some(({ state, found }) =>
       state === "signs" && found.status === "key" && found.key.kind === kind

@@ -10,7 +10,7 @@
 import { generateKeyPair } from "node:crypto";
 import { promisify } from "node:util";
 import { encode } from "../bytes.ts";
-import type { Files } from "../runtime/runtime.ts";
+import { errorCode, type FileHandle, type Files } from "../runtime/runtime.ts";
 import { CommandError, EXIT } from "./exit.ts";
 
 /** A kind of key. */
@@ -56,15 +56,30 @@ export async function makeKeyFolder(files: Files, keys: string, folder: string):
   await makeFolder(files, folder);
 }
 
-/** Writes a file in place of what is there, or not at all: whoever reads it has the one or the other. */
-export async function replacePrivateFile(files: Files, path: string, text: string): Promise<void> {
+/** Milliseconds after which a draft is what a run left that the power ended: none is written for so long. */
+const STALE = 60_000;
+
+/**
+ * Writes a file in place of what is there, or not at all: whoever reads it has the one or the other, and of two that
+ * write at once one gives up.
+ *
+ * @param check throws where what is there is not to be replaced after all; nobody else can while it looks.
+ * @throws {CommandError} where another command writes it.
+ */
+export async function replacePrivateFile(
+  files: Files,
+  path: string,
+  text: string,
+  check: () => Promise<void> = async () => {},
+): Promise<void> {
   const folder = folderOf(path);
   const draft = `${path}.new`;
-  // What a run left that the power ended.
-  if (await files.stat(draft) !== null) await files.remove(draft);
-  const handle = await files.open(draft, { write: true, createNew: true, mode: 0o600 });
+  const left = await files.stat(draft);
+  if (left !== null && Date.now() - left.modified > STALE) await files.remove(draft);
+  const handle = await openNew(files, draft);
   try {
     try {
+      await check();
       await handle.write(encode(text));
       await handle.sync();
     } finally {
@@ -78,6 +93,16 @@ export async function replacePrivateFile(files: Files, path: string, text: strin
     throw error;
   }
   await files.syncDirectory(folder);
+}
+
+async function openNew(files: Files, draft: string): Promise<FileHandle> {
+  try {
+    return await files.open(draft, { write: true, createNew: true, mode: 0o600 });
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST") throw error;
+    const what = `${draft} is there: another command is at work, or was stopped just now`;
+    throw new CommandError(EXIT.temporary, `${what}; try again in a minute`);
+  }
 }
 
 async function makeFolder(files: Files, folder: string): Promise<void> {

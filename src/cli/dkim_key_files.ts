@@ -41,8 +41,7 @@ export class DkimKeyFiles {
         if (state !== "signs") continue;
         if (key.status === "key") texts.push({ domain, selector, pem: key.pem });
         else {
-          const advice = `it should sign mail of ${domain}: yizhan dkim list ${domain}`;
-          throw new CommandError(EXIT.config, `${path} ${key.reason}; ${advice}`);
+          throw new CommandError(EXIT.config, `${path} ${key.reason}; ${adviceOf(domain)}`);
         }
       }
     }
@@ -84,4 +83,10 @@ export class DkimKeyFiles {
     }
     return stamps.join("\n");
   }
+}
+
+/** What to do about a key that should sign and cannot. */
+function adviceOf(domain: string): string {
+  const another = `make another by yizhan dkim rotate ${domain}`;
+  return `it should sign mail of ${domain}: put the right one there, or ${another}`;
 }

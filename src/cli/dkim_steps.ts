@@ -2,7 +2,8 @@
  * What `yizhan dkim` does with the keys of a domain: makes new ones, lets them sign once their records are there, and
  * takes away those that are over. The list is written before a key is: a key without its line would sign.
  *
- * What fails: {@link CommandError} for what makes no sense, and what `Files` throws.
+ * What fails: {@link CommandError} for what makes no sense, and where somebody else changes keys at the same time; and
+ * what `Files` throws.
  *
  * @module
  */
@@ -133,12 +134,20 @@ export async function removeKey(
   if (key.found.status !== "none") await place.files.remove(key.path);
 }
 
+/** @throws {CommandError} where the list is not any more what was found: somebody else has changed it. */
 async function writeList(
-  { files, folder }: DkimPlace,
-  { domain }: DkimFolder,
+  place: DkimPlace,
+  found: DkimFolder,
   keys: readonly ListedDkimKey[],
 ): Promise<void> {
-  await replacePrivateFile(files, keyListPath(folder, domain), formatKeyList(keys));
+  const { files, folder, now } = place;
+  const path = keyListPath(folder, found.domain);
+  await replacePrivateFile(files, path, formatKeyList(keys), async () => {
+    const there = await readKeys(place, found.domain);
+    if (formatKeyList(keptLines(there, now)) === formatKeyList(keptLines(found, now))) return;
+    const what = `the keys of ${found.domain} have been changed meanwhile, and stay so`;
+    throw new CommandError(EXIT.temporary, `${what}; try again`);
+  });
 }
 
 /** A day, such as 2026-11-23. */

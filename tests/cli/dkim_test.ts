@@ -4,9 +4,13 @@
  * @module
  */
 
-import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotMatch, assertRejects } from "@std/assert";
 import { createPrivateKey, createPublicKey } from "node:crypto";
+import { addKeys, readKeys } from "../../src/cli/dkim_steps.ts";
+import { CommandError, EXIT } from "../../src/cli/exit.ts";
+import { denoRuntime } from "../../src/runtime/deno.ts";
 import { formatNameServer } from "../../src/runtime/resolv_conf.ts";
+import { rsa4104 } from "../mailauth/dkim/large_key.ts";
 import { DnsServer } from "../support/dns_server.ts";
 import { Folder, run } from "./program.ts";
 
@@ -105,8 +109,13 @@ Deno.test("yizhan dkim rotate lets keys sign once their records are in DNS, and 
 
   // One of them is there: it signs, the other one goes on waiting.
   await world.publish("yizhan");
-  const half = await world.dkim("rotate", "example.test", "--finish");
+  const half = await world.dkim("rotate", "example.test", "--finish", "--json");
   assertEquals(half.code, 75);
+  const told = half.stdout.trim().split("\n").map((line) => JSON.parse(line));
+  assertEquals(told.map(({ selector, state, dns }) => [selector, state, dns]), [
+    ["yizhan", "signs", "ok"],
+    ["yizhan-ed25519", "new", "missing"],
+  ]);
   assertEquals(await world.states(), { "yizhan": "signs", "yizhan-ed25519": "new" });
 
   // A record that is wrong is to be mended, not waited for.
@@ -116,6 +125,7 @@ Deno.test("yizhan dkim rotate lets keys sign once their records are in DNS, and 
   const wrong = await world.dkim("rotate", "--finish");
   assertEquals(wrong.code, 65);
   assertMatch(wrong.stdout, /it has another key than ours/);
+  assertMatch(wrong.stderr, /its record in DNS is not as it must be/);
 
   await world.publish("yizhan-ed25519");
   assertEquals((await world.dkim("rotate", "--finish")).code, 0);
@@ -169,6 +179,72 @@ Deno.test("yizhan dkim rotate puts new keys in place of the old ones, whose reco
   assertEquals((await world.dkim("remove", "example.test", "yizhan", "--now")).code, 0);
   assertEquals(Object.keys(await world.states()).includes("yizhan"), false);
   assertEquals((await world.dkim("remove", "example.test", "nobody")).code, 66);
+});
+
+Deno.test("yizhan dkim rotate puts new keys in place of one that is lost or damaged", async () => {
+  await using world = await World.make();
+  await run(["dns", "--make-key", "--records"], { cwd: world.folder.path });
+  for (const damage of ["", null]) {
+    const path = `${world.folder.path}/dkim/example.test`;
+    const [rsa] = (await world.keys()).filter(({ algorithm, state }) =>
+      algorithm === "rsa" && state === "signs"
+    );
+    if (damage === null) await Deno.remove(`${path}/${rsa!.selector}.pem`);
+    else await Deno.writeTextFile(`${path}/${rsa!.selector}.pem`, damage);
+    assertEquals((await world.dkim("rotate", "example.test")).code, 0);
+    assertEquals((await world.dkim("rotate", "example.test", "--now")).code, 0);
+    const keys = await world.keys();
+    assertEquals(keys.find(({ selector }) => selector === rsa!.selector)?.state, "old");
+    const signing = keys.filter(({ state }) => state === "signs");
+    assertEquals(signing.map(({ algorithm }) => algorithm), ["rsa", "ed25519"]);
+  }
+});
+
+Deno.test("of two yizhan dkim at once one gives up, and no key is lost", async () => {
+  await using world = await World.make();
+  const path = `${world.folder.path}/dkim/example.test`;
+  assertEquals((await world.dkim("new", "example.test", "--selector", "first")).code, 0);
+  // What another one is just writing.
+  await Deno.writeTextFile(`${path}/keys.new`, "half of a li");
+  const busy = await world.dkim("new", "example.test", "--selector", "second");
+  assertEquals(busy.code, 75);
+  assertMatch(busy.stderr, /another command is at work.*try again in a minute/);
+  assertEquals(await world.file("keys.new"), "half of a li");
+  assertEquals(Object.keys(await world.states()), ["first", "first-ed25519"]);
+  // What the power has ended long ago is in nobody's way.
+  await Deno.utime(`${path}/keys.new`, 1, 1);
+  assertEquals((await world.dkim("new", "example.test", "--selector", "second")).code, 0);
+
+  const words = (name: string) =>
+    ["new", "example.test", "--algorithm", "ed25519", "--selector", name] as const;
+  const names = ["a", "b", "c", "d"];
+  const codes = await Promise.all(
+    names.map(async (name) => (await world.dkim(...words(name))).code),
+  );
+  assert(codes.every((code) => code === 0 || code === 75), codes.join());
+  const made = names.filter((_, index) => codes[index] === 0);
+  assert(made.length > 0);
+  const states = await world.states();
+  assertEquals(names.filter((name) => name in states), made);
+});
+
+Deno.test("addKeys() changes no list that somebody else has changed since it was read", async () => {
+  await using folder = await Folder.make();
+  const { files } = denoRuntime();
+  const place = { files, folder: `${folder.path}/dkim`, selector: "yizhan", now: 0, lifetime: 0 };
+  const key = { algorithm: "ed25519", bits: 0 } as const;
+  const before = await readKeys(place, "example.test");
+  await addKeys(place, before, [{ ...key, selector: "a" }]);
+  const error = await assertRejects(
+    () => addKeys(place, before, [{ ...key, selector: "b" }]),
+    CommandError,
+    "have been changed meanwhile",
+  );
+  assertEquals(error.exitCode, EXIT.temporary);
+  const { keys } = await readKeys(place, "example.test");
+  assertEquals(keys.map(({ selector }) => selector), ["a"]);
+  const left = await Array.fromAsync(Deno.readDir(`${place.folder}/example.test`));
+  assertEquals(left.map(({ name }) => name).sort(), ["a.pem", "keys"]);
 });
 
 Deno.test("yizhan dkim list tells when a record may go, and remove then needs no --now", async () => {
@@ -289,6 +365,13 @@ Deno.test("yizhan check says which mail is signed, and what is to be done about 
   assertEquals(await check(), [
     "ok: mail from example.test is signed: yizhan (RSA 2048), yizhan-ed25519 (Ed25519)",
   ]);
-  await Deno.remove(`${world.folder.path}/dkim/example.test/yizhan.pem`);
+  const path = `${world.folder.path}/dkim/example.test/yizhan.pem`;
+  await Deno.remove(path);
   assertEquals(await check(), ["error: dkim/example.test/yizhan.pem does not exist"]);
+  // What the server would not take is no key here either.
+  await Deno.writeTextFile(path, rsa4104);
+  assertEquals(await check(), [
+    "error: dkim/example.test/yizhan.pem holds an RSA key of 4104 bits, which not everybody can " +
+    "check; make one of 2048",
+  ]);
 });

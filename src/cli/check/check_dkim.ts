@@ -51,7 +51,7 @@ async function badKeys({ domain, keys }: DkimFolder): Promise<CheckFinding[]> {
     if (state !== "signs") continue;
     const opened = found.status === "key" ? await openSigningKey(found.pem) : found;
     if (opened.status === "key") continue;
-    const advice = `the server does not start so: yizhan dkim list ${domain}`;
+    const advice = `the server does not start so; put it right, or: yizhan dkim rotate ${domain}`;
     bad.push(error(`${path} ${opened.reason}`, advice));
   }
   return bad;
@@ -65,7 +65,7 @@ function checkDomain(
 ): CheckFinding[] {
   const { domain, keys, trouble } = found;
   if (trouble !== null) {
-    const advice = "the server does not start so; yizhan dkim writes that file";
+    const advice = "the server does not start so; mend it, or remove it: the first keys sign then";
     return [error(trouble, advice)];
   }
   const signing = keys.filter(({ state }) => state === "signs");

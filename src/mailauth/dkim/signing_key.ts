@@ -11,15 +11,9 @@
  * @module
  */
 
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  type KeyObject,
-  sign,
-  verify,
-} from "node:crypto";
+import { createHash, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { Gate } from "../../gate.ts";
+import { readPrivateKey } from "./private_key.ts";
 
 /** A key that signs. */
 export interface SigningKey {
@@ -34,10 +28,6 @@ export type OpenedSigningKey =
   | { readonly status: "key"; readonly key: SigningKey }
   /** A reason that follows the name of a file in a sentence. */
   | { readonly status: "bad"; readonly reason: string };
-
-/** Who checks signatures need not take keys of fewer bits, or of more (RFC 8301 §3.2). */
-const MIN_RSA_BITS = 1024;
-const MAX_RSA_BITS = 4096;
 
 /** RSA signatures that are made at once. Threads for them are shared with the work of the disk. */
 const AT_ONCE = 4;
@@ -68,34 +58,14 @@ const TRIAL = new Uint8Array(32);
  * ```
  */
 export async function openSigningKey(pem: string): Promise<OpenedSigningKey> {
-  let key: KeyObject;
-  try {
-    key = createPrivateKey(pem);
-  } catch {
-    return { status: "bad", reason: "holds no private key in PEM form without a passphrase" };
-  }
-  switch (key.asymmetricKeyType) {
-    case "rsa":
-      return await openRsaKey(key);
-    case "ed25519":
-      return { status: "key", key: ed25519Key(key) };
-    default: {
-      const kind = key.asymmetricKeyType ?? "unknown";
-      return { status: "bad", reason: `holds a key of kind ${kind}; wanted RSA or Ed25519` };
-    }
-  }
+  const read = readPrivateKey(pem);
+  if (read.status === "bad") return read;
+  return read.kind === "rsa"
+    ? await openRsaKey(read.key)
+    : { status: "key", key: ed25519Key(read.key) };
 }
 
 async function openRsaKey(key: KeyObject): Promise<OpenedSigningKey> {
-  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
-  if (bits < MIN_RSA_BITS) {
-    return { status: "bad", reason: `holds an RSA key of ${bits} bits; make one of 2048` };
-  }
-  if (bits > MAX_RSA_BITS) {
-    const reason =
-      `holds an RSA key of ${bits} bits, which not everybody can check; make one of 2048`;
-    return { status: "bad", reason };
-  }
   try {
     const opened = await rsaKey(key);
     const signature = await opened.sign(TRIAL);

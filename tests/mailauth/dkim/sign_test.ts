@@ -12,6 +12,7 @@ import {
 import { openSigningKey, type SigningKey } from "../../../src/mailauth/dkim/signing_key.ts";
 import { fieldValue, parseFields } from "../../../src/message/header.ts";
 import { octets } from "../../support/feed.ts";
+import { rsa4104 } from "./large_key.ts";
 import {
   rfc6376Key,
   rfc6376Message,
@@ -257,7 +258,8 @@ Deno.test("openSigningKey() opens no RSA key that is damaged so that it would si
 Deno.test("openSigningKey() says why a key does not fit", async () => {
   const cases: [pem: string, reason: RegExp][] = [
     ["", /^holds no private key in PEM form/],
-    [rsa512, /^holds an RSA key of 512 bits/],
+    [rsa512, /^holds an RSA key of 512 bits; make one of 2048$/],
+    [rsa4104, /^holds an RSA key of 4104 bits, which not everybody can check; make one of 2048$/],
     [p256, /^holds a key of kind ec; wanted RSA or Ed25519$/],
     [encrypted, /^holds no private key in PEM form without a passphrase$/],
     [
