@@ -120,8 +120,9 @@ class Shown {
   }
 
   #associate(selector: number, matching: number): Uint8Array | null {
-    const selected = selector === 0 ? this.der : publicKeyOf(this.certificate);
-    if (selected === null || matching === 0) return selected;
+    const selected = selector === 0 ? this.der : this.fields?.publicKey;
+    if (selected === undefined) return null;
+    if (matching === 0) return selected;
     return createHash(matching === 1 ? "sha256" : "sha512").update(selected).digest();
   }
 
@@ -205,14 +206,6 @@ function isFor(names: readonly string[], wanted: string): boolean {
 function parseCertificate(der: Uint8Array): X509Certificate | null {
   try {
     return new X509Certificate(der);
-  } catch {
-    return null;
-  }
-}
-
-function publicKeyOf(certificate: X509Certificate | null): Uint8Array | null {
-  try {
-    return certificate?.publicKey.export({ type: "spki", format: "der" }) ?? null;
   } catch {
     return null;
   }

@@ -25,6 +25,8 @@ export interface CertificateFields {
   readonly dnsNames: readonly string[];
   /** The last common name of its subject, in lower case; what is not ASCII comes out as it may. */
   readonly commonName: string | null;
+  /** SubjectPublicKeyInfo as it stands there: written anew, keys of rarer kinds would come out otherwise. */
+  readonly publicKey: Uint8Array;
 }
 
 /** One value of DER: its tag and where its content lies. */
@@ -37,8 +39,9 @@ interface Value {
 const SEQUENCE = 0x30;
 /** `[0] EXPLICIT`, the version, which old certificates leave out. */
 const VERSION = 0xa0;
-/** The place of the subject among the fields, behind the version. */
+/** The places of the subject and its key among the fields, behind the version. */
 const SUBJECT = 4;
+const PUBLIC_KEY = 5;
 /** `id-at-commonName`. */
 const COMMON_NAME = "550403";
 /** `[2]` of a GeneralName: a DNS name. */
@@ -75,11 +78,12 @@ export function readCertificateFields(der: Uint8Array): CertificateFields | null
   const [toBeSigned] = children(der, certificate) ?? [];
   if (toBeSigned?.tag !== SEQUENCE) return null;
   const fields = children(der, toBeSigned)?.filter(({ tag }) => tag !== VERSION);
-  const subject = fields?.[SUBJECT];
-  if (fields === undefined || subject === undefined) return null;
+  const [subject, publicKey] = [fields?.[SUBJECT], fields?.[PUBLIC_KEY]];
+  if (fields === undefined || subject === undefined || publicKey?.tag !== SEQUENCE) return null;
   const bare: CertificateFields = {
     ...{ authority: false, maySign: true, strange: false, dnsNames: [] },
     commonName: readCommonName(der, subject),
+    publicKey: der.subarray(subject.end, publicKey.end),
   };
   const wrapped = fields.find(({ tag }) => tag === EXTENSIONS);
   if (wrapped === undefined) return bare;

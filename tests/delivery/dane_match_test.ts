@@ -33,7 +33,7 @@ function match(
   return matchDane({ records: usable, names }, shown.map(der), now)?.type ?? null;
 }
 
-const { server, root, issuing } = DIGESTS;
+const { server, root, issuing, rare } = DIGESTS;
 const hex = (name: Name) => der(name).toHex();
 
 Deno.test("matchDane() knows a server by its certificate or its key, whatever else is wrong (RFC 7672 §3.1.1)", () => {
@@ -52,6 +52,11 @@ Deno.test("matchDane() knows a server by its certificate or its key, whatever el
     assertEquals(match([form], ["issuing", "server"]), "certificate-not-trusted", form);
   }
   assertEquals(match([`3 1 1 ${root.key256}`, forms[3]!], ["server"]), null);
+  assertEquals(
+    match([`3 1 1 ${rare.key256}`], ["rare"]),
+    null,
+    "a key of a kind that we cannot use",
+  );
   // The server's own certificate is no authority, and an authority is not the server.
   assertEquals(match([`2 1 1 ${server.key256}`], ["server"]), "certificate-not-trusted");
   assertEquals(
