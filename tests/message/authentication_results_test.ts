@@ -272,3 +272,20 @@ Deno.test("formatAuthenticationResults() makes fields that are read again as the
     );
   }));
 });
+
+Deno.test("formatAuthenticationResults() cuts what strangers make long", () => {
+  const long = "x".repeat(100_000);
+  const text = formatAuthenticationResults("mx.example.org", [{
+    method: "dkim",
+    result: "fail",
+    comment: long,
+    reason: long,
+    properties: [{ type: "header", name: "d", value: long }],
+  }]);
+  const found = parseAuthenticationResults(text)?.results[0];
+  assertEquals([found?.comment, found?.reason, found?.properties[0]?.value], [
+    "x".repeat(500),
+    "x".repeat(500),
+    "x".repeat(500),
+  ]);
+});
