@@ -303,7 +303,7 @@ export const configSchema = z.strictObject({
       .describe("Who is asked for names; default those of /etc/resolv.conf"),
     dnssec: z.enum(["auto", "on", "off"]).default("auto").describe(
       "Whether these are trusted to have checked DNSSEC, which DANE needs. auto: where all of them are on " +
-        "this machine, or resolv.conf says trust-ad",
+        "this machine, or resolv.conf says trust-ad; never Docker's 127.0.0.11, which only hands on",
     ),
   }).prefault({}).describe("Mail that goes on"),
   queue: z.strictObject({

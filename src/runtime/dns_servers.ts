@@ -10,6 +10,7 @@
 
 import {
   formatNameServer,
+  isForwarder,
   isLocalServer,
   type NameServer,
   parseResolvConf,
@@ -29,7 +30,7 @@ export type ReadText = (path: string) => Promise<string>;
 
 /**
  * When what servers say of DNSSEC is believed: `auto`: where all of them are on this machine, or resolv.conf says that
- * they can be trusted (`options trust-ad`).
+ * they can be trusted (`options trust-ad`); never of those that are known to hand on what others say.
  */
 export type DnssecTrust = "auto" | "on" | "off";
 
@@ -73,7 +74,8 @@ export class DnsServers {
   }
 
   #know(servers: readonly NameServer[], said: boolean): KnownServers {
-    const auto = servers.length > 0 && (said || servers.every(isLocalServer));
+    const auto = servers.length > 0 &&
+      (said ? !servers.some(isForwarder) : servers.every(isLocalServer));
     return { servers, trusted: this.#dnssec === "auto" ? auto : this.#dnssec === "on" };
   }
 

@@ -57,12 +57,20 @@ export function trustsAuthenticData(text: string): boolean {
   return options.findLast((option) => /^(?:no-)?trust-ad$/.test(option)) === "trust-ad";
 }
 
-/** Hands on what others far away say, AD and all: the name server of Docker's networks. */
-const DOCKER = "127.0.0.11";
+/** Hand on what others far away say, AD and all: the name server of Docker's networks, and systemd-resolved's proxy. */
+const FORWARDERS = ["127.0.0.11", "127.0.0.54"];
+
+/**
+ * Whether a name server is known to hand on AD as it comes. Docker writes itself into the resolv.conf of a container,
+ * beside the `options` of its host, which are about another server: there `trust-ad` is nobody's word.
+ */
+export function isForwarder({ address }: NameServer): boolean {
+  return FORWARDERS.includes(address);
+}
 
 /** Whether a name server is on this machine, so that nobody sits between. */
-export function isLocalServer({ address }: NameServer): boolean {
-  return classifyIp(address) === "loopback" && address !== DOCKER;
+export function isLocalServer(server: NameServer): boolean {
+  return classifyIp(server.address) === "loopback" && !isForwarder(server);
 }
 
 /**

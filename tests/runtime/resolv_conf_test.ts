@@ -75,7 +75,7 @@ Deno.test("trustsAuthenticData() goes by options of resolv.conf(5)", () => {
 Deno.test("isLocalServer() is of this machine, and not of Docker's forwarder", () => {
   const isLocal = (address: string) => isLocalServer({ address, port: 53 });
   for (const address of ["127.0.0.1", "127.0.0.53", "::1"]) assertEquals(isLocal(address), true);
-  for (const address of ["127.0.0.11", "192.168.1.1", "2001:db8::53"]) {
+  for (const address of ["127.0.0.11", "127.0.0.54", "192.168.1.1", "2001:db8::53"]) {
     assertEquals(isLocal(address), false);
   }
 });
