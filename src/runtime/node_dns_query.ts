@@ -55,6 +55,8 @@ export async function readNameServer(
   let asked = name;
   /** Whether DNSSEC vouches for every CNAME so far. */
   let authenticated = true;
+  /** Seconds for which all of it holds. */
+  let ttl = Infinity;
   for (let aliases = 0; aliases <= MAX_ALIASES; aliases++) {
     let message = await queryNameServer(means, server, asked, type, signal, dnssec);
     // Who does not know EDNS says so, and vouches for nothing (RFC 6891 §6.2.2, §7).
@@ -64,9 +66,11 @@ export async function readNameServer(
     const reading = readDnsAnswer(message, asked, type);
     if (reading.status === "failed") return { ...reading, ill: message.rcode === RCODE.refused };
     authenticated &&= reading.authenticated === true;
+    ttl = Math.min(ttl, reading.ttl);
     if (reading.status !== "alias") {
       const last = aliases > 0 && reading.status === "found" ? { canonical: asked } : {};
-      return { ...last, ...reading, ...(reading.authenticated && { authenticated }), ill: false };
+      const vouched = reading.authenticated && { authenticated };
+      return { ...last, ...reading, ttl, ...vouched, ill: false };
     }
     asked = reading.name;
   }

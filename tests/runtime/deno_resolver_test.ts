@@ -358,6 +358,26 @@ Deno.test("an answer with AD counts whole or not at all", async () => {
   });
 });
 
+Deno.test("a CNAME whose end is asked for is remembered no longer than it says itself", async () => {
+  await using server = await DnsServer.start();
+  server.tamper = (_, answer) => {
+    const message = decodeDnsMessage(answer)!;
+    const { name } = message.question!;
+    const data = name === "alias.test"
+      ? { type: "CNAME", name: "host.test" } as const
+      : { type: "A", address: "192.0.2.1" } as const;
+    const ttl = data.type === "CNAME" ? 5 : 86_400;
+    return [encodeDnsMessage({ ...message, rcode: 0, answers: [{ name, ttl, data }] })];
+  };
+  const clock = { time: 0, now: () => clock.time };
+  const resolver = denoResolver({ servers: [server.server], timeout: PATIENT, clock });
+  for (const [time, asked] of [[0, 2], [4_999, 2], [5_000, 4]] as const) {
+    clock.time = time;
+    assertEquals((await resolver.a("alias.test")).status, "found");
+    assertEquals(server.asked.length, asked);
+  }
+});
+
 Deno.test("a question for what DNSSEC says has AD and EDNS (RFC 6840 §5.7)", async () => {
   await using server = await DnsServer.start();
   const queries: Uint8Array[] = [];
