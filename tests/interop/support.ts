@@ -20,6 +20,7 @@ const PACKAGES: Record<string, string> = {
   smtpd: "opensmtpd",
   "smtp-sink": "postfix",
   "smtp-source": "postfix",
+  xmllint: "libxml2-utils",
   clamd: "clamav-daemon",
   knotd: "knot",
   keymgr: "knot",
