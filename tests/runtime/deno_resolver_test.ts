@@ -367,7 +367,8 @@ Deno.test("a CNAME whose end is asked for is remembered no longer than it says i
       ? { type: "CNAME", name: "host.test" } as const
       : { type: "A", address: "192.0.2.1" } as const;
     const ttl = data.type === "CNAME" ? 5 : 86_400;
-    return [encodeDnsMessage({ ...message, rcode: 0, answers: [{ name, ttl, data }] })];
+    const answers = [{ name, ttl, data }];
+    return [encodeDnsMessage({ ...message, rcode: 0, answers, authority: [] })];
   };
   const clock = { time: 0, now: () => clock.time };
   const resolver = denoResolver({ servers: [server.server], timeout: PATIENT, clock });
