@@ -310,6 +310,30 @@ Deno.test("DNS that fails refuses nothing for good, and puts off where that is w
   assertEquals(deferring.observations, []);
 });
 
+Deno.test("what is put off is no observation, whatever else is known of it: it comes again", async () => {
+  const rules = { whenUnknown: "defer" } as const;
+  await using checked = await Checked.start("v=DMARC1; p=none", { rules });
+  const { failures } = checked.runtime.resolver;
+  failures.set("txt _dmarc.other.example", "servfail");
+  const text = MAIL.replace("<ann@author.example>", "<ann@author.example>, x@other.example");
+  await checked.send(text, 451);
+  assertEquals(checked.observations, []);
+  failures.clear();
+  await checked.send(text);
+  assertEquals(checked.observations.map(({ headerFrom }) => headerFrom), ["author.example"]);
+});
+
+Deno.test("one valid signature makes it signed", async () => {
+  await using checked = await Checked.start("v=DMARC1; p=reject");
+  const text = await signed(MAIL, "author.example", checked.runtime.clock.now());
+  const signature = text.slice(0, text.indexOf("From:"));
+  await checked.send(signature.replace("d=author.example", "d=other.example") + text);
+  const [fact] = checked.facts;
+  assert(fact?.type === "message.authenticated");
+  assertEquals(fact.dkim, "pass");
+  assertEquals(fact.signatures, ["other.example/s: permerror", "author.example/s: pass"]);
+});
+
 Deno.test("DNS that never answers is waited for so long and no longer", async () => {
   const runtime = memoryRuntime({ address: "192.0.2.25" });
   const silent = (_name: string, signal?: AbortSignal) =>
