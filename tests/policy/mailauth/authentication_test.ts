@@ -370,7 +370,8 @@ Deno.test("who draws out the other checks does not get round DMARC", async () =>
         signal?.addEventListener("abort", giveUp);
       })
       : world.txt(name, signal);
-  const resolver = Object.assign(Object.create(world) as typeof world, { txt: slow });
+  const none = () => Promise.resolve({ status: "none", reason: "nodata" } as const);
+  const resolver = { a: none, aaaa: none, mx: none, ptr: none, txt: slow };
   await using station = await MemoryStation.start({
     runtime,
     policies: [
