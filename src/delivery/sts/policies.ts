@@ -3,7 +3,8 @@
  * said, whatever DNS and the web say meanwhile; another one once its record has another id and it can be fetched.
  *
  * A policy that holds is looked at again once a day, in the background. A fetch that failed is not repeated for five
- * minutes; of a domain there is one fetch at a time. Threads of one process have one of these each, over one folder.
+ * minutes, nor one that went well for a minute; of a domain there is one fetch at a time. Threads of one process have
+ * one of these each, over one folder.
  *
  * What fails: nothing is thrown. Without a policy mail goes as it would without MTA-STS, and what was wrong is told
  * (`fault`, and `onFault` once for each fetch); a disk that fails costs the memory of policies over a restart.
@@ -46,6 +47,8 @@ export interface StsServices extends HttpsServices {
 const FAILURE = 300_000;
 const ABSENCE = 60_000;
 const SILENCE = 60_000;
+/** Milliseconds for which what was just fetched will do, whatever its record and its `max_age` say. */
+const CALM = 60_000;
 /** Milliseconds after which a policy is fetched again though it holds. */
 const DAY = 86_400_000;
 /** Domains remembered in memory. */
@@ -63,6 +66,8 @@ export class StsPolicies {
   /** Domains that have no file. */
   readonly #absent = new DnsCache<true>(MEMORY);
   readonly #failed = new DnsCache<TlsFault>(MEMORY);
+  /** What was just fetched: an id that is another one each time does not have us fetch for each mail. */
+  readonly #fresh = new DnsCache<KeptPolicy>(MEMORY);
   /** Domains of which DNS gave no answer. */
   readonly #silent = new DnsCache<true>(MEMORY);
   readonly #fetching = new Map<string, Promise<KeptPolicy | TlsFault>>();
@@ -89,6 +94,8 @@ export class StsPolicies {
       this.#refresh(domain, kept, id, options);
       return inForce(domain, kept);
     }
+    const fresh = this.#fresh.get(domain, this.#services.clock.now());
+    if (fresh !== undefined) return inForce(domain, fresh);
     // Another thread may have it by now.
     kept = await this.#recall(domain, true);
     if (kept?.id === id) return inForce(domain, kept);
@@ -197,6 +204,7 @@ export class StsPolicies {
     }
     const kept: KeptPolicy = { id, fetched: now, used: used ?? now, policy: got };
     this.#known.set(domain, kept, endOfPolicy(kept));
+    this.#fresh.set(domain, kept, now + CALM);
     try {
       await store?.write(domain, kept);
     } catch (error) {

@@ -10,6 +10,7 @@ import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.t
 import { mxCertificate, testAuthority } from "../../support/certificates.ts";
 import { ok, type WebAnswer, WebHost } from "./web_host.ts";
 
+const MINUTE = 60_000;
 const DAY = 86_400_000;
 const authorities = [testAuthority];
 
@@ -117,6 +118,7 @@ Deno.test("StsPolicies.find() keeps the old policy where the new one cannot be h
   const world = await StsWorld.make();
   const policies = world.policies();
   assertEquals(await world.mode(policies), "enforce");
+  await world.pass(MINUTE);
   world.announce("2");
   world.web.answer = () => "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n";
   const { kept, fault } = await world.find(policies);
@@ -132,10 +134,26 @@ Deno.test("StsPolicies.find() fetches anew when the id has changed, and that is 
   const [one, other] = [world.policies(), world.policies()];
   assertEquals([await world.mode(one), await world.mode(other)], ["enforce", "enforce"]);
   assertEquals(world.web.requests.length, 1);
+  await world.pass(MINUTE);
   world.announce("2");
   world.web.answer = () => ok(policyText("none"));
   assertEquals([await world.mode(one), await world.mode(other)], ["none", "none"]);
   assertEquals(world.web.requests.length, 2);
+});
+
+Deno.test("StsPolicies.find() fetches once a minute at most, whatever id and max_age say", async () => {
+  const world = await StsWorld.make();
+  for (const maxAge of [604_800, 0]) {
+    world.web.answer = () => ok(policyText("enforce", maxAge));
+    const policies = world.policies({ store: undefined });
+    const before = world.web.requests.length;
+    for (let second = 0; second < 61; second++) {
+      world.announce(`${maxAge}x${second}`);
+      assertEquals(await world.mode(policies), "enforce");
+      await world.pass(1000);
+    }
+    assertEquals(world.web.requests.length, before + 2);
+  }
 });
 
 Deno.test("StsPolicies.find() looks again once a day, without keeping mail waiting", async () => {
