@@ -31,6 +31,8 @@ interface Case {
   readonly env?: Readonly<Record<string, string>>;
   /** What a filter does with a mail, told by the code of the answer; default 250. */
   readonly code?: number;
+  /** What it says once it serves. */
+  readonly says?: RegExp;
   /** It sends mail on. */
   readonly relays?: boolean;
 }
@@ -43,6 +45,20 @@ const CASES: Readonly<Record<string, Case>> = {
       ...noRelay,
       tls: { certificates: [{ certificate: "CERTIFICATE", key: "KEY" }] },
     },
+  },
+  "web": { config: { ...noRelay, web: { listeners: [{ address: "SITE", tls: false }] } } },
+  // Nobody gives certificates here: that it asks is seen by what it says.
+  "acme": {
+    config: {
+      ...noRelay,
+      acme: {
+        agreeToTerms: true,
+        challenge: "dns-01",
+        dnsHook: "PROGRAM",
+        directory: "https://AUTHORITY/",
+      },
+    },
+    says: /no certificate for mx\.example\.test: .*[Rr]efused/,
   },
   "unix listener": {
     config: { ...noRelay, listeners: [mx, { role: "lmtp", address: "unix:PEER" }] },
@@ -146,6 +162,8 @@ async function prepare(name: string, { config }: Case) {
     LISTEN: `127.42.${a}.${(b! % 254) + 1}:2525`,
     FILTER: `127.0.0.1:${filter.port}`,
     MONITOR: "127.0.0.2:0",
+    SITE: "127.0.0.3:0",
+    AUTHORITY: "127.0.0.4:4443",
     PROGRAM: `${path}/program`,
     CERTIFICATE: `${path}/crt`,
     KEY: `${path}/key`,
@@ -203,6 +221,7 @@ for (const { subjects, flags } of ROWS) {
         }
         await using program = await Program.spawn(words, { flags: asked, env });
         await listening(program);
+        if (example.says !== undefined) await program.stderrLine(example.says);
         const [hostname, port] = place.fill("LISTEN").split(":");
         using client = await Client.over(await Deno.connect({ hostname, port: Number(port) }));
         await client.say("EHLO client.example", 250);

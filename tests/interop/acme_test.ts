@@ -23,8 +23,10 @@ async function startCertified(
   pebble: Pebble,
   acme: (folder: TemporaryFolder) => Partial<ConfigInput["acme"]>,
   runs?: string,
+  env: Readonly<Record<string, string>> = {},
 ) {
   return await startStation({
+    env,
     users: { "alice@example.test": "wonderland" },
     listeners: ["mx", "submission"],
     ...(runs !== undefined && { runs }),
@@ -108,6 +110,39 @@ interopTest(
       ...["--data", question],
     );
     assertStringIncludes(answer, "<LoginName>alice@example.test</LoginName>");
+  },
+);
+
+interopTest(
+  "an authority is known by the roots of the system",
+  TOOLS,
+  async () => {
+    await using pebble = await startPebble();
+    // What Deno and what Bun adds to them.
+    const env = { DENO_CERT: pebble.root, NODE_EXTRA_CA_CERTS: pebble.root };
+    await using station = await startCertified(pebble, () => ({ authorities: [] }), undefined, env);
+    await untilCertified(station, pebble, "mx.example.test");
+  },
+);
+
+interopTest(
+  "an order that fails is told, and what the authority said of it",
+  TOOLS,
+  async () => {
+    await using pebble = await startPebble();
+    const names = ["lost.example.test", "mx.example.test"];
+    // Where nobody of ours listens.
+    const elsewhere = { host: "lost.example.test", addresses: ["127.0.0.9"] };
+    const body = JSON.stringify(elsewhere);
+    assertEquals((await fetch(`${pebble.records}/add-a`, { method: "POST", body })).status, 200);
+    await using station = await startCertified(pebble, () => ({ names }));
+    await untilCertified(station, pebble, "mx.example.test");
+    await until("the other one has failed", () => {
+      const told = /no certificate for lost\.example\.test: .*refused.*; tried again in 15 min/;
+      return Promise.resolve(told.test(station.said()));
+    }, { log: station.said });
+    const failures = await Deno.readTextFile(`${station.folder.path}/acme/failures.json`);
+    assertEquals(Object.keys(JSON.parse(failures)), ["lost.example.test"]);
   },
 );
 

@@ -78,10 +78,26 @@ async function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   if (signal.aborted) onAbort();
   try {
     return await Promise.race([work, aborted]);
+  } catch (error) {
+    throw withCause(error);
   } finally {
     signal.removeEventListener("abort", onAbort);
     work.catch(() => {}); // nobody waits for it any more
   }
+}
+
+/** The words of an answer that did not come hide why: in the last of its causes. */
+function withCause(error: unknown): unknown {
+  let cause = error;
+  for (
+    let depth = 0;
+    depth < 5 && cause instanceof Error && cause.cause instanceof Error;
+    depth++
+  ) {
+    cause = cause.cause;
+  }
+  if (cause === error || !(error instanceof Error)) return error;
+  return new Error(`${error.message}: ${(cause as Error).message}`, { cause: error });
 }
 
 /** Loads the library. It reads the whole environment, see `serve_needs.ts`. */
@@ -94,7 +110,10 @@ async function loadLibrary({ authorities = [] }: AuthorityOptions) {
   interceptors.request.clear();
   interceptors.response.clear();
   Object.assign(defaults, { timeout: PATIENCE, maxContentLength: ANSWER_LIMIT, maxRedirects: 2 });
-  defaults.httpsAgent = authorities.length === 0 ? undefined : new Agent({ ca: [...authorities] });
+  // By `node:https` the system's roots take all of Deno's `--allow-sys`; by `fetch` they take nothing.
+  const own = authorities.length > 0;
+  defaults.adapter = own ? "http" : "fetch";
+  defaults.httpsAgent = own ? new Agent({ ca: [...authorities] }) : undefined;
   return acme;
 }
 
@@ -123,6 +142,8 @@ async function order(
     directoryUrl: account.directory,
     accountKey: account.key,
     accountUrl: account.url,
+    // It looks whether the authority is done: after a second, two, … half a minute.
+    ...{ backoffMin: 1000, backoffMax: 30_000, backoffAttempts: 15 },
   });
   const key = wanted.key ?? (await acme.crypto.createPrivateEcdsaKey("P-256")).toString();
   const [, csr] = await acme.crypto.createCsr({ altNames: [wanted.name] }, key);
