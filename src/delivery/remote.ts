@@ -97,16 +97,17 @@ export function remoteTransport(services: RemoteServices): KeepingTransport {
       };
       const outcomes = await attempt(shared, plan, signal);
       const { unguarded } = found;
-      if (unguarded === undefined || requireTls || !outcomes.some(isGuarded)) return outcomes;
+      if (unguarded === undefined || requireTls || signal.aborted) return outcomes;
+      if (!outcomes.some(isKeptBack)) return outcomes;
       return await withoutGuards(shared, { ...plan, targets: unguarded() }, outcomes, signal);
     },
     stop: () => pool.stop(),
   };
 }
 
-/** Whether it may be a guard that kept a recipient's mail back. */
-function isGuarded({ status, reply: { enhanced } }: Outcome): boolean {
-  return status === "deferred" && enhanced?.startsWith("4.7.") === true;
+/** Whether it may be a guard that kept a recipient's mail back: no host has said so, be it that another one is dead. */
+function isKeptBack({ status, host }: Outcome): boolean {
+  return status === "deferred" && host === undefined;
 }
 
 /** Where the sender would rather have the mail go without TLS than not at all (RFC 8689 §5), guards do not count. */
@@ -119,9 +120,9 @@ async function withoutGuards(
   const { job } = plan;
   const head = await Promise.resolve(job.open()).then((source) => source.head).catch(() => null);
   if (head === null || !waivesTls(head)) return outcomes;
-  const recipients = outcomes.filter(isGuarded).map(({ recipient }) => recipient);
+  const recipients = outcomes.filter(isKeptBack).map(({ recipient }) => recipient);
   const again = await attempt(services, { ...plan, job: { ...job, recipients } }, signal);
-  return [...outcomes.filter((outcome) => !isGuarded(outcome)), ...again];
+  return [...outcomes.filter((outcome) => !isKeptBack(outcome)), ...again];
 }
 
 /** Whether a head says `TLS-Required: No` (RFC 8689 §5). */
@@ -189,7 +190,8 @@ class TargetSearch {
     }
     const missing = search.missing ?? shutReply(guarded);
     const { guards } = this.#services;
-    const note = quiet ? undefined : guards?.note?.bind(guards);
+    // What was broken off tells nothing of the domain.
+    const note = quiet || signal.aborted ? undefined : guards?.note?.bind(guards);
     return {
       targets: targetsOf(route, hosts, requireTls, own, guarded, note),
       ...(missing !== undefined && { missing }),
@@ -280,7 +282,8 @@ export function* targetsOf(
   for (const [index, { name, addresses }] of hosts.entries()) {
     const guard = guards[index] ?? UNGUARDED;
     if (guard.kind === "shut") {
-      note?.({ domain, host: name, guard, fault: guard.fault });
+      // That its sender demands more than the domain promises is not the domain's fault.
+      if (guard.by !== "requiretls") note?.({ domain, host: name, guard, fault: guard.fault });
       continue;
     }
     const tls = tlsPlan(route, requireTls, guard);

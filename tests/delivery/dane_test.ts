@@ -6,6 +6,7 @@ import type { RelaySettings } from "../../src/routing/route.ts";
 import { MemoryResolver } from "../../src/runtime/memory_resolver.ts";
 import { testAuthority } from "../support/certificates.ts";
 import { mxRoute, RelayWorld, smarthostRoute } from "./relay_world.ts";
+import { jobFor } from "./support.ts";
 
 /** Of the key of `mx.example.test`, and of the authority's, by OpenSSL. */
 const KEY = "fd5d2c764bf82d58b83b099609c8e8a9c38d1deb09aac99f2cf412bb3881078c";
@@ -262,6 +263,46 @@ Deno.test("remoteTransport(): TLS-Required: No lets mail go that DANE would keep
     const text = `Subject: x\r\n${other}`;
     assertMatch((await world.relay({ head: text }, route))[0]!, /^0 deferred/, other);
   }
+});
+
+Deno.test("remoteTransport(): TLS-Required: No counts where another host is dead, and not for what a host has said", async () => {
+  const head = "Subject: that your certificate is wrong\r\nTLS-Required: No\r\n";
+  const broken = daneWorld([`3 1 1 ${OTHER_KEY}`]);
+  {
+    await using _ = broken.world;
+    broken.resolver.set("example.org", { mx: ["10 mx1.example.org", "20 mx2.example.org"] });
+    await broken.world.peer({ tls: broken.world.tls });
+    assertMatch((await broken.world.relay({ head }, broken.route))[0]!, RELAYED);
+  }
+  const well = daneWorld([`3 1 1 ${KEY}`]);
+  await using _ = well.world;
+  const peer = await well.world.peer({
+    tls: well.world.tls,
+    on: (line) => line.startsWith("RCPT") ? "451 4.7.1 greylisted" : undefined,
+  });
+  assertEquals(await well.world.relay({ head }, well.route), ["0 deferred 451 4.7.1 greylisted"]);
+  assertEquals(peer.connections, 1);
+});
+
+Deno.test("remoteTransport(): no domain is told of lookups that were broken off, nor of what a sender demands", async () => {
+  const { world, resolver, results, route } = daneWorld([`3 1 1 ${KEY}`], {
+    sign: ["example.test"],
+  });
+  await using _ = world;
+  resolver.set("example.org", { mx: ["10 mx1.example.org", "20 mx.example.test"] });
+  resolver.failures.set("tlsa _25._tcp.mx.example.test", "servfail");
+  const said = (await world.relay({ entry: { requireTls: true } }, route))[0]!;
+  assertMatch(said, /^0 deferred 451 4\.7\.5 DANE: mx\.example\.test/);
+  assertEquals(results.map(({ host }) => host), ["mx.example.test"]);
+  // As a station stops while DNS is asked.
+  const stopping = new AbortController();
+  const tlsa = resolver.tlsa.bind(resolver);
+  resolver.tlsa = (...question) => {
+    stopping.abort();
+    return tlsa(...question);
+  };
+  const [outcome] = await world.deliver(jobFor(route), stopping.signal);
+  assertEquals([outcome?.status, results.length], ["deferred", 1]);
 });
 
 Deno.test("remoteTransport(): REQUIRETLS takes hosts that DNSSEC names, and returns mail for others at once", async () => {
