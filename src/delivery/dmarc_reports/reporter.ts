@@ -122,9 +122,9 @@ export class DmarcReporter {
         failures.push(`${address}: ${trouble}`);
       }
     }
-    const told = [...troubles, ...failures];
-    if (targets.length > 0 || told.length > 0) {
-      onReport?.({ domain, day, id, targets, troubles: told });
+    // That a domain names somebody who wants no reports is nothing that anybody here could mend.
+    if (targets.length > 0 || failures.length > 0) {
+      onReport?.({ domain, day, id, targets, troubles: [...troubles, ...failures] });
     }
     this.#remember(id, again ? reached : null);
     return !again;

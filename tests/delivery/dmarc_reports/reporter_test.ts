@@ -154,6 +154,14 @@ Deno.test("DmarcReporter sends nothing where nobody wants it any more, or nothin
   }
 });
 
+Deno.test("DmarcReporter says nothing of domains that name only others who want no reports", async () => {
+  const world = new ReportWorld();
+  world.record("v=DMARC1; p=none; rua=mailto:c@victim.example");
+  const reporter = await world.day(observation());
+  assertEquals([world.submitted, world.reports, await world.files()], [[], [], []]);
+  await world.stop(reporter);
+});
+
 Deno.test("DmarcReporter keeps to the size that a place takes", async () => {
   const world = new ReportWorld();
   world.record("v=DMARC1; p=none; rua=mailto:small@example.org!1k,mailto:large@example.org!10m");

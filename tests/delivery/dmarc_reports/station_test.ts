@@ -5,7 +5,7 @@
  * @module
  */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseAggregateReport } from "../../../src/admin/dmarc/report.ts";
 import { reportParts } from "../../../src/admin/dmarc/mail_reports.ts";
 import { unpackReports } from "../../../src/admin/dmarc/unpack.ts";
@@ -44,7 +44,11 @@ function zones({ resolver }: MemoryRuntime): void {
     txt: ["v=DMARC1; p=quarantine; rua=mailto:reports@author.example"],
   });
   resolver.set("s._domainkey.example.test", { txt: [KEY_RECORD] });
-  resolver.set("_dmarc.example.test", { txt: ["v=DMARC1; p=reject"] });
+  resolver.set("example.test", { mx: ["10 mx.example.test"] });
+  resolver.set("mx.example.test", { a: ["192.0.2.25"] });
+  resolver.set("_dmarc.example.test", {
+    txt: ["v=DMARC1; p=reject; rua=mailto:bob@example.test"],
+  });
 }
 
 function check(authservId: string, { resolver, clock }: MemoryRuntime, observe?: DmarcObserver) {
@@ -52,47 +56,71 @@ function check(authservId: string, { resolver, clock }: MemoryRuntime, observe?:
   return authentication({ authservId }, services);
 }
 
-Deno.test("a day of mail in a domain's name is one report the day after, signed, to whom the domain says", async () => {
+/** What counts for a station, and reports by it. */
+class Desk {
+  private constructor(readonly own: MemoryRuntime, readonly counts: DmarcCounts) {}
+
+  static async open(own: MemoryRuntime): Promise<Desk> {
+    const { clock, files } = own;
+    return new Desk(own, await DmarcCounts.open({ clock, files, folder: FOLDER }));
+  }
+
+  report({ mta }: MemoryStation, contact: string): DmarcReporter {
+    const { clock, files, resolver } = this.own;
+    return DmarcReporter.start({
+      ...{ clock, files, resolver, folder: FOLDER, generator: "Yizhan" },
+      settings: () => ({ contact, organization: "Test" }),
+      submit: async ({ id, sender, recipient, message }) => {
+        const recipients = [{ address: recipient, notify: ["NEVER"] as const }];
+        await mta.submit({ sender, recipients }, message, { id, unattended: true });
+      },
+    });
+  }
+}
+
+Deno.test("a day of mail in a domain's name is one report the day after, which is not reported in its turn", async () => {
   const own = memoryRuntime({ address: "192.0.2.25" });
   const others = memoryRuntime({ address: STATION, beside: own });
   zones(own);
   zones(others);
-  const { clock, files, resolver } = own;
-  const counts = await DmarcCounts.open({ clock, files, folder: FOLDER });
+  const { clock } = own;
+  const [desk, otherDesk] = [await Desk.open(own), await Desk.open(others)];
   const keys = await SigningKeys.open([{ domain: "example.test", selector: "s", pem: PEM }]);
   await using station = await MemoryStation.start({
     runtime: own,
-    policies: [check("mx.example.test", own, counts.observe), dkimSigning({ keys }, own)],
+    policies: [check("mx.example.test", own, desk.counts.observe), dkimSigning({ keys }, own)],
     queue: { store: new MemoryStore({ clock }) },
   });
   await using author = await MemoryStation.start({
     runtime: others,
     hostname: "mx.author.example",
     directory: mapDirectory({ accounts: { "reports@author.example": {} } }),
-    policies: [check("mx.author.example", others)],
+    policies: [check("mx.author.example", others, otherDesk.counts.observe)],
+    queue: { store: new MemoryStore({ clock }) },
   });
   for (const from of [AUTHOR, FORGER, AUTHOR]) {
     const peer = await station.greeted(from);
     await peer.mail({ text: MAIL, sender: "ann@author.example", to: ["bob@example.test"] }, 250);
     await peer.say("QUIT", 221);
   }
-  const reporter = DmarcReporter.start({
-    ...{ clock, files, resolver, folder: FOLDER, generator: "Yizhan" },
-    settings: () => ({ contact: "postmaster@example.test", organization: "Test" }),
-    submit: async ({ id, sender, recipient, message }) => {
-      const recipients = [{ address: recipient, notify: ["NEVER"] as const }];
-      await station.mta.submit({ sender, recipients }, message, { id, unattended: true });
-    },
-  });
+  const reporters = [
+    desk.report(station, "postmaster@example.test"),
+    otherDesk.report(author, "reports@author.example"),
+  ];
   await using _all = {
     [Symbol.asyncDispose]: async () => {
       // All on one clock: nobody may sleep when the first of them is looked at.
-      const stations = [station, author].map(({ mta }) => mta.stop({ grace: 0 }));
-      await clock.runUntil(Promise.all([reporter.stop(), counts.close(), ...stations]));
+      const ends = [
+        ...[station, author].map(({ mta }) => mta.stop({ grace: 0 })),
+        ...reporters.map((reporter) => reporter.stop()),
+        ...[desk, otherDesk].map(({ counts }) => counts.close()),
+      ];
+      await clock.runUntil(Promise.all(ends));
     },
   };
   await clock.runUntil(clock.sleep(30 * HOUR));
-  const mails = await author.mailbox("reports", "author.example");
+  const reports = () => author.mailbox("reports", "author.example");
+  const mails = await reports();
   assertEquals(mails.length, 1);
   const [mail] = mails as [string];
   assertMatch(mail, /^Subject: Report Domain: author\.example\r\n Submitter: example\.test\r\n/m);
@@ -104,6 +132,10 @@ Deno.test("a day of mail in a domain's name is one report the day after, signed,
       read.report.rows.map(({ source, count, disposition }) => [source, count, disposition]),
     [[AUTHOR, 2, "none"], [FORGER, 1, "quarantine"]],
   );
-  await clock.runUntil(clock.sleep(30 * HOUR));
-  assertEquals((await author.mailbox("reports", "author.example")).length, 1);
+  // The author's station has counted the report, and the owner of its domain wants reports too.
+  assert(await others.files.stat(`${FOLDER}/2026-01-02.json`) !== null);
+  await clock.runUntil(clock.sleep(72 * HOUR));
+  assertEquals((await reports()).length, 1);
+  assertEquals((await station.mailbox("bob")).length, 2);
+  assertEquals(await others.files.stat(`${FOLDER}/2026-01-02.json`), null);
 });
