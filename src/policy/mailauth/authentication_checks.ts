@@ -88,6 +88,8 @@ export class MessageChecks {
     this.#timeout = timeout;
     this.#records = new PolicyRecords(services.policies, this.#stop.signal);
     this.spf = this.#askSpf(session, sender, receiver);
+    // Where the message never comes nobody waits for it, and a fault in it must not end the process.
+    this.spf.catch(() => {});
   }
 
   /** The head is there: gives what wants to see the body, or nothing where nobody has signed it. */
