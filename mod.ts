@@ -391,6 +391,15 @@ export { type KeptPolicy, StsPolicyStore } from "./src/delivery/sts/policy_store
 export type { fetchStsPolicy, StsFetchOptions } from "./src/delivery/sts/fetch_policy.ts";
 export type { HttpsServices } from "./src/delivery/https/request.ts";
 export { stsGuards } from "./src/delivery/sts/sts_guards.ts";
+export { DmarcCounts } from "./src/delivery/dmarc_reports/counts.ts";
+export { DmarcReporter, type DmarcReporterOptions } from "./src/delivery/dmarc_reports/reporter.ts";
+export type { DayCountsOptions } from "./src/delivery/reports/day_counts.ts";
+export type {
+  ReportSettings,
+  SentReport,
+  SubmitReport,
+  SubmittedReport,
+} from "./src/delivery/reports/submit_report.ts";
 export {
   parseTlsReport,
   type ReceivedFailure,

@@ -30,8 +30,11 @@ import { DMARC_TOTALS } from "./totals_text.ts";
 
 /** What a reporter works with. */
 export interface DmarcReporterOptions {
+  /** Where counts are read, and what is done with them is noted. */
   readonly files: Files;
+  /** For when reports are due. */
   readonly clock: Clock;
+  /** Who wants them. */
   readonly resolver: Pick<Resolver, "txt">;
   /** Where counts are, of all threads. */
   readonly folder: string;
@@ -39,6 +42,7 @@ export interface DmarcReporterOptions {
   readonly generator: string;
   /** In force at this moment; `null`: no reports. */
   readonly settings: () => ReportSettings | null;
+  /** Sends the mail of a report; its contact's domain is to sign it. */
   readonly submit: SubmitReport;
   /** A report was sent, or could not be. */
   readonly onReport?: (report: SentReport) => void;
@@ -58,7 +62,28 @@ interface Places {
 /** Reports of which it is remembered who has them. */
 const MAX_REACHED = 1000;
 
-/** Sends reports for as long as it runs. */
+/**
+ * Sends reports for as long as it runs.
+ *
+ * @example
+ * ```ts
+ * import { DmarcCounts } from "./counts.ts";
+ * import { DmarcReporter } from "./reporter.ts";
+ * import { memoryRuntime } from "../../runtime/memory.ts";
+ *
+ * const { clock, files, resolver } = memoryRuntime();
+ * const folder = "/data/dmarc-reports";
+ * // Its observe() is for authentication(), the policy that checks mail.
+ * const counts = await DmarcCounts.open({ clock, files, folder });
+ * const reporter = DmarcReporter.start({
+ *   ...{ clock, files, resolver, folder, generator: "my server 1.0" },
+ *   settings: () => ({ contact: "postmaster@example.org", organization: "Examples" }),
+ *   // Such as by mta.submit().
+ *   submit: ({ recipient }) => Promise.resolve(console.log(`a report for ${recipient}`)),
+ * });
+ * await clock.runUntil(Promise.all([reporter.stop(), counts.close()]));
+ * ```
+ */
 export class DmarcReporter {
   readonly #options: DmarcReporterOptions;
   readonly #reports: DailyReports<DomainCounts>;

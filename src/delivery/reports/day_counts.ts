@@ -17,7 +17,9 @@ import { type DayForm, dayOf, type DayTotals, MAX_DAY_FILE } from "./day_files.t
 
 /** Where counts are kept. */
 export interface DayCountsOptions {
+  /** The disk. */
   readonly files: Files;
+  /** For the day, and for when it is written. */
   readonly clock: Clock;
   /** Of all threads; made when there is something to write. */
   readonly folder: string;

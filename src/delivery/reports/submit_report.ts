@@ -12,6 +12,7 @@ export interface SubmittedReport {
   readonly id: string;
   /** The reverse-path. */
   readonly sender: string;
+  /** A mail address. */
   readonly recipient: string;
   /** With CRLF line ends. */
   readonly message: string;
@@ -24,13 +25,17 @@ export type SubmitReport = (report: SubmittedReport) => Promise<void>;
 export interface ReportSettings {
   /** A mail address of ours; its domain signs. */
   readonly contact: string;
+  /** Our name in the reports. */
   readonly organization: string;
 }
 
 /** What became of a report. */
 export interface SentReport {
+  /** Whose mail it is about. */
   readonly domain: string;
+  /** The UTC day, such as `2026-11-23`. */
   readonly day: string;
+  /** Names the report, however often it is sent. */
   readonly id: string;
   /** Mail addresses and URLs that have it. */
   readonly targets: readonly string[];
