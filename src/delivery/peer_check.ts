@@ -16,6 +16,9 @@ export interface PeerFinding {
   readonly counts: boolean;
 }
 
+/** Characters of what went wrong with a handshake. */
+const MAX_BRIEF = 300;
+
 /** Looks at a peer. @param now epoch milliseconds. */
 export function checkPeer(guard: DaneGuard | StsGuard, peer: TlsPeer, now: number): PeerFinding {
   if (guard.kind === "dane") {
@@ -29,6 +32,13 @@ export function checkPeer(guard: DaneGuard | StsGuard, peer: TlsPeer, now: numbe
 /** A failed handshake as a fault, by the code of `node:tls`. */
 export function tlsFault(code: string | undefined, text: string): TlsFault {
   return { type: typeOf(code ?? ""), text };
+}
+
+/** What went wrong with a handshake, in one line: all the names of a stranger's certificate may stand in it. */
+export function briefOf(error: unknown): string {
+  const text = (error instanceof Error ? error.message : String(error))
+    .replace(/[^\x20-\x7e]+/g, " ");
+  return text.length <= MAX_BRIEF ? text : `${text.slice(0, MAX_BRIEF)}...`;
 }
 
 function typeOf(code: string): TlsFaultType {

@@ -24,6 +24,7 @@ import type { ClientEvent } from "../smtp/client_event.ts";
 import type { ClientSession } from "../smtp/client_session.ts";
 import { writeMessage } from "./message_writer.ts";
 import { UNREADABLE } from "./outcomes.ts";
+import { briefOf } from "./peer_check.ts";
 
 /** What pumps share. */
 export interface PumpServices {
@@ -155,7 +156,7 @@ export class SessionPump implements DeadlineMember {
       this.#trace?.secured(this.#connection.tls!);
       return null;
     } catch (error) {
-      const why = this.#timedOut ? "no answer in time" : messageOf(error);
+      const why = this.#timedOut ? "no answer in time" : briefOf(error);
       this.#trace?.note(`TLS failed: ${why}`);
       const code = errorCode((error as { readonly cause?: unknown }).cause);
       return { why, ...(code !== undefined && { code }) };

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { decode, encode } from "../../src/bytes.ts";
 import { MessageCarrier, type Sent } from "../../src/delivery/message_carrier.ts";
 import { SessionPump } from "../../src/delivery/session_pump.ts";
@@ -89,6 +89,27 @@ Deno.test("what is written while a reply is awaited stays as it is, whatever is 
     ...Array.from({ length: 6 }, (_, index) => `RCPT TO:<b${index}@b.example>`),
     "DATA",
   ]);
+  pump.close();
+  deadlines.stop();
+});
+
+Deno.test("SessionPump.secure() says in one short line what a stranger's certificate is not for", async () => {
+  const { clock } = memoryRuntime();
+  const deadlines = new Deadlines(clock);
+  const names = `mx.\u001b[2J\r\nevil.test, ${"DNS:harmless.evil.test, ".repeat(2000)}`;
+  const socket = {
+    startTlsClient: () => Promise.reject(new Error(`it is for ${names}`)),
+    close: () => {},
+  };
+  const settings = clientSettings("mta.example", {});
+  const pump = new SessionPump(
+    { clock, deadlines, emit: () => {} },
+    new ClientSession(settings, { nonce: () => "nonce" }),
+    socket as unknown as Connection,
+    "mx.example.org",
+  );
+  const failure = await pump.secure({ serverName: "mx.example.org", verify: true }, 1000);
+  assertMatch(failure?.why ?? "", /^it is for mx\. \[2J evil\.test, [ -~]{250,300}\.\.\.$/);
   pump.close();
   deadlines.stop();
 });

@@ -21,6 +21,7 @@ import {
   type Network,
   type Resolver,
 } from "../../runtime/runtime.ts";
+import { briefOf } from "../peer_check.ts";
 import { type HttpResponse, HttpResponseDecoder } from "./response_decoder.ts";
 
 /** What it is made with. */
@@ -205,6 +206,5 @@ async function readResponse(
 }
 
 function wordsOf(error: unknown): string {
-  if (error instanceof Error) return error.message;
-  return errorCode(error) ?? String(error);
+  return error instanceof Error ? briefOf(error) : errorCode(error) ?? String(error);
 }
