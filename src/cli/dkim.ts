@@ -5,7 +5,12 @@
  * @module
  */
 
-import { type DkimFolder, type DomainKeyOnDisk, findKeyDomains } from "../admin/dkim_folder.ts";
+import {
+  type DkimFolder,
+  type DomainKeyOnDisk,
+  findKeyDomains,
+  selectorOf,
+} from "../admin/dkim_folder.ts";
 import { waitingKeys } from "../admin/dkim_keys.ts";
 import { checkDkim } from "../admin/dns_check_texts.ts";
 import type { DnsFinding, DnsStatus } from "../admin/dns_finding.ts";
@@ -147,7 +152,7 @@ async function wantedKeys(
     algorithm,
     bits,
     selector: free?.(algorithm) ??
-      (selector!.exact || algorithm === "rsa" ? selector!.name : `${selector!.name}-ed25519`),
+      (selector!.exact ? selector!.name : selectorOf(selector!.name, algorithm)),
   }));
 }
 

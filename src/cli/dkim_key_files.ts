@@ -48,7 +48,7 @@ export class DkimKeyFiles {
     return texts;
   }
 
-  /** Whether a file is another one than at the last {@link load}. A wrong one is reported only once so. */
+  /** Whether a file is another one than at the last {@link load}. */
   async changed(): Promise<boolean> {
     return await this.#stamp().catch(() => this.#seen) !== this.#seen;
   }

@@ -5,6 +5,7 @@
  */
 
 import { parseDomain } from "../address.ts";
+import { selectorOf } from "../admin/dkim_folder.ts";
 import { isSelector } from "../admin/dkim_key_list.ts";
 import { asciiDomain } from "../admin/dns_records.ts";
 import { hintNearestName } from "../config/nearest_name.ts";
@@ -144,8 +145,11 @@ function readNew(line: CommandLine) {
     throw new UsageError("--bits is for RSA; a key of Ed25519 has 256");
   }
   const name = line.value("selector");
-  if (name !== undefined && !isSelector(name)) {
-    throw new UsageError(`--selector ${name}: wanted letters, digits, dots and dashes`);
+  // The names that are made of it must be names too.
+  if (
+    name !== undefined && !isSelector(algorithm === undefined ? selectorOf(name, "ed25519") : name)
+  ) {
+    throw new UsageError(`--selector ${name}: wanted letters, digits, dots and dashes, 50 at most`);
   }
   const selector = name === undefined ? null : { name, exact: algorithm !== undefined };
   return { algorithms, bits, selector };

@@ -7,6 +7,7 @@
  */
 
 import type { LoadedConfig } from "../config/load.ts";
+import { describeError } from "../events.ts";
 import { type DkimKeyText, SigningKeys } from "../policy/mailauth/signing_keys.ts";
 import type { Files } from "../runtime/runtime.ts";
 import { DkimKeyFiles } from "./dkim_key_files.ts";
@@ -18,6 +19,8 @@ export class ServedKeys {
   /** `null` where nothing is signed. */
   readonly #files: DkimKeyFiles | null;
   #texts: readonly DkimKeyText[];
+  /** Why the files could not be gone by at the last look; `null`: they could. */
+  #complaint: string | null = null;
 
   private constructor(
     files: DkimKeyFiles | null,
@@ -42,13 +45,26 @@ export class ServedKeys {
     return this.#texts;
   }
 
-  /** Reads them again where a file has changed; gives whether others are in force now. @throws as {@link load}. */
+  /**
+   * Reads them again where a file has changed, or could not be read before; gives whether others are in force now.
+   *
+   * @throws as {@link load}; once for each reason.
+   */
   async renew(): Promise<boolean> {
-    if (this.#files === null || !await this.#files.changed()) return false;
-    const texts = await this.#files.load();
-    if (JSON.stringify(texts) === JSON.stringify(this.#texts)) return false;
-    await this.signing.replace(texts);
-    this.#texts = texts;
-    return true;
+    if (this.#files === null) return false;
+    if (!await this.#files.changed() && this.#complaint === null) return false;
+    try {
+      const texts = await this.#files.load();
+      this.#complaint = null;
+      if (JSON.stringify(texts) === JSON.stringify(this.#texts)) return false;
+      await this.signing.replace(texts);
+      this.#texts = texts;
+      return true;
+    } catch (error) {
+      const complaint = describeError(error);
+      if (complaint === this.#complaint) return false;
+      this.#complaint = complaint;
+      throw error;
+    }
   }
 }

@@ -350,8 +350,9 @@ export const configSchema = z.strictObject({
       "The keys: DOMAIN/SELECTOR.pem, as yizhan init makes them",
     ),
     selector: z.string().regex(
-      /^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/,
-      "wanted letters, digits, dots and dashes, such as yizhan",
+      // A name in DNS (RFC 6376 §3.1), with room for what later keys have behind it.
+      /^(?=.{1,40}$)[A-Za-z0-9](?:-*[A-Za-z0-9])*(?:\.[A-Za-z0-9](?:-*[A-Za-z0-9])*)*$/,
+      "wanted letters, digits, dots and dashes, 40 at most, such as yizhan",
     ).default("yizhan")
       .describe(
         "Which of them signs, and beside it the one whose name has -ed25519 behind it; where there is a file " +

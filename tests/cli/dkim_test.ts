@@ -332,6 +332,7 @@ Deno.test("yizhan dkim tells of keys that cannot be used, and of wrong command l
       [["new", "example.test", "--algorithm", "dsa"], /wanted rsa or ed25519/],
       [["new", "example.test", "--bits", "1024"], /wanted 2048 to 4096/],
       [["new", "example.test", "--selector", "../x"], /wanted letters, digits, dots and dashes/],
+      [["new", "example.test", "--selector", "x".repeat(56)], /dashes, 50 at most/],
       [["list", "--now"], /dkim list takes no --now/],
       [["lst"], /dkim has no lst, only .*list/],
     ] as const

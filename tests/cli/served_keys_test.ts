@@ -9,6 +9,7 @@ import { CommandError, EXIT } from "../../src/cli/exit.ts";
 import { ServedKeys } from "../../src/cli/served_keys.ts";
 import type { LoadedConfig } from "../../src/config/load.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
+import type { Files } from "../../src/runtime/runtime.ts";
 import { Client, Folder, run } from "./program.ts";
 import { ANY_PORT, Site } from "./site.ts";
 
@@ -74,6 +75,32 @@ Deno.test("ServedKeys sees what changes, and keeps what is in force where it is 
   assertEquals(await keys.renew(), false);
   await write(folder, "other.pem", PEM);
   assertEquals([await keys.renew(), inForce()], [true, ["other"]]);
+});
+
+Deno.test("ServedKeys tries again when files could not be read, though they are as they were", async () => {
+  await using folder = await Folder.make();
+  const { files } = denoRuntime();
+  let failing = 0;
+  const flaky = new Proxy(files, {
+    get(target, name: keyof Files) {
+      if (name !== "readFile") return target[name].bind(target);
+      return async (path: string, limit: number) => {
+        if (failing-- > 0) {
+          throw Object.assign(new Error("too many open files"), { code: "EMFILE" });
+        }
+        return await files.readFile(path, limit);
+      };
+    },
+  });
+  const keys = await ServedKeys.load(flaky, configOf(folder.path));
+  await write(folder, "yizhan.pem", PEM);
+  failing = 1;
+  await assertRejects(() => keys.renew(), CommandError, "EMFILE");
+  failing = 1;
+  assertEquals(await keys.renew(), false);
+  assertEquals(await keys.renew(), true);
+  assertEquals(keys.signing.find("example.test")?.domain, "example.test");
+  assertEquals(await keys.renew(), false);
 });
 
 Deno.test("yizhan serve does not start with a key that cannot be used: 78", async () => {

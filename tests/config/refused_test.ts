@@ -12,6 +12,13 @@ const CASES: readonly (readonly [string, RegExp | null])[] = [
   ["mail: { subaddressDelimiter: '+-' }", /wanted one sign/],
   ["mail: { subaddressDelimiter: '-' }", null],
   ["mail: { subaddressDelimiter: . }", null],
+  [
+    "dkim: { selector: a..b }",
+    /dkim\.selector: found "a\.\.b"; wanted letters, digits, dots and dashes/,
+  ],
+  ["dkim: { selector: a.-b }", /dkim\.selector: /],
+  [`dkim: { selector: ${"a".repeat(41)} }`, /40 at most/],
+  [`dkim: { selector: Mail-1.a--${"b".repeat(30)} }`, null],
   ["data: ~/mail", /data: found "~\/mail"; wanted the whole path: ~ stands for nothing here/],
   ["data: ./~", null],
   ["data: |\n  mail", /wanted a path/],

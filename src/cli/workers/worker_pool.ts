@@ -196,11 +196,13 @@ export class WorkerPool {
 
   /** New certificates for handshakes from now on. */
   async replaceCertificates(certificates: readonly TlsCertificate[]): Promise<void> {
+    this.#outdate();
     await this.#tellAll({ do: "certificates", certificates });
   }
 
   /** Other DKIM keys sign from now on. */
   async replaceKeys(keys: readonly DkimKeyText[]): Promise<void> {
+    this.#outdate();
     await this.#tellAll({ do: "keys", keys });
   }
 
@@ -213,6 +215,12 @@ export class WorkerPool {
   async stop(grace: number): Promise<void> {
     this.#stopping.abort();
     await Promise.all(this.#members.map((member) => member.stop(grace)));
+  }
+
+  /** Who is just starting, and hears of nothing yet, starts again with what is in force. */
+  #outdate(): void {
+    const plan = this.#plan;
+    this.#plan = (place) => plan(place);
   }
 
   async #tellAll(request: JsonObject): Promise<void> {

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { CommandServer } from "../../../src/admin/command_port.ts";
 import { ControlError } from "../../../src/admin/control_protocol.ts";
 import type { ControlCommand } from "../../../src/admin/control_server.ts";
-import { WorkerPool } from "../../../src/cli/workers/worker_pool.ts";
+import { type PlanMaker, WorkerPool } from "../../../src/cli/workers/worker_pool.ts";
 import type {
   MemberMetrics,
   MemberPlan,
@@ -43,7 +43,10 @@ class FakeThread implements Thread {
   constructor(ears: ThreadEars, refuses: readonly string[]) {
     this.ears = ears;
     this.#refuses = refuses;
-    const names = ["start", "prepare", "adopt", "discard", "turn", "status", "metrics", "stop"];
+    const names = [
+      ...["start", "prepare", "adopt", "discard", "turn", "status", "metrics", "stop"],
+      ...["keys", "certificates"],
+    ];
     const commands = Object.fromEntries(names.map((name) => [name, this.#command(name)]));
     this.#server = new CommandServer(() => commands, (answer) => ears.onMessage(answer));
     queueMicrotask(() => ears.onMessage({ type: "ready" }));
@@ -77,11 +80,16 @@ class FakeThread implements Thread {
 
 /** Three threads. @param refuses what each of them fails to do, by its place. */
 async function pool(...refuses: readonly (readonly string[])[]) {
+  return await poolOf(() => Promise.resolve(planNamed("first")), refuses);
+}
+
+/** The same, each with a plan that is made for it. */
+async function poolOf(plan: PlanMaker, refuses: readonly (readonly string[])[] = []) {
   const runtime = memoryRuntime();
   const threads: FakeThread[] = [];
   const started = WorkerPool.start({
     ...{ threads: 3, leftovers: [], runtime },
-    plan: () => Promise.resolve(planNamed("first")),
+    plan,
     starter: (_, ears) => {
       const thread = new FakeThread(ears, refuses[threads.length] ?? []);
       threads.push(thread);
@@ -228,3 +236,31 @@ Deno.test("turn() is told to all", async () => {
   await workers.turn("a.test");
   assertEquals(threads.map(({ asked }) => asked.at(-1)), ["turn", "turn", "turn"]);
 });
+
+for (const replaced of ["keys", "certificates"] as const) {
+  Deno.test(`replacing ${replaced} reaches who is just being started, too`, async () => {
+    let inForce = "old";
+    const late = Promise.withResolvers<void>();
+    const waits: Promise<void>[] = [];
+    const { pool: workers, threads, clock } = await poolOf(async () => {
+      const plan = planNamed(inForce);
+      await waits.shift();
+      return plan;
+    });
+    waits.push(late.promise);
+    threads[2]!.ears.onEnd("boom");
+    await clock.runUntil(clock.sleep(2000));
+    assertEquals([threads.length, waits.length], [3, 0]);
+    // The plan of the next one is made, and it has not begun by it yet.
+    inForce = "new";
+    if (replaced === "keys") await workers.replaceKeys([]);
+    else await workers.replaceCertificates([]);
+    assertEquals(threads.slice(0, 2).map(({ asked }) => asked.at(-1)), [replaced, replaced]);
+    late.resolve();
+    await clock.runUntil(clock.sleep(100));
+    const { workers: states } = await workers.status();
+    assertEquals(states.map(({ state }) => state), ["running", "running", "running"]);
+    assertEquals(threads.at(-1)!.plan, "new");
+    await workers.stop(0);
+  });
+}
