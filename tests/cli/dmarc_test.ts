@@ -130,6 +130,8 @@ Deno.test("yizhan dmarc sums up the reports in the mailbox of postmaster, with a
   );
   await world.put("carol", mail(gzipped(report({ id: "5", domain: "other.example", rows }))));
   await world.put("carol", "Subject: hello\n\nNo report.\n");
+  const tls = mail(gzipped("{}")).replace("application/gzip", "application/tlsrpt+gzip");
+  await world.put("carol", tls); // has the same subject (RFC 8460 §5.3)
   await world.put("dora", mail(gzipped(report({ id: "6", rows }))));
   const { code, stdout, stderr } = await world.dmarc();
   assertEquals([code, stderr], [0, "Left out, as on other domains: 1\n"]);

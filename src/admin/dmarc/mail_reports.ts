@@ -22,14 +22,19 @@ const MAX_PARTS = 20;
 
 /**
  * Whether a mail may hold a report, by its first octets: the subject says so (RFC 9990 §3.5.2), with whatever a list or
- * a filter has put before it.
+ * a filter has put before it. Reports of TLS, which have the same subject, have fields of their own (RFC 8460 §5.3).
  */
 export function maybeReport(start: Uint8Array): boolean {
   const collector = new HeadCollector();
   collector.write(crlfLines(start));
   collector.end();
-  const subject = findField(parseFields(collector.head), "Subject");
-  return subject !== null && /\breport[\s_]+domain\b/i.test(fieldValue(subject));
+  const fields = parseFields(collector.head);
+  const subject = findField(fields, "Subject");
+  if (subject === null || !/\breport[\s_]+domain\b/i.test(fieldValue(subject))) return false;
+  const type = findField(fields, "Content-Type");
+  const isTls = findField(fields, "TLS-Report-Domain") !== null ||
+    (type !== null && /\btlsrpt\b/i.test(fieldValue(type)));
+  return !isTls;
 }
 
 /** What of a mail may be unpacked as reports. */
@@ -44,6 +49,9 @@ export function reportParts(mail: Uint8Array): Uint8Array[] {
   return parts.found;
 }
 
+/** Texts for people, and reports of TLS. */
+const NO_REPORT = /^(?:text\/(?:plain|html)|application\/tlsrpt.*)$/;
+
 /** Collects the content of parts that are not for people. */
 class Parts implements MimeHandler {
   readonly found: Uint8Array[] = [];
@@ -53,7 +61,7 @@ class Parts implements MimeHandler {
   begin(entity: Entity): void {
     const { kind, contentType } = entity;
     const type = contentType === null ? "text/plain" : `${contentType.type}/${contentType.subtype}`;
-    const isData = kind === "leaf" && type !== "text/plain" && type !== "text/html";
+    const isData = kind === "leaf" && !NO_REPORT.test(type);
     this.#entity = isData && this.found.length < MAX_PARTS ? entity : null;
     this.#pieces = [];
   }

@@ -60,6 +60,7 @@ Deno.test("reportParts() finds none in other mail", () => {
     "Subject: hi\n\nHello.\n",
     `${SUBJECT}\n${RFC_9990}`,
     `${SUBJECT}${part("application/gzip", "base64", "aGVsbG8=")}`,
+    `${SUBJECT}${part("application/tlsrpt+gzip", "base64", GZIP)}`,
     `${SUBJECT}${part("application/gzip", "base64", "\x00\x01?!")}`,
     `${SUBJECT}Content-Type: multipart/mixed; boundary=x\n\n--x\n`,
   ];
@@ -78,4 +79,8 @@ Deno.test("maybeReport() goes by the subject, wherever the head ends", () => {
     assertEquals(is(other), false, other);
   }
   assertEquals(maybeReport(new Uint8Array()), false);
+  const tls = "Subject: Report Domain: a.example\nTLS-Report-Domain: a.example";
+  assertEquals(is(tls), false);
+  const type = 'Content-Type: multipart/report; report-type="tlsrpt"; boundary=x';
+  assertEquals(is(`${type}\nSubject: Report Domain: a.example`), false);
 });
