@@ -142,7 +142,7 @@ export async function checkHost(query: SpfQuery, services: SpfServices): Promise
   const client = clientOf(query, ip, domain, now);
   const limits = { ...SPF_LIMITS, ...services.limits };
   const check = (signal?: AbortSignal) =>
-    evaluate(client, domain, new SpfQuestions(services.resolver, limits, signal));
+    evaluate(client, domain, new SpfQuestions(services.resolver, limits, signal, clock));
   return clock === undefined
     ? await check(signal)
     : await withinTime(clock, limits.time, check, signal);

@@ -1,6 +1,7 @@
 /**
  * The validated names of a client (RFC 7208 §5.5): those its address leads to, and that lead back to it. Whoever has
- * the address chooses the names, so only so many are looked at, and only those that matter.
+ * the address chooses the names, so only so many are looked at, and only those that matter; and whose name servers keep
+ * silent does not use up the time of the check, which would then say nothing of a forger.
  *
  * What fails: nothing. Where DNS is ill there is no such name.
  *
@@ -34,38 +35,43 @@ export class ClientNames {
 
   /** Whether DNS says that the address has no name at all. */
   async areNone(): Promise<boolean> {
-    await this.#all();
+    await this.#questions.hurried((questions) => this.#all(questions));
     return this.#none;
   }
 
   /** Whether a validated name is this domain, or one below it. */
-  async areUnder(domain: string): Promise<boolean> {
-    for (const name of await this.#all()) {
-      if (rank(name, domain) < OTHER && await this.#leadsBack(name)) return true;
-    }
-    return false;
+  areUnder(domain: string): Promise<boolean> {
+    return this.#questions.hurried(async (questions) => {
+      for (const name of await this.#all(questions)) {
+        if (rank(name, domain) < OTHER && await this.#leadsBack(name, questions)) return true;
+      }
+      return false;
+    });
   }
 
   /** What `%{p}` stands for (RFC 7208 §7.3): the domain itself, one below it, or any validated name; else `unknown`. */
-  async nameFor(domain: string): Promise<string> {
-    const names = [...await this.#all()].sort((a, b) => rank(a, domain) - rank(b, domain));
-    for (const name of names) if (await this.#leadsBack(name)) return name;
-    return "unknown";
+  nameFor(domain: string): Promise<string> {
+    return this.#questions.hurried(async (questions) => {
+      const all = await this.#all(questions);
+      const names = [...all].sort((a, b) => rank(a, domain) - rank(b, domain));
+      for (const name of names) if (await this.#leadsBack(name, questions)) return name;
+      return "unknown";
+    });
   }
 
-  async #all(): Promise<readonly string[]> {
+  async #all(questions: SpfQuestions): Promise<readonly string[]> {
     if (this.#names !== null) return this.#names;
-    const answer = await this.#questions.askNames(this.#ip);
+    const answer = await questions.askNames(this.#ip);
     this.#none = answer.status === "none";
     // A label with a dot in it (`\.`) would look like two, and below a domain it is not below.
     const names = answer.status === "found" ? answer.records : [];
     return this.#names = names.filter((name) => name !== "" && !name.includes("\\"));
   }
 
-  async #leadsBack(name: string): Promise<boolean> {
+  async #leadsBack(name: string, questions: SpfQuestions): Promise<boolean> {
     const known = this.#validated.get(name);
     if (known !== undefined) return known;
-    const answer = await this.#questions.askAddresses(name, this.#ip.includes(":"));
+    const answer = await questions.askAddresses(name, this.#ip.includes(":"));
     const leads = answer.status === "found" &&
       answer.records.some((address) => canonicalIp(address) === this.#ip);
     this.#validated.set(name, leads);

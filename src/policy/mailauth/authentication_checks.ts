@@ -168,12 +168,11 @@ export class MessageChecks {
       { ip: client, hello, receiver },
       sender === null ? null : { ...sender, domain },
     );
-    const answer = await withinTime(
-      clock,
-      this.#timeout,
-      (signal) => checkHost(query, { resolver, now: clock.now(), signal }),
-      this.#late.signal,
-    );
+    const answer = await checkHost(query, {
+      ...{ resolver, clock },
+      signal: this.#late.signal,
+      limits: { time: this.#timeout },
+    });
     return { domain, scope, identity, ...answer };
   }
 }

@@ -467,3 +467,38 @@ Deno.test("checkHost() answers whatever records, senders and names there are", a
     ),
   );
 });
+
+Deno.test("checkHost() goes on without the client's names where their servers keep silent (RFC 7208 §5.5)", async () => {
+  const clock = new MemoryClock(0);
+  const resolver = worldOf({
+    "names.test": { txt: ["v=spf1 ptr -all"] },
+    "macros.test": { txt: ["v=spf1 exists:%{p}.a.test exists:%{p}.b.test ptr -all"] },
+    "unknown.a.test": { a: ["127.0.0.2"] },
+    "ip.test": { txt: ["v=spf1 ptr ip4:192.0.2.3 -all"] },
+  });
+  const failed = { status: "failed", reason: "aborted" } as const;
+  const silent = (_: string, signal?: AbortSignal) =>
+    new Promise<typeof failed>((resolve) => {
+      if (signal!.aborted) resolve(failed);
+      signal!.addEventListener("abort", () => resolve(failed));
+    });
+  const addresses = resolver.a.bind(resolver);
+  const check = async (domain: string) => {
+    const began = clock.now();
+    const { result } = await clock.runUntil(
+      checkHost(mail(`a@${domain}`, "192.0.2.3"), { resolver, clock }),
+    );
+    return [result, clock.now() - began];
+  };
+  resolver.ptr = silent;
+  assertEquals(await check("names.test"), ["fail", 5000]);
+  assertEquals(await check("macros.test"), ["pass", 5000]);
+  assertEquals(await check("ip.test"), ["pass", 5000]);
+  // His name server answers, and those of his ten names do not.
+  const names = Array.from({ length: 10 }, (_, i) => `n${i}.forger.test`);
+  resolver.ptr = () => Promise.resolve({ status: "found", records: names });
+  resolver.a = (name, signal) =>
+    name.endsWith("forger.test") ? silent(name, signal) : addresses(name, signal);
+  assertEquals(await check("names.test"), ["fail", 0]);
+  assertEquals(await check("macros.test"), ["pass", 5000]);
+});
