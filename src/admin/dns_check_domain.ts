@@ -7,10 +7,12 @@
 
 import type { DnsData } from "../runtime/dns_message.ts";
 import type { MxRecord, SrvRecord } from "../runtime/runtime.ts";
+import { checkSiteName } from "./dns_check_site.ts";
 import { checkSpfRecord } from "./dns_check_spf.ts";
 import { checkDkim, checkDmarc, checkMtaSts, checkTlsRpt } from "./dns_check_texts.ts";
 import { type DnsFinding, type DnsLook, judgeAnswer, type Judgement } from "./dns_finding.ts";
-import { domainRecords, type MailDomain, type MailHost, type WantedRecord } from "./dns_records.ts";
+import { domainRecords, type MailDomain, type MailHost } from "./dns_records.ts";
+import type { WantedRecord } from "./wanted_record.ts";
 
 /** Compares what DNS says of a domain. @param host with its addresses, as `checkHost` found them. */
 export async function checkDomain(
@@ -47,7 +49,9 @@ function checkRecord(
     case "tls-rpt":
       return checkTlsRpt(look, record);
     case "mta-sts":
-      return checkMtaSts(look, record);
+      return checkMtaSts(look, record, host.site?.policyId ?? null);
+    case "site":
+      return checkSiteName(look, record, host.addresses);
     case "address":
     case "ptr":
     case "tlsa":

@@ -14,7 +14,7 @@ import {
   type Judgement,
   textData,
 } from "./dns_finding.ts";
-import type { WantedRecord } from "./dns_records.ts";
+import type { WantedRecord } from "./wanted_record.ts";
 
 /** An address that nobody has (RFC 1112 §4): what SPF says of it, it says of everybody. */
 const NOBODY = "240.0.0.1";

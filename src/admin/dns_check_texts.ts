@@ -14,7 +14,7 @@ import {
   type Judgement,
   textData,
 } from "./dns_finding.ts";
-import type { WantedRecord } from "./dns_records.ts";
+import type { WantedRecord } from "./wanted_record.ts";
 import { parseTagList, type TagList } from "../mailauth/tag_list.ts";
 
 /** Whether the published key is ours. */
@@ -80,16 +80,29 @@ export async function checkTlsRpt(look: DnsLook, record: WantedRecord): Promise<
   });
 }
 
-/** Whether MTA-STS is announced. The policy itself is at a web server, which is not asked. */
-export async function checkMtaSts(look: DnsLook, record: WantedRecord): Promise<DnsFinding> {
+/**
+ * Whether MTA-STS is announced. The policy itself is at a web server, which is not asked.
+ *
+ * @param served the id of the policy that this host serves; `null`: it serves none.
+ */
+export async function checkMtaSts(
+  look: DnsLook,
+  record: WantedRecord,
+  served: string | null,
+): Promise<DnsFinding> {
   const result = await checkText(look, record, "STSv1", (tags) => {
     const id = tags?.get("id") ?? "";
     if (!/^[A-Za-z0-9]{1,32}$/.test(id)) {
       return different("it has no id", "write id= and up to 32 letters and digits");
     }
+    if (served !== null && id !== served) {
+      const message = `the policy that is served has another id: others go by an older one`;
+      return different(message, "publish the one wanted");
+    }
     return ok(`id ${id}`);
   });
   if (result.status !== "ok") return result;
+  if (served !== null) return { ...result, message: `${result.message}, of the policy served` };
   const host = record.name.replace(/^_/, "");
   const url = `https://${host}/.well-known/mta-sts.txt`;
   const answers = await Promise.all([

@@ -14,6 +14,13 @@ import { canonicalIp } from "../net_address.ts";
 import type { DnsData } from "../runtime/dns_message.ts";
 import { reverseDnsName } from "../runtime/dns_name.ts";
 import { type DkimPublicKey, formatDkimRecord } from "./dkim_key.ts";
+import {
+  policyRecord,
+  type SiteHost,
+  siteNameRecords,
+  siteServiceRecords,
+} from "./dns_site_records.ts";
+import type { WantedRecord } from "./wanted_record.ts";
 
 /** The machine that takes the mail. */
 export interface MailHost {
@@ -27,6 +34,8 @@ export interface MailHost {
   readonly submission?: number;
   /** The port where users submit with TLS from the start, where there is one. */
   readonly submissions?: number;
+  /** What it serves of the site of its domains; absent: nothing. */
+  readonly site?: SiteHost;
 }
 
 /** A domain that has its mail here. */
@@ -43,30 +52,6 @@ export interface PublishedKey {
   readonly key: DkimPublicKey;
   /** What it does: `new` waits for its record, mail signed by an `old` one is still on its way. Default `signs`. */
   readonly state?: "new" | "signs" | "old";
-}
-
-/** What a record is for. */
-export type RecordPurpose =
-  | "mx"
-  | "address"
-  | "ptr"
-  | "spf"
-  | "dkim"
-  | "dmarc"
-  | "mta-sts"
-  | "tls-rpt"
-  | "tlsa"
-  | "srv";
-
-/** A record that should be there. */
-export interface WantedRecord {
-  readonly purpose: RecordPurpose;
-  readonly name: string;
-  readonly data: DnsData;
-  /** `later`: only once something else is there, which {@link why} says. */
-  readonly need: "required" | "optional" | "later";
-  /** Lines of ASCII for a zone file's comments, of some 100 characters at most. */
-  readonly why: readonly string[];
 }
 
 /** The records of the host itself. */
@@ -178,13 +163,9 @@ export function domainRecords(host: MailHost, { domain, dkim }: MailDomain): Wan
       why: ["Others report where they could not reach you by TLS."],
     },
     ...submissionRecords(host, name),
-    {
-      purpose: "mta-sts",
-      name: `_mta-sts.${name}`,
-      data: text("v=STSv1; id=1"),
-      need: "later",
-      why: mtaStsWhy(host, name),
-    },
+    ...(host.site === undefined ? [] : siteServiceRecords(host.hostname, host.site, name)),
+    ...(host.site === undefined ? [] : siteNameRecords(host.hostname, host.site, name)),
+    ...announcements(host, name),
   ];
 }
 
@@ -248,10 +229,24 @@ function submissionRecords(host: MailHost, name: string): WantedRecord[] {
   ];
 }
 
+/** Of the policy that is served, or of one that may be. */
+function announcements(host: MailHost, name: string): WantedRecord[] {
+  const { site } = host;
+  if (site !== undefined && site.policyId !== null) return [policyRecord(site.policyId, name)];
+  return [{
+    purpose: "mta-sts",
+    name: `_mta-sts.${name}`,
+    data: text("v=STSv1; id=1"),
+    need: "later",
+    why: mtaStsWhy(host, name),
+  }];
+}
+
 function mtaStsWhy({ hostname }: MailHost, name: string): string[] {
   return [
-    "MTA-STS: others send to you by verified TLS only. Yizhan does not serve the policy; any web",
-    `server can, as a file at https://mta-sts.${name}/.well-known/mta-sts.txt that says:`,
+    "MTA-STS: others send to you by verified TLS only. Yizhan serves the policy once web.listeners has one",
+    "for TLS, and this record is another one then; so can any web server, as a file that says, at",
+    `https://mta-sts.${name}/.well-known/mta-sts.txt:`,
     "  version: STSv1",
     "  mode: testing",
     `  mx: ${hostname}`,

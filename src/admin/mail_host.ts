@@ -7,15 +7,20 @@
 import { domainKey } from "../address.ts";
 import type { WrittenConfig } from "../config/schema.ts";
 import { canonicalIp, classifyIp } from "../net_address.ts";
+import { ownStsPolicy, siteNames } from "../config/site.ts";
+import { stsPolicyId } from "../delivery/sts/policy.ts";
 import { asciiDomain, type MailHost } from "./dns_records.ts";
+import type { SiteHost } from "./dns_site_records.ts";
 
 /**
  * The host: the addresses that the configuration names, or that its listeners have, and the ports for users.
  * Listeners on loopback are for nobody else.
  */
 export function mailHostOf(
-  { hostname, addresses, listeners }: Pick<WrittenConfig, "hostname" | "addresses" | "listeners">,
+  config: Pick<WrittenConfig, "hostname" | "addresses" | "listeners" | "web">,
 ): MailHost {
+  const { hostname, addresses, listeners } = config;
+  const site = siteOf(config);
   const open = listeners.flatMap(({ role, address }) =>
     address.transport === "tcp" && !/^(?:loopback|link-local)$/.test(kindOf(address.hostname))
       ? [{ role, ip: address.hostname, port: address.port }]
@@ -29,8 +34,33 @@ export function mailHostOf(
     addresses: [...new Set([...addresses, ...own].map(canonicalIp))],
     ...(submission !== undefined && { submission }),
     ...(submissions !== undefined && { submissions }),
+    ...(site && { site }),
   };
 }
+
+/** What of its site the world can see; `null`: nothing. */
+function siteOf(config: Pick<WrittenConfig, "hostname" | "web">): SiteHost | null {
+  const { hostname, web } = config;
+  const names = siteNames(config);
+  const readers = (["imap", "pop3"] as const).flatMap((kind) => {
+    const given = web[kind];
+    if (given === undefined) return [];
+    const service = given.tls === "implicit" ? `${kind}s` as const : kind;
+    return [{ service, hostname: asciiDomain(given.hostname ?? hostname), port: given.port }];
+  });
+  if (names.length === 0 && readers.length === 0) return null;
+  const policy = names.includes("mta-sts") ? ownStsPolicy(config) : null;
+  const secure = web.listeners.find(({ tls }) => tls)?.address;
+  return {
+    names,
+    port: secure?.transport === "tcp" ? secure.port : HTTPS,
+    policyId: policy === null ? null : stsPolicyId(policy),
+    readers,
+  };
+}
+
+/** The port that everybody takes who is told no other. */
+const HTTPS = 443;
 
 function kindOf(host: string): string {
   return host === "localhost" ? "loopback" : classifyIp(host) ?? "name";

@@ -13,8 +13,8 @@ import {
   hostRecords,
   type MailDomain,
   type MailHost,
-  type WantedRecord,
 } from "./dns_records.ts";
+import type { WantedRecord } from "./wanted_record.ts";
 
 /** Seconds for which others may remember a record: short enough to mend a slip. */
 const TTL = 3600;

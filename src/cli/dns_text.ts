@@ -5,7 +5,7 @@
  */
 
 import type { DnsFinding, DnsStatus } from "../admin/dns_finding.ts";
-import type { RecordPurpose, WantedRecord } from "../admin/dns_records.ts";
+import type { RecordPurpose, WantedRecord } from "../admin/wanted_record.ts";
 import { formatZoneData } from "../admin/zone_text.ts";
 import { type Paint, paintFor } from "../observe/paint.ts";
 import { escapeJson, formatVisible } from "../observe/visible_text.ts";
@@ -20,6 +20,7 @@ const LABELS: Readonly<Record<RecordPurpose, string>> = {
   "mta-sts": "MTA-STS",
   "tls-rpt": "TLS-RPT",
   tlsa: "TLSA",
+  site: "site",
   srv: "SRV",
 };
 

@@ -11,7 +11,7 @@ import type { Directory } from "../directory/directory.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Site } from "../web/site.ts";
 import { WebServer } from "../web/web_server.ts";
-import { Proofs } from "./acme/proofs.ts";
+import type { Proofs } from "./acme/proofs.ts";
 
 /** What a site is of; it changes by reloads. */
 export interface SiteSource {
