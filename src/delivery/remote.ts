@@ -137,7 +137,7 @@ type FoundTargets =
   | {
     readonly targets: Iterable<ExchangeTarget>;
     readonly missing?: Reply;
-    /** The same without what guards them, where something does. */
+    /** The same without what guards them, where something does that is not the operator's own demand. */
     readonly unguarded?: () => Iterable<ExchangeTarget>;
   }
   | { readonly failure: ReturnType<typeof failureOf> };
@@ -195,7 +195,7 @@ class TargetSearch {
     return {
       targets: targetsOf(route, hosts, requireTls, own, guarded, note),
       ...(missing !== undefined && { missing }),
-      ...(guarded.some(({ kind }) => kind !== "none") &&
+      ...(route.tls !== "dane" && guarded.some(({ kind }) => kind !== "none") &&
         { unguarded: () => targetsOf(route, hosts, requireTls, own) }),
     };
   }

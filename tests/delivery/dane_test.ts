@@ -284,6 +284,16 @@ Deno.test("remoteTransport(): TLS-Required: No counts where another host is dead
   assertEquals(peer.connections, 1);
 });
 
+Deno.test("remoteTransport(): TLS-Required: No is no answer to a route that demands DANE", async () => {
+  const { world, route } = daneWorld([`3 1 1 ${OTHER_KEY}`], { host: "mx.example.test" });
+  await using _ = world;
+  const peer = await world.peer({ tls: world.tls });
+  const strict = { ...route, tls: "dane", authorities: [testAuthority] } as const;
+  const head = "Subject: x\r\nTLS-Required: No\r\n";
+  assertMatch((await world.relay({ head }, strict))[0]!, /^0 deferred 451 4\.7\.5/);
+  assertEquals(peer.messages.length, 0);
+});
+
 Deno.test("remoteTransport(): no domain is told of lookups that were broken off, nor of what a sender demands", async () => {
   const { world, resolver, results, route } = daneWorld([`3 1 1 ${KEY}`], {
     sign: ["example.test"],
