@@ -85,8 +85,7 @@ export async function replacePrivateFile(
     } finally {
       handle.close();
     }
-    await files.copyAccess(folder, draft);
-    await files.setMode(draft, 0o600);
+    await files.copyAccess(folder, draft, 0o600);
     await files.rename(draft, path);
   } catch (error) {
     await files.remove(draft).catch(() => {});
@@ -111,8 +110,7 @@ async function makeFolder(files: Files, folder: string): Promise<void> {
   if (found !== null) throw new CommandError(EXIT.cantCreate, `${folder} is no folder`);
   const above = folderOf(folder);
   await files.makeDirectory(folder, 0o700);
-  await files.copyAccess(above, folder);
-  await files.setMode(folder, 0o700);
+  await files.copyAccess(above, folder, 0o700);
   await files.syncDirectory(above);
 }
 

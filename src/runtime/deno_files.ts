@@ -50,12 +50,12 @@ export class DenoFiles implements Files {
     return large ? Deno.remove(path).catch(rethrow) : attempt(() => Deno.removeSync(path));
   }
 
-  copyAccess(from: string, to: string): Promise<void> {
+  copyAccess(from: string, to: string, mode?: number): Promise<void> {
     return attempt(() => {
-      const { uid, gid, mode } = Deno.lstatSync(from);
+      const { uid, gid, mode: theirs } = Deno.lstatSync(from);
       const own = Deno.lstatSync(to);
       if (uid !== own.uid || gid !== own.gid) Deno.chownSync(to, uid, gid);
-      if (mode !== null) Deno.chmodSync(to, mode & 0o777);
+      if (theirs !== null) Deno.chmodSync(to, mode ?? theirs & 0o777);
     });
   }
 

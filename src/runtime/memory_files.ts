@@ -145,7 +145,7 @@ export class MemoryFiles implements Files {
 
   /** Nobody owns anything here: only whether both are there is seen. */
   // deno-lint-ignore require-await
-  async copyAccess(from: string, to: string): Promise<void> {
+  async copyAccess(from: string, to: string, _mode?: number): Promise<void> {
     this.begin("copyAccess", from);
     this.#node(from);
     this.#node(to);

@@ -65,12 +65,12 @@ export class NodeFiles implements Files {
     });
   }
 
-  copyAccess(from: string, to: string): Promise<void> {
+  copyAccess(from: string, to: string, mode?: number): Promise<void> {
     return attempt(() => {
-      const { uid, gid, mode } = lstatSync(from);
+      const { uid, gid, mode: theirs } = lstatSync(from);
       const own = lstatSync(to);
       if (uid !== own.uid || gid !== own.gid) chownSync(to, uid, gid);
-      chmodSync(to, mode & 0o777);
+      chmodSync(to, mode ?? theirs & 0o777);
     });
   }
 

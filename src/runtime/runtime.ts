@@ -330,9 +330,10 @@ export interface Files {
   /**
    * Gives a file of ours the owner, group and mode of another file, where the system has such.
    *
+   * @param mode that it gets in place of the other's, which it does not have for a moment then.
    * @throws `EPERM` when the owner or group is not this process's to give.
    */
-  copyAccess(from: string, to: string): Promise<void>;
+  copyAccess(from: string, to: string, mode?: number): Promise<void>;
   /** Gives a file or folder this mode, whatever the umask; does nothing where the system has none. */
   setMode(path: string, mode: number): Promise<void>;
   /** Makes one folder. @throws `EEXIST`, `ENOENT` when the parent is missing. */

@@ -8,6 +8,7 @@ import { assert, assertEquals, assertMatch, assertNotMatch, assertRejects } from
 import { createPrivateKey, createPublicKey } from "node:crypto";
 import { addKeys, readKeys } from "../../src/cli/dkim_steps.ts";
 import { CommandError, EXIT } from "../../src/cli/exit.ts";
+import { bunRuntime } from "../../src/runtime/bun.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
 import { formatNameServer } from "../../src/runtime/resolv_conf.ts";
 import { rsa4104 } from "../mailauth/dkim/large_key.ts";
@@ -246,6 +247,35 @@ Deno.test("addKeys() changes no list that somebody else has changed since it was
   const left = await Array.fromAsync(Deno.readDir(`${place.folder}/example.test`));
   assertEquals(left.map(({ name }) => name).sort(), ["a.pem", "keys"]);
 });
+
+for (const [name, { files }] of [["Deno", denoRuntime()], ["Node", bunRuntime()]] as const) {
+  Deno.test(`a key is nobody else's to read at any moment, whatever folder it is put in (${name})`, async () => {
+    await using folder = await Folder.make();
+    const keys = `${folder.path}/dkim`;
+    await Deno.mkdir(`${keys}/example.test`, { recursive: true });
+    await Deno.chmod(`${keys}/example.test`, 0o755);
+    let looks = 0;
+    const look = () => {
+      for (const { name } of Deno.readDirSync(`${keys}/example.test`)) {
+        looks++;
+        assertEquals(Deno.statSync(`${keys}/example.test/${name}`).mode! & 0o777, 0o600, name);
+      }
+    };
+    const watched = new Proxy(files, {
+      get(target, name: keyof typeof files) {
+        return (...given: unknown[]) => {
+          look();
+          return Reflect.apply(target[name], target, given);
+        };
+      },
+    });
+    const place = { files: watched, folder: keys, selector: "yizhan", now: 0, lifetime: 0 };
+    const key = { algorithm: "ed25519", bits: 0, selector: "a" } as const;
+    await addKeys(place, await readKeys(place, "example.test"), [key]);
+    look();
+    assert(looks > 5);
+  });
+}
 
 Deno.test("yizhan dkim list tells when a record may go, and remove then needs no --now", async () => {
   await using world = await World.make();

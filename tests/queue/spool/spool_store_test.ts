@@ -55,7 +55,7 @@ function heldFiles(files: Files, clock: MemoryClock): Files {
     readFile: (path, limit) => hold(files.readFile(path, limit)),
     rename: (from, to) => hold(files.rename(from, to)),
     remove: (path) => hold(files.remove(path)),
-    copyAccess: (from, to) => hold(files.copyAccess(from, to)),
+    copyAccess: (from, to, mode) => hold(files.copyAccess(from, to, mode)),
     setMode: (path, mode) => hold(files.setMode(path, mode)),
     makeDirectory: (path, mode) => hold(files.makeDirectory(path, mode)),
     list: (path) => files.list(path),
