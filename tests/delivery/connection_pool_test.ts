@@ -1,4 +1,7 @@
 import { assertEquals } from "@std/assert";
+import { targetKey } from "../../src/delivery/connection_pool.ts";
+import type { ExchangeTarget } from "../../src/delivery/smtp_exchange.ts";
+import type { TlsPlan } from "../../src/delivery/tls_policy.ts";
 import { testAuthority } from "../support/certificates.ts";
 import { mxRoute, RelayWorld, smarthostRoute } from "./relay_world.ts";
 import { CLOSE } from "./scripted_peer.ts";
@@ -111,4 +114,54 @@ Deno.test("ConnectionPool.stop() ends all at once, also with peers that do not a
   await world[Symbol.asyncDispose]();
   assertEquals(world.own.clock.now() - start <= 3_000, true);
   assertEquals(peer.said("QUIT").length, 1);
+});
+
+Deno.test("targetKey() tells apart what two connections do not have in common", () => {
+  const base: ExchangeTarget = {
+    address: { transport: "tcp", hostname: "192.0.2.25", port: 25 },
+    serverName: "mx.example.org",
+    label: "mx.example.org [192.0.2.25]:25",
+    protocol: "smtp",
+    tls: { start: "starttls", mandatory: false, verify: false, requireTls: false },
+  };
+  const record = { usage: 3, selector: 1, matching: 1, data: new Uint8Array(32) };
+  const other = { ...record, data: new Uint8Array(32).fill(1) };
+  const dane = {
+    kind: "dane",
+    base: "mx.example.org",
+    names: ["mx.example.org"],
+    records: [record],
+  } as const;
+  const policy = { mode: "enforce", mx: ["mx.example.org"], maxAge: 86_400 } as const;
+  const sts = { kind: "sts", domain: "example.org", mode: "enforce", policy } as const;
+  const withTls = (tls: Partial<TlsPlan>) => ({ ...base, tls: { ...base.tls, ...tls } });
+  const targets: ExchangeTarget[] = [
+    base,
+    { ...base, serverName: "mx.example.net" },
+    { ...base, source: "192.0.2.1" },
+    { ...base, authorities: [testAuthority] },
+    { ...base, credentials: { user: "alice", password: "x" } },
+    { ...base, address: { transport: "tcp", hostname: "192.0.2.25", port: 465 } },
+    withTls({ start: "never" }),
+    withTls({ mandatory: true }),
+    withTls({ mandatory: true, verify: true }),
+    withTls({ verify: true }),
+    withTls({ mandatory: true, guard: dane }),
+    withTls({ mandatory: true, guard: { ...dane, records: [] } }),
+    withTls({ mandatory: true, guard: { ...dane, records: [other] } }),
+    withTls({ mandatory: true, guard: { ...dane, records: [record, other] } }),
+    withTls({ mandatory: true, guard: { ...dane, names: ["example.org"] } }),
+    withTls({ mandatory: true, guard: sts }),
+    withTls({ mandatory: true, guard: { ...sts, mode: "testing" } }),
+    withTls({ mandatory: true, guard: { ...sts, domain: "example.net" } }),
+  ];
+  const keys = targets.map((target) => targetKey("mail.example.com", target));
+  assertEquals(new Set(keys).size, targets.length);
+  assertEquals(targetKey("mail.example.net", base) === keys[0], false);
+  // What comes anew from DNS, in another order, and what the message asks of the same host are no difference.
+  const again = withTls({
+    ...{ mandatory: true, requireTls: true },
+    guard: { ...dane, records: [{ ...other }, { ...record }] },
+  });
+  assertEquals(targetKey("mail.example.com", again), keys[13]);
 });
