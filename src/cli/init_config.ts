@@ -55,8 +55,24 @@ tls:
     #                    --key-file tls/key.pem
     - certificate: tls/certificate.pem
       key: tls/key.pem
-`;
+${local ? "" : WEB}`;
 }
+
+/** What takes names in DNS and two more ports. */
+const WEB = `
+# Or Yizhan gets certificates by itself, from Let's Encrypt, and shows on the web what others ask your domain
+# for: the policy of MTA-STS, and how mail programs set up an account. Take the signs below away, and tls above
+# out; then yizhan dns says which names to publish.
+#
+# web:
+#   listeners:
+#     - address: "[::]:443"
+#     - address: "[::]:80"
+#       tls: false
+# acme:
+#   # You have read the terms of service: https://letsencrypt.org/repository/
+#   agreeToTerms: true
+`;
 
 /** Text that YAML must not take for anything else; JSON's form is one of its own (YAML 1.2 §7.3.1). */
 function quote(text: string): string {

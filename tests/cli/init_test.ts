@@ -3,6 +3,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { CONFIG_MACHINE } from "../../src/cli/config_file.ts";
 import { formatStationConfig } from "../../src/cli/init_config.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { acmeNames } from "../../src/config/site.ts";
 import { yaml } from "../../src/config/packages.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import { checkPassword } from "../../src/directory/password.ts";
@@ -241,4 +242,24 @@ Deno.test("formatStationConfig() quotes what YAML would take for something else"
     assertEquals(read.addresses, addresses);
     configSchema.parse(read);
   }
+});
+
+Deno.test("formatStationConfig() has a site and certificates of an authority ready to be taken", async () => {
+  const text = formatStationConfig({
+    ...{ domain: "example.org", hostname: "mail.example.org", user: "a@example.org" },
+    ...{ addresses: [], password: { text: "", made: true }, local: false },
+  });
+  const web = text.indexOf("# web:");
+  const taken = text.slice(0, text.indexOf("tls:\n")) +
+    text.slice(web).replaceAll(/^# ?/gm, "");
+  const { config } = await loadConfig("yizhan.yaml", {
+    ...CONFIG_MACHINE,
+    environment: () => undefined,
+    readFile: () => Promise.resolve({ octets: new TextEncoder().encode(taken), mode: 0o644 }),
+  });
+  assertEquals(config.tls.certificates, []);
+  assertEquals(acmeNames(config), ["mail.example.org", "mta-sts.example.org"]);
+  const local = { domain: "a.test", hostname: "a.test", user: "a@a.test", addresses: [] };
+  const tried = formatStationConfig({ ...local, password: { text: "", made: true }, local: true });
+  assertEquals(tried.includes("acme:"), false);
 });
