@@ -196,3 +196,35 @@ exec curl --silent --fail --data "$body" ${pebble.records}/$place
     });
   },
 );
+
+interopTest(
+  "a server that stops in the middle of an order ends at once, and its program with it",
+  TOOLS,
+  async () => {
+    await using pebble = await startPebble();
+    const hook = (folder: TemporaryFolder) => {
+      const path = `${folder.path}/hook`;
+      const script = `#!/bin/sh\necho $$ >"${folder.path}/pid"\nexec sleep 600\n`;
+      Deno.writeTextFileSync(path, script);
+      Deno.chmodSync(path, 0o700);
+      return path;
+    };
+    await using station = await startCertified(pebble, (folder) => ({
+      challenge: "dns-01",
+      dnsHook: hook(folder),
+    }), "hook");
+    const read = (file: string) => Deno.readTextFile(`${station.folder.path}/${file}`);
+    await until(
+      "the program runs",
+      async () => (await read("pid").catch(() => "")).endsWith("\n"),
+      {
+        log: station.said,
+      },
+    );
+    const pid = (await read("pid")).trim();
+    assertEquals(await station.stop(), 0);
+    await until("the program is gone", async () => (await run("ps", ["-p", pid])).code !== 0);
+    const { times, reason } = JSON.parse(await read("acme/failures.json"))["mx.example.test"];
+    assertEquals([times, reason], [1, "the server ended in the middle of it"]);
+  },
+);
