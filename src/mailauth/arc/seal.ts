@@ -16,6 +16,7 @@ import { isField, makeField, type RawField } from "../../message/header.ts";
 import type { BodyHash } from "../dkim/body_hashes.ts";
 import { canonicalField, headerHashInput } from "../dkim/canonical_field.ts";
 import { namesToSign } from "../dkim/sign.ts";
+import { checkFieldNames, checkSigner } from "../dkim/signer_names.ts";
 import type { SigningKey } from "../dkim/signing_key.ts";
 import { type ArcChain, MAX_SETS, readChain } from "./chain.ts";
 import { formatTags, type SealForm, type Tag } from "./seal_field.ts";
@@ -188,17 +189,10 @@ export function namesToSeal(fields: readonly RawField[]): string[] {
   return [...namesToSign(fields), ...covered];
 }
 
-const DOMAIN = /^(?=.{1,253}$)[a-z\d_](?:[a-z\d_.-]*[a-z\d_])?$/i;
-/** RFC 5322 §2.2 but for the semicolon, which ends a tag. */
-const FIELD_NAME = /^[!-9<-~]+$/;
-
-function checkOptions(bodyHash: BodyHash, { domain, selector, names }: ArcSealOptions): void {
+function checkOptions(bodyHash: BodyHash, options: ArcSealOptions): void {
   if (bodyHash.canonicalization !== "relaxed" || bodyHash.length !== null) {
     throw new TypeError("not the hash of a whole body, relaxed");
   }
-  if (!DOMAIN.test(domain)) throw new TypeError(`not a domain in A-labels: "${domain}"`);
-  if (!DOMAIN.test(selector)) throw new TypeError(`not a selector: "${selector}"`);
-  if (names !== undefined && !names.every((name) => FIELD_NAME.test(name))) {
-    throw new TypeError("not names of fields");
-  }
+  checkSigner(options);
+  checkFieldNames(options.names ?? []);
 }

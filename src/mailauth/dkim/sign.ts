@@ -16,6 +16,7 @@ import type { RawField } from "../../message/header.ts";
 import type { BodyHash } from "./body_hashes.ts";
 import type { Canonicalization } from "./canonical_field.ts";
 import { formatSigned, formatUnsigned, signingInput } from "./sign_field.ts";
+import { checkFieldNames, checkSigner, isSigningDomain } from "./signer_names.ts";
 import type { SigningKey } from "./signing_key.ts";
 
 /** What a signature is to be. */
@@ -198,17 +199,10 @@ function tagsOf(
   ];
 }
 
-const DOMAIN =
-  /^(?=.{1,253}$)[a-z\d](?:[a-z\d_-]{0,61}[a-z\d])?(?:\.[a-z\d](?:[a-z\d_-]{0,61}[a-z\d])?)*$/i;
-const SELECTOR = /^(?=.{1,253}$)[a-z\d_](?:[a-z\d_.-]*[a-z\d_])?$/i;
-/** RFC 5322 §2.2 but for the semicolon, which ends a tag. */
-const FIELD_NAME = /^[!-9<-~]+$/;
-
 function checkOptions(options: SignOptions, names: readonly string[]): void {
-  const { domain, selector, identity, lifetime } = options;
-  if (!DOMAIN.test(domain)) throw new TypeError(`not a domain in A-labels: "${domain}"`);
-  if (!SELECTOR.test(selector)) throw new TypeError(`not a selector: "${selector}"`);
-  if (!names.every((name) => FIELD_NAME.test(name))) throw new TypeError("not names of fields");
+  const { domain, identity, lifetime } = options;
+  checkSigner(options);
+  checkFieldNames(names);
   // RFC 6376 §5.4: it MUST be.
   if (!names.some((name) => name.toLowerCase() === "from")) {
     throw new TypeError("From is not signed");
@@ -220,7 +214,8 @@ function checkOptions(options: SignOptions, names: readonly string[]): void {
   const at = identity.slice(identity.lastIndexOf("@") + 1).toLowerCase();
   // RFC 6376 §3.5: the same domain or one below it.
   if (
-    !identity.includes("@") || !`.${at}`.endsWith(`.${domain.toLowerCase()}`) || !DOMAIN.test(at)
+    !identity.includes("@") || !`.${at}`.endsWith(`.${domain.toLowerCase()}`) ||
+    !isSigningDomain(at)
   ) {
     throw new TypeError(`not at ${domain}: "${identity}"`);
   }

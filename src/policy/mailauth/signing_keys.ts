@@ -4,13 +4,14 @@
  *
  * Where keys lie, and which of them sign, is for others to say.
  *
- * What fails: {@link SigningKeys.open} and {@link SigningKeys.replace}, for a text that is no key; nothing has changed
- * then.
+ * What fails: {@link SigningKeys.open} and {@link SigningKeys.replace}, for a text that is no key, or one for a domain or
+ * selector that cannot be; nothing has changed then.
  *
  * @module
  */
 
 import { domainKey } from "../../address.ts";
+import { checkSigner } from "../../mailauth/dkim/signer_names.ts";
 import { openSigningKey, type SigningKey } from "../../mailauth/dkim/signing_key.ts";
 
 /** A private key as it lies somewhere: data, which a thread can be sent. */
@@ -64,12 +65,12 @@ export class SigningKeys {
     this.#byDomain = byDomain;
   }
 
-  /** Makes them ready. @throws {TypeError} for what is no key. */
+  /** Makes them ready. @throws {TypeError} for what is no key, and for names that cannot be. */
   static async open(texts: readonly DkimKeyText[]): Promise<SigningKeys> {
     return new SigningKeys(await openAll(texts));
   }
 
-  /** Goes by these from now on. @throws {TypeError} for what is no key; those before stay in force then. */
+  /** Goes by these from now on. @throws {TypeError} as {@link open}; those before stay in force then. */
   async replace(texts: readonly DkimKeyText[]): Promise<void> {
     this.#byDomain = await openAll(texts);
   }
@@ -95,6 +96,7 @@ async function openAll(texts: readonly DkimKeyText[]): Promise<Map<string, Domai
   const byDomain = new Map<string, { domain: string; keys: DomainKey[] }>();
   for (const { domain, selector, pem } of texts) {
     const name = domainKey(domain);
+    checkSigner({ domain: name, selector });
     const entry = byDomain.get(name) ?? { domain: name, keys: [] };
     byDomain.set(name, entry);
     const opened = await openSigningKey(pem);

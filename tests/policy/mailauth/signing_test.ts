@@ -5,7 +5,14 @@
  * @module
  */
 
-import { assert, assertEquals, assertMatch, assertNotMatch, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { concat, decode, encode } from "../../../src/bytes.ts";
 import { verifyDkim } from "../../../src/mailauth/dkim/verify.ts";
 import { parseFields } from "../../../src/message/header.ts";
@@ -289,6 +296,15 @@ Deno.test("SigningKeys.replace() is in force for the next message, or not at all
   assertEquals(await verdicts(await world.send(MAIL), world.clock.now()), [
     "pass next example.test",
   ]);
+});
+
+Deno.test("SigningKeys.open() takes no names that no signature can have: no mail would be signed by them", async () => {
+  for (const names of [{ selector: "s 1" }, { selector: "s1; d=x" }, { domain: "[192.0.2.1]" }]) {
+    const text = { domain: "example.test", selector: "s1", pem: PEM, ...names };
+    await assertRejects(() => SigningKeys.open([text]), TypeError, "not a ");
+  }
+  const keys = await SigningKeys.open([{ domain: "BÜCHER.example", selector: "s1", pem: PEM }]);
+  assertEquals(keys.find("news.xn--bcher-kva.example")?.domain, "xn--bcher-kva.example");
 });
 
 const SEVEN_BIT: readonly RouteOptions[] = [{
