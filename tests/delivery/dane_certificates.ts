@@ -1,6 +1,6 @@
 /**
- * Certificates for the tests of DANE, made once with OpenSSL, P-256, and valid to 2119 but for `brief`, which is valid
- * for a day; with what OpenSSL says of two of them. The keys are gone.
+ * Certificates for the tests of DANE, made once with OpenSSL, P-256, and valid to 2117 at least but for `brief` and
+ * `ended`, which are valid for a day; with what OpenSSL says of two of them. The keys are gone.
  *
  * @module
  */
@@ -52,6 +52,15 @@ export const CERTIFICATES = {
   /** Another root by the same name. */
   stranger:
     "MIIBdjCCARugAwIBAgIUTOR0490GOqofbR10FsDpYQH6yiUwCgYIKoZIzj0EAwIwDzENMAsGA1UEAwwEUm9vdDAgFw0yNjExMjMxNzI2MDJaGA8yMTE5MTIyNjE3MjYwMlowDzENMAsGA1UEAwwEUm9vdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABDFTgPEJRg+6pFbewu12emksPN1DyARRQn8/DyldCX8DS68C+j/0B2lsk7oThi4/lbnCwJ1ldmvCNwjHIsOODjejUzBRMB0GA1UdDgQWBBR4rRpVY8vdT+CB6YrGAsvAgaVhtTAfBgNVHSMEGDAWgBR4rRpVY8vdT+CB6YrGAsvAgaVhtTAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYCIQCKfeFRaYVjFG++21+8vA1p+lB8qJUAYsto2hSkXnTvEgIhAIvuGy7W0wIGMhoRRI7pvVMA6R8bXSXold7OFTuha8N9",
+  /** For mx.example.test; its issuer has the name of issuing, and another key. */
+  forged:
+    "MIIBLDCB06ADAgECAgFNMAoGCCqGSM49BAMCMBIxEDAOBgNVBAMMB0lzc3VpbmcwIBcNMjYxMTIzMTgxNDIxWhgPMjExNzAzMzExODE0MjFaMAwxCjAIBgNVBAMMAXgwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARGn4iPM+OBSkbToUKyfRn7bUt0FVuJTZeKBhS34Z2gaZCsGAGXEHa1fI5Cn8SmokGm7izuPVi2Aht9QPQmQ1+uox4wHDAaBgNVHREEEzARgg9teC5leGFtcGxlLnRlc3QwCgYIKoZIzj0EAwIDSAAwRQIgLeqSN2w8VPVultvL27155wVNUI6wVG4cwM/mcC63Pm4CIQCvGTGpSmbOKE67GSd2DqTNCVIAMZnecr6WeSmp5dKMAg==",
+  /** An authority of its own. */
+  own:
+    "MIIBQjCB6aADAgECAhQ14iDUB0slNNpMD7h2e6QL//RdPTAKBggqhkjOPQQDAjAOMQwwCgYDVQQDDANPd24wIBcNMjYxMTIzMTgxNDIxWhgPMjExNzAzMzExODE0MjFaMA4xDDAKBgNVBAMMA093bjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABGels/sDTJC5nAOUWZVyo/seoCI2Wc4xg+tfirzjTGr/hkGm3JIQwr2i0SLzpOyx5VvnT8tubpsNRvV/ShLjWn6jIzAhMA8GA1UdEwEB/wQFMAMBAf8wDgYDVR0PAQH/BAQDAgIEMAoGCCqGSM49BAMCA0gAMEUCIGvpJQy9YoEtct5rZwzheGtRWXR1Ywlcmazt/2r4VXE1AiEA+a9mBnm4EwiOJvZYvX5zrVWRkU2sFhpovqcKsoVf+us=",
+  /** For mx.example.test, by own; its day was 2026-11-23. */
+  ended:
+    "MIIBJjCBzaADAgECAgFOMAoGCCqGSM49BAMCMA4xDDAKBgNVBAMMA093bjAeFw0yNjExMjMxODE0MjFaFw0yNjExMjQxODE0MjFaMAwxCjAIBgNVBAMMAXgwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQg8w+n8zvHmx9QFQuAjTLBLLQ8TPjWHEWMy9ZzsiVn3wiwxy6dO2R00eNJFa5eFTGb6j4tzGbrSzaeunqU/VZ4ox4wHDAaBgNVHREEEzARgg9teC5leGFtcGxlLnRlc3QwCgYIKoZIzj0EAwIDSAAwRQIhAJmSwBXQRIy9q2Mpzv63/hSls9I+p+l/ZmraQGobflGRAiBYX9qzMLvO2J3vQkRgnyyZgA9OZfC5tp2SfEaC2DMRpg==",
   /** By itself; its key is on the curve brainpoolP256r1, which no runtime knows. */
   rare:
     "MIIBjDCCATKgAwIBAgIUUPLjbG6tGUuhqIENaESCLXjMcTowCgYIKoZIzj0EAwIwGjEYMBYGA1UEAwwPbXguZXhhbXBsZS50ZXN0MCAXDTI2MTEyMzE4MDI1OVoYDzIxMTcwMzMxMTgwMjU5WjAaMRgwFgYDVQQDDA9teC5leGFtcGxlLnRlc3QwWjAUBgcqhkjOPQIBBgkrJAMDAggBAQcDQgAENuuvENFtQWlEKHkOfbNxnaYE1b+l+1K0HZeSuEakq1dciZ3P5YGi9mo6RF4Ft+j0YcGMmo5DoWf4ZzrHETI47aNTMFEwHQYDVR0OBBYEFIJjshesa4y8vLWMfmXYT0WHFlghMB8GA1UdIwQYMBaAFIJjshesa4y8vLWMfmXYT0WHFlghMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIgAkYZ13n/XaEuKT0JBi4PsGl7RaMc5zcxtElbycDkSQYCIQCpQtP0dAyIICL6HjlluIELIfWFIH56gt9zBMpLRMOkZw==",
@@ -82,6 +91,9 @@ export const DIGESTS = {
     key256: "30dcc98a2a7fe70fbb33b0077bad8dc9f6838f12c0370aa03945d7633969efb4",
     key512:
       "c16cf1b6e55fc077d8111ac5568674dde9b8c0f02e834b3fa37cd9aa5b04a1a1d8b3d451113d2e9dc9c3a36e3525ef992bec20aaa4c3f176f06a834123b2d79f",
+  },
+  own: {
+    certificate256: "d77aa1b54b94e8694ce1cec4f022235f1ba065109ae2ee6942a6d7a053572be8",
   },
   rare: {
     key256: "394aedd55f1da6089f556174d0b725eaf66d2ec6ff59abf4a5d094fa4ac6daa9",

@@ -89,7 +89,11 @@ Deno.test("matchDane() believes no chain that RFC 5280 forbids", () => {
   assertEquals(match(anchor, ["useless", "usage", "root"]), refused, "key usage");
   assertEquals(match(anchor, ["unbound", "bound", "root"]), refused, "names it may not have");
   assertEquals(match(anchor, ["server", "issuing", "stranger"]), refused, "another of that name");
+  assertEquals(match([`2 1 1 ${issuing.key256}`], ["forged", "issuing"]), refused, "forged");
   assertEquals(match(anchor, ["late", "brief", "root"]), "certificate-expired");
+  const own = [`2 0 1 ${DIGESTS.own.certificate256}`];
+  assertEquals(match(own, ["ended", "own"]), "certificate-expired");
+  assertEquals(match(own, ["ended", "own"], { now: Date.UTC(2026, 10, 24) }), null);
   const day = { now: Date.UTC(2026, 10, 24) };
   assertEquals(match(anchor, ["late", "brief", "root"], day), null);
   assertEquals(match(anchor, ["server", "issuing", "root"], { now: 0 }), "certificate-expired");
