@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { daneGuards } from "../../src/delivery/dane.ts";
 import type { MailHost } from "../../src/delivery/mx.ts";
+import { targetsOf } from "../../src/delivery/remote.ts";
 import { guardsInOrder, type HostGuard, type TlsResult } from "../../src/delivery/tls_guard.ts";
 import type { RelaySettings } from "../../src/routing/route.ts";
 import { MemoryResolver } from "../../src/runtime/memory_resolver.ts";
@@ -259,6 +260,14 @@ Deno.test("remoteTransport(): TLS-Required: No lets mail go that DANE would keep
   // The sender's own demand is stronger.
   const entry = { requireTls: true };
   assertMatch((await world.relay({ head, entry }, route))[0]!, /^0 deferred 451 4\.7\.5/);
+  // Also where the web's authorities would be content.
+  const web = daneWorld([`3 1 1 ${OTHER_KEY}`], { host: "mx.example.test" });
+  {
+    await using _ = web.world;
+    await web.world.peer({ tls: web.world.tls, extensions: ["PIPELINING", "REQUIRETLS"] });
+    const known = { ...web.route, authorities: [testAuthority] };
+    assertMatch((await web.world.relay({ head, entry }, known))[0]!, /^0 deferred 451 4\.7\.5/);
+  }
   for (const other of ["TLS-Required: Yes\r\n", "X-TLS-Required: No\r\n", ""]) {
     const text = `Subject: x\r\n${other}`;
     assertMatch((await world.relay({ head: text }, route))[0]!, /^0 deferred/, other);
@@ -345,6 +354,17 @@ Deno.test("remoteTransport(): REQUIRETLS takes hosts that DNSSEC names, and retu
   const route = { ...web.route, authorities: [testAuthority] };
   assertMatch((await web.world.relay({ entry }, route))[0]!, RELAYED);
   assertMatch((await web.world.relay({ entry }, web.route))[0]!, /^0 deferred 451 4\.7\.5/);
+});
+
+Deno.test("targetsOf() asks a host by the name that its records lie at (RFC 7672 §8.1)", () => {
+  const hosts = [{ name: "mx.example.org", preference: 10, addresses: ["192.0.2.1"] }];
+  const records = [{ usage: 3, selector: 1, matching: 1, data: new Uint8Array(32) }];
+  const base = "host.example.net";
+  const own = { hostnames: [], addresses: [] };
+  const asked = (guards: readonly HostGuard[]) =>
+    [...targetsOf(mxRoute(), hosts, false, own, guards)].map(({ serverName }) => serverName);
+  assertEquals(asked([{ kind: "dane", base, records, names: [base] }]), [base]);
+  assertEquals(asked([]), ["mx.example.org"]);
 });
 
 Deno.test("remoteTransport(): a smarthost is guarded where its route says so", async () => {

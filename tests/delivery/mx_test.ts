@@ -364,3 +364,20 @@ Deno.test("findHosts() defers when it is aborted", async () => {
   const result = await findHosts(resolver, MX, OWN, new MemoryRandom(1), aborted);
   assertEquals(brief(result), "deferred 451 4.4.3");
 });
+
+Deno.test("findHosts() tells whether DNSSEC vouches for who the hosts are, or that there is no MX", async () => {
+  const named = async (domain: string, sign: string) => {
+    const resolver = world({
+      "mail.test": { mx: ["10 mx.host.test"] },
+      "mx.host.test": { a: ["192.0.2.1"] },
+      "bare.test": { a: ["192.0.2.1"] },
+    });
+    resolver.signed.add(sign);
+    const found = await search(resolver, { domain });
+    return found.status === "found" && [found.named ?? false, found.hosts[0]?.signed ?? false];
+  };
+  assertEquals(await named("mail.test", "mail.test"), [true, false]);
+  assertEquals(await named("mail.test", "host.test"), [false, true]);
+  assertEquals(await named("bare.test", "bare.test"), [true, true]);
+  assertEquals(await named("bare.test", "host.test"), [false, false]);
+});

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { concat } from "../../src/bytes.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
 import { DENO_QUERIES, denoResolver } from "../../src/runtime/deno_resolver.ts";
+import { nodeResolver } from "../../src/runtime/node_resolver.ts";
 import { queryNameServer } from "../../src/runtime/node_dns_query.ts";
 import { decodeDnsMessage, encodeDnsMessage } from "../../src/runtime/dns_message.ts";
 import type { ResolverOptions } from "../../src/runtime/dns_resolver.ts";
@@ -356,6 +357,32 @@ Deno.test("an answer with AD counts whole or not at all", async () => {
   assertEquals(await resolver.cname("alias.signed.test"), {
     ...{ status: "found", records: ["host.plain.test"], authenticated: true },
   });
+});
+
+Deno.test("DNSSEC vouches for the end of a CNAME only where it does for the CNAME", async () => {
+  for (const vouched of [true, false]) {
+    await using server = await DnsServer.start();
+    server.tamper = (_, answer) => {
+      const message = decodeDnsMessage(answer)!;
+      const { name } = message.question!;
+      const isAlias = name === "alias.test";
+      const data = isAlias
+        ? { type: "CNAME", name: "host.test" } as const
+        : { type: "A", address: "192.0.2.1" } as const;
+      const answers = [{ name, ttl: 60, data }];
+      const authenticated = !isAlias || vouched;
+      return [encodeDnsMessage({ ...message, rcode: 0, answers, authority: [], authenticated })];
+    };
+    const resolver = denoResolver({ servers: [server.server], timeout: PATIENT });
+    const answer = await resolver.a("alias.test");
+    assertEquals([answer.status, answer.status === "found" && answer.authenticated], [
+      "found",
+      vouched ? true : undefined,
+    ]);
+    // Who is not trusted may say what he likes.
+    const plain = nodeResolver({ servers: [server.server], timeout: PATIENT, dnssec: "off" });
+    assertEquals(await plain.a("host.test"), { status: "found", records: ["192.0.2.1"] });
+  }
 });
 
 Deno.test("a CNAME whose end is asked for is remembered no longer than it says itself", async () => {

@@ -204,6 +204,35 @@ Deno.test("stsGuards() make no route laxer: verified stays verified where the po
   assertMatch((await world.relay({ tls: "verified" }))[0]!, /^0 deferred 451 4\.7\.5/);
 });
 
+Deno.test("stsGuards() leave hosts to DANE that it guards, and look after the others", async () => {
+  await using world = await GuardedWorld.make(ENFORCE, ["10 mx.other.test", "20 away.example.org"]);
+  const { network, resolver, clock } = world.world.own;
+  const guards = stsGuards(new StsPolicies({ network, resolver, clock }));
+  const host = (name: string) => ({ name, preference: 10, addresses: ["192.0.2.25"] });
+  const dane = { kind: "dane", base: "mx.other.test", names: [], records: [] } as const;
+  const found = await clock.runUntil(Promise.resolve(guards.guard({
+    route: mxRoute({ domain: "other.test", authorities: [testAuthority] }),
+    ...{ domain: "other.test", named: true },
+    hosts: [host("mx.other.test"), host("away.example.org"), host("mx.other.test")],
+  }, [dane, { kind: "none", why: "" }, { kind: "none", why: "" }])));
+  assertEquals(found.map(({ kind }) => kind), ["dane", "shut", "sts"]);
+});
+
+Deno.test("remoteTransport(): REQUIRETLS takes hosts of a policy that is enforced, and not of one that is tested", async () => {
+  const entry = { requireTls: true };
+  const extensions = ["PIPELINING", "REQUIRETLS"];
+  for (
+    const [mode, expected] of [["enforce", /^0 relayed/], [
+      "testing",
+      /^0 failed 550 5\.7\.30/,
+    ]] as const
+  ) {
+    await using world = await GuardedWorld.make(`mode: ${mode}\nmx: mx.other.test`);
+    await world.peer(otherCertificate, { extensions });
+    assertMatch((await world.relay({}, { entry }))[0]!, expected);
+  }
+});
+
 Deno.test("isTlsReport(): a report of TLS goes though TLS is broken, and is not reported itself (RFC 8460 §5.3)", async () => {
   await using world = await GuardedWorld.make(ENFORCE);
   const peer = await world.world.peer({ extensions: ["PIPELINING"] });

@@ -4,7 +4,7 @@ import {
   StsPolicies,
   type StsServices,
 } from "../../../src/delivery/sts/policies.ts";
-import { StsPolicyStore } from "../../../src/delivery/sts/policy_store.ts";
+import { type KeptPolicy, StsPolicyStore } from "../../../src/delivery/sts/policy_store.ts";
 import type { TlsFault } from "../../../src/delivery/tls_guard.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
 import { mxCertificate, testAuthority } from "../../support/certificates.ts";
@@ -260,6 +260,29 @@ Deno.test("StsPolicies.find() goes on in memory where the disk fails", async () 
   const policies = world.policies();
   assertEquals([await world.mode(policies), await world.mode(policies)], ["enforce", "enforce"]);
   assertEquals([world.web.requests.length, world.troubles.length > 0], [1, true]);
+});
+
+Deno.test("StsPolicies.find() goes by no policy of tomorrow, nor by an older one of the disk than it has fetched", async () => {
+  const world = await StsWorld.make();
+  const { clock } = world.own;
+  const kept = (fetched: number, mode: "enforce" | "testing") => ({
+    ...{ id: "9", fetched, used: fetched },
+    policy: { mode, mx: ["mx.other.test"], maxAge: 604_800 },
+  });
+  // The store of a disk that takes nothing any more.
+  let found: KeptPolicy = kept(clock.now() + DAY, "testing");
+  const store = { read: () => Promise.resolve(found), write: () => Promise.resolve() };
+  const policies = world.policies({ store: store as unknown as StsPolicyStore });
+  world.own.resolver.failures.set("_mta-sts.other.test", "servfail");
+  assertEquals(await world.mode(policies), null);
+  world.own.resolver.failures.clear();
+  await world.pass(MINUTE + 1);
+  assertEquals(await world.mode(policies), "enforce");
+  found = kept(clock.now() - DAY, "testing");
+  await world.pass(MINUTE + 1);
+  world.announce("2");
+  world.web.answer = () => null;
+  assertEquals(await world.mode(policies), "enforce");
 });
 
 Deno.test("StsPolicyStore reads back what it wrote, and nothing else", async () => {
