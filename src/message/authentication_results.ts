@@ -82,6 +82,11 @@ const MOST_PROPERTIES = 100;
 const TOKEN = /^[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+$/;
 /** What may stand without quotes beside a token: `[[local-part] "@"] domain-name`. */
 const ADDRESS = /^[!#$%&'*+\-/=?^_`{|}~.0-9A-Za-z]*@[0-9A-Za-z.-]+$/;
+/**
+ * The sign in what looks like a result, such as `dmarc=pass` for a local part. Many who sort mail look for these words
+ * alone, wherever in the field they stand; so they stand nowhere as a stranger wrote them.
+ */
+const RESULT_SIGN = /=(?=[ \t]*pass)/gi;
 // deno-lint-ignore no-control-regex
 const CONTROLS = /[\x00-\x1f\x7f-\x9f]/g;
 
@@ -122,13 +127,13 @@ export function formatAuthenticationResults(
 }
 
 function formatResult({ method, result, reason, properties, comment }: MethodResult): string {
-  const words = [`${keyword(method)}=${keyword(result)}`];
-  if (comment !== undefined) words.push(`(${safe(comment).replace(/[()\\]/g, "?")})`);
-  if (reason !== undefined) words.push(`reason=${quoted(safe(reason))}`);
+  const parts = [`${keyword(method)}=${keyword(result)}`];
+  if (comment !== undefined) parts.push(`(${words(comment).replace(/[()\\]/g, "?")})`);
+  if (reason !== undefined) parts.push(`reason=${quoted(words(reason))}`);
   for (const { type, name, value } of properties) {
-    words.push(`${type}.${keyword(name)}=${formatValue(value)}`);
+    parts.push(`${type}.${keyword(name)}=${formatValue(value)}`);
   }
-  return words.join(" ");
+  return parts.join(" ");
 }
 
 /** RFC 5321 §4.1.2: letters, digits and hyphens. */
@@ -138,11 +143,17 @@ function keyword(text: string): string {
 
 function formatValue(text: string): string {
   const value = safe(text);
-  return TOKEN.test(value) || ADDRESS.test(value) ? value : quoted(value);
+  const isPlain = TOKEN.test(value) || ADDRESS.test(value) && value.search(RESULT_SIGN) === -1;
+  return isPlain ? value : quoted(value);
 }
 
 function quoted(text: string): string {
-  return `"${text.replace(/["\\]/g, "\\$&")}"`;
+  return `"${text.replace(/["\\]/g, "\\$&").replace(RESULT_SIGN, "\\=")}"`;
+}
+
+/** For readers. */
+function words(text: string): string {
+  return safe(text).replace(RESULT_SIGN, "?");
 }
 
 function safe(text: string): string {

@@ -214,7 +214,8 @@ Deno.test("formatAuthenticationResults() quotes what is no token and no address"
   assertEquals(value("2001:db8::1"), '"2001:db8::1"');
   assertEquals(value('say "a\\b"'), '"say \\"a\\\\b\\""');
   assertEquals(value(""), '""');
-  assertEquals(value("a; dkim=pass"), '"a; dkim=pass"');
+  assertEquals(value("a; b=c"), '"a; b=c"');
+  assertEquals(value("a; dkim=pass"), '"a; dkim\\=pass"');
   assertEquals(value("a\r\nBcc: b"), '"a??Bcc: b"');
   assertEquals(value("a(b)"), '"a(b)"');
 });
@@ -223,10 +224,10 @@ Deno.test("formatAuthenticationResults() keeps a comment from ending early", () 
   const results = formatAuthenticationResults("mx", [{
     method: "spf",
     result: "fail",
-    comment: "a) dmarc=pass (\\",
+    comment: "a) b=c (\\",
     properties: [],
   }]);
-  assertEquals(results, "mx;\n\tspf=fail (a? dmarc=pass ??)");
+  assertEquals(results, "mx;\n\tspf=fail (a? b=c ??)");
 });
 
 Deno.test("formatAuthenticationResults() makes fields that are read again as they were, whatever is in them", () => {
@@ -288,4 +289,29 @@ Deno.test("formatAuthenticationResults() cuts what strangers make long", () => {
     "x".repeat(500),
     "x".repeat(500),
   ]);
+});
+
+Deno.test("formatAuthenticationResults() writes no result that a stranger made up", () => {
+  const names = ["dmarc=pass@evil.example", '"x; DMARC = pass; y"@evil.example', "dkim=PASS."];
+  for (const name of names) {
+    const text = formatAuthenticationResults("mx.example.org", [{
+      method: "spf",
+      result: "none",
+      comment: name,
+      reason: name,
+      properties: [{ type: "smtp", name: "mailfrom", value: name }],
+    }]);
+    assertEquals(/(?:dmarc|dkim)\s*=\s*pass/i.test(text), false, text);
+    assertEquals(parseAuthenticationResults(text)?.results[0]?.properties[0]?.value, name);
+  }
+  // What is not meant so stays as it was (VERP).
+  const verp = "bounce+ann=author.example@list.example";
+  assertEquals(
+    formatAuthenticationResults("mx.example.org", [{
+      method: "spf",
+      result: "pass",
+      properties: [{ type: "smtp", name: "mailfrom", value: verp }],
+    }]),
+    `mx.example.org;\n\tspf=pass smtp.mailfrom=${verp}`,
+  );
 });
