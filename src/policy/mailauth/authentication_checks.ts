@@ -98,8 +98,9 @@ export class MessageChecks {
     const hashes = new BodyHashes();
     const options = { resolver, clock, now: clock.now(), signal: this.#late.signal };
     this.#authors = authorsOf(fields);
-    // The answer is there when it is wanted.
-    for (const domain of this.#domains()) void this.#records.at(domain);
+    // The answer is there when it is wanted. More authors than one are rare, and a way to make us ask much at once.
+    const [author] = this.#domains();
+    if (author !== undefined) void this.#records.at(author);
     this.#dkim = new DkimVerifier(fields, hashes, options);
     this.#arc = new ArcVerifier(fields, hashes, options);
     if (!this.#dkim.signed && !this.#arc.sealed) return undefined;
