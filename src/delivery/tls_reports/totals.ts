@@ -47,8 +47,9 @@ export type Totals = Map<string, PolicyCount[]>;
 /** Domains of a day, policies of a domain, and kinds of failures of a policy; what is more is not told apart. */
 const MAX_DOMAINS = 10_000;
 const MAX_POLICIES = 8;
-/** Lines of a policy that are kept of it. */
-const MAX_LINES = 50;
+/** Lines of a policy that are kept of it, and characters of each: a record may hold a whole certificate. */
+const MAX_LINES = 20;
+const MAX_LINE = 300;
 const MAX_FAILURES = 100;
 /** Characters of a reason. */
 const MAX_REASON = 250;
@@ -128,7 +129,7 @@ export function policyOf(guard: HostGuard, domain: string): ReportedPolicy {
         type: "tlsa",
         domain: guard.base,
         lines: guard.records.slice(0, MAX_LINES).map(({ usage, selector, matching, data }) =>
-          `${usage} ${selector} ${matching} ${data.toHex()}`
+          briefLine(`${usage} ${selector} ${matching} ${data.toHex()}`)
         ),
         mx: [],
       };
@@ -144,6 +145,10 @@ export function policyOf(guard: HostGuard, domain: string): ReportedPolicy {
 function ofSts(domain: string, { mode, mx, maxAge }: StsPolicy): ReportedPolicy {
   const some = mx.slice(0, MAX_LINES);
   return { type: "sts", domain, lines: stsPolicyLines({ mode, mx: some, maxAge }), mx: some };
+}
+
+function briefLine(line: string): string {
+  return line.length <= MAX_LINE ? line : `${line.slice(0, MAX_LINE)}...`;
 }
 
 function isSamePolicy(one: ReportedPolicy, other: ReportedPolicy): boolean {

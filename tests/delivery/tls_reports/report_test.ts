@@ -199,6 +199,14 @@ Deno.test("countResult() is bounded whatever strangers do", () => {
     countResult(totals, result({ domain: `d${index}.example` }));
   }
   assertEquals(totals.size, 10_000);
+  const large: Totals = new Map();
+  const record = { usage: 3, selector: 0, matching: 0, data: new Uint8Array(60_000) };
+  const guard: HostGuard = {
+    ...{ kind: "dane", base: "mx.example", names: [] },
+    records: Array(40).fill(record),
+  };
+  countResult(large, result({ guard }));
+  assert(formatTotals(large).length < 10_000);
   const addresses: Totals = new Map();
   for (const domain of ["[192.0.2.1]", "[IPv6:2001:db8::1]", "192.0.2.1", "2001:db8::1"]) {
     countResult(addresses, result({ domain }));
