@@ -23,6 +23,7 @@ const MODULES: readonly (readonly [module: string, names: readonly string[]])[] 
   ["dkim", ["dkim-key", "dkim"]],
   ["dmarc", ["dmarc", "authors"]],
   ["sts", ["sts", "http-response"]],
+  ["web", ["site", "client-hello"]],
   ["dmarc_reports", ["dmarc-report", "dmarc-pack", "dmarc-places"]],
 ];
 
