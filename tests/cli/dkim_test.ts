@@ -136,6 +136,21 @@ Deno.test("yizhan dkim rotate lets keys sign once their records are in DNS, and 
   assertMatch(done.stderr, /no key of example\.test waits/);
 });
 
+Deno.test("yizhan dkim rotate --finish ends as what is worst of all domains says", async () => {
+  await using world = await World.make();
+  const domains = ["a.test", "b.test", "c.test"];
+  for (const domain of domains) {
+    await world.dkim("new", domain, "--algorithm", "ed25519", "--selector", "s");
+  }
+  assertEquals((await world.dkim("rotate", "--finish")).code, 75);
+  // The last one is done, the first one waits.
+  assertEquals((await world.dkim("rotate", "c.test", "--now")).code, 0);
+  assertEquals((await world.dkim("rotate", "--finish")).code, 75);
+  // What is wrong is worse than what is not there yet, and is not forgotten over what comes behind it.
+  world.dns.zones.set("s._domainkey.a.test", { txt: ["v=DKIM1; p="] });
+  assertEquals((await world.dkim("rotate", "--finish")).code, 65);
+});
+
 Deno.test("yizhan dkim rotate puts new keys in place of the old ones, whose records stay", async () => {
   await using world = await World.make();
   // The first keys, as yizhan dns --make-key makes them, sign at once.
@@ -319,6 +334,20 @@ Deno.test("yizhan dkim new never overwrites a key, and takes kind, length and na
   const unlisted = await world.dkim("new", "example.test", "--selector", "s2");
   assertEquals(unlisted.code, 73);
   assertEquals(await world.file("s2.pem"), "mine");
+  // Nor by a name that nobody gave.
+  const day = new Date().toISOString().slice(0, 10).replaceAll("-", "");
+  await Deno.writeTextFile(
+    `${world.folder.path}/dkim/example.test/yizhan-${day}-ed25519.pem`,
+    "mine too",
+  );
+  const named = await world.dkim("new", "example.test");
+  assertEquals(named.code, 0, named.stderr);
+  const [, made = ""] = /wrote {2}dkim\/example\.test\/(\S+)\.pem/.exec(named.stderr) ?? [];
+  assertMatch(made, /^yizhan-\d{8}(?:-2)?$/);
+  assertEquals(await world.file(`yizhan-${day}-ed25519.pem`), "mine too");
+  for (const selector of [made, `${made}-ed25519`]) {
+    await world.dkim("remove", "example.test", selector);
+  }
   // With another of its kind beside it the old one stays, since it is not of this kind.
   assertEquals((await world.dkim("rotate", "example.test", "--now")).code, 0);
   await world.dkim("new", "example.test", "--algorithm", "ed25519", "--selector", "e1");

@@ -129,3 +129,9 @@ Deno.test("ownResults() splits fields where results end, and nowhere else", () =
   assertEquals(ownResults([makeField("Authentication-Results", "mx; spf")], "mx"), null);
   assertEquals(ownResults(PLAIN.fields, "mx"), null);
 });
+
+Deno.test("ownResults() goes by what the uppermost field says of a chain", () => {
+  const fields = ["mx; spf=pass", "mx; arc=fail", "mx; arc=pass", "other; arc=none"]
+    .map((value) => makeField("Authentication-Results", value));
+  assertEquals(ownResults(fields, "mx")?.arc, "fail");
+});

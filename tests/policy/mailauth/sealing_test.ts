@@ -15,7 +15,8 @@ import { parseFields } from "../../../src/message/header.ts";
 import { authentication } from "../../../src/policy/mailauth/authentication.ts";
 import { arcSealing, type ArcSealingOptions } from "../../../src/policy/mailauth/sealing.ts";
 import { type DkimKeyText, SigningKeys } from "../../../src/policy/mailauth/signing_keys.ts";
-import type { Policy } from "../../../src/policy/policy.ts";
+import type { MessageView, Policy } from "../../../src/policy/policy.ts";
+import type { Envelope } from "../../../src/queue/entry.ts";
 import { MemoryStore } from "../../../src/queue/memory_store.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
 import { MemoryStation, type StationSetup } from "../../support/memory_station.ts";
@@ -274,6 +275,43 @@ Deno.test("arcSealing() makes a mail 7-bit before, where its way takes nothing e
   const mail = await world.send(text);
   assertMatch(mail, /^Content-Transfer-Encoding: (quoted-printable|base64)\r$/m);
   assertEquals((await world.verified(mail)).result, "pass");
+});
+
+Deno.test("arcSealing() re-encodes nothing that others have signed", async () => {
+  const via = { kind: "smarthost", host: "192.0.2.99", eightBit: "convert-first" } as const;
+  await using world = await start({ routes: [{ domains: ["elsewhere.example"], via }] });
+  const mail = await world.send(`DKIM-Signature: v=1\r\n${MAIL.replace("Hello", "Grüße")}`);
+  assert(mail.endsWith("\r\n\r\nGrüße.\r\n"), mail);
+  assertEquals((await world.verified(mail)).result, "pass");
+});
+
+Deno.test("arcSealing() seals no message whose fields it has not seen come: they may be forged", async () => {
+  const session = {
+    ...{ id: "1", role: "mx", client: "203.0.113.9", hello: "c", tls: null },
+    ...{ identity: null, trusted: false },
+  };
+  const runtime = memoryRuntime();
+  const keys = await openKeys([KEY]);
+  const policy = arcSealing({ keys, authservId: "mx.example.test" }, runtime);
+  const fields = parseFields(encode(
+    `Authentication-Results: mx.example.test; dmarc=pass header.from=bank.example\r\n${MAIL}`,
+  ));
+  const envelope = { sender: null, recipients: [], body: "7BIT" } as unknown as Envelope;
+  const message: MessageView = {
+    ...{ id: "1.2", session, envelope, fields, bodySize: 0, bodyReplaced: false, goesOn: true },
+    carriage: "8bit",
+    async *openBody() {},
+    draftBody: () => {
+      throw new Error("no other body is wanted");
+    },
+  };
+  assertEquals(await policy.message!(message), undefined);
+  // Nor one of whose fields it has seen that they came so.
+  assertEquals(policy.watches!(session), true);
+  policy.body!(session, fields, envelope);
+  assertEquals(await policy.message!(message), undefined);
+  policy.body!(session, [], envelope);
+  assertEquals((await policy.message!(message))?.action, "annotate");
 });
 
 Deno.test("arcSealing() takes the key of the host's domain, else of a recipient's, and only one of RSA", async () => {

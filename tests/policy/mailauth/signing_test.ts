@@ -13,12 +13,14 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
+import { generateKeyPairSync } from "node:crypto";
 import { concat, decode, encode } from "../../../src/bytes.ts";
 import { verifyDkim } from "../../../src/mailauth/dkim/verify.ts";
 import { parseFields } from "../../../src/message/header.ts";
 import type { MessageView, Policy } from "../../../src/policy/policy.ts";
 import { dkimSigning } from "../../../src/policy/mailauth/signing.ts";
 import { type DkimKeyText, SigningKeys } from "../../../src/policy/mailauth/signing_keys.ts";
+import type { Envelope } from "../../../src/queue/entry.ts";
 import { MemoryStore } from "../../../src/queue/memory_store.ts";
 import type { RouteOptions } from "../../../src/routing/route_table.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
@@ -130,6 +132,7 @@ Deno.test("dkimSigning() finds the key of a domain above, and none for others", 
   assertEquals(await signers(from("alice@test")), []);
   // Nobody knows whose mail this is.
   assertEquals(await signers(`From: eve@example.net\r\n${MAIL}`), []);
+  assertEquals(await signers(`From: bob@example.test\r\n${MAIL}`), []);
   assertEquals(await signers("From: alice@example.test (\r\n\r\nx\r\n"), []);
   assertEquals(await signers("Subject: nobody's\r\n\r\nx\r\n"), []);
 });
@@ -182,9 +185,17 @@ Deno.test("dkimSigning() looks at no message of strangers, and at none where the
   assertEquals(watched(), [false, true]);
   assertEquals(policy.message!(views(session)), undefined);
   assertThrows(() => policy.message!(views(user)), Error, "looked at");
+  // Who comes by LMTP hands on what others wrote, and to a catcher everybody is somebody.
+  for (const role of ["lmtp", "catcher"]) {
+    for (const one of [user, { ...session, trusted: true }]) {
+      assertEquals(policy.watches!({ ...one, role }), false, role);
+      assertEquals(policy.message!(views({ ...one, role })), undefined, role);
+    }
+  }
 });
 
-Deno.test("dkimSigning() keeps no hash of a message that came before there was a key", async () => {
+/** A policy that signs, and a message of a session that it has not watched. */
+async function unwatched() {
   const runtime = memoryRuntime();
   const keys = await SigningKeys.open(KEYS);
   const policy = dkimSigning({ keys }, runtime);
@@ -193,14 +204,8 @@ Deno.test("dkimSigning() keeps no hash of a message that came before there was a
     ...{ identity: "alice@example.test", trusted: false },
   };
   const fields = parseFields(encode("From: alice@example.test\r\n"));
-  const envelope = { sender: null, recipients: [], body: "7BIT" } as never;
-  // A message that is refused before its end is judged.
-  assertEquals(policy.watches!(session), true);
-  policy.body!(session, fields, envelope)!.write(encode("another body\r\n"));
-  await keys.replace([]);
-  assertEquals(policy.watches!(session), false);
-  await keys.replace(KEYS);
-  const verdict = await policy.message!({
+  const envelope = { sender: null, recipients: [], body: "7BIT" } as unknown as Envelope;
+  const message: MessageView = {
     ...{ id: "1.2", session, envelope, fields, bodySize: 7, bodyReplaced: false, goesOn: true },
     carriage: "8bit",
     async *openBody() {
@@ -209,13 +214,45 @@ Deno.test("dkimSigning() keeps no hash of a message that came before there was a
     draftBody: () => {
       throw new Error("no other body is wanted");
     },
+  };
+  return { runtime, keys, policy, session, message };
+}
+
+for (const end of ["another without keys", "the end of the session"]) {
+  Deno.test(`dkimSigning() keeps no hash of a message that was refused beyond ${end}`, async () => {
+    const { runtime, keys, policy, session, message } = await unwatched();
+    assertEquals(policy.watches!(session), true);
+    const observer = policy.body!(session, message.fields, message.envelope);
+    observer!.write(encode("another body\r\n"));
+    if (end === "the end of the session") {
+      policy.close!(session);
+    } else {
+      await keys.replace([]);
+      assertEquals(policy.watches!(session), false);
+      await keys.replace(KEYS);
+    }
+    const verdict = await policy.message!(message);
+    assert(verdict?.action === "annotate");
+    const signatures = verdict.changes.map((change) =>
+      change.change === "add-field" ? `${change.name}:${change.value}\r\n` : ""
+    );
+    const mail = `${signatures.reverse().join("")}From: alice@example.test\r\n\r\nthis\r\n`;
+    assertEquals(await verdicts(mail, runtime.clock.now()), BOTH);
   });
-  assert(verdict?.action === "annotate");
-  const signatures = verdict.changes.map((change) =>
-    change.change === "add-field" ? `${change.name}:${change.value}\r\n` : ""
-  );
-  const mail = `${signatures.reverse().join("")}From: alice@example.test\r\n\r\nthis\r\n`;
-  assertEquals(await verdicts(mail, runtime.clock.now()), BOTH);
+}
+
+Deno.test("dkimSigning() puts off mail that must be re-encoded where there is no room for that", async () => {
+  const { policy, message } = await unwatched();
+  const verdict = await policy.message!({
+    ...message,
+    carriage: "7bit",
+    async *openBody() {
+      yield encode("Grüße\r\n");
+    },
+    draftBody: () => ({ write: () => Promise.resolve(), finish: () => Promise.resolve(null) }),
+  });
+  assert(verdict?.action === "defer");
+  assertEquals(verdict.reply.code, 452);
 });
 
 Deno.test("dkimSigning() signs what the policies before it made of a message", async () => {
@@ -303,7 +340,14 @@ Deno.test("SigningKeys.open() takes no names that no signature can have: no mail
     const text = { domain: "example.test", selector: "s1", pem: PEM, ...names };
     await assertRejects(() => SigningKeys.open([text]), TypeError, "not a ");
   }
-  const keys = await SigningKeys.open([{ domain: "BÜCHER.example", selector: "s1", pem: PEM }]);
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 1024 });
+  const rsa = privateKey.export({ type: "pkcs8", format: "pem" }) as string;
+  const keys = await SigningKeys.open([
+    { domain: "BÜCHER.example", selector: "s1", pem: PEM },
+    { domain: "xn--bcher-kva.example", selector: "s2", pem: rsa },
+  ]);
+  // The signature that everybody can check is the uppermost.
+  assertEquals(keys.find("BÜCHER.EXAMPLE")?.keys.map(({ selector }) => selector), ["s2", "s1"]);
   assertEquals(keys.find("news.xn--bcher-kva.example")?.domain, "xn--bcher-kva.example");
 });
 
@@ -319,6 +363,8 @@ Deno.test("dkimSigning() makes mail 7-bit before it signs, where a route says so
   assertMatch(converted, /\r\n\r\nHello to all, and Gr=C3=BC=C3=9Fe\.\r\n$/);
   assertMatch(converted, /^Content-Transfer-Encoding: quoted-printable\r$/m);
   assertMatch(converted, /^MIME-Version: 1\.0\r$/m);
+  // What is added stands behind what was there, the trace field above all.
+  assertMatch(converted, /^Received: [^]*^From: [^]*^Content-Transfer-Encoding: [^]*^MIME-V/m);
   assertEquals(await verdicts(converted, world.clock.now()), BOTH);
 
   const asItWas = await world.send(text);
