@@ -133,7 +133,14 @@ async function findAddresses(
   over: AbortSignal,
 ): Promise<readonly string[] | HttpsFailure> {
   const [v6, v4] = await Promise.all([resolver.aaaa(host, over), resolver.a(host, over)]);
-  const found = [v6, v4].flatMap((answer) => answer.status === "found" ? answer.records : []);
+  const known = [v6, v4].map((answer) => answer.status === "found" ? answer.records : []);
+  // By turns: a machine without IPv6 must not spend all its tries on the addresses of a large host.
+  const longest = Math.max(...known.map(({ length }) => length));
+  const found = Array.from(
+    { length: longest },
+    (_, index) => known.flatMap((of) => of[index] ?? []),
+  )
+    .flat();
   const usable = [...new Set(found)].filter((address) =>
     classifyIp(address) === "unicast" ||
     allowAddresses.some((network) => networkContains(network, address))

@@ -247,6 +247,15 @@ Deno.test("StsPolicies.find() believes no web server without a certificate for i
   assertEquals([stranger.kept, stranger.fault?.type], [null, "sts-webpki-invalid"]);
 });
 
+Deno.test("StsPolicies.find() finds a web server by IPv4, however many addresses it has that cannot be reached", async () => {
+  const world = await StsWorld.make();
+  world.own.resolver.set("mta-sts.other.test", {
+    a: ["192.0.2.80", "192.0.2.81", "192.0.2.82", "192.0.2.83"],
+    aaaa: ["2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8::4"],
+  });
+  assertEquals(await world.mode(world.policies()), "enforce");
+});
+
 Deno.test("StsPolicies.find() is led nowhere that mail is not led to", async () => {
   const world = await StsWorld.make();
   world.own.resolver.set("mta-sts.other.test", { a: ["127.0.0.1", "169.254.1.1"] });
