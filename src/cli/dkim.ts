@@ -34,7 +34,7 @@ import {
 } from "./dkim_steps.ts";
 import { formatKey, formatKeyJson, formatRecord } from "./dkim_text.ts";
 import { formatFinding, formatJsonLine } from "./dns_text.ts";
-import { EXIT, type ExitCode } from "./exit.ts";
+import { CommandError, EXIT, type ExitCode } from "./exit.ts";
 import { thisRuntime } from "./machine.ts";
 import { requirePermissions } from "./permissions.ts";
 import { isColourful, say, warn } from "./terminal.ts";
@@ -116,8 +116,10 @@ async function perform(desk: Desk, loaded: ReadConfig, options: DkimOptions): Pr
     case "list": {
       const all = options.domain === null ? await allDomains(place, loaded) : [options.domain];
       if (all.length === 0) say("there are no keys yet: yizhan dkim new DOMAIN");
-      for (const domain of all) await desk.list(domain);
-      return EXIT.ok;
+      return await ofEach(all, async (domain) => {
+        await desk.list(domain);
+        return EXIT.ok;
+      });
     }
     case "new": {
       const found = await readKeys(place, options.domain);
@@ -126,12 +128,8 @@ async function perform(desk: Desk, loaded: ReadConfig, options: DkimOptions): Pr
     }
     case "rotate": {
       if (options.domain !== null) return await desk.rotate(options.domain, options.finish);
-      let worst: ExitCode = EXIT.ok;
-      for (const domain of await findKeyDomains(place.files, place.folder)) {
-        const code = await desk.rotate(domain, true);
-        if (worst !== EXIT.dataError && code !== EXIT.ok) worst = code;
-      }
-      return worst;
+      const all = await findKeyDomains(place.files, place.folder);
+      return await ofEach(all, (domain) => desk.rotate(domain, true));
     }
     case "remove": {
       const { domain, selector, now } = options;
@@ -140,6 +138,27 @@ async function perform(desk: Desk, loaded: ReadConfig, options: DkimOptions): Pr
       return EXIT.ok;
     }
   }
+}
+
+/** Does it for each domain, whatever is wrong with others; gives what is worst. */
+async function ofEach(
+  domains: readonly string[],
+  work: (domain: string) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  let worst: ExitCode = EXIT.ok;
+  for (const domain of domains) {
+    let code: ExitCode;
+    try {
+      code = await work(domain);
+    } catch (error) {
+      // Of one domain the error is all there is to say.
+      if (!(error instanceof CommandError) || domains.length === 1) throw error;
+      warn(error.message);
+      code = error.exitCode;
+    }
+    if (worst !== EXIT.dataError && code !== EXIT.ok) worst = code;
+  }
+  return worst;
 }
 
 async function wantedKeys(

@@ -149,6 +149,20 @@ Deno.test("yizhan dkim rotate --finish ends as what is worst of all domains says
   // What is wrong is worse than what is not there yet, and is not forgotten over what comes behind it.
   world.dns.zones.set("s._domainkey.a.test", { txt: ["v=DKIM1; p="] });
   assertEquals((await world.dkim("rotate", "--finish")).code, 65);
+
+  // A list that cannot be read stops nobody else's keys.
+  await Deno.writeTextFile(`${world.folder.path}/dkim/a.test/keys`, "damaged");
+  const key = (await world.dkim("list", "b.test", "--json")).stdout;
+  const { record } = JSON.parse(key);
+  world.dns.zones.set(record.name, { txt: [record.value] });
+  const rest = await world.dkim("rotate", "--finish");
+  assertEquals(rest.code, 65);
+  assertMatch(rest.stderr, /a\.test\/keys does not begin with/);
+  assertMatch(rest.stderr, /s of b\.test signs from now on/);
+  const listed = await world.dkim("list");
+  assertEquals(listed.code, 65);
+  assertMatch(listed.stderr, /a\.test\/keys does not begin with/);
+  assertMatch(listed.stdout, /b\.test\n {2}s +Ed25519 +signs since/);
 });
 
 Deno.test("yizhan dkim rotate puts new keys in place of the old ones, whose records stay", async () => {
