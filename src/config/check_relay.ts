@@ -8,6 +8,7 @@
 
 import { domainKey } from "../address.ts";
 import { parseDomainPattern } from "../domain_pattern.ts";
+import { parseIp } from "../net_address.ts";
 import { RouteTable } from "../routing/route_table.ts";
 import type { Finding, Parts } from "./parts.ts";
 import { formatKey, type KeyPath, quote } from "./problems.ts";
@@ -94,8 +95,13 @@ function checkTls({ via }: Route, path: KeyPath): Finding[] {
 function checkDane(via: Route["via"], path: KeyPath, dnssecOff: boolean): Finding[] {
   if (via.kind === "hold") return checkDane(via.then, [...path, "then"], dnssecOff);
   if ((via.kind !== "mx" && via.kind !== "smarthost") || via.tls !== "dane") return [];
-  const wrong = via.dane === false ? "dane: false" : dnssecOff ? "relay.dnssec: off" : null;
-  if (wrong === null) return [];
+  const wrongs = [
+    via.dane === false && "dane: false",
+    dnssecOff && "relay.dnssec: off",
+    via.kind === "smarthost" && parseIp(via.host) !== null && "an address as its host",
+  ];
+  const wrong = wrongs.find((one) => one !== false);
+  if (wrong === undefined) return [];
   return [{
     ...{ path: [...path, "tls"], of: "value" },
     message: `found dane with ${wrong}: TLSA records would never be believed, and mail never go`,

@@ -34,6 +34,10 @@ const CASES: readonly (readonly [string, RegExp | null])[] = [
     "relay: { routes: [{ domains: ['*'], via: { kind: mx, tls: dane, dane: false } }] }",
     /found dane with dane: false/,
   ],
+  [
+    "relay: { routes: [{ domains: ['*'], via: { kind: smarthost, host: 192.0.2.1, tls: dane } }] }",
+    /found dane with an address as its host/,
+  ],
   ["relay: { routes: [{ domains: ['*'], via: { kind: mx, tls: dane } }] }", null],
   ["relay: { dnssec: maybe }", /dnssec: found "maybe"; wanted/],
   ["monitor: { address: '[192.0.2.1]:80' }", /wanted ADDRESS:PORT/],
