@@ -44,7 +44,7 @@ export interface DmarcResult {
   readonly domain: string;
   /** The policy that counts; `null`: none is known. */
   readonly policy: PublishedPolicy | null;
-  /** What its owner asks for mail of this domain that fails. */
+  /** What its owner asks for mail of this domain that fails; where the result is temperror, tests (t=y) are counted in. */
   readonly requested: DmarcRequest;
   /** What its owner asks for this message: `none` where it did not fail, and one level less than `requested` in tests (t=y). */
   readonly disposition: DmarcRequest;
@@ -107,11 +107,22 @@ export async function evaluateDmarc(
   }
   const unknown = spf.unknown ?? dkim.unknown ??
     (typeof requested === "string" ? undefined : requested.unknown);
+  const asked = typeof requested !== "string"
+    ? null
+    : policy.record.t
+    ? ONE_LESS[requested]
+    : requested;
   if (unknown !== undefined || typeof requested !== "string") {
     const reason = unknown ?? "";
-    return { ...known, result: "temperror", requested: "none", disposition: "none", reason };
+    return {
+      ...known,
+      result: "temperror",
+      requested: asked ?? "none",
+      disposition: "none",
+      reason,
+    };
   }
-  const disposition = policy.record.t ? ONE_LESS[requested] : requested;
+  const disposition = asked ?? "none";
   return { ...known, result: "fail", requested, disposition };
 }
 

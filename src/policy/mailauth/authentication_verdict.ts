@@ -68,7 +68,11 @@ function ofAuthors({ authors }: Known, { malformedFrom }: DecisionRules): Decisi
 
 function ofDmarc(result: DmarcResult, findings: Known, book: AuthenticationRuleBook): Decision {
   const rules = book.of(result.domain);
-  if (result.result === "temperror" && rules.whenUnknown === "defer") {
+  // A forger may choose a name below the owner's whose servers are silent. But then the owner's answer, and honest mail
+  // comes again: what would be refused if it failed is put off until that is known.
+  const matters = result.requested !== "none" && actionFor(rules, result.requested) !== "accept" &&
+    !findings.vouched.has(result.domain);
+  if (result.result === "temperror" && (matters || rules.whenUnknown === "defer")) {
     return {
       action: "defer",
       reply: reply(

@@ -310,6 +310,32 @@ Deno.test("DNS that fails refuses nothing for good, and puts off where that is w
   assertEquals(deferring.observations, []);
 });
 
+Deno.test("a name of the owner's whose DNS is silent gets nobody round p=reject: it is put off", async () => {
+  const forged = (lame: string) =>
+    `DKIM-Signature: v=1; a=rsa-sha256; d=${lame}; s=s; h=from; bh=x; b=y\r\n`;
+  for (
+    const [policy, code] of [["p=reject", 451], ["p=quarantine", 451], ["p=none", 250]] as const
+  ) {
+    await using checked = await Checked.start(`v=DMARC1; ${policy}`);
+    const { resolver } = checked.runtime;
+    resolver.failures.set("txt lame.author.example", "servfail");
+    await checked.send(MAIL, code, undefined, CLIENT, "x@lame.author.example");
+    await checked.send(
+      forged("lame.author.example") + MAIL,
+      code,
+      undefined,
+      CLIENT,
+      "x@lame.author.example",
+    );
+  }
+  // What the operator would take if it failed is taken.
+  await using lenient = await Checked.start("v=DMARC1; p=reject", {
+    rules: { dmarcReject: "accept" },
+  });
+  lenient.runtime.resolver.failures.set("txt lame.author.example", "servfail");
+  await lenient.send(MAIL, 250, undefined, CLIENT, "x@lame.author.example");
+});
+
 Deno.test("what is put off is no observation, whatever else is known of it: it comes again", async () => {
   const rules = { whenUnknown: "defer" } as const;
   await using checked = await Checked.start("v=DMARC1; p=none", { rules });
