@@ -67,7 +67,7 @@ const STATUS: StationStatus = {
   ...{ version: "1", runtime: "deno 2", pid: 1, config: "yizhan.yaml", started: 0, loaded: 0 },
   ...{ reloads: 0, hostname: "mx.test", stopping: false, listeners: [], bodyMemory: 0 },
   queue: { paused: false, troubled: false, messages: 0, waiting: 0, running: 0, down: [] },
-  certificates: [{ file: "c.pem", expires: 0 }],
+  certificates: [{ file: "c.pem", expires: 0, acme: { issued: true, next: 0 } }],
 };
 
 async function queueFamilies(): Promise<MetricFamily[]> {
@@ -200,6 +200,7 @@ Deno.test("examples/monitoring/dashboard.json shows every number there is", asyn
     "workers",
     "stopping",
     "queue_troubled",
+    "certificate_order_failed",
     "configuration_loaded_timestamp_seconds",
   ];
   const silent = rest.map((name) => `yizhan_${name}`);

@@ -125,6 +125,18 @@ export function stationFamilies(status: StationStatus): MetricFamily[] {
         value: expires / 1000,
       })),
     },
+    {
+      ...gauge(
+        "yizhan_certificate_order_failed",
+        "Whether the last order of a certificate failed that the server gets by itself.",
+        0,
+      ),
+      samples: certificates.flatMap(({ file, acme }) =>
+        acme === undefined
+          ? []
+          : [{ labels: { certificate: file }, value: acme.trouble === undefined ? 0 : 1 }]
+      ),
+    },
   ];
 }
 
