@@ -122,7 +122,14 @@ async function baseDomains(
 /** Where the route demands DANE, what has none must wait. */
 function demanded({ route, domain }: GuardQuestion, guard: HostGuard, host: MailHost): HostGuard {
   if (route.tls !== "dane") return guard;
-  if (guard.kind === "none") return shut(host.name, "dane-required", guard.why);
+  if (guard.kind === "none") {
+    return shut(
+      host.name,
+      "dane-required",
+      guard.why,
+      " (the route demands DANE; see relay.dnssec)",
+    );
+  }
   if (guard.kind !== "dane" || guard.records.length > 0) return guard;
   const text = `none of its TLSA records can be used, and mail for ${domain} is to go by DANE`;
   return shut(host.name, "tlsa-invalid", text);
@@ -132,9 +139,10 @@ function unguarded(why: string): HostGuard {
   return { kind: "none", why };
 }
 
-function shut(host: string, type: TlsFault["type"], text: string): ShutGuard {
-  const fault = { type, text };
-  return { kind: "shut", by: "dane", reply: reply(451, "4.7.5", `DANE: ${host}: ${text}`), fault };
+/** @param advice for the operator, and not for whoever gets reports. */
+function shut(host: string, type: TlsFault["type"], text: string, advice = ""): ShutGuard {
+  const said = reply(451, "4.7.5", `DANE: ${host}: ${text}${advice}`);
+  return { kind: "shut", by: "dane", reply: said, fault: { type, text } };
 }
 
 function distinct(records: readonly TlsaRecord[]): TlsaRecord[] {

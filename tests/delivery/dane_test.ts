@@ -132,6 +132,13 @@ Deno.test("daneGuards() shuts what has no DANE where the route demands it", asyn
     return found.kind === "shut" ? found.fault.type : found.kind;
   };
   assertEquals(await kind(() => {}), "dane-required");
+  const { guard: shut } = await guard(() => {}, { signed: false }, { settings: { tls: "dane" } });
+  assert(shut.kind === "shut");
+  assertMatch(
+    shut.reply.lines[0]!,
+    /DNSSEC does not vouch .*the route demands DANE; see relay\.dnssec/,
+  );
+  assert(!shut.fault.text.includes("relay.dnssec"));
   assertEquals(await kind(() => {}, { signed: false }), "dane-required");
   assertEquals(await kind(at("_25._tcp.mx.example.org", `1 1 1 ${KEY}`)), "tlsa-invalid");
   assertEquals(await kind(at("_25._tcp.mx.example.org", `3 1 1 ${KEY}`)), "dane");
