@@ -77,7 +77,7 @@ export function arcSealing(options: ArcSealingOptions, { clock }: ArcSealingServ
     const hash = hashes.want("relaxed", null);
     const write = (chunk: Uint8Array) => hashes.write(chunk);
     // What is signed already would be broken by it; delivery says so where it must.
-    const made = isSigned(view.fields) ? null : await reencode(view, write);
+    const made = isSigned(view.fields) ? null : await reencode(view, false, write);
     if (made === "no-room") return NO_ROOM;
     if (made === null) { for await (const chunk of view.openBody()) write(chunk); }
     hashes.end();

@@ -1,6 +1,6 @@
 /**
- * A message made 7-bit, or made of lines, before it is signed (RFC 6376 §5.3: what a station on the way would re-encode
- * is to be encoded first), as changes for a policy to ask for.
+ * A message made 7-bit, or made of lines that are no longer than lines may be, before it is signed (RFC 6376 §5.3: what
+ * a station on the way would re-encode, or break, is to be encoded first), as changes for a policy to ask for.
  *
  * What fails: reading the body throws.
  *
@@ -23,18 +23,19 @@ export interface Reencoded {
 
 /**
  * Re-encodes a message that its ways are known not to carry as it is: 8-bit where they take 7-bit only, and binary
- * content, of which that is taken for granted.
+ * content and lines that are too long, of which that is taken for granted.
  *
- * @param see gets the new body, chunk by chunk; a view that is not to be kept.
+ * @param longLines whether the body is known to have lines over 998 octets. @param see gets the new body, chunk by chunk; a view that is not to be kept.
  * @returns `null` where nothing has to be done, or nothing can: it is then for delivery to say so, of those recipients
  * that it concerns. `no-room` where another body has none.
  */
 export async function reencode(
   view: MessageView,
+  longLines: boolean,
   see: (chunk: Uint8Array) => void,
 ): Promise<Reencoded | null | "no-room"> {
   const sevenBit = view.carriage === "7bit";
-  if (!sevenBit && view.envelope.body !== "BINARYMIME") return null;
+  if (!sevenBit && !longLines && view.envelope.body !== "BINARYMIME") return null;
   const source = { head: formatFields(view.fields), openBody: () => view.openBody() };
   const made = await transcode(source, sevenBit ? "7bit" : "8bit");
   if (made === null || !made.changed) return null;

@@ -18,6 +18,7 @@ import { BodyHashes } from "../../mailauth/dkim/body_hashes.ts";
 import type { BodyHash } from "../../mailauth/dkim/body_hashes.ts";
 import { signDkim } from "../../mailauth/dkim/sign.ts";
 import { fieldValue, findFields, type RawField } from "../../message/header.ts";
+import { LongLines } from "../../message/long_lines.ts";
 import { parseFromAddresses } from "../../message/mailbox_list.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { reply } from "../../smtp/reply.ts";
@@ -67,16 +68,13 @@ export function dkimSigning(
 
   async function sign(view: MessageView, { domain, keys }: DomainKeys): Promise<Verdict> {
     const seen = hashing.drop(view.session);
+    let body = seen === undefined || view.bodyReplaced ? await hashOf(view) : seen;
     const again = new HashedBody();
-    const made = await reencode(view, (chunk) => again.write(chunk));
+    const made = await reencode(view, body.hasLongLines, (chunk) => again.write(chunk));
     if (made === "no-room") return NO_ROOM;
-    const body = made !== null
-      ? again.end()
-      : seen === undefined || view.bodyReplaced
-      ? await hashOf(view)
-      : seen.hash;
+    if (made !== null) body = again.end();
     const changes: Change[] = [...made?.changes ?? []];
-    const signed = await signatures(made?.fields ?? view.fields, body, domain, keys);
+    const signed = await signatures(made?.fields ?? view.fields, body.hash, domain, keys);
     // Each is put on top of those before.
     for (const field of signed.toReversed()) {
       changes.push({
@@ -102,7 +100,8 @@ export function dkimSigning(
   }
 
   async function signNotice(notice: NoticeView, { domain, keys }: DomainKeys): Promise<RawField[]> {
-    return await signatures(notice.fields, await hashOf(notice), domain, keys);
+    const { hash } = await hashOf(notice);
+    return await signatures(notice.fields, hash, domain, keys);
   }
 
   /** Asked before anything of a message is looked at. */
@@ -165,19 +164,26 @@ function findKeys(keys: DkimSigningOptions["keys"], fields: readonly RawField[])
 /** A body as it is hashed for signatures: `relaxed`, since what forgives most arrives most often. */
 class HashedBody {
   readonly #hashes = new BodyHashes();
+  readonly #lines = new LongLines();
   readonly hash: BodyHash = this.#hashes.want("relaxed", null);
+
+  /** Whether others would break it on its way. */
+  get hasLongLines(): boolean {
+    return this.#lines.found;
+  }
 
   write(chunk: Uint8Array): void {
     this.#hashes.write(chunk);
+    this.#lines.write(chunk);
   }
 
-  end(): BodyHash {
+  end(): this {
     this.#hashes.end();
-    return this.hash;
+    return this;
   }
 }
 
-async function hashOf(view: Pick<NoticeView, "openBody">): Promise<BodyHash> {
+async function hashOf(view: Pick<NoticeView, "openBody">): Promise<HashedBody> {
   const body = new HashedBody();
   for await (const chunk of view.openBody()) body.write(chunk);
   return body.end();

@@ -423,6 +423,41 @@ Deno.test("dkimSigning() signs fields that are there twice as they go out, twice
   }
 });
 
+Deno.test("dkimSigning() encodes lines that are too long before it signs: others would break them", async () => {
+  await using world = await start();
+  const limit = `${"x".repeat(998)}\r\n`;
+  const kept = await world.send(MAIL.replace("Hello.\r\n", limit));
+  assert(kept.endsWith(`\r\n\r\n${limit}`));
+  assertNotMatch(kept, /^Content-Transfer-Encoding/m);
+  const long = `${"word ".repeat(30_000)}\r\n`;
+  const mail = await world.send(MAIL.replace("Hello.\r\n", long));
+  assertMatch(mail, /^Content-Transfer-Encoding: base64\r$/m);
+  const [head, body = ""] = mail.split("\r\n\r\n");
+  assert(head !== undefined && body.split("\r\n").every((line) => line.length <= 78));
+  assertEquals(atob(body.replaceAll("\r\n", "")), long);
+  for (const one of [kept, mail]) assertEquals(await verdicts(one, world.clock.now()), BOTH);
+  // What others have signed inside stays as it is.
+  const signed = [
+    ...["From: alice@example.test", "MIME-Version: 1.0"],
+    'Content-Type: multipart/signed; boundary="b"; micalg=x; protocol="application/x"',
+    ...[
+      "",
+      "--b",
+      "",
+      "x".repeat(2000),
+      "--b",
+      "Content-Type: application/x",
+      "",
+      "sig",
+      "--b--",
+      "",
+    ],
+  ].join("\r\n");
+  const left = await world.send(signed);
+  assert(left.includes(`\r\n${"x".repeat(2000)}\r\n`));
+  assertEquals(await verdicts(left, world.clock.now()), BOTH);
+});
+
 Deno.test("dkimSigning() makes lines of binary mail before it signs", async () => {
   await using world = await start();
   const peer = await world.station.greeted();
