@@ -8,8 +8,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { toPort } from "../support/config.ts";
 import { DOTS, EIGHT_BIT, makeLargeBody, makeMail } from "./mail.ts";
+import { until } from "./daemon.ts";
 import { untilMail } from "./maildir.ts";
 import { POSTFIX, startPostfix } from "./postfix.ts";
+import { RecordingSink } from "./recording_sink.ts";
 import { runCommand, type Server, startStation } from "./server.ts";
 import { assertEnded, encodeBase64, interopTest, run, runPython } from "./support.ts";
 
@@ -125,6 +127,31 @@ interopTest(
     assertMatch(rsa!, /^rsa-sha256 yizhan-20\d{6}$/);
     assertMatch(ed25519!, /^ed25519-sha256 yizhan-20\d{6}-ed25519$/);
     assertEquals(await verify(server, all), all.map(() => ["pass", "pass"]));
+  },
+);
+
+interopTest(
+  "lines that are too long arrive with signatures that hold, though Postfix sends none on as they are",
+  NEEDS,
+  async () => {
+    const mails: { octets: Uint8Array }[] = [];
+    await using sink = new RecordingSink({ onMessage: (mail) => void mails.push(mail) });
+    await using postfix = await startPostfix({
+      settings: [
+        `relayhost = [127.0.0.1]:${sink.port}`,
+        "smtpd_relay_restrictions = permit_mynetworks, reject",
+        "mynetworks = 127.0.0.0/8",
+      ],
+    });
+    await using server = await startRelay(postfix.port);
+    await makeKeys(server);
+    const line = `${"a word or two ".repeat(500)}\r\n`;
+    await submit(server, makeMail("long", `${line}short\r\n${line}`, [], ALICE));
+    await until("the mail has passed Postfix", () => Promise.resolve(mails[0]), {
+      log: postfix.log,
+    });
+    assertEquals(signersOf(mails[0]!).length, 2);
+    assertEquals(await verify(server, mails), [["pass", "pass"]]);
   },
 );
 
