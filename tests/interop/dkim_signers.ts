@@ -145,7 +145,8 @@ async function signByOpenDkim(requests: readonly SignRequest[]): Promise<Uint8Ar
 /** rspamd signs what it is told is from somebody who has logged in, and gives the field in its answer. */
 async function signByRspamd(requests: readonly SignRequest[]): Promise<Uint8Array[]> {
   const fields: Uint8Array[] = [];
-  for (const { mail, domain, selector, key } of requests) {
+  for (const group of Map.groupBy(requests, wayOf).values()) {
+    const { domain, selector, key } = group[0]!;
     await using folder = await makeTemporaryFolder();
     const port = findFreePort();
     const pem = await folder.write("key.pem", key);
@@ -172,15 +173,19 @@ worker "normal" { bind_socket = "127.0.0.1:${port}"; count = 1; }
     );
     const asRoot = Deno.uid() === 0 ? ["-i", "-u", "root", "-g", "root"] : [];
     await using daemon = await startDaemon("rspamd", { args: ["-f", ...asRoot, "-c", file], port });
-    const response = await fetch(`http://127.0.0.1:${port}/checkv2`, {
-      method: "POST",
-      headers: { IP: "198.51.100.1", User: `joe@${domain}`, From: `joe@${domain}` },
-      body: mail.slice(),
-    });
-    const answer = await response.json() as { "dkim-signature"?: string };
-    const value = answer["dkim-signature"];
-    if (value === undefined) throw new Error(`${JSON.stringify(answer)}\n${daemon.output()}`);
-    fields.push(octets(`DKIM-Signature: ${value.replace(/\r?\n/g, "\r\n")}\r\n`));
+    for (const request of group) {
+      const response = await fetch(`http://127.0.0.1:${port}/checkv2`, {
+        method: "POST",
+        headers: { IP: "198.51.100.1", User: `joe@${domain}`, From: `joe@${domain}` },
+        body: request.mail.slice(),
+      });
+      const answer = await response.json() as { "dkim-signature"?: string };
+      const value = answer["dkim-signature"];
+      if (value === undefined) throw new Error(`${JSON.stringify(answer)}\n${daemon.output()}`);
+      fields[requests.indexOf(request)] = octets(
+        `DKIM-Signature: ${value.replace(/\r?\n/g, "\r\n")}\r\n`,
+      );
+    }
   }
   return fields;
 }
