@@ -75,6 +75,15 @@ async function replaceFile(path: string, text: string, mode: number): Promise<vo
   await rename(temporary, path);
 }
 
+/** Loads the maker, where it is not yet: once it is, its files need not be read any more. */
+export async function loadCertificateMaker() {
+  // Named inline: a program that is run by URL has no import map.
+  // deno-lint-ignore no-import-prefix
+  await import("npm:reflect-metadata@0.2.2");
+  // deno-lint-ignore no-import-prefix
+  return await import("npm:@peculiar/x509@2.2.0");
+}
+
 /**
  * An EC P-256 key and a certificate for it, valid ten years, from yesterday (clocks differ).
  *
@@ -88,11 +97,7 @@ export async function makeCertificate(
   now: number,
   title = "Yizhan development certificate",
 ): Promise<TlsCertificate> {
-  // Named inline: a program that is run by URL has no import map.
-  // deno-lint-ignore no-import-prefix
-  await import("npm:reflect-metadata@0.2.2");
-  // deno-lint-ignore no-import-prefix
-  const x509 = await import("npm:@peculiar/x509@2.2.0");
+  const x509 = await loadCertificateMaker();
   const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
   const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
   const serial = crypto.getRandomValues(new Uint8Array(16));

@@ -6,11 +6,13 @@
 
 import type { LoadedConfig } from "../config/load.ts";
 import { formatSocketAddress } from "../runtime/runtime.ts";
+import { loadAcmeLibrary } from "./acme/authority.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { CONFIG_FLAG, loadConfigFor, loadConfigSilently } from "./config_file.ts";
 import { EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { HangUps } from "./hang_ups.ts";
 import { STANDARD_OUTPUT } from "./line_output.ts";
+import { loadCertificateMaker } from "./local_certificate.ts";
 import {
   chooseFormat,
   chooseFormatter,
@@ -75,6 +77,8 @@ async function runServe(line: CommandLine, words: readonly string[]): Promise<Ex
   const machine = { outward, nameServers, dnssec };
   const workers = countWorkers(asGiven.config, thisRuntime().network, warn);
   const reread = () => load(loadConfigSilently);
+  // Whom root makes way for may not be able to read where Deno keeps them.
+  if (asGiven.config.acme) await Promise.all([loadAcmeLibrary(), loadCertificateMaker()]);
   const started = await startAsUser(asGiven, serverRuntime(machine), { workers, reread });
   const { config, runtime } = started;
   const formatter = ({ config, paths }: LoadedConfig) =>

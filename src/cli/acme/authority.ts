@@ -100,11 +100,19 @@ function withCause(error: unknown): unknown {
   return new Error(`${error.message}: ${(cause as Error).message}`, { cause: error });
 }
 
-/** Loads the library. It reads the whole environment, see `serve_needs.ts`. */
-async function loadLibrary({ authorities = [] }: AuthorityOptions) {
+/**
+ * Loads the library, where it is not yet: once it is, its files need not be read any more. It reads the whole
+ * environment, see `serve_needs.ts`.
+ */
+export async function loadAcmeLibrary() {
   // Named inline: a program that is run by URL has no import map.
   // deno-lint-ignore no-import-prefix
-  const { default: acme } = await import("npm:acme-client@5.4.0");
+  return (await import("npm:acme-client@5.4.0")).default;
+}
+
+/** The library, as it shall ask. */
+async function loadLibrary({ authorities = [] }: AuthorityOptions) {
+  const acme = await loadAcmeLibrary();
   const { defaults, interceptors } = acme.axios;
   // It would ask again by itself, for as long as the authority says, and lose why there was no answer.
   interceptors.request.clear();

@@ -9,6 +9,7 @@ import { acmeFolder } from "../../config/paths.ts";
 import { acmeNames } from "../../config/site.ts";
 import { certificatePath, CertificateStore, type FailedOrder } from "../acme/certificate_store.ts";
 import type { KeptCertificate } from "../acme/certificate_store.ts";
+import type { Challenge } from "../acme/authority.ts";
 import { canProve, renewalOf } from "../acme/managed_certificates.ts";
 import { coversName, readChain } from "./certificate_chain.ts";
 import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
@@ -49,7 +50,10 @@ function describe(
   if (kept === null || kept.temporary) {
     if (failure !== undefined) {
       const times = failure.times === 1 ? "once" : `${failure.times} times in a row`;
-      return warning(`no certificate for ${name} (failed ${times})${why}`, ADVICE[challenge]);
+      return warning(
+        `no certificate for ${name} (failed ${times})${why}`,
+        adviceOn(challenge, failure),
+      );
     }
     return server === null
       ? ok(`for ${name}: yizhan serve gets one from the authority`)
@@ -57,17 +61,23 @@ function describe(
   }
   const days = Math.floor((kept.to - now) / DAY);
   if (kept.to < now) {
-    return error(`that for ${name} expired on ${day(kept.to)}${why}`, ADVICE[challenge]);
+    return error(`that for ${name} expired on ${day(kept.to)}${why}`, adviceOn(challenge, failure));
   }
   const renewal = renewalOf(kept, renewBefore);
   if (renewal + LATE < now) {
     const what = `that for ${name} expires on ${day(kept.to)}, and was not renewed${why}`;
     return warning(
       what,
-      failure === undefined ? "the server renews it: yizhan serve" : ADVICE[challenge],
+      failure === undefined ? "the server renews it: yizhan serve" : adviceOn(challenge, failure),
     );
   }
   return ok(`for ${name}: good for ${days} days, renewed about ${day(renewal)}`);
+}
+
+/** What to look at where an order failed. */
+function adviceOn(challenge: Challenge, failure: FailedOrder | undefined): string {
+  if (!failure?.reason.startsWith("Network Error")) return ADVICE[challenge];
+  return "this machine must get out to the authority (acme.directory)";
 }
 
 /** What to look at where a name cannot be proved. */
