@@ -30,7 +30,7 @@ const OPERANDS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What a command takes: any number of words, so that one more cannot be wrong. */
-const ANY_OPERANDS = ["send", "sendmail"];
+const ANY_OPERANDS = ["send", "sendmail", "dmarc"];
 
 /** Fails where something was said that is for programmers, or nothing. */
 function assertForPeople({ stdout, stderr }: Ended, where: string): void {
@@ -179,7 +179,7 @@ for (const [name, make, problem] of HOSTILE) {
       return [command.name, "--config", "yizhan.yaml", ...OPERANDS[command.name] ?? []];
     });
     // Memory for the program, and little beside.
-    const flags = ["-A", "--v8-flags=--max-old-space-size=64"];
+    const flags = ["-A", "--v8-flags=--max-old-space-size=96"];
     for (const [words, ended] of await runAll(lines, { cwd: folder.path, flags })) {
       const where = words.join(" ");
       assertForPeople(ended, where);
