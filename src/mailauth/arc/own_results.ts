@@ -57,24 +57,32 @@ export function ownResults(fields: readonly RawField[], authservId: string): Own
   return { value: [authservId, ...texts.length > 0 ? texts : ["none"]].join(";\n\t"), arc };
 }
 
-/** What stands between the semicolons of a well-formed value, without the authserv-id. */
+/**
+ * What stands between the semicolons of a well-formed value, without the authserv-id, and without what is only a comment:
+ * behind the last semicolon there may be one.
+ */
 function splitResults(value: string): string[] {
   const parts: string[] = [];
   let start = 0;
   let depth = 0;
   let quoted = false;
+  /** Whether there is more than comments. */
+  let says = false;
+  const end = (at: number) => {
+    if (says) parts.push(value.slice(start, at).trim());
+    start = at + 1;
+    says = false;
+  };
   for (let at = 0; at < value.length; at++) {
-    const character = value[at];
+    const character = value[at]!;
     if (character === "\\" && (quoted || depth > 0)) at++;
     else if (character === '"' && depth === 0) quoted = !quoted;
     else if (quoted) continue;
     else if (character === "(") depth++;
     else if (character === ")") depth--;
-    else if (character === ";" && depth === 0) {
-      parts.push(value.slice(start, at));
-      start = at + 1;
-    }
+    else if (character === ";" && depth === 0) end(at);
+    else if (depth === 0 && character !== " " && character !== "\t") says = true;
   }
-  parts.push(value.slice(start));
-  return parts.slice(1).map((part) => part.trim()).filter((part) => part !== "");
+  end(value.length);
+  return parts.slice(1);
 }
