@@ -2,7 +2,7 @@
  * Which policy holds for a domain at this moment (RFC 8461 §3.3, §5.1): the one that was fetched last, for as long as it
  * said, whatever DNS and the web say meanwhile; another one once its record has another id and it can be fetched.
  *
- * A policy that holds is looked at again once a day, in the background. A fetch that failed is not repeated for five
+ * A policy that holds is looked at again once a day or so, in the background. A fetch that failed is not repeated for five
  * minutes, nor one that went well for a minute; of a domain there is one fetch at a time. Threads of one process have
  * one of these each, over one folder.
  *
@@ -49,14 +49,23 @@ const ABSENCE = 60_000;
 const SILENCE = 60_000;
 /** Milliseconds for which what was just fetched will do, whatever its record and its `max_age` say. */
 const CALM = 60_000;
-/** Milliseconds after which a policy is fetched again though it holds. */
+/** Milliseconds after which a policy is fetched again though it holds: at most, and where it holds for hours only. */
 const DAY = 86_400_000;
+const HOUR = 3_600_000;
 /** Domains remembered in memory. */
 const MEMORY = 500;
 
 /** When a policy ends, in epoch milliseconds. */
 export function endOfPolicy({ fetched, policy }: KeptPolicy): number {
   return fetched + policy.maxAge * 1000;
+}
+
+/**
+ * When a policy that holds is fetched again, in epoch milliseconds: after a day, and one of a day long before its end.
+ * Else who keeps us from DNS when it ends has us go without (RFC 8461 §3.3).
+ */
+export function refreshOfPolicy({ fetched, policy }: KeptPolicy): number {
+  return fetched + Math.min(DAY, Math.max(HOUR, policy.maxAge * 500));
 }
 
 /** Policies of domains. */
@@ -158,9 +167,9 @@ export class StsPolicies {
     return kept;
   }
 
-  /** Once a day, while mail goes on by the one that holds (RFC 8461 §3.3). */
+  /** Once a day or so, while mail goes on by the one that holds (RFC 8461 §3.3). */
   #refresh(domain: string, kept: KeptPolicy, id: string | null, options: StsFetchOptions): void {
-    if (this.#services.clock.now() - kept.fetched < DAY) return;
+    if (this.#services.clock.now() < refreshOfPolicy(kept)) return;
     // Where DNS cannot be asked the old id stands: so another one is seen as another one.
     this.#fetch(domain, id ?? kept.id, options).catch(() => {});
   }

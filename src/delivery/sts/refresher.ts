@@ -10,7 +10,7 @@
 
 import type { Clock } from "../../runtime/runtime.ts";
 import type { StsFetchOptions } from "./fetch_policy.ts";
-import { endOfPolicy, type StsPolicies } from "./policies.ts";
+import { endOfPolicy, refreshOfPolicy, type StsPolicies } from "./policies.ts";
 import type { StsPolicyStore } from "./policy_store.ts";
 
 /** What it works with. */
@@ -28,9 +28,8 @@ export interface RefresherOptions {
 /** Milliseconds until the first look, and between two. */
 const FIRST = 600_000;
 const PAUSE = 6 * 3_600_000;
-/** Milliseconds after which a policy is fetched again, and for which an unused one still is. */
-const DAY = 86_400_000;
-const UNUSED = 30 * DAY;
+/** Milliseconds for which an unused policy is still fetched. */
+const UNUSED = 30 * 86_400_000;
 
 /** Keeps policies fresh until the signal comes. Never rejects. */
 export async function refreshPolicies(options: RefresherOptions): Promise<void> {
@@ -50,7 +49,7 @@ async function lookThrough(
     const now = clock.now();
     if (endOfPolicy(kept) <= now) {
       await store.remove(domain);
-    } else if (now - kept.fetched >= DAY && now - kept.used < UNUSED) {
+    } else if (refreshOfPolicy(kept) <= now && now - kept.used < UNUSED) {
       const fetchOptions = optionsOf(domain);
       if (fetchOptions !== null) await policies.refresh(domain, kept, fetchOptions);
     }

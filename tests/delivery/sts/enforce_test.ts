@@ -5,7 +5,7 @@ import type { TlsGuards, TlsResult } from "../../../src/delivery/tls_guard.ts";
 import { guardsInOrder } from "../../../src/delivery/tls_guard.ts";
 import type { MxRoute } from "../../../src/routing/route.ts";
 import { mxCertificate, otherCertificate, testAuthority } from "../../support/certificates.ts";
-import { mxRoute, RelayWorld } from "../relay_world.ts";
+import { mxRoute, RelayWorld, smarthostRoute } from "../relay_world.ts";
 import type { PeerBehaviour, ScriptedPeer } from "../scripted_peer.ts";
 import type { JobSetup } from "../support.ts";
 import { ok, WebHost } from "./web_host.ts";
@@ -182,6 +182,14 @@ Deno.test("stsGuards() ask for nothing where the route says so, nor where nobody
     assertEquals([...questions.keys()].filter((name) => name.startsWith("txt ")), []);
     assertEquals(world.web.requests.length, 0);
   }
+  // A smarthost is the operator's choice.
+  await using world = await GuardedWorld.make(ENFORCE);
+  const { network, resolver, clock } = world.world.own;
+  const hosts = [{ name: "away.example.org", preference: 0, addresses: ["192.0.2.26"] }];
+  const question = { route: smarthostRoute(), domain: "other.test", named: true, hosts };
+  const before = [{ kind: "none", why: "" }] as const;
+  const guards = stsGuards(new StsPolicies({ network, resolver, clock }));
+  assertEquals(await guards.guard(question, before), before);
 });
 
 Deno.test("stsGuards() ask for nothing where DANE guards all hosts", async () => {

@@ -41,3 +41,28 @@ Deno.test("refreshPolicies() keeps the policy of a seldom domain in force, and l
   stop.abort();
   await clock.runUntil(refreshing);
 });
+
+Deno.test("refreshPolicies() never lets a policy of one day end, as that of Gmail is", async () => {
+  const own = memoryRuntime();
+  const { network, resolver, clock, files, random } = own;
+  const store = new StsPolicyStore(files, random, "/data/mta-sts");
+  const policies = new StsPolicies({ network, resolver, clock, store });
+  resolver.set("_mta-sts.other.test", { txt: ["v=STSv1; id=1;"] });
+  resolver.set("mta-sts.other.test", { a: ["192.0.2.80"] });
+  const text = "version: STSv1\nmode: enforce\nmx: mx.other.test\nmax_age: 86400\n";
+  const web = await WebHost.start(own, "192.0.2.80", () => ok(text));
+  const stop = new AbortController();
+  const options = { authorities: [testAuthority] };
+  const refreshing = refreshPolicies({
+    ...{ clock, store, policies, signal: stop.signal, optionsOf: () => options },
+  });
+  await clock.runUntil(policies.find("other.test", options));
+  await clock.runUntil(clock.sleep(10 * DAY));
+  assert(web.requests.length >= 10 && web.requests.length <= 21, `${web.requests.length}`);
+  // Now somebody keeps us from DNS.
+  resolver.failures.set("_mta-sts.other.test", "timeout");
+  const { kept } = await clock.runUntil(policies.find("other.test", options));
+  assertEquals(kept?.policy.mode, "enforce");
+  stop.abort();
+  await clock.runUntil(refreshing);
+});
