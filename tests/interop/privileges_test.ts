@@ -206,3 +206,39 @@ interopTest("a server of root's without a user says so", NEEDS, async () => {
   await server.said(/this process is root's and stays so; give user: NAME/);
   await server.said(/mx on 127/);
 });
+
+interopTest(
+  "the site of a server that root starts has ports 80 and 443, and its certificates are the user's",
+  [
+    ...NEEDS,
+    "curl",
+  ],
+  async () => {
+    const place = ownAddress();
+    const { folder, command, file } = await prepare({
+      web: {
+        listeners: [{ address: `${place}:443` }, { address: `${place}:80`, tls: false }],
+      },
+      // Nobody is there.
+      acme: { agreeToTerms: true, directory: `https://${place}:4443/` },
+      domains: ["example.test"],
+    });
+    await using _ = folder;
+    await using server = serve(folder, command, file, ...CLEARED);
+    await server.said(
+      /no certificate for mx\.example\.test: .*[Rr]efused.*; tried again in 15 min/,
+    );
+    const host = "mta-sts.example.test";
+    const curl = ["--silent", "--insecure", "--location", "--connect-to", `${host}:80:${place}:80`];
+    const ran = await run("curl", [
+      ...[...curl, "--connect-to", `${host}:443:${place}:443`],
+      `http://${host}/.well-known/mta-sts.txt`,
+    ]);
+    assertMatch(ran.text, /^version: STSv1\r\n/);
+    const kept = `${folder.path}/data/acme`;
+    for (const path of [kept, `${kept}/mx.example.test.pem`, `${kept}/failures.json`]) {
+      const { uid, mode } = await Deno.stat(path);
+      assertEquals([uid, mode! & 0o077], [USER.uid, 0], path);
+    }
+  },
+);
