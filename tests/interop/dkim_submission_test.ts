@@ -146,7 +146,8 @@ interopTest(
     await using server = await startRelay(postfix.port);
     await makeKeys(server);
     const line = `${"a word or two ".repeat(500)}\r\n`;
-    await submit(server, makeMail("long", `${line}short\r\n${line}`, [], ALICE));
+    const list = Array.from({ length: 100 }, (_, index) => `c${index}@postfix.test`).join(", ");
+    await submit(server, makeMail("long", `${line}short\r\n${line}`, [`Cc: ${list}`], ALICE));
     await until("the mail has passed Postfix", () => Promise.resolve(mails[0]), {
       log: postfix.log,
     });

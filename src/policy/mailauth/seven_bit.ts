@@ -8,7 +8,16 @@
  */
 
 import { decode, equal } from "../../bytes.ts";
-import { findFields, formatFields, parseFields, type RawField } from "../../message/header.ts";
+import {
+  findFields,
+  formatFields,
+  makeField,
+  parseFields,
+  type RawField,
+} from "../../message/header.ts";
+import { canonicalField } from "../../mailauth/dkim/canonical_field.ts";
+import { namesToSign } from "../../mailauth/dkim/sign.ts";
+import { LongLines } from "../../message/long_lines.ts";
 import { transcode } from "../../message/transcode.ts";
 import type { BodySource } from "../../queue/body_store.ts";
 import type { Change, MessageView } from "../policy.ts";
@@ -82,6 +91,38 @@ function relabelling(before: readonly RawField[], after: readonly RawField[]): C
     changes.push({ change: "replace-field", name, occurrence: 1, value, verbatim: true });
   }
   return changes;
+}
+
+/**
+ * Folds fields that are signed and have lines over 998 octets, which other stations break in the midst of words. Folded
+ * where they have white space they are the same to who checks signatures (relaxed, RFC 6376 §3.4.2), so these changes
+ * may be made before or after signing. What cannot be folded so stays as it is.
+ */
+export function foldLongLines(fields: readonly RawField[]): Change[] {
+  const changes: Change[] = [];
+  const seen = new Map<string, number>();
+  for (const field of fields) {
+    const key = field.name.toLowerCase();
+    const occurrence = (seen.get(key) ?? 0) + 1;
+    seen.set(key, occurrence);
+    if (!hasLongLine(field.raw) || !namesToSign([field]).includes(key)) continue;
+    const folded = makeField(field.name, valueOf(field));
+    const isSame = equal(
+      canonicalField(folded.raw, "relaxed"),
+      canonicalField(field.raw, "relaxed"),
+    );
+    if (!isSame) continue;
+    const value = valueOf(folded);
+    changes.push({ change: "replace-field", name: field.name, occurrence, value, verbatim: true });
+  }
+  return changes;
+}
+
+function hasLongLine(raw: Uint8Array): boolean {
+  if (raw.length < 1000) return false;
+  const lines = new LongLines();
+  lines.write(raw);
+  return lines.found;
 }
 
 /** What stands behind the colon, without the line end. */

@@ -25,7 +25,7 @@ import { reply } from "../../smtp/reply.ts";
 import { NO_ROOM } from "../no_room.ts";
 import type { Change, MessageView, NoticeView, Policy, SessionView, Verdict } from "../policy.ts";
 import { SessionMemory } from "../session_memory.ts";
-import { reencode, valueOf } from "./seven_bit.ts";
+import { foldLongLines, reencode, valueOf } from "./seven_bit.ts";
 import type { DomainKeys, SigningKeys } from "./signing_keys.ts";
 
 /** What signs. */
@@ -73,8 +73,9 @@ export function dkimSigning(
     const made = await reencode(view, body.hasLongLines, (chunk) => again.write(chunk));
     if (made === "no-room") return NO_ROOM;
     if (made !== null) body = again.end();
-    const changes: Change[] = [...made?.changes ?? []];
-    const signed = await signatures(made?.fields ?? view.fields, body.hash, domain, keys);
+    const fields = made?.fields ?? view.fields;
+    const changes: Change[] = [...made?.changes ?? [], ...foldLongLines(fields)];
+    const signed = await signatures(fields, body.hash, domain, keys);
     // Each is put on top of those before.
     for (const field of signed.toReversed()) {
       changes.push({

@@ -458,6 +458,21 @@ Deno.test("dkimSigning() encodes lines that are too long before it signs: others
   assertEquals(await verdicts(left, world.clock.now()), BOTH);
 });
 
+Deno.test("dkimSigning() folds signed fields with lines that are too long, where they have white space", async () => {
+  await using world = await start();
+  const list = Array.from({ length: 200 }, (_, index) => `Bob  Ü <b${index}@example.net>`).join(
+    ", ",
+  );
+  const kept = ["X-Note: " + "a b ".repeat(500), "List-Id: " + "x".repeat(1500), "Cc: a@b.example"];
+  const text = `To: c@d.example\r\nTo: ${list}\r\n${kept.join("\r\n")}\r\n${MAIL}`;
+  const mail = await world.send(text);
+  for (const field of kept) assert(mail.includes(`\r\n${field}\r\n`), field);
+  const [, folded = ""] = /^To: (Bob [^]*?)\r\n(?![ \t])/m.exec(mail) ?? [];
+  assertEquals(folded.replaceAll("\r\n", ""), list);
+  assert(folded.split("\r\n").length > 50 && mail.includes("\r\nTo: c@d.example\r\n"));
+  assertEquals(await verdicts(mail, world.clock.now()), BOTH);
+});
+
 Deno.test("dkimSigning() makes lines of binary mail before it signs", async () => {
   await using world = await start();
   const peer = await world.station.greeted();
