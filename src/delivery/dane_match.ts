@@ -128,12 +128,7 @@ class Shown {
 
   /** Why it is no part of a chain at a time; `null`: it may be. */
   notInTime(now: number): TlsFault | null {
-    const { certificate } = this;
-    if (certificate === null) return mistrust("a certificate of the chain cannot be read");
-    const [from, to] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)];
-    if (from <= now && now <= to) return null;
-    const when = now > to ? `has ended on ${certificate.validTo}` : "is not valid yet";
-    return { type: "certificate-expired", text: `a certificate of the chain ${when}` };
+    return notInTime(this.certificate, now);
   }
 
   /** Whether it may have issued another, with so many issuers below it: whether it did, the signature tells. */
@@ -196,6 +191,15 @@ function findAnchor(
     );
 }
 
+/** Why a certificate is no part of a chain at a time; `null`: it may be. */
+export function notInTime(certificate: X509Certificate | null, now: number): TlsFault | null {
+  if (certificate === null) return mistrust("a certificate of the chain cannot be read");
+  const [from, to] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)];
+  if (from <= now && now <= to) return null;
+  const when = now > to ? `has ended on ${certificate.validTo}` : "is not valid yet";
+  return { type: "certificate-expired", text: `a certificate of the chain ${when}` };
+}
+
 /** RFC 7672 §3.2.3: a wildcard is the whole first label. */
 function isFor(names: readonly string[], wanted: string): boolean {
   const name = wanted.toLowerCase().replace(/\.$/, "");
@@ -203,7 +207,8 @@ function isFor(names: readonly string[], wanted: string): boolean {
   return names.some((own) => own === name || (above > 0 && own === `*${name.slice(above)}`));
 }
 
-function parseCertificate(der: Uint8Array): X509Certificate | null {
+/** A certificate, or `null` where it is none. */
+export function parseCertificate(der: Uint8Array): X509Certificate | null {
   try {
     return new X509Certificate(der);
   } catch {

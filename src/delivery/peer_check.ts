@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { TlsPeer } from "../runtime/runtime.ts";
-import { matchDane } from "./dane_match.ts";
+import type { TlsPeer, TlsProblem } from "../runtime/runtime.ts";
+import { matchDane, notInTime, parseCertificate } from "./dane_match.ts";
 import type { DaneGuard, StsGuard, TlsFault, TlsFaultType } from "./tls_guard.ts";
 
 /** What is found of a peer. */
@@ -25,8 +25,16 @@ export function checkPeer(guard: DaneGuard | StsGuard, peer: TlsPeer, now: numbe
     return { fault: matchDane(guard, peer.certificates, now), counts: true };
   }
   const problem = peer.check();
-  const fault = problem === null ? null : tlsFault(problem.code, problem.text);
+  const fault = problem === null ? null : faultOf(problem, peer, now);
   return { fault: guard.fault ?? fault, counts: guard.mode === "enforce" };
+}
+
+/** Not all runtimes tell that a certificate has ended from that nobody vouches for it. */
+function faultOf({ code, text }: TlsProblem, { certificates: [own] }: TlsPeer, now: number) {
+  const fault = tlsFault(code, text);
+  const certificate = own === undefined ? null : parseCertificate(own);
+  if (fault.type !== "certificate-not-trusted" || certificate === null) return fault;
+  return notInTime(certificate, now) ?? fault;
 }
 
 /** A failed handshake as a fault, by the code of `node:tls`. */

@@ -141,7 +141,12 @@ function handshake(stream: Duplex, begin: Begin): Promise<Secured> {
 }
 
 function handshakeError(reason: unknown): SystemError {
-  const text = `TLS handshake failed: ${reason instanceof Error ? reason.message : "cut off"}`;
+  // Deno says so of all that its authorities do not vouch for.
+  const more = errorCode(reason) === "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
+    ? " (its authority is unknown, or it has ended)"
+    : "";
+  const said = reason instanceof Error ? reason.message : "cut off";
+  const text = `TLS handshake failed: ${said}${more}`;
   switch (errorCode(reason)) {
     // The owner closed the socket, while it was being read or between two reads.
     case "ECANCELED":
