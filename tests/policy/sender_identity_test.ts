@@ -56,6 +56,9 @@ async function message(head: string, setting: Setting = {}): Promise<string> {
     },
     fields: parseFields(encode(head)),
     bodySize: 0,
+    bodyReplaced: false,
+    carriage: "8bit",
+    goesOn: false,
     async *openBody() {},
     draftBody() {
       throw new Error("it changes nothing");
