@@ -114,7 +114,11 @@ async function runExplain(line: CommandLine, words: readonly string[]): Promise<
       const sender = line.value("from") === undefined
         ? []
         : await explainedSender(question, config, runtime);
-      steps.splice(taken + 1, 0, ...sender, ...describeLeftOut(policies.leftOut));
+      // What was told above is not told to be unknown.
+      const leftOut = policies.leftOut.filter((name) =>
+        name !== "authentication" || sender.length === 0
+      );
+      steps.splice(taken + 1, 0, ...sender, ...describeLeftOut(leftOut));
     }
     const { login } = question;
     if (login !== undefined && !steps.some(({ about }) => about.includes(`, ${login} from `))) {

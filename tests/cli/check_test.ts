@@ -2,6 +2,10 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { checkCertificate } from "../../src/cli/check/check_certificates.ts";
 import { checkClock } from "../../src/cli/check/check_clock.ts";
 import { checkPorts } from "../../src/cli/check/check_ports.ts";
+import { checkPrograms } from "../../src/cli/check/check_programs.ts";
+import { checkSettings } from "../../src/cli/check/check_settings.ts";
+import { CONFIG_MACHINE } from "../../src/cli/config_file.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import { formatFinding, formatSummary } from "../../src/cli/check/check_text.ts";
 import type { CheckContext, CheckFinding } from "../../src/cli/check/finding.ts";
 import type { MachineFacts, PathFacts } from "../../src/cli/check/machine_facts.ts";
@@ -286,6 +290,56 @@ Deno.test("yizhan check finds a name in mail.postmaster that nobody has", async 
   assertEquals(await postmaster("alcie@example.test"), [
     "warning: nobody has the address alcie@example.test",
   ]);
+});
+
+Deno.test("checkSettings() and checkPrograms() find reports, policies and programs that lead nowhere", async () => {
+  await using site = await Site.make();
+  const wrong = async (more: Parameters<Site["configure"]>[0]) => {
+    const tls = site.certificates("mx");
+    const file = await site.configure({ hostname: "mx.example.test", tls, ...more });
+    const loaded = await loadConfig(file, CONFIG_MACHINE);
+    const facts = machine({});
+    const users = null;
+    return [...checkSettings({ loaded, users }), ...await checkPrograms({ loaded, facts })]
+      .filter(({ level }) => level !== "ok").map(({ key, message }) => `${key ?? ""}: ${message}`);
+  };
+  const domains = ["example.test"];
+  const [postmaster, ...more] = await wrong({ mail: { postmaster: "me@elsewhere.test" } });
+  assertMatch(postmaster!, /^mail\.postmaster: reports go out in the name of me@elsewhere\.test, /);
+  assertEquals(more, []);
+  const contact = (contact: string) => wrong({ domains, reports: { tls: { contact } } });
+  assertEquals(await contact("x@sub.Example.test"), []);
+  assertSome(await contact("x@myexample.test"), /^reports\.tls\.contact: reports go out /);
+  const shown = (mx: string[]) =>
+    wrong({ web: { listeners: [{ address: "127.0.0.1:0" }], mtaSts: { mode: "enforce", mx } } });
+  for (const mx of [[], ["other.test", "mx.example.test"], ["*.example.test"]]) {
+    assertEquals(await shown(mx), []);
+  }
+  // A wildcard stands for one label (RFC 8461 §4.1).
+  for (const mx of ["mx.other.test", "*.mx.example.test", "*.other.test"]) {
+    assertSome(await shown([mx]), /^web\.mtaSts\.mx: mx\.example\.test is not among them/);
+  }
+  assertSome(
+    await wrong({ web: { mtaSts: { mode: "enforce" } } }),
+    /^web\.mtaSts: this server shows the policy to nobody/,
+  );
+  assertEquals(
+    await wrong({ acme: { agreeToTerms: true, challenge: "dns-01", dnsHook: "/nowhere/hook" } }),
+    [": the program /nowhere/hook of acme.dnsHook is not there"],
+  );
+  const relay = (via: object) =>
+    wrong({ relay: { routes: [{ domains: ["*"], via: { kind: "mx", ...via } }] } });
+  // Authorities are for the policies of others too, where these are asked for.
+  await Deno.writeTextFile(`${site.path}/root.pem`, testAuthority);
+  const authorities = ["root.pem"];
+  assertEquals(await relay({ authorities }), []);
+  assertSome(
+    await relay({ authorities, mtaSts: false }),
+    /^relay\.routes\[0\]\.via\.authorities: no certificate is verified/,
+  );
+  const silent = { enabled: false, nameServers: ["127.0.0.1:9"] };
+  assertSome(await wrong({ relay: silent }), /^relay\.nameServers: nobody is asked/);
+  assertEquals(await wrong({ relay: silent, authentication: { enabled: true } }), []);
 });
 
 Deno.test("checkPorts() does not blame others for what a server may have that this user may not ask", async () => {

@@ -1,5 +1,6 @@
 /**
- * What routes lead to on this machine: programs of pipes, sockets of LMTP servers.
+ * What routes lead to on this machine: programs of pipes, sockets of LMTP servers; and the program that publishes proofs
+ * for certificates.
  *
  * @module
  */
@@ -18,11 +19,17 @@ export async function checkPrograms({ loaded, facts }: Pick<CheckContext, "loade
   for (const { via } of loaded?.config.relay.routes ?? []) {
     findings.push(...await checkWay(via.kind === "hold" ? via.then : via, facts));
   }
+  const { challenge, dnsHook } = loaded?.config.acme ?? {};
+  if (challenge === "dns-01" && dnsHook !== undefined) {
+    findings.push(await checkProgram(dnsHook, "acme.dnsHook", "certificates wait", facts));
+  }
   return findings;
 }
 
 async function checkWay(via: Via, facts: MachineFacts): Promise<CheckFinding[]> {
-  if (via.kind === "pipe") return [await checkProgram(via.program, facts)];
+  if (via.kind === "pipe") {
+    return [await checkProgram(via.program, "a route", "mail for it waits", facts)];
+  }
   if (via.kind !== "lmtp" || via.address.transport !== "unix") return [];
   const { path } = via.address;
   if (await facts.path(path) !== null) return [ok(`the LMTP socket ${path} is there`)];
@@ -30,7 +37,12 @@ async function checkWay(via: Via, facts: MachineFacts): Promise<CheckFinding[]> 
   return [warning(`the LMTP socket ${path} is not there`, advice)];
 }
 
-async function checkProgram(program: string, facts: MachineFacts): Promise<CheckFinding> {
+async function checkProgram(
+  program: string,
+  whose: string,
+  result: string,
+  facts: MachineFacts,
+): Promise<CheckFinding> {
   const places = program.includes("/")
     ? [program]
     : facts.programFolders.map((folder) => `${folder}/${program}`);
@@ -38,10 +50,10 @@ async function checkProgram(program: string, facts: MachineFacts): Promise<Check
     const found = await facts.path(place);
     if (found?.kind !== "file") continue;
     if (await facts.may(place, "run")) return ok(`${place} can be run`);
-    return error(`${place} cannot be run by this user`, "mail for it waits until it can");
+    return error(`${place} cannot be run by this user`, `${result} until it can`);
   }
   return error(
-    `the program ${program} of a route is not there`,
-    program.includes("/") ? "mail for it waits until it is" : "give its whole path",
+    `the program ${program} of ${whose} is not there`,
+    program.includes("/") ? `${result} until it is` : "give its whole path",
   );
 }

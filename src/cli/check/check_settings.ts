@@ -5,7 +5,9 @@
  */
 
 import { domainKey } from "../../address.ts";
+import { asksDns, policyPlan } from "../../config/policies/build.ts";
 import type { KeyPath } from "../../config/problems.ts";
+import { dmarcReportSettings, tlsReportSettings } from "../../config/reports.ts";
 import type { Config } from "../../config/schema.ts";
 import { domainPatternKey } from "../../domain_pattern.ts";
 import { isLoopback } from "../../net_address.ts";
@@ -22,6 +24,8 @@ export function checkSettings({ loaded, users }: Pick<CheckContext, "loaded" | "
   const ours = new Set([...config.domains.map(domainKey), ...users?.table.domains ?? []]);
   checkRoutes(config, ours, tell);
   checkListeners(config, users, tell);
+  checkSite(config, tell);
+  checkReports(config, ours, tell);
   for (const domain of Object.keys(config.queue.retryDomains)) {
     if (!ours.has(domainPatternKey(domain))) continue;
     const message = `mail for ${domain} ends here, so this has no effect`;
@@ -31,7 +35,9 @@ export function checkSettings({ loaded, users }: Pick<CheckContext, "loaded" | "
     const message = "mail is taken and none is sent on";
     tell(["queue", "paused"], message, "set it to false when you are done");
   }
-  if (!config.relay.enabled && config.relay.nameServers.length > 0) {
+  if (
+    !config.relay.enabled && !asksDns(policyPlan(config)) && config.relay.nameServers.length > 0
+  ) {
     tell(["relay", "nameServers"], "nobody is asked for names while relay.enabled is false");
   }
   if (!config.drop.enabled && Object.keys(config.drop.senders).length > 0) {
@@ -72,7 +78,8 @@ function checkRoutes({ relay, listeners }: Config, ours: ReadonlySet<string>, te
 function checkWay(via: Exclude<Via, { kind: "hold" }>, path: KeyPath, tell: Tell): void {
   if (via.kind !== "mx" && via.kind !== "smarthost") return;
   const credentials = via.kind === "smarthost" ? via.credentials : undefined;
-  const verifies = via.tls === "verified" || (credentials && !credentials.allowUnverified);
+  const verifies = via.tls === "verified" || (credentials && !credentials.allowUnverified) ||
+    (via.kind === "mx" && via.mtaSts && via.tls !== "none");
   if (via.authorities.length > 0 && !verifies) {
     // REQUIRETLS still verifies.
     tell([...path, "authorities"], "no certificate is verified for this route", "tls: verified");
@@ -124,6 +131,49 @@ function checkListeners(
   if (!takesMail && users !== null && users.table.users.size > 0) {
     const message = "other servers have no listener of role mx to bring mail to";
     tell(["listeners"], message, 'add { role: mx, address: "[::]:25" }');
+  }
+}
+
+/** Who obeys a policy of MTA-STS connects to the hosts that it lists only (RFC 8461 §4.1). */
+function checkSite({ hostname, web: { listeners, mtaSts } }: Config, tell: Tell): void {
+  const { mode, mx } = mtaSts;
+  if (!listeners.some(({ tls }) => tls)) {
+    if (mode !== "enforce" && mx.length === 0) return;
+    const message = "this server shows the policy to nobody: web.listeners has none with TLS";
+    tell(["web", "mtaSts"], message, 'add { address: "[::]:443" } to web.listeners');
+    return;
+  }
+  if (mode === "none" || mx.length === 0 || mx.some((one) => coversHost(one, hostname))) return;
+  const message = `${hostname} is not among them: who obeys the policy brings it no mail`;
+  tell(["web", "mtaSts", "mx"], message, "add it, or leave mx out; then publish the new id");
+}
+
+/** A wildcard stands for one label (RFC 8461 §4.1); patterns are in lower case. */
+function coversHost(pattern: string, hostname: string): boolean {
+  const host = domainKey(hostname);
+  return pattern.startsWith("*.")
+    ? host.slice(host.indexOf(".") + 1) === pattern.slice(2)
+    : host === pattern;
+}
+
+/** Who gets a report believes it where DKIM proves that it is from whom it names (RFC 8460 §5.3). */
+function checkReports(config: Config, ours: ReadonlySet<string>, tell: Tell): void {
+  const { reports, hostname } = config;
+  const own = [...ours, domainKey(hostname)];
+  const names = { dmarc: dmarcReportSettings(config), tls: tlsReportSettings(config) } as const;
+  const told = new Set<string>();
+  for (const kind of ["dmarc", "tls"] as const) {
+    const contact = names[kind]?.contact;
+    if (contact === undefined || told.has(contact)) continue;
+    const domain = domainKey(contact.slice(contact.lastIndexOf("@") + 1));
+    if (own.some((one) => domain === one || domain.endsWith(`.${one}`))) continue;
+    told.add(contact);
+    const key = ["reports", kind, "contact"];
+    tell(
+      reports[kind].contact === undefined ? ["mail", "postmaster"] : key,
+      `reports go out in the name of ${contact}, whose domain is not of this server`,
+      `others take them for forged: give an address of yours as ${key.join(".")}`,
+    );
   }
 }
 
