@@ -128,7 +128,11 @@ async function readOwn(
       wants: wanting(wanted),
       since,
     });
-    const desk = new Desk(summary, line);
+    const places = addresses.map(formatAddress).join(", ");
+    const day = new Date(since).toISOString().slice(0, 10);
+    const looked =
+      `Looked for in the mail of ${places}, with all folders, on the time since ${day}.`;
+    const desk = new Desk(summary, line, looked);
     for (const path of await findMailboxes(directory, written, addresses)) {
       await readMailbox(files, `${paths.mail}/${path}`, since, desk);
     }
@@ -169,12 +173,15 @@ async function findMailboxes(
 class Desk implements ReportSink {
   readonly #summary: DmarcSummary;
   readonly #json: boolean;
+  readonly #looked: string | null;
   #reports = 0;
   #faults = 0;
   #others = 0;
 
-  constructor(summary: DmarcSummary, line: CommandLine) {
+  /** @param looked where, for who finds nothing. */
+  constructor(summary: DmarcSummary, line: CommandLine, looked: string | null = null) {
     this.#summary = summary;
+    this.#looked = looked;
     this.#json = line.has("json");
   }
 
@@ -201,6 +208,7 @@ class Desk implements ReportSink {
 
   #print(domains: readonly DomainSummary[]): void {
     if (this.#reports === 0) say("There are no reports.");
+    if (this.#reports === 0 && this.#looked !== null) say(this.#looked);
     const colourful = isColourful("stdout");
     const texts = domains.map((one) => formatDomainSummary(one, colourful));
     if (texts.length > 0) console.log(texts.join("\n\n"));

@@ -35,7 +35,9 @@ export const webSchema = z.strictObject({
       "What others do who cannot reach us by verified TLS (RFC 8461 §5): testing: report it; enforce: wait",
     ),
     maxAge: wait.default(7 * 86_400_000).describe("How long others remember the policy"),
-    mx: z.array(z.string().regex(MX_PATTERN, "wanted a host name in lower case, or *. and the name above it"))
+    mx: z.array(
+      z.string().regex(MX_PATTERN, "wanted a host name in lower case, or *. and the name above it"),
+    )
       .default([]).describe("The hosts that take our mail; default hostname"),
   }).prefault({}).describe("The policy at https://mta-sts.DOMAIN/.well-known/mta-sts.txt"),
   imap: clientServer(993).optional().describe(
