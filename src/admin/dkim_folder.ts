@@ -107,6 +107,17 @@ export async function readKeyFile(files: Files, path: string): Promise<KeyOnDisk
   }
 }
 
+/** The names of keys that lie in a folder, listed or not, sorted; none where it cannot be looked at. */
+export async function findSelectors(files: Files, { path }: DkimFolder): Promise<string[]> {
+  const found: string[] = [];
+  try {
+    for await (const { name } of files.list(path)) {
+      if (name.endsWith(".pem")) found.push(name.slice(0, -".pem".length));
+    }
+  } catch { /* it is not there */ }
+  return found.sort();
+}
+
 /** The domains that have a folder, sorted. @throws what the disk says, but where the folder of all is missing. */
 export async function findKeyDomains(files: Files, folder: string): Promise<string[]> {
   const found: string[] = [];

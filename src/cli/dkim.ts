@@ -9,6 +9,7 @@ import {
   type DkimFolder,
   type DomainKeyOnDisk,
   findKeyDomains,
+  findSelectors,
   selectorOf,
 } from "../admin/dkim_folder.ts";
 import { waitingKeys } from "../admin/dkim_keys.ts";
@@ -32,7 +33,7 @@ import {
   startKeys,
   type WantedKey,
 } from "./dkim_steps.ts";
-import { formatKey, formatKeyJson, formatRecord } from "./dkim_text.ts";
+import { formatKey, formatKeyJson, formatRecord, formatUnused } from "./dkim_text.ts";
 import { formatFinding, formatJsonLine } from "./dns_text.ts";
 import { CommandError, EXIT, type ExitCode } from "./exit.ts";
 import { thisRuntime } from "./machine.ts";
@@ -196,6 +197,8 @@ class Desk {
     if (!this.#json) console.log(found.domain);
     if (found.keys.length === 0 && !this.#json) {
       console.log(`  no key: its mail is not signed; yizhan dkim new ${found.domain}`);
+      const others = await findSelectors(this.place.files, found);
+      if (others.length > 0) console.log(`  ${formatUnused(this.place.selector, others)}`);
     }
     for (const key of found.keys) {
       const published = this.#resolver === null ? null : await this.#look(found.domain, key);

@@ -43,7 +43,7 @@ function describeState(domain: string, key: DomainKeyOnDisk, now: number): strin
   const day = formatDay(since);
   switch (state) {
     case "new":
-      return `made ${day}, does not sign yet: publish its record, then yizhan dkim rotate ${domain}`;
+      return `made ${day}, does not sign yet: publish its record, then yizhan dkim rotate ${domain} --finish`;
     case "signs":
       return `signs since ${day}`;
     case "old":
@@ -51,6 +51,11 @@ function describeState(domain: string, key: DomainKeyOnDisk, now: number): strin
         ? `signed until ${day}; take its record out of DNS, then yizhan dkim remove ${domain} ${selector}`
         : `signed until ${day}; leave its record in DNS until ${formatDay(until!)}`;
   }
+}
+
+/** What lies there and does not sign, since `dkim.selector` names another: a slip, where nobody says so. */
+export function formatUnused(selector: string, others: readonly string[]): string {
+  return `dkim.selector is ${selector}, and the keys there are ${others.join(", ")}`;
 }
 
 /** A key for programs. Times are in ISO 8601. */

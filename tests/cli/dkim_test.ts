@@ -375,6 +375,11 @@ Deno.test("yizhan dkim tells of keys that cannot be used, and of wrong command l
   assertEquals(nothing.code, 0);
   assertMatch(nothing.stdout, /no key: its mail is not signed; yizhan dkim new example\.test/);
   await Deno.mkdir(`${world.folder.path}/dkim/example.test`, { recursive: true });
+  await Deno.writeTextFile(`${world.folder.path}/dkim/example.test/other.pem`, "no key");
+  assertMatch(
+    (await world.dkim("list")).stdout,
+    /\n {2}dkim\.selector is yizhan, and the keys there are other\n/,
+  );
   await Deno.writeTextFile(`${world.folder.path}/dkim/example.test/yizhan.pem`, "no key");
   assertMatch((await world.dkim("list")).stdout, /yizhan\.pem holds no private key in PEM form/);
   const list = `${world.folder.path}/dkim/example.test/keys`;

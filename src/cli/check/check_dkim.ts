@@ -10,12 +10,14 @@ import {
   type DkimFolder,
   type DomainKeyOnDisk,
   findKeyDomains,
+  findSelectors,
   readDkimFolder,
 } from "../../admin/dkim_folder.ts";
 import { isOver } from "../../admin/dkim_keys.ts";
 import { mailDomainsOf } from "../../admin/mail_host.ts";
 import { openSigningKey } from "../../mailauth/dkim/signing_key.ts";
 import { formatDay } from "../dkim_steps.ts";
+import { formatUnused } from "../dkim_text.ts";
 import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
 
 const { ok, warning, error } = findingsOf("dkim");
@@ -34,7 +36,9 @@ export async function checkDkim({ loaded, paths, users, runtime, now }: CheckCon
   for (const domain of [...new Set([...own, ...keyed])].sort()) {
     const found = await readDkimFolder(runtime.files, paths.dkim, domain, dkim.selector);
     const bad = await badKeys(found);
-    findings.push(...checkDomain(found, bad, hasParent(domain, keyed), now));
+    const unused = found.keys.length === 0 ? await findSelectors(runtime.files, found) : [];
+    const slip = unused.length === 0 ? null : formatUnused(dkim.selector, unused);
+    findings.push(...checkDomain(found, bad, { above: hasParent(domain, keyed), slip }, now));
   }
   return findings;
 }
@@ -60,7 +64,7 @@ async function badKeys({ domain, keys }: DkimFolder): Promise<CheckFinding[]> {
 function checkDomain(
   found: DkimFolder,
   bad: readonly CheckFinding[],
-  above: boolean,
+  { above, slip }: { readonly above: boolean; readonly slip: string | null },
   now: number,
 ): CheckFinding[] {
   const { domain, keys, trouble } = found;
@@ -71,7 +75,8 @@ function checkDomain(
   const signing = keys.filter(({ state }) => state === "signs");
   const findings = [...bad, ...keys.flatMap((key) => todo(domain, key, now))];
   if (signing.length === 0 && !above) {
-    const advice = keys.length === 0 ? `yizhan dkim new ${domain}` : `yizhan dkim list ${domain}`;
+    const verb = keys.length === 0 ? "new" : "list";
+    const advice = slip ?? `yizhan dkim ${verb} ${domain}`;
     return [...findings, warning(`mail from ${domain} is not signed: no DKIM key signs`, advice)];
   }
   if (findings.length > 0 || signing.length === 0) return findings;
