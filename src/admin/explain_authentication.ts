@@ -14,6 +14,7 @@ import {
   actionFor,
   type AuthenticationAction,
   type AuthenticationRuleBook,
+  type AuthenticationRules,
 } from "../policy/mailauth/authentication_rules.ts";
 import type { Clock, Resolver } from "../runtime/runtime.ts";
 import type { ExplainStep } from "./explanation.ts";
@@ -47,10 +48,10 @@ export async function explainAuthentication(
     { from: domain, spf: { domain, result: spf.result }, dkim: [] },
     { resolver },
   );
-  const { spfFail, whenUnknown } = book.of(domain);
+  const rules = book.of(domain);
   return [
-    explainSpf(`${domain} for ${client}`, spf, spfFail),
-    explainDmarc(dmarc, actionFor(book.of(domain), dmarc.disposition), whenUnknown),
+    explainSpf(`${domain} for ${client}`, spf, rules.spfFail),
+    explainDmarc(dmarc, rules),
   ];
 }
 
@@ -72,10 +73,10 @@ function explainSpf(about: string, spf: SpfAnswer, action: AuthenticationAction)
 }
 
 function explainDmarc(
-  { result, domain, policy, reason, requested }: DmarcResult,
-  action: AuthenticationAction,
-  whenUnknown: "accept" | "defer",
+  { result, domain, policy, reason, requested, disposition }: DmarcResult,
+  rules: AuthenticationRules,
 ): ExplainStep {
+  const action = actionFor(rules, disposition);
   const step = { step: "dmarc", about: domain } as const;
   const at = policy === null ? "" : ` (p=${requested} at _dmarc.${policy.domain})`;
   switch (result) {
@@ -93,11 +94,16 @@ function explainDmarc(
           WHAT[action]
         } (authentication.dmarc)`,
       };
-    case "temperror":
+    case "temperror": {
+      // As the server has it: where it is known what the domain asks for, mail waits until that can be done.
+      const matters = requested !== "none" && actionFor(rules, requested) !== "accept";
+      const waits = matters || rules.whenUnknown === "defer";
+      const why = matters ? "authentication.dmarc" : "authentication.whenUnknown";
       return {
-        ...{ ...step, outcome: whenUnknown === "defer" ? "later" : "told", verdict: result },
-        because: reason ?? "",
+        ...{ ...step, outcome: waits ? "later" : "told", verdict: `${result}${at}` },
+        because: `${reason ?? ""}: ${waits ? "it is put off (451)" : WHAT.accept} (${why})`,
       };
+    }
     default:
       return {
         ...{ ...step, outcome: "told", verdict: result },
