@@ -4,6 +4,7 @@ import { parseNetwork } from "../../src/net_address.ts";
 import { BanList } from "../../src/policy/abuse/ban_list.ts";
 import { KeptLedger } from "../../src/policy/ledger/kept_ledger.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
+import { DnsServer } from "../support/dns_server.ts";
 import { Site } from "./site.ts";
 
 /** The steps that `yizhan explain --json` tells. */
@@ -96,6 +97,22 @@ Deno.test("yizhan explain --client tells of bans and greylisting as the server r
   assertMatch(String(anybody), /^250 /);
   assertEquals(named, true);
   assertEquals(await Deno.readTextFile(`${directory}/ledger.jsonl`), before);
+});
+
+Deno.test("yizhan explain --client --from tells what SPF and DMARC say, and then not that they are unknown", async () => {
+  await using site = await Site.make();
+  await using names = await DnsServer.start();
+  names.zones.set("far.test", { txt: ["v=spf1 ip4:192.0.2.7 -all"] });
+  await site.configure({ relay: { nameServers: [`127.0.0.1:${names.server.port}`] } });
+  const from = ["alice@example.test", "--from", "bob@far.test"];
+  const steps = await explain(site, [...from, "--client", "192.0.2.7"]);
+  const spf = steps.find(({ step }) => step === "spf");
+  assertEquals(spf?.verdict, "pass (ip4:192.0.2.7)");
+  const named = (found: typeof steps) => {
+    const policies = found.find(({ step }) => step === "policies");
+    return policies!.about.split(", ").includes("authentication");
+  };
+  assertEquals([named(steps), named(await explain(site, from))], [false, true]);
 });
 
 Deno.test("yizhan explain --connect asks the next server and sends it nothing", async () => {
