@@ -106,7 +106,9 @@ function missingKey(path: KeyPath, checked: Checked, issue: Issue): Problem {
   const schema = schemaAt(checked.schema, path, checked.value);
   const meaning = schema === null ? "" : describeSchema(schema).split(/[;.](?: |$)/)[0]!;
   const choices = choiceOf(issue) ?? (schema === null ? null : namesOf(schema));
-  const wanted = choices === null
+  const wanted = choices !== null && issue.message.startsWith("wanted")
+    ? `; ${issue.message}`
+    : choices === null
     ? meaning === "" ? "" : ` (${meaning})`
     : `; wanted ${listWords(choices)}`;
   // Without a file there is nowhere else to write it.
@@ -135,7 +137,8 @@ function choiceOf(issue: Issue): string[] | null {
 function explain(issue: Issue, value: unknown): { wanted: string; hint?: string } {
   const choices = choiceOf(issue);
   if (choices !== null) {
-    const wanted = `wanted ${listWords(choices)}`;
+    const own = issue.message.startsWith("wanted");
+    const wanted = own ? issue.message : `wanted ${listWords(choices)}`;
     if (typeof value !== "string") return { wanted };
     if (choices.includes(value)) return { wanted, hint: "without quotes" };
     const nearest = findNearestName(value, choices);

@@ -60,7 +60,7 @@ const certificateName = z.string(NAME_WANTED).refine(
 export const acmeSchema = z.strictObject({
   agreeToTerms: z.literal(
     true,
-    "wanted true: I have read the authority's terms of service, and agree",
+    "wanted true, once you have read the authority's terms of service and agree",
   )
     .describe("You have read the authority's terms of service, and agree"),
   names: z.array(certificateName).default([]).describe(

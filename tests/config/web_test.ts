@@ -14,8 +14,11 @@ const CLEAR = 'listeners: [{ address: "[::]:80", tls: false }]';
 
 /** Lines of a configuration, and what is said of them after its place; `null`: they can be used. */
 const CASES: readonly (readonly [string, RegExp | null])[] = [
-  ["acme: {}", /agreeToTerms/],
-  ["acme: { agreeToTerms: false }", /agreeToTerms: found false; wanted true/],
+  ["acme: {}", /agreeToTerms: is missing; wanted true, once you have read .* terms of service/],
+  [
+    "acme: { agreeToTerms: false }",
+    /agreeToTerms: found false; wanted true, once you have read .* terms of service/,
+  ],
   [`acme: { ${AGREED} }`, /challenge: found http-01, and no listener of web is in clear; add/],
   [`acme: { ${AGREED} }\nweb: { ${CLEAR} }`, null],
   [
@@ -44,7 +47,7 @@ const CASES: readonly (readonly [string, RegExp | null])[] = [
   ],
   [`web: { ${CLEAR} }\nmonitor: { address: "127.0.0.1:80" }`, /monitor\.address: .*\[::\]:80/],
   ["web: { mtaSts: { mx: ['*.a.example'] } }", null],
-  ["web: { mtaSts: { mx: ['a.*.example'] } }", /wanted a host name, or \*\. and one below/],
+  ["web: { mtaSts: { mx: ['a.*.example'] } }", /wanted a host name in lower case/],
   ["web: { mtaSts: { mode: strict } }", /wanted/],
 ];
 
