@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseAddress } from "../address.ts";
+import { domainKey, parseAddress } from "../address.ts";
 import { mailAddress } from "./fields.ts";
 import { z } from "./packages.ts";
 
@@ -17,8 +17,8 @@ const contact = mailAddress.refine(
   (address) => parseAddress(address) !== null,
   "wanted an address in ASCII",
 ).optional().describe(
-  "Who sends the reports, an address of ours whose domain has a DKIM key; default mail.postmaster, " +
-    "else postmaster at the first of domains, else at hostname",
+  "Who sends the reports, an address of ours whose domain has a DKIM key; default mail.postmaster where " +
+    "it is at one of domains, else postmaster at the first of them, else at hostname",
 );
 
 const named = organization.optional().describe(
@@ -81,9 +81,17 @@ function nameOf(
   given: { readonly contact?: string | undefined; readonly organization?: string | undefined },
   { mail, domains, hostname }: ReportKeys,
 ): ReportName {
-  const contact = [given.contact, mail.postmaster, `postmaster@${domains[0] ?? hostname}`]
+  // Nobody may send in the name of a provider where the postmaster reads mail.
+  const ours = new Set([hostname, ...domains].map(domainKey));
+  const postmaster = domains.length === 0 || ours.has(domainKey(domainOf(mail.postmaster ?? "")))
+    ? mail.postmaster
+    : undefined;
+  const contact = [given.contact, postmaster, `postmaster@${domains[0] ?? hostname}`]
     .find((address) => address !== undefined && parseAddress(address) !== null) ??
     `postmaster@${hostname}`;
-  const domain = contact.slice(contact.lastIndexOf("@") + 1);
-  return { contact, organization: given.organization ?? domain };
+  return { contact, organization: given.organization ?? domainOf(contact) };
+}
+
+function domainOf(address: string): string {
+  return address.slice(address.lastIndexOf("@") + 1);
 }

@@ -34,7 +34,9 @@ export const webSchema = z.strictObject({
     mode: z.enum(["none", "testing", "enforce"]).default("testing").describe(
       "What others do who cannot reach us by verified TLS (RFC 8461 §5): testing: report it; enforce: wait",
     ),
-    maxAge: wait.default(7 * 86_400_000).describe("How long others remember the policy"),
+    // RFC 8461 §3.2.
+    maxAge: wait.refine((milliseconds) => milliseconds <= 366 * 86_400_000, "wanted 366d at most")
+      .default(7 * 86_400_000).describe("How long others remember the policy"),
     mx: z.array(
       z.string().regex(MX_PATTERN, "wanted a host name in lower case, or *. and the name above it"),
     )

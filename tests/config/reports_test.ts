@@ -14,8 +14,13 @@ Deno.test("tlsReportSettings() names a postmaster of ours where nobody is named"
   assertEquals(settings({}), of("postmaster@mx.example.org"));
   assertEquals(settings({ domains: ["example.org", "example.net"] }), of("postmaster@example.org"));
   assertEquals(
+    settings({ domains: ["example.org"], mail: { postmaster: "root@EXAMPLE.org" } }),
+    of("root@EXAMPLE.org"),
+  );
+  // Who reads the postmaster's mail at a provider is nobody of ours.
+  assertEquals(
     settings({ domains: ["example.org"], mail: { postmaster: "root@example.net" } }),
-    of("root@example.net"),
+    of("postmaster@example.org"),
   );
   const tls = { contact: "tls@example.com", organization: "Example" };
   assertEquals(settings({ mail: { postmaster: "root@example.net" }, reports: { tls } }), tls);
