@@ -15,7 +15,7 @@ Deno.test("tlsReportSettings() names a postmaster of ours where nobody is named"
   assertEquals(settings({ domains: ["example.org", "example.net"] }), of("postmaster@example.org"));
   assertEquals(
     settings({ domains: ["example.org"], mail: { postmaster: "root@EXAMPLE.org" } }),
-    of("root@EXAMPLE.org"),
+    of("root@example.org"),
   );
   // Who reads the postmaster's mail at a provider is nobody of ours.
   assertEquals(
