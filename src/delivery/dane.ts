@@ -34,8 +34,15 @@ const MAX_RECORDS = 40;
  * resolver.signed.add("example.org");
  * resolver.set("_25._tcp.mx.example.org", { tlsa: [`3 1 1 ${"ab".repeat(32)}`] });
  * const route = {
- *   ...{ kind: "mx", domain: "example.org", port: 25, tls: "opportunistic", dane: true },
- *   ...{ family: "ipv6-first", allowAddresses: [], connections: 20, eightBit: "convert" },
+ *   kind: "mx",
+ *   domain: "example.org",
+ *   port: 25,
+ *   tls: "opportunistic",
+ *   dane: true,
+ *   family: "ipv6-first",
+ *   allowAddresses: [],
+ *   connections: 20,
+ *   eightBit: "convert",
  * } as const;
  * const host = { name: "mx.example.org", preference: 10, addresses: ["192.0.2.1"], signed: true };
  * const question = { route, domain: "example.org", named: true, hosts: [host] };

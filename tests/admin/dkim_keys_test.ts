@@ -108,3 +108,12 @@ Deno.test("publishedKeys() has the keys whose records must be there, and old one
   // A key that is over stays in the list as long as its file is there: somebody is to take it away.
   assertEquals(keptLines({ keys }, NOW).length, 5);
 });
+
+Deno.test("keptLines() keeps the line of a key that is being made, and not of one that never was", () => {
+  const made = (since: number): DomainKeyOnDisk => ({
+    ...{ selector: "a", state: "new", since, path: "dkim/example.org/a.pem" },
+    found: { status: "none", reason: "does not exist" },
+  });
+  assertEquals(keptLines({ keys: [made(NOW - 1000)] }, NOW).length, 1);
+  assertEquals(keptLines({ keys: [made(NOW - DAY)] }, NOW).length, 0);
+});

@@ -84,10 +84,13 @@ Deno.test("yizhan explain --client tells of bans and greylisting as the server r
     return [steps[0]!.verdict, policies?.includes("greylisting") ?? null];
   };
   for (let count = 0; count < 2; count++) {
-    assertEquals(await tell("--client", "192.0.2.7"), [
-      "421 4.7.0 your address is banned (floods us): try again in 2 h",
-      null,
-    ]);
+    const [banned, asked] = await tell("--client", "192.0.2.7");
+    // Some of the two hours is over.
+    assertMatch(
+      String(banned),
+      /^421 4\.7\.0 your address is banned \(floods us\): try again in (?:2 h|1[12]\d min)$/,
+    );
+    assertEquals(asked, null);
     const [first, named] = await tell("--client", "192.0.2.8");
     assertMatch(String(first), /^451 4\.7\.1 greylisted.* tried again in 5 min$/);
     assertEquals(named, null);

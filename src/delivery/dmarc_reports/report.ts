@@ -59,8 +59,14 @@ const LAST_SECOND = 86_399;
  * import { assertStringIncludes } from "@std/assert";
  *
  * const policy = {
- *   ...{ p: "reject", sp: "none", np: "reject", adkim: "r", aspf: "s" },
- *   ...{ fo: "0", testing: false, discovery: "treewalk" },
+ *   p: "reject",
+ *   sp: "none",
+ *   np: "reject",
+ *   adkim: "r",
+ *   aspf: "s",
+ *   fo: "0",
+ *   testing: false,
+ *   discovery: "treewalk",
  * } as const;
  * const xml = formatDmarcReport({
  *   domain: "example.org",
