@@ -225,7 +225,7 @@ Deno.test("verifyDkim() believes no l= beyond the end of the body", async () => 
 });
 
 Deno.test("verifyDkim() takes a message with a second From for no pass, unless both are signed", async () => {
-  const twice = `From: ceo@example.org\r\n${signByHand({ head: HEAD, body: BODY })}`;
+  const twice = `From: boss@example.org\r\n${signByHand({ head: HEAD, body: BODY })}`;
   assertEquals(await verdicts(twice, BODY), ["policy: there is a From field that is not signed"]);
   const head = `FROM: a@example.org\r\n${HEAD}`;
   assertEquals(await signed({ head, tags: { h: "from:from" } }), ["pass"]);
