@@ -35,6 +35,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "src/runtime/resolv_conf.ts",
     "src/runtime/fresh_file.ts",
     "src/runtime/whole_file.ts",
+    "src/runtime/within_time.ts",
     "src/buffer_pool.ts",
     "src/bytes.ts",
     "src/gate.ts",

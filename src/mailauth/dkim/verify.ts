@@ -14,7 +14,7 @@
 
 import { equal } from "../../bytes.ts";
 import { isField, type RawField } from "../../message/header.ts";
-import { withinTime } from "../../policy/dns/dns_time.ts";
+import { withinTime } from "../../runtime/within_time.ts";
 import type { Clock, Resolver } from "../../runtime/runtime.ts";
 import type { AuthResult } from "../result.ts";
 import { type BodyHash, BodyHashes } from "./body_hashes.ts";

@@ -16,7 +16,7 @@
 import { type Address, toAsciiDomain } from "../../address.ts";
 import { isAscii } from "../../bytes.ts";
 import { canonicalIp, parseIp } from "../../net_address.ts";
-import { withinTime } from "../../policy/dns/dns_time.ts";
+import { withinTime } from "../../runtime/within_time.ts";
 import { isDnsName } from "../../runtime/dns_name.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import type { AuthResult } from "../result.ts";

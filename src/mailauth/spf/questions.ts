@@ -7,7 +7,7 @@
  * @module
  */
 
-import { withinTime } from "../../policy/dns/dns_time.ts";
+import { withinTime } from "../../runtime/within_time.ts";
 import type { Clock, DnsAnswer, Resolver } from "../../runtime/runtime.ts";
 import { askDns } from "../ask_dns.ts";
 

@@ -23,7 +23,8 @@ import { type Soon, whenKnown } from "../../soon.ts";
 import { DEFAULT_EXEMPT, isStranger } from "../abuse/stranger.ts";
 import type { Policy, SessionView, Verdict } from "../policy.ts";
 import { DnsList, type DnsListing, type DnsListKind, type DnsListOptions } from "./dns_list.ts";
-import { DEFAULT_DNS_TIMEOUT, withinTime } from "./dns_time.ts";
+import { DEFAULT_DNS_TIMEOUT } from "./dns_time.ts";
+import { withinTime } from "../../runtime/within_time.ts";
 import { hearsComplaints } from "./postmaster.ts";
 import { SessionMemory } from "../session_memory.ts";
 

@@ -22,7 +22,8 @@ import type { Clock, Resolver } from "../../runtime/runtime.ts";
 import { reply } from "../../smtp/reply.ts";
 import { DEFAULT_EXEMPT, isStranger } from "../abuse/stranger.ts";
 import type { Policy, Verdict } from "../policy.ts";
-import { DEFAULT_DNS_TIMEOUT, withinTime } from "./dns_time.ts";
+import { DEFAULT_DNS_TIMEOUT } from "./dns_time.ts";
+import { withinTime } from "../../runtime/within_time.ts";
 import { hearsComplaints } from "./postmaster.ts";
 
 /** Which names are refused. */

@@ -17,7 +17,8 @@ import { reply } from "../../smtp/reply.ts";
 import { type Soon, whenKnown } from "../../soon.ts";
 import { DEFAULT_EXEMPT, isStranger } from "../abuse/stranger.ts";
 import type { Policy, SessionView, Verdict } from "../policy.ts";
-import { DEFAULT_DNS_TIMEOUT, withinTime } from "./dns_time.ts";
+import { DEFAULT_DNS_TIMEOUT } from "./dns_time.ts";
+import { withinTime } from "../../runtime/within_time.ts";
 import { hearsComplaints } from "./postmaster.ts";
 import { SessionMemory } from "../session_memory.ts";
 

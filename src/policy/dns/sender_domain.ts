@@ -33,7 +33,8 @@ import type { Clock, DnsAnswer, Resolver } from "../../runtime/runtime.ts";
 import { reply } from "../../smtp/reply.ts";
 import { DEFAULT_EXEMPT, isStranger } from "../abuse/stranger.ts";
 import type { Policy, Verdict } from "../policy.ts";
-import { DEFAULT_DNS_TIMEOUT, withinTime } from "./dns_time.ts";
+import { DEFAULT_DNS_TIMEOUT } from "./dns_time.ts";
+import { withinTime } from "../../runtime/within_time.ts";
 
 /** What is not as usual. */
 export interface SenderDomainOptions {

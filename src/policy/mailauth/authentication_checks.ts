@@ -19,7 +19,8 @@ import { checkHost, mailFromQuery } from "../../mailauth/spf/check_host.ts";
 import type { RawField } from "../../message/header.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import type { DnsShare } from "../dns/dns_share.ts";
-import { DEFAULT_DNS_TIMEOUT, withinTime } from "../dns/dns_time.ts";
+import { DEFAULT_DNS_TIMEOUT } from "../dns/dns_time.ts";
+import { withinTime } from "../../runtime/within_time.ts";
 import type { BodyObserver, SessionView } from "../policy.ts";
 
 /** What the checks ask with. */
