@@ -5,10 +5,9 @@
  * @module
  */
 
-import { findFreePort } from "../support/free_port.ts";
-import { startDaemon } from "./daemon.ts";
+import { startRspamdScanner } from "./rspamd.ts";
 import { startKnot } from "./knot.ts";
-import { assertEnded, decodeBase64, encodeBase64, makeTemporaryFolder, run } from "./support.ts";
+import { assertEnded, decodeBase64, encodeBase64, run } from "./support.ts";
 
 /** Key records by their names, such as `s1._domainkey.one.example`. */
 export type KeyRecords = Readonly<Record<string, string>>;
@@ -79,36 +78,15 @@ async function verifyByRspamd(
     `${name}. IN TXT ${(text.match(/.{1,255}/g) ?? []).map((part) => `"${part}"`).join(" ")}\n`
   );
   await using knot = await startKnot({ "example": lines.join("") });
-  await using folder = await makeTemporaryFolder();
-  const port = findFreePort();
-  const suffixes = await folder.write("suffixes", "test\nexample\ncom\n");
-  const file = await folder.write(
-    "rspamd.conf",
-    `options {
-  pidfile = "${folder.path}/rspamd.pid"; tempdir = "${folder.path}"; hs_cache_dir = "${folder.path}";
-  control_socket = "${folder.path}/control.sock mode=0600";
-  url_tld = "${suffixes}"; disable_hyperscan = true; filters = "dkim"; local_addrs = ["192.0.2.0/24"];
-  dns { nameserver = ["127.0.0.1:${knot.server.port}"]; timeout = 5s; retransmits = 5; }
-}
-logging { type = "console"; level = "info"; color = false; }
-lua = "/usr/share/rspamd/rules/rspamd.lua";
-modules { path = "/usr/share/rspamd/plugins/arc.lua"; }
+  await using scanner = await startRspamdScanner(
+    `modules { path = "/usr/share/rspamd/plugins/arc.lua"; }
 dkim { }
-arc { sign_local = false; sign_authenticated = false; }
-actions { reject = 15; add_header = 6; }
-worker "normal" { bind_socket = "127.0.0.1:${port}"; count = 1; }
-`,
+arc { sign_local = false; sign_authenticated = false; }`,
+    knot.server.port,
   );
-  const asRoot = Deno.uid() === 0 ? ["-i", "-u", "root", "-g", "root"] : [];
-  await using _daemon = await startDaemon("rspamd", { args: ["-f", ...asRoot, "-c", file], port });
   const results: string[] = [];
   for (const mail of mails) {
-    const answer = await fetch(`http://127.0.0.1:${port}/checkv2`, {
-      method: "POST",
-      headers: { IP: "198.51.100.1" },
-      body: mail.slice(),
-    });
-    const { symbols } = await answer.json() as { symbols: Record<string, unknown> };
+    const { symbols } = await scanner.check<{ symbols: Record<string, unknown> }>(mail);
     const found = Object.keys(symbols).find((symbol) => symbol in SYMBOLS);
     results.push(SYMBOLS[found ?? ""] ?? JSON.stringify(symbols));
   }

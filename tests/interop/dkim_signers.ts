@@ -7,6 +7,7 @@
 import { findFreePort } from "../support/free_port.ts";
 import { startDaemon } from "./daemon.ts";
 import { fieldsOfMilter } from "./milter_client.ts";
+import { startRspamdScanner } from "./rspamd.ts";
 import { assertEnded, decodeBase64, encodeBase64, makeTemporaryFolder } from "./support.ts";
 import { octets, run, runPython } from "./support.ts";
 
@@ -148,43 +149,22 @@ async function signByRspamd(requests: readonly SignRequest[]): Promise<Uint8Arra
   for (const group of Map.groupBy(requests, wayOf).values()) {
     const { domain, selector, key } = group[0]!;
     await using folder = await makeTemporaryFolder();
-    const port = findFreePort();
     const pem = await folder.write("key.pem", key);
-    const suffixes = await folder.write("suffixes", "test\nexample\ncom\n");
-    const file = await folder.write(
-      "rspamd.conf",
-      `options {
-  pidfile = "${folder.path}/rspamd.pid"; tempdir = "${folder.path}"; hs_cache_dir = "${folder.path}";
-  control_socket = "${folder.path}/control.sock mode=0600";
-  url_tld = "${suffixes}"; disable_hyperscan = true; filters = "dkim"; local_addrs = ["192.0.2.0/24"];
-  dns { nameserver = ["127.0.0.1:9"]; timeout = 0.1s; retransmits = 1; }
-}
-logging { type = "console"; level = "info"; color = false; }
-lua = "/usr/share/rspamd/rules/rspamd.lua";
-modules { path = "/usr/share/rspamd/plugins/dkim_signing.lua"; }
+    await using scanner = await startRspamdScanner(
+      `modules { path = "/usr/share/rspamd/plugins/dkim_signing.lua"; }
 dkim_signing {
   sign_authenticated = true; allow_username_mismatch = true; allow_hdrfrom_mismatch = true;
   allow_hdrfrom_mismatch_sign_networks = true; use_esld = false; use_domain = "header";
   domain { ${domain} { path = "${pem}"; selector = "${selector}"; } }
-}
-actions { reject = 15; add_header = 6; }
-worker "normal" { bind_socket = "127.0.0.1:${port}"; count = 1; }
-`,
+}`,
     );
-    const asRoot = Deno.uid() === 0 ? ["-i", "-u", "root", "-g", "root"] : [];
-    await using daemon = await startDaemon("rspamd", { args: ["-f", ...asRoot, "-c", file], port });
+    const headers = { User: `joe@${domain}`, From: `joe@${domain}` };
     for (const request of group) {
-      const response = await fetch(`http://127.0.0.1:${port}/checkv2`, {
-        method: "POST",
-        headers: { IP: "198.51.100.1", User: `joe@${domain}`, From: `joe@${domain}` },
-        body: request.mail.slice(),
-      });
-      const answer = await response.json() as { "dkim-signature"?: string };
+      const answer = await scanner.check<{ "dkim-signature"?: string }>(request.mail, headers);
       const value = answer["dkim-signature"];
-      if (value === undefined) throw new Error(`${JSON.stringify(answer)}\n${daemon.output()}`);
-      fields[requests.indexOf(request)] = octets(
-        `DKIM-Signature: ${value.replace(/\r?\n/g, "\r\n")}\r\n`,
-      );
+      if (value === undefined) throw new Error(`${JSON.stringify(answer)}\n${scanner.output()}`);
+      const field = `DKIM-Signature: ${value.replace(/\r?\n/g, "\r\n")}\r\n`;
+      fields[requests.indexOf(request)] = octets(field);
     }
   }
   return fields;

@@ -5,8 +5,7 @@
  * @module
  */
 
-import { findFreePort } from "../support/free_port.ts";
-import { startDaemon } from "./daemon.ts";
+import { startRspamdScanner } from "./rspamd.ts";
 import { startKnot } from "./knot.ts";
 import { assertEnded, encodeBase64, makeTemporaryFolder, run, runPython } from "./support.ts";
 
@@ -107,37 +106,10 @@ async function verifyByRspamd(
     `${name}. IN TXT ${(text.match(/.{1,255}/g) ?? []).map((part) => `"${part}"`).join(" ")}\n`
   );
   await using knot = await startKnot({ "example.com": names.join("") });
-  await using folder = await makeTemporaryFolder();
-  const port = findFreePort();
-  const suffixes = await folder.write("suffixes", "test\nexample\ncom\n");
-  const file = await folder.write(
-    "rspamd.conf",
-    `options {
-  pidfile = "${folder.path}/rspamd.pid"; tempdir = "${folder.path}"; hs_cache_dir = "${folder.path}";
-  control_socket = "${folder.path}/control.sock mode=0600";
-  url_tld = "${suffixes}"; disable_hyperscan = true; filters = "dkim"; local_addrs = ["192.0.2.0/24"];
-  dns { nameserver = ["127.0.0.1:${knot.server.port}"]; timeout = 5s; retransmits = 5; }
-}
-logging { type = "console"; level = "info"; color = false; }
-lua = "/usr/share/rspamd/rules/rspamd.lua";
-dkim { max_sigs = 10; }
-actions { reject = 15; add_header = 6; }
-worker "normal" { bind_socket = "127.0.0.1:${port}"; count = 1; }
-`,
-  );
-  const asRoot = Deno.uid() === 0 ? ["-i", "-u", "root", "-g", "root"] : [];
-  await using _daemon = await startDaemon("rspamd", {
-    args: ["-f", ...asRoot, "-c", file],
-    port,
-  });
+  await using scanner = await startRspamdScanner("dkim { max_sigs = 10; }", knot.server.port);
   const verdicts: Verdicts[] = [];
   for (const mail of mails) {
-    const answer = await fetch(`http://127.0.0.1:${port}/checkv2`, {
-      method: "POST",
-      headers: { IP: "198.51.100.1" },
-      body: mail.slice(),
-    });
-    const { symbols } = await answer.json() as { symbols: Record<string, { options?: string[] }> };
+    const { symbols } = await scanner.check<{ symbols: Symbols }>(mail);
     const selectors = (symbol: string) =>
       (symbols[symbol]?.options ?? []).map((option) => option.replace(/^.*:s=/, ""));
     const passed = selectors("R_DKIM_ALLOW");
@@ -145,6 +117,9 @@ worker "normal" { bind_socket = "127.0.0.1:${port}"; count = 1; }
   }
   return verdicts;
 }
+
+/** What rspamd found, and in which domains and selectors. */
+type Symbols = Record<string, { readonly options?: readonly string[] }>;
 
 /** The selectors of a mail's signatures, from the top. */
 function selectorsOf(mail: Uint8Array): string[] {
