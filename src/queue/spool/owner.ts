@@ -5,7 +5,8 @@
  *
  * To take over is to remove the dead socket and to listen at its path, which is two steps: of two that do so at
  * once, one that is slow could remove the socket of the other, who owns the spool by then. So they take turns:
- * while `owner.taking` is there, somebody is at it.
+ * while `owner.taking` is there, somebody is at it, and the others wait. One who died at it leaves the file behind,
+ * so it counts for a few seconds only.
  *
  * What fails: {@link SpoolBusyError} when the spool has an owner; and what the system says, such as `EACCES`
  * or, since the path of a socket has at most 107 octets, an error about its length.
@@ -64,8 +65,11 @@ const PATIENCE = 1000;
 /** Milliseconds after which two that took over the same socket at the same moment see who has it. */
 const SETTLING = 100;
 
-/** Milliseconds after which `owner.taking` was left by somebody who died at it. */
-const TAKING = 10_000;
+/** Milliseconds after which `owner.taking` was left by somebody who died at it: to take over takes less than {@link PATIENCE}. */
+const TAKING = 5000;
+
+/** Milliseconds between two looks whether `owner.taking` is gone. */
+const TURN = 100;
 
 const ANSWER = /^yizhan (\d{1,10}|-) ([0-9a-f]{32})\n/;
 
@@ -108,20 +112,12 @@ export async function ownSpool(options: OwnerOptions): Promise<Owner> {
 }
 
 /** Does the work while nobody else takes the spool over. */
-async function takeOver<T>(
-  { files, clock, directory }: OwnerOptions,
-  work: () => Promise<T>,
-): Promise<T> {
+async function takeOver<T>(options: OwnerOptions, work: () => Promise<T>): Promise<T> {
+  const { files, directory } = options;
   const path = `${directory}/owner.taking`;
-  const left = await files.stat(path);
-  // A clock that was set back makes it seem to be of a time to come.
-  if (left !== null && Math.abs(clock.now() - left.modified) > TAKING) {
-    await files.remove(path).catch(() => {});
-  }
   try {
-    (await files.open(path, { write: true, createNew: true })).close();
-  } catch (error) {
-    if (errorCode(error) === "EEXIST") throw new SpoolBusyError(directory, null);
+    await takeTurn(options, path);
+  } catch {
     // A full disk must not keep the mail from going out.
     return await work();
   }
@@ -129,6 +125,24 @@ async function takeOver<T>(
     return await work();
   } finally {
     await files.remove(path).catch(() => {});
+  }
+}
+
+/** Makes the file as soon as nobody has it any more. */
+async function takeTurn({ files, clock }: OwnerOptions, path: string): Promise<void> {
+  for (let waited = 0;; waited += TURN) {
+    try {
+      return (await files.open(path, { write: true, createNew: true })).close();
+    } catch (error) {
+      if (errorCode(error) !== "EEXIST" || waited > 2 * TAKING) throw error;
+    }
+    const left = await files.stat(path);
+    // A clock that was set back makes it seem to be of a time to come.
+    if (left !== null && Math.abs(clock.now() - left.modified) > TAKING) {
+      await files.remove(path).catch(() => {});
+    } else {
+      await clock.sleep(TURN);
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { decode } from "../../../src/bytes.ts";
 import { ownSpool, SpoolBusyError } from "../../../src/queue/spool/owner.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
@@ -101,12 +101,24 @@ Deno.test("ownSpool() lets one of two take over, however slow the other is", asy
   };
   const first = ownSpool({ ...slow, directory: folder, pid: 1 });
   await begun.promise;
-  await assertRejects(
-    () => ownSpool({ ...runtime, directory: folder, pid: 2 }),
-    SpoolBusyError,
-  );
+  const asleep = Promise.withResolvers<void>();
+  const second = ownSpool({
+    ...runtime,
+    clock: {
+      now: Date.now,
+      sleep: (ms, signal) => {
+        asleep.resolve();
+        return runtime.clock.sleep(ms, signal);
+      },
+    },
+    directory: folder,
+    pid: 2,
+  });
+  await asleep.promise;
   gate.resolve();
-  await (await first).close();
+  const owner = await first;
+  assertEquals((await assertRejects(() => second, SpoolBusyError)).pid, 1);
+  await owner.close();
   await Deno.remove(folder, { recursive: true });
 });
 
@@ -115,9 +127,18 @@ Deno.test("ownSpool() is not kept out by what somebody left who died as he took 
   const path = `${folder}/owner.taking`;
   await Deno.writeTextFile(path, "");
   const runtime = denoRuntime();
-  await assertRejects(() => ownSpool({ ...runtime, directory: folder }), SpoolBusyError);
-  await Deno.utime(path, new Date(), new Date(Date.now() - 60_000));
-  await (await ownSpool({ ...runtime, directory: folder })).close();
+  let slept = 0;
+  const clock = {
+    now: () => Date.now() + slept,
+    // Time passes as it is slept. What may be broken off waits for somebody, who must have his time.
+    sleep: (ms: number, signal?: AbortSignal) => {
+      if (signal !== undefined) return runtime.clock.sleep(ms, signal);
+      slept += ms;
+      return Promise.resolve();
+    },
+  };
+  await (await ownSpool({ ...runtime, clock, directory: folder })).close();
+  assert(slept > 4000 && slept < 12_000, `it waited ${slept} ms`);
   assertEquals(await Array.fromAsync(Deno.readDir(folder)), []);
   await Deno.remove(folder, { recursive: true });
 });
