@@ -13,6 +13,7 @@ import type { LoadedConfig } from "../config/load.ts";
 import { acmeFolder } from "../config/paths.ts";
 import { formatProblem } from "../config/problems.ts";
 import { buildPolicies, policyPlan } from "../config/policies/build.ts";
+import { secretText } from "../config/secrets.ts";
 import { acmeNames } from "../config/site.ts";
 import { stationOptions } from "../config/station.ts";
 import { type FileDirectory, openFileDirectory } from "../directory/file_directory.ts";
@@ -112,7 +113,7 @@ function manage(
 ): ManagedCertificates | null {
   const { acme } = config;
   if (acme === undefined) return null;
-  const { directory, challenge, dnsHook, contact, renewBefore, reuseKey } = acme;
+  const { directory, challenge, dnsHook, contact, externalAccount, renewBefore, reuseKey } = acme;
   if (!canProve(challenge)) {
     const advice = "use http-01 or dns-01, or the single binary, which can";
     throw new CommandError(
@@ -124,11 +125,15 @@ function manage(
     ...{ programs, proofs, directory, challenge },
     ...(dnsHook !== undefined && { dnsHook }),
     ...(contact !== undefined && { contact }),
+    ...(externalAccount && {
+      externalAccount: { ...externalAccount, hmacKey: secretText(externalAccount.hmacKey) },
+    }),
     authorities: acme.authorities.map((path) => authorities.get(path) ?? ""),
     onTrouble: (error) => warn(`acme: ${reasonOf(describeError(error))}`),
   });
   return new ManagedCertificates({
     ...{ authority, directory, files, clock, random, renewBefore, reuseKey },
+    ...(externalAccount && { boundTo: externalAccount.keyId }),
     folder: acmeFolder(paths),
     names: acmeNames(config),
     onRenewed: async (name) => {

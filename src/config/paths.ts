@@ -136,6 +136,12 @@ export function resolveAll(written: WrittenConfig, folder: string): WrittenConfi
         authorities: acme.authorities.map(file),
         // A bare name is looked for in the system's path.
         ...(acme.dnsHook?.includes("/") && { dnsHook: file(acme.dnsHook) }),
+        ...(acme.externalAccount && {
+          externalAccount: {
+            ...acme.externalAccount,
+            hmacKey: resolveSecret(acme.externalAccount.hmacKey, folder),
+          },
+        }),
       },
     }),
     relay: {

@@ -57,6 +57,8 @@ export async function readReferences(
     await reader.secret(filter.secret, ["filters", index, "secret"], MIN_HOOK_SECRET);
   }
   await reader.authorityFiles(parts.acme?.authorities ?? [], ["acme", "authorities"]);
+  const bound = parts.acme?.externalAccount;
+  if (bound) await reader.secret(bound.hmacKey, ["acme", "externalAccount", "hmacKey"]);
   const { srsSecret } = parts;
   if (srsSecret) await reader.secret(srsSecret, ["queue", "srsSecret"], SRS_MIN_SECRET);
   const { authorities, secrets, findings } = reader;

@@ -37,9 +37,18 @@ export function secretText(secret: Secret): string {
 }
 
 function mapSecrets(written: WrittenConfig, change: (secret: Secret) => Secret): WrittenConfig {
-  const { queue, relay, filters } = written;
+  const { queue, relay, filters, acme } = written;
   return {
     ...written,
+    ...(acme?.externalAccount && {
+      acme: {
+        ...acme,
+        externalAccount: {
+          ...acme.externalAccount,
+          hmacKey: change(acme.externalAccount.hmacKey),
+        },
+      },
+    }),
     filters: filters.map((filter) =>
       filter.kind === "http" ? { ...filter, secret: change(filter.secret) } : filter
     ),

@@ -4,7 +4,16 @@
  * @module
  */
 
-import { duration, hostname, mailAddress, path, port, socketAddress, wait } from "./fields.ts";
+import {
+  duration,
+  hostname,
+  mailAddress,
+  path,
+  port,
+  secret,
+  socketAddress,
+  wait,
+} from "./fields.ts";
 import { z } from "./packages.ts";
 
 const webListener = z.strictObject({
@@ -80,6 +89,13 @@ export const acmeSchema = z.strictObject({
   directory: z.url({ protocol: /^https$/, error: "wanted a URL with https:" }).default(DIRECTORY)
     .describe("The authority's directory; default Let's Encrypt"),
   contact: mailAddress.optional().describe("Whom the authority may write to"),
+  // RFC 8555 §7.3.4.
+  externalAccount: z.strictObject({
+    keyId: z.string().min(1).describe("The key's id, as the authority gave it (EAB KID)"),
+    hmacKey: secret.describe("The key (EAB HMAC key, base64url), or file: PATH"),
+  }).optional().describe(
+    "The customer of the authority in whose name we ask, as ZeroSSL, Google Trust Services and SSL.com want it",
+  ),
   renewBefore: duration.default(30 * 86_400_000).describe(
     "How long before its end a certificate is renewed; a third of its life where that is less",
   ),

@@ -198,10 +198,15 @@ Deno.test("hideSecrets() shows no secret but the names of files", async () => {
           host: a.example
           credentials: { user: me, password: hunter2 }
 queue: { srsSecret: hunter3hunter3hunter3 }
+acme:
+  agreeToTerms: true
+  challenge: dns-01
+  dnsHook: /hook
+  externalAccount: { keyId: me, hmacKey: hunter4 }
 `);
   const shown = formatConfig(hideSecrets(written));
   assertEquals(/hunter\d/.exec(shown), null);
-  assertEquals(shown.match(/"\*\*\*"/g)?.length, 2);
+  assertEquals(shown.match(/"\*\*\*"/g)?.length, 3);
   const file: WrittenConfig = {
     ...written,
     queue: { ...written.queue, srsSecret: { file: "srs" } },

@@ -19,6 +19,11 @@ relay:
         credentials: { user: me, password: { file: secrets/smarthost } }
 queue:
   srsSecret: { file: /run/secrets/srs }
+acme:
+  agreeToTerms: true
+  challenge: dns-01
+  dnsHook: /hook
+  externalAccount: { keyId: me, hmacKey: { file: secrets/acme } }
 `;
 
 const FILES: Readonly<Record<string, string | TestFile>> = {
@@ -27,6 +32,7 @@ const FILES: Readonly<Record<string, string | TestFile>> = {
   "ca.pem": { text: testAuthority, mode: 0o644 },
   "secrets/smarthost": "hunter2\n",
   "/run/secrets/srs": "0123456789abcdef\r\n",
+  "secrets/acme": "aGVsbG8\n",
 };
 
 Deno.test("loadConfig() puts in what the files hold that are named", async () => {
@@ -36,6 +42,7 @@ Deno.test("loadConfig() puts in what the files hold that are named", async () =>
   const via = config.relay.routes[0]?.via;
   assertEquals(via?.kind === "smarthost" && via.credentials?.password, "hunter2");
   assertEquals(config.queue.srsSecret, "0123456789abcdef");
+  assertEquals(config.acme?.externalAccount, { keyId: "me", hmacKey: "aGVsbG8" });
   assertEquals(written.queue.srsSecret, { file: "/run/secrets/srs" });
   assertEquals(certificates[0]?.key.trim(), mxCertificate.key.trim());
   assertEquals([...authorities], [["ca.pem", testAuthority]]);
@@ -56,6 +63,7 @@ Deno.test("loadConfig() tells what is wrong with the files, where they are named
     "yizhan.yaml:14:52: relay.routes[0].via.credentials.password.file: " +
     '"secrets/smarthost" is empty; wanted the secret',
     'yizhan.yaml:16:22: queue.srsSecret.file: "/run/secrets/srs" cannot be read',
+    'yizhan.yaml:21:50: acme.externalAccount.hmacKey.file: "secrets/acme" cannot be read',
   ]);
   assertStringIncludes((await problemsOf(TEXT))[0]!, "cannot be read: it does not exist");
 });

@@ -7,7 +7,10 @@
 
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { decode } from "../../src/bytes.ts";
+import { acmeAuthority } from "../../src/cli/acme/authority.ts";
+import { Proofs } from "../../src/cli/acme/proofs.ts";
 import type { ConfigInput } from "../../src/config/schema.ts";
+import { denoRuntime } from "../../src/runtime/deno.ts";
 import { until } from "./daemon.ts";
 import { type Pebble, startPebble } from "./pebble.ts";
 import { startStation } from "./server.ts";
@@ -132,6 +135,45 @@ interopTest(
     const env = { DENO_CERT: pebble.root, NODE_EXTRA_CA_CERTS: pebble.root };
     await using station = await startCertified(pebble, () => ({ authorities: [] }), undefined, env);
     await untilCertified(station, pebble, "mx.example.test");
+  },
+);
+
+interopTest(
+  "an authority that opens accounts for its customers only is told who its customer is",
+  TOOLS,
+  async () => {
+    const hmacKey = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
+    await using pebble = await startPebble({ "customer-1": hmacKey });
+    const bound = (folder: TemporaryFolder, key: string) => {
+      Deno.writeTextFileSync(`${folder.path}/eab.key`, `${key}\n`, { mode: 0o600 });
+      return { externalAccount: { keyId: "customer-1", hmacKey: { file: "eab.key" } } };
+    };
+    {
+      await using station = await startCertified(pebble, (folder) => bound(folder, hmacKey));
+      await untilCertified(station, pebble, "mx.example.test");
+      const account = await Deno.readTextFile(`${station.folder.path}/acme/account.json`);
+      assertEquals(JSON.parse(account).boundTo, "customer-1");
+      assertEquals(account.includes(hmacKey), false);
+    }
+    // Some take a binding once only: who has an account does without.
+    const open = (key: string | null, hmacKey: string) =>
+      acmeAuthority({
+        ...{ directory: pebble.directory, challenge: "http-01", proofs: new Proofs() },
+        externalAccount: { keyId: "customer-1", hmacKey },
+        authorities: [Deno.readTextFileSync(pebble.root)],
+        programs: denoRuntime().programs,
+        onTrouble: () => {},
+      }).openAccount(key, new AbortController().signal);
+    const account = await open(null, hmacKey);
+    assertEquals(await open(account.key, btoa("spent")), account);
+    for (const wrong of [null, btoa("somebody else's key, as long as a key is")]) {
+      const account = (folder: TemporaryFolder) => wrong === null ? {} : bound(folder, wrong);
+      await using station = await startCertified(pebble, account);
+      await until("the authority refuses", () => {
+        const told = /no certificate for mx\.example\.test: .*[Ee]xternal ?[Aa]ccount ?[Bb]inding/;
+        return Promise.resolve(told.test(station.said()));
+      }, { log: station.said });
+    }
   },
 );
 

@@ -24,8 +24,14 @@ export interface Pebble extends AsyncDisposable {
   readonly log: () => string;
 }
 
-/** Starts both. */
-export async function startPebble(): Promise<Pebble> {
+/**
+ * Starts both.
+ *
+ * @param customers whom it opens accounts for, their keys (base64url) by key id; absent: for everybody.
+ */
+export async function startPebble(
+  customers?: Readonly<Record<string, string>>,
+): Promise<Pebble> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await makeTemporaryFolder());
   const { path } = folder;
@@ -76,7 +82,8 @@ export async function startPebble(): Promise<Pebble> {
         privateKey: `${path}/key.pem`,
         ...{ httpPort, tlsPort },
         ocspResponderURL: "",
-        externalAccountBindingRequired: false,
+        externalAccountBindingRequired: customers !== undefined,
+        externalAccountMACKeys: customers ?? {},
       },
     }),
   );

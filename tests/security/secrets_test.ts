@@ -23,6 +23,7 @@ const SECRETS = {
   srs: "Srs+Secret/31415926535",
   hook: "Hook?Secret=16180339887",
   hookInFile: "File?Secret=14142135623",
+  acme: "Acme+Customer/17320508075",
 };
 
 const CHARACTERS = 8;
@@ -165,6 +166,13 @@ for (const format of ["json", "text"] as const) {
       relay: { routes: [{ domains: ["*"], via }], nameServers: [`127.0.0.1:${names.server.port}`] },
       queue: { srsSecret: SECRETS.srs },
       filters: [hook(SECRETS.hook), hook({ file: "hook" })],
+      acme: {
+        agreeToTerms: true,
+        challenge: "dns-01",
+        dnsHook: "/bin/true",
+        directory: `https://127.0.0.1:${host.addr.port}/`,
+        externalAccount: { keyId: "me", hmacKey: SECRETS.acme },
+      },
       log: { format },
     });
     await using server = program;
@@ -214,6 +222,7 @@ for (const format of ["json", "text"] as const) {
     const slips = [
       good.replace(JSON.stringify(SECRETS.srs), JSON.stringify(SECRETS.srs.slice(0, 12))),
       good.replace('"srsSecret":', '"srsSecrets":'),
+      good.replace(JSON.stringify(SECRETS.acme), `[${JSON.stringify(SECRETS.acme)}]`),
       good.replace(JSON.stringify(SECRETS.smarthost), `[${JSON.stringify(SECRETS.smarthost)}]`),
       good.replace(JSON.stringify(SECRETS.hook), `"${SECRETS.hook}`),
       good.replace(JSON.stringify(SECRETS.hook), JSON.stringify(`${SECRETS.hook}\u0007`)),

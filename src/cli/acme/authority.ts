@@ -24,6 +24,15 @@ export interface Account {
   readonly key: string;
   /** Its own URL; an authority takes it ill to be told of an account again and again. */
   readonly url: string;
+  /** The key id of the customer's account that it was bound to, where it was. */
+  readonly boundTo?: string;
+}
+
+/** An account that the authority's customer has beside, in whose name this one is opened (RFC 8555 §7.3.4). */
+export interface ExternalAccount {
+  readonly keyId: string;
+  /** base64url. */
+  readonly hmacKey: string;
 }
 
 /** Who gives certificates. */
@@ -45,6 +54,8 @@ export interface AuthorityOptions {
   readonly directory: string;
   /** Whom it may write to. */
   readonly contact?: string;
+  /** Where it opens accounts for its customers only. */
+  readonly externalAccount?: ExternalAccount;
   readonly challenge: Challenge;
   /** The program that publishes a TXT record, for `dns-01`. */
   readonly dnsHook?: string;
@@ -126,16 +137,26 @@ async function loadLibrary({ authorities = [] }: AuthorityOptions) {
 }
 
 async function openAccount(options: AuthorityOptions, kept: string | null): Promise<Account> {
-  const { directory, contact } = options;
+  const { directory, contact, externalAccount: bound } = options;
   const acme = await loadLibrary(options);
   const key = kept ?? (await acme.crypto.createPrivateEcdsaKey("P-256")).toString();
-  const client = new acme.Client({ directoryUrl: directory, accountKey: key });
-  await client.createAccount({
-    // Who writes acme.agreeToTerms in the configuration has said so.
-    termsOfServiceAgreed: true,
-    ...(contact !== undefined && { contact: [`mailto:${contact}`] }),
+  const client = new acme.Client({
+    ...{ directoryUrl: directory, accountKey: key },
+    ...(bound && { externalAccountBinding: { kid: bound.keyId, hmacKey: bound.hmacKey } }),
   });
-  return { directory, key, url: client.getAccountUrl() };
+  const create = () =>
+    client.createAccount({
+      // Who writes acme.agreeToTerms in the configuration has said so.
+      termsOfServiceAgreed: true,
+      ...(contact !== undefined && { contact: [`mailto:${contact}`] }),
+    });
+  // A binding is good once only with some: an account that is there is looked for without it (RFC 8555 §7.3.1).
+  if (bound === undefined || kept === null) await create();
+  else await client.createAccount({ onlyReturnExisting: true }).catch(create);
+  return {
+    ...{ directory, key, url: client.getAccountUrl() },
+    ...(bound && { boundTo: bound.keyId }),
+  };
 }
 
 async function order(

@@ -89,11 +89,12 @@ export class CertificateStore {
     await this.keep(name, await makeCertificate([name], now, TEMPORARY));
   }
 
-  /** The account with an authority; `null`: none, or one that cannot be read. */
-  async account(directory: string): Promise<Account | null> {
-    const { key, url, directory: of } = readObject(await this.#read(this.#account));
-    if (typeof key !== "string" || typeof url !== "string" || of !== directory) return null;
-    return { directory, key, url };
+  /** The account with an authority, bound to this key id or to none; `null`: none, or one that cannot be read. */
+  async account(directory: string, boundTo?: string): Promise<Account | null> {
+    const { key, url, directory: of, boundTo: to } = readObject(await this.#read(this.#account));
+    if (typeof key !== "string" || typeof url !== "string") return null;
+    if (of !== directory || to !== boundTo) return null;
+    return { directory, key, url, ...(boundTo !== undefined && { boundTo }) };
   }
 
   /** Keeps the account, in place of the one before. */

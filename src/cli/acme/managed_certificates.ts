@@ -29,6 +29,8 @@ export interface ManagedOptions {
   readonly authority: Authority;
   /** The URL of the authority's directory, whose account is kept. */
   readonly directory: string;
+  /** The key id of the external account that ours shall be bound to, where the authority wants one. */
+  readonly boundTo?: string;
   readonly files: Files;
   readonly clock: Clock;
   readonly random: Random;
@@ -218,8 +220,8 @@ export class ManagedCertificates {
 
   /** The account with this authority: the one we have, or a new one. */
   async #account(again: boolean, signal: AbortSignal): Promise<Account> {
-    const { directory, authority } = this.#options;
-    const kept = await this.#store.account(directory);
+    const { directory, authority, boundTo } = this.#options;
+    const kept = await this.#store.account(directory, boundTo);
     // Something failed: it may be that the authority has forgotten us, and is told of the same key again.
     if (kept !== null && !again) return kept;
     const account = await authority.openAccount(kept?.key ?? null, signal);

@@ -52,8 +52,9 @@ async function checkFile(
   return [warning(tell(`${who} may read it, and ${secret}`), `chmod 600 ${path}`)];
 }
 
-function hasInlineSecret({ queue, relay }: WrittenConfig): boolean {
-  return typeof queue.srsSecret === "string" || relay.routes.some(({ via }) => {
+function hasInlineSecret({ acme, queue, relay }: WrittenConfig): boolean {
+  const others = [queue.srsSecret, acme?.externalAccount?.hmacKey];
+  return others.some((secret) => typeof secret === "string") || relay.routes.some(({ via }) => {
     const way = via.kind === "hold" ? via.then : via;
     return way.kind === "smarthost" && typeof way.credentials?.password === "string";
   });
