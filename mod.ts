@@ -481,4 +481,10 @@ export {
 } from "./src/smtp/client_settings.ts";
 export type { OfferContext, PeerExtensions, PeerLimits } from "./src/smtp/peer_extensions.ts";
 export { denoRuntime, type DenoRuntimeOptions } from "./src/runtime/deno.ts";
+export type * from "./src/runtime/files.ts";
+export type * from "./src/runtime/network.ts";
+export type * from "./src/runtime/programs.ts";
+export type * from "./src/runtime/resolver.ts";
 export type * from "./src/runtime/runtime.ts";
+export type * from "./src/runtime/system_error.ts";
+export type * from "./src/runtime/tls.ts";

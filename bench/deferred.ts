@@ -16,7 +16,7 @@ import type { QueueEntry } from "../src/queue/entry.ts";
 import { MessageFiles } from "../src/queue/spool/message_files.ts";
 import { openSpool } from "../src/queue/spool/open_spool.ts";
 import { denoRuntime } from "../src/runtime/deno.ts";
-import type { Files } from "../src/runtime/runtime.ts";
+import type { Files } from "../src/runtime/files.ts";
 import { commandLine } from "./support/command_line.ts";
 import { type Figure, figureOf, formatFigure, formatFigures } from "./support/figure.ts";
 import { formatMachine, thisMachine } from "./support/machine.ts";

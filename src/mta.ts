@@ -28,7 +28,8 @@ import {
 import type { ListenerStatus, MtaStatus } from "./mta_status.ts";
 import type { Tracer } from "./observe/trace.ts";
 import type { QueueControl } from "./queue/operator/queue_control.ts";
-import { formatSocketAddress, type SocketAddress, type TlsCertificate } from "./runtime/runtime.ts";
+import { formatSocketAddress, type SocketAddress } from "./runtime/network.ts";
+import type { TlsCertificate } from "./runtime/tls.ts";
 import type { SmtpListener } from "./server/listener.ts";
 import type { PreparedListeners } from "./server/listener_set.ts";
 

@@ -26,7 +26,7 @@ import { PolicyChain } from "./policy/chain.ts";
 import type { Policy } from "./policy/policy.ts";
 import type { LocalDelivery } from "./queue/local_delivery.ts";
 import { RouteTable } from "./routing/route_table.ts";
-import type { TlsServer } from "./runtime/runtime.ts";
+import type { TlsServer } from "./runtime/tls.ts";
 import { type ConnectionLimits, DEFAULT_CONNECTION_LIMITS } from "./server/listener.ts";
 import type { WantedListener } from "./server/listener_set.ts";
 import type { ConnectionServices, ConnectionSettings } from "./server/smtp_connection.ts";

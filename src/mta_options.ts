@@ -14,7 +14,9 @@ import type { Policy } from "./policy/policy.ts";
 import type { LocalDelivery } from "./queue/local_delivery.ts";
 import type { QueueStore } from "./queue/store.ts";
 import type { RouteOptions } from "./routing/route_table.ts";
-import type { Runtime, SocketAddress, TlsCertificate } from "./runtime/runtime.ts";
+import type { SocketAddress } from "./runtime/network.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+import type { TlsCertificate } from "./runtime/tls.ts";
 import { type Role, type RoleOverrides, ROLES } from "./server/roles.ts";
 
 /** What a station is made of. */

@@ -5,7 +5,7 @@
  */
 
 import type { Reply } from "./smtp/reply.ts";
-import type { SocketAddress } from "./runtime/runtime.ts";
+import type { SocketAddress } from "./runtime/network.ts";
 import type { Role } from "./server/roles.ts";
 
 /** A station at one moment. Times are in milliseconds since the epoch. */

@@ -5,7 +5,7 @@
  */
 
 import { parseIp } from "./net_address.ts";
-import type { SocketAddress } from "./runtime/runtime.ts";
+import type { SocketAddress } from "./runtime/network.ts";
 
 /**
  * Reads `ADDR:PORT`, `[IPV6]:PORT` or `unix:PATH`; `null` for anything else. Port 0 takes a free one.

@@ -17,7 +17,7 @@ import { MemoryStore } from "../src/queue/memory_store.ts";
 import { rewriteSender } from "../src/routing/srs.ts";
 import { formatAddress } from "../src/address.ts";
 import { type MemoryRuntime, memoryRuntime } from "../src/runtime/memory.ts";
-import type { SocketAddress } from "../src/runtime/runtime.ts";
+import type { SocketAddress } from "../src/runtime/network.ts";
 import type { SaslClientStep } from "../src/smtp/sasl/client.ts";
 import { ScramClient } from "../src/smtp/sasl/scram_client.ts";
 import { ScriptedPeer } from "./delivery/scripted_peer.ts";

@@ -20,7 +20,7 @@ import { openSigningKey, type SigningKey } from "../../src/mailauth/dkim/signing
 import { verifyDkim } from "../../src/mailauth/dkim/verify.ts";
 import { endOfHead } from "./end_of_head.ts";
 import { parseFields } from "../../src/message/header.ts";
-import type { DnsAnswer } from "../../src/runtime/runtime.ts";
+import type { DnsAnswer } from "../../src/runtime/resolver.ts";
 
 /** Whose mail is signed, and under what name the key is found. */
 export const DOMAIN = "bench.example";

@@ -9,7 +9,8 @@
 
 import { encode } from "../bytes.ts";
 import { describeError } from "../events.ts";
-import { type Connection, errorCode, type Network, SOCKET_PATH_LIMIT } from "../runtime/runtime.ts";
+import { type Connection, type Network, SOCKET_PATH_LIMIT } from "../runtime/network.ts";
+import { errorCode } from "../runtime/system_error.ts";
 import {
   ANSWER_LINE_LIMIT,
   CONTROL_VERSION,

@@ -15,17 +15,16 @@
 
 import { encode } from "../bytes.ts";
 import { describeError } from "../events.ts";
+import type { Files } from "../runtime/files.ts";
 import { openFresh } from "../runtime/fresh_file.ts";
 import {
-  type Clock,
   type Connection,
-  errorCode,
-  type Files,
   type Listener,
   type Network,
   SOCKET_PATH_LIMIT,
-  SystemError,
-} from "../runtime/runtime.ts";
+} from "../runtime/network.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import { errorCode, SystemError } from "../runtime/system_error.ts";
 import {
   CONTROL_VERSION,
   type ControlEnd,

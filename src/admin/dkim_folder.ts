@@ -10,7 +10,8 @@
 
 import { decode } from "../bytes.ts";
 import { parseDomain } from "../address.ts";
-import { errorCode, type Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
+import { errorCode } from "../runtime/system_error.ts";
 import { type DkimPublicKey, readDkimKey } from "./dkim_key.ts";
 import { type ListedDkimKey, parseKeyList } from "./dkim_key_list.ts";
 import { asciiDomain } from "./dns_records.ts";

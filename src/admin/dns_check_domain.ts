@@ -6,7 +6,7 @@
  */
 
 import type { DnsData } from "../runtime/dns_message.ts";
-import type { MxRecord, SrvRecord } from "../runtime/runtime.ts";
+import type { MxRecord, SrvRecord } from "../runtime/resolver.ts";
 import { checkSiteName } from "./dns_check_site.ts";
 import { checkSpfRecord } from "./dns_check_spf.ts";
 import { checkDkim, checkDmarc, checkMtaSts, checkTlsRpt } from "./dns_check_texts.ts";

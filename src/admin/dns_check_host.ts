@@ -7,7 +7,7 @@
 
 import { canonicalIp, classifyIp } from "../net_address.ts";
 import type { DnsData } from "../runtime/dns_message.ts";
-import type { DnsAnswer } from "../runtime/runtime.ts";
+import type { DnsAnswer } from "../runtime/resolver.ts";
 import { checkSpfRecord } from "./dns_check_spf.ts";
 import {
   ASK_AGAIN,

@@ -7,7 +7,7 @@
 
 import { matchDane, usableRecords } from "../delivery/dane_match.ts";
 import type { DnsData } from "../runtime/dns_message.ts";
-import type { TlsaRecord } from "../runtime/runtime.ts";
+import type { TlsaRecord } from "../runtime/resolver.ts";
 import { type DnsFinding, type DnsLook, judgeAnswer, type Judgement } from "./dns_finding.ts";
 import { hostRecords, type MailHost } from "./dns_records.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import type { DnsData } from "../runtime/dns_message.ts";
-import type { DnsAnswer, Resolver } from "../runtime/runtime.ts";
+import type { DnsAnswer, Resolver } from "../runtime/resolver.ts";
 import type { RecordPurpose, WantedRecord } from "./wanted_record.ts";
 import { formatZoneData, formatZoneRecord } from "./zone_text.ts";
 

@@ -11,7 +11,7 @@
  */
 
 import { MAIL_NAME } from "../intake/drop/drop_file.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import type { ControlLine, JsonObject } from "./control_protocol.ts";
 import type { ControlCommand } from "./control_server.ts";
 

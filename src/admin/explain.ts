@@ -13,7 +13,7 @@ import { type Address, formatAddress } from "../address.ts";
 import type { ExchangeTarget } from "../delivery/smtp_exchange.ts";
 import type { MtaFact } from "../events.ts";
 import type { MtaOptions } from "../mta_options.ts";
-import { formatSocketAddress } from "../runtime/runtime.ts";
+import { formatSocketAddress } from "../runtime/network.ts";
 import type { ExplainQuestion, ExplainStep, Explanation } from "./explanation.ts";
 import { explainAddress } from "./explain_address.ts";
 import { explainReply } from "./explain_reply.ts";

@@ -16,7 +16,8 @@ import {
   type AuthenticationRuleBook,
   type AuthenticationRules,
 } from "../policy/mailauth/authentication_rules.ts";
-import type { Clock, Resolver } from "../runtime/runtime.ts";
+import type { Resolver } from "../runtime/resolver.ts";
+import type { Clock } from "../runtime/runtime.ts";
 import type { ExplainStep } from "./explanation.ts";
 
 /** Who would send. */

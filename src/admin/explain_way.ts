@@ -26,7 +26,7 @@ import {
 } from "../routing/route.ts";
 import { forwardedSender } from "../routing/srs.ts";
 import { DEFAULT_SUBADDRESS_DELIMITER } from "../routing/subaddress.ts";
-import { formatSocketAddress } from "../runtime/runtime.ts";
+import { formatSocketAddress } from "../runtime/network.ts";
 import { describeReply } from "../smtp/reply.ts";
 import { explainGuards } from "./explain_guard.ts";
 import type { ExplainStep } from "./explanation.ts";

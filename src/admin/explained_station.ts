@@ -36,7 +36,8 @@ import { retrySchedules, type ScheduleFor } from "../queue/retry.ts";
 import { RouteTable } from "../routing/route_table.ts";
 import type { Router } from "../routing/router.ts";
 import { readSrsSecret } from "../routing/srs_secret.ts";
-import type { Runtime, TlsServer } from "../runtime/runtime.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { TlsServer } from "../runtime/tls.ts";
 import type { ConnectionSettings } from "../server/smtp_connection.ts";
 import { readOnlyFiles } from "./read_only_files.ts";
 

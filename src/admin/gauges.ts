@@ -7,7 +7,7 @@
 
 import type { MtaStatus } from "../mta_status.ts";
 import type { MetricFamily, MetricSample } from "../observe/open_metrics.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import type { StationStatus, WorkerStatus } from "./station_requests.ts";
 
 /** What a process knows of itself. */

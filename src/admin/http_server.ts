@@ -12,7 +12,8 @@
  */
 
 import { concat, encode } from "../bytes.ts";
-import type { Clock, Connection, Listener, Network, SocketAddress } from "../runtime/runtime.ts";
+import type { Connection, Listener, Network, SocketAddress } from "../runtime/network.ts";
+import type { Clock } from "../runtime/runtime.ts";
 import { ClientCounts } from "../server/client_counts.ts";
 import type { HttpHandler } from "./monitor.ts";
 

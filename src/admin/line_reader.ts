@@ -5,7 +5,7 @@
  */
 
 import { concat } from "../bytes.ts";
-import type { Connection } from "../runtime/runtime.ts";
+import type { Connection } from "../runtime/network.ts";
 
 const LF = 0x0a;
 const BUFFER = 64 * 1024;

@@ -6,7 +6,7 @@
  */
 
 import { concat, encode } from "../bytes.ts";
-import type { Connection } from "../runtime/runtime.ts";
+import type { Connection } from "../runtime/network.ts";
 
 /** Octets that may wait while a write is under way. */
 const MAX_WAITING = 256 * 1024;

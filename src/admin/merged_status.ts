@@ -5,7 +5,7 @@
  */
 
 import type { ListenerStatus, MtaStatus, QueueStatus } from "../mta_status.ts";
-import { formatSocketAddress } from "../runtime/runtime.ts";
+import { formatSocketAddress } from "../runtime/network.ts";
 
 /** What stations have in common is said by the first; what they count is added up. */
 export function mergeStatus<S extends MtaStatus>(first: S, others: readonly MtaStatus[]): S {

@@ -9,7 +9,8 @@
  * @module
  */
 
-import { type Files, SystemError } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
+import { SystemError } from "../runtime/system_error.ts";
 
 /** The disk, which nothing done here can change. */
 export function readOnlyFiles(files: Files): Files {

@@ -15,7 +15,8 @@ import { mergeFamilies } from "../observe/merged_families.ts";
 import type { MetricFamily } from "../observe/open_metrics.ts";
 import { QueueSampler } from "../observe/queue_sample.ts";
 import type { QueueControl } from "../queue/operator/queue_control.ts";
-import { formatSocketAddress, type Runtime, type SocketAddress } from "../runtime/runtime.ts";
+import { formatSocketAddress, type SocketAddress } from "../runtime/network.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import {
   diskFamilies,
   type DiskWatch,

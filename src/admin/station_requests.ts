@@ -10,7 +10,7 @@
  */
 
 import type { MtaStatus } from "../mta_status.ts";
-import type { SocketAddress } from "../runtime/runtime.ts";
+import type { SocketAddress } from "../runtime/network.ts";
 import { ControlError, type ControlLine, type JsonObject } from "./control_protocol.ts";
 import type { ControlCommand } from "./control_server.ts";
 

@@ -17,7 +17,8 @@ import type { Tracer } from "../observe/trace.ts";
 import type { TraceFilter } from "../observe/trace_filter.ts";
 import { queueMatcher } from "../queue/operator/queue_filter.ts";
 import type { QueueControl } from "../queue/operator/queue_control.ts";
-import type { Clock, Resolver } from "../runtime/runtime.ts";
+import type { Resolver } from "../runtime/resolver.ts";
+import type { Clock } from "../runtime/runtime.ts";
 import { ControlError, type ControlLine, type JsonObject } from "./control_protocol.ts";
 import type { ControlCommand } from "./control_server.ts";
 

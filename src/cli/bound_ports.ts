@@ -9,12 +9,12 @@
  */
 
 import {
-  errorCode,
   formatSocketAddress,
   type Listener,
   type Network,
   type SocketAddress,
-} from "../runtime/runtime.ts";
+} from "../runtime/network.ts";
+import { errorCode } from "../runtime/system_error.ts";
 import { CommandError, EXIT } from "./exit.ts";
 
 /** The lowest port that everybody may have, where the system does not say otherwise. */

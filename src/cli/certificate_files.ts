@@ -8,7 +8,8 @@
 
 import { decode } from "../bytes.ts";
 import { readPemPair } from "../config/pem.ts";
-import type { Files, TlsCertificate } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
+import type { TlsCertificate } from "../runtime/tls.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { describeFileError } from "./trouble.ts";
 

@@ -20,7 +20,7 @@ import {
 import type { ConfigMachine, ReadFile } from "../config/machine.ts";
 import type { ConfigPaths } from "../config/paths.ts";
 import { ConfigError, formatProblem } from "../config/problems.ts";
-import { errorCode, SystemError } from "../runtime/runtime.ts";
+import { errorCode, SystemError } from "../runtime/system_error.ts";
 import type { CommandLine, Flag } from "./command.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { isGranted } from "./permissions.ts";

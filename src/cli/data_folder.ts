@@ -8,7 +8,8 @@
  * @module
  */
 
-import { errorCode, type Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
+import { errorCode } from "../runtime/system_error.ts";
 
 /** Owner only: mail is private. */
 const FOLDER_MODE = 0o700;

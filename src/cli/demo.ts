@@ -12,12 +12,10 @@ import { join } from "node:path";
 import process from "node:process";
 import type { MtaEvent } from "../events.ts";
 import type { Mta } from "../mta.ts";
-import {
-  errorCode,
-  type Runtime,
-  type SocketAddress,
-  type TlsCertificate,
-} from "../runtime/runtime.ts";
+import type { SocketAddress } from "../runtime/network.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { errorCode } from "../runtime/system_error.ts";
+import type { TlsCertificate } from "../runtime/tls.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { Conversation, type Listeners } from "./demo/conversation.ts";
 import { EventWatch, NotHappenedError } from "./demo/event_watch.ts";

@@ -9,7 +9,7 @@
 import { hostname as hostnameOfSystem } from "node:os";
 import { catchAllDirectory } from "../directory/catch_all.ts";
 import { type Mta, startMta } from "../mta.ts";
-import { formatSocketAddress, type SocketAddress } from "../runtime/runtime.ts";
+import { formatSocketAddress, type SocketAddress } from "../runtime/network.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { type FolderNeeds, folderNeeds, makeFolders } from "./data_folder.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";

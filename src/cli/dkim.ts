@@ -19,7 +19,7 @@ import { dkimRecord } from "../admin/dns_records.ts";
 import { mailDomainsOf } from "../admin/mail_host.ts";
 import type { ReadConfig } from "../config/load.ts";
 import type { WrittenConfig } from "../config/schema.ts";
-import type { Resolver } from "../runtime/runtime.ts";
+import type { Resolver } from "../runtime/resolver.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { readConfigFor } from "./config_file.ts";
 import { type DkimAlgorithm, RSA_BITS } from "./dkim_key_file.ts";

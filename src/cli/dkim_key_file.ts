@@ -10,7 +10,8 @@
 import { generateKeyPair } from "node:crypto";
 import { promisify } from "node:util";
 import { encode } from "../bytes.ts";
-import { errorCode, type FileHandle, type Files } from "../runtime/runtime.ts";
+import type { FileHandle, Files } from "../runtime/files.ts";
+import { errorCode } from "../runtime/system_error.ts";
 import { CommandError, EXIT } from "./exit.ts";
 
 /** A kind of key. */

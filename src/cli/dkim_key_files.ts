@@ -8,7 +8,7 @@
 
 import { findKeyDomains, readDkimFolder } from "../admin/dkim_folder.ts";
 import type { DkimKeyText } from "../policy/mailauth/signing_keys.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { describeFileError } from "./trouble.ts";
 

@@ -18,7 +18,7 @@ import {
 } from "../admin/dkim_folder.ts";
 import { formatKeyList, type ListedDkimKey, sameSelector } from "../admin/dkim_key_list.ts";
 import { isOver, keptLines, startedKeys } from "../admin/dkim_keys.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import {
   type DkimAlgorithm,
   makeDkimKey,

@@ -10,7 +10,8 @@ import { maybeReport, reportParts } from "../admin/dmarc/mail_reports.ts";
 import { type AggregateReport, parseAggregateReport } from "../admin/dmarc/report.ts";
 import { MAX_UNPACKED, packKindOf, unpackReports } from "../admin/dmarc/unpack.ts";
 import { PackFault } from "../admin/dmarc/zip.ts";
-import { errorCode, type FileHandle, type Files } from "../runtime/runtime.ts";
+import type { FileHandle, Files } from "../runtime/files.ts";
+import { errorCode } from "../runtime/system_error.ts";
 import { describeFileError } from "./trouble.ts";
 
 /** What is done with what is found. */

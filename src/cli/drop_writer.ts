@@ -41,7 +41,7 @@ import {
   UNFINISHED,
 } from "../intake/drop/drop_file.ts";
 import type { SubmitEnvelope } from "../intake/submit.ts";
-import { errorCode } from "../runtime/runtime.ts";
+import { errorCode } from "../runtime/system_error.ts";
 import { CommandError, EXIT, type ExitCode } from "./exit.ts";
 import { thisRuntime } from "./machine.ts";
 import { describeError } from "./trouble.ts";

@@ -8,7 +8,9 @@
 import type { FilterConfig } from "../config/policies/filters.ts";
 import { scanStream } from "../policy/clamav/clamd.ts";
 import { FilterGone, MilterLink } from "../policy/milter/link.ts";
-import { errorCode, formatSocketAddress, type Runtime } from "../runtime/runtime.ts";
+import { formatSocketAddress } from "../runtime/network.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { errorCode } from "../runtime/system_error.ts";
 import { filterRemedy } from "./filter_remedy.ts";
 import { describeError, isNotCapable, NOT_PERMITTED } from "./trouble.ts";
 

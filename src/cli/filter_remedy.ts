@@ -6,7 +6,7 @@
 
 import { readFile, stat } from "node:fs/promises";
 import type { FilterConfig } from "../config/policies/filters.ts";
-import { errorCode } from "../runtime/runtime.ts";
+import { errorCode } from "../runtime/system_error.ts";
 import { mayRead } from "./permissions.ts";
 
 /** Where nothing more is known. */

@@ -20,7 +20,9 @@ import { type FileDirectory, openFileDirectory } from "../directory/file_directo
 import type { EventSink } from "../events.ts";
 import type { MtaOptions } from "../mta_options.ts";
 import type { Ledger } from "../policy/ledger/ledger.ts";
-import type { Files, Runtime, TlsCertificate } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { TlsCertificate } from "../runtime/tls.ts";
 import { acmeAuthority } from "./acme/authority.ts";
 import { reasonOf } from "./acme/certificate_store.ts";
 import { canProve, ManagedCertificates, managedPaths } from "./acme/managed_certificates.ts";

@@ -9,7 +9,7 @@
 
 import { domainRecords, hostRecords, type MailHost } from "../admin/dns_records.ts";
 import { formatZones } from "../admin/zone_text.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import type { Command, CommandLine, Flag } from "./command.ts";
 import { folderNeeds } from "./data_folder.ts";
 import { formatJsonLine, recordAsJson } from "./dns_text.ts";

@@ -11,7 +11,7 @@
 import { constants, fstatSync, openSync, write, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import { encode } from "../bytes.ts";
-import { errorCode } from "../runtime/runtime.ts";
+import { errorCode } from "../runtime/system_error.ts";
 
 /** What can be written to, such as {@link STANDARD_OUTPUT}. */
 export interface Output {

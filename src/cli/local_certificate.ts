@@ -10,7 +10,8 @@
  */
 
 import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { errorCode, type TlsCertificate } from "../runtime/runtime.ts";
+import { errorCode } from "../runtime/system_error.ts";
+import type { TlsCertificate } from "../runtime/tls.ts";
 import { readPemPair } from "../config/pem.ts";
 
 /** A certificate in force. */

@@ -8,7 +8,7 @@
 import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { decode } from "../bytes.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 
 /** A user of this machine. */
 export interface MachineUser {

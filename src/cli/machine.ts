@@ -9,13 +9,13 @@ import { bunRuntime } from "../runtime/bun.ts";
 import { denoRuntime } from "../runtime/deno.ts";
 import type { DnssecTrust } from "../runtime/dns_servers.ts";
 import {
-  errorCode,
   formatSocketAddress,
   type Listener,
   type Network,
-  type Runtime,
   type SocketAddress,
-} from "../runtime/runtime.ts";
+} from "../runtime/network.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { errorCode } from "../runtime/system_error.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { describeError, explainFailure, isNotCapable } from "./trouble.ts";
 

@@ -9,7 +9,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { hintNearestName } from "../config/nearest_name.ts";
 import type { Command, CommandEntry, CommandLine } from "./command.ts";
 import { loadPage } from "./command_page.ts";
-import { errorCode } from "../runtime/runtime.ts";
+import { errorCode } from "../runtime/system_error.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";
 import { type Edition, formatCommandMan, formatProgramMan } from "./man/command_man.ts";
 import { formatConfigMan } from "./man/config_man.ts";

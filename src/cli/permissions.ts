@@ -7,7 +7,7 @@
  */
 
 import process from "node:process";
-import type { SocketAddress } from "../runtime/runtime.ts";
+import type { SocketAddress } from "../runtime/network.ts";
 import { CommandError, EXIT } from "./exit.ts";
 
 /** What a command needs. */

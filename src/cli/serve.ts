@@ -5,7 +5,7 @@
  */
 
 import type { LoadedConfig } from "../config/load.ts";
-import { formatSocketAddress } from "../runtime/runtime.ts";
+import { formatSocketAddress } from "../runtime/network.ts";
 import { loadAcmeLibrary } from "./acme/authority.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { CONFIG_FLAG, loadConfigFor, loadConfigSilently } from "./config_file.ts";

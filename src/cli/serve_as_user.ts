@@ -7,7 +7,8 @@
  */
 
 import type { LoadedConfig } from "../config/load.ts";
-import { formatSocketAddress, type Runtime } from "../runtime/runtime.ts";
+import { formatSocketAddress } from "../runtime/network.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { BoundPorts, isPrivileged } from "./bound_ports.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import {

@@ -9,7 +9,7 @@
 import type { LoadedConfig } from "../config/load.ts";
 import { describeError } from "../events.ts";
 import { type DkimKeyText, SigningKeys } from "../policy/mailauth/signing_keys.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import { DkimKeyFiles } from "./dkim_key_files.ts";
 
 /** The keys of one configuration. */

@@ -9,7 +9,7 @@ import type { ReadConfig } from "../config/load.ts";
 import { acmeFolder } from "../config/paths.ts";
 import { acmeNames } from "../config/site.ts";
 import { decode } from "../bytes.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import { certificatePath } from "./acme/certificate_store.ts";
 import { coversName, readChain } from "./check/certificate_chain.ts";
 import { mayRead } from "./permissions.ts";

@@ -7,7 +7,7 @@
 
 import { writeSync } from "node:fs";
 import { formatVisible } from "../observe/visible_text.ts";
-import { errorCode } from "../runtime/runtime.ts";
+import { errorCode } from "../runtime/system_error.ts";
 import { isTerminal } from "./terminal.ts";
 
 /** Milliseconds between two tries to write what nobody has read yet. */

@@ -7,7 +7,7 @@
 import { ControlError, type JsonObject } from "../admin/control_protocol.ts";
 import { isOutdated, type StationStatus } from "../admin/station_requests.ts";
 import { formatVisible } from "../observe/visible_text.ts";
-import { formatSocketAddress } from "../runtime/runtime.ts";
+import { formatSocketAddress } from "../runtime/network.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { findConfigFile } from "./config_file.ts";
 import { CONTROL_FLAGS, formatControlJson, RunningServer } from "./control.ts";

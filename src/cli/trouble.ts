@@ -7,7 +7,7 @@
 import { UsersFileError } from "../directory/users_read.ts";
 import { SpoolBusyError } from "../queue/spool/owner.ts";
 import { SpoolVersionError } from "../queue/spool/spool_version.ts";
-import { errorCode } from "../runtime/runtime.ts";
+import { errorCode } from "../runtime/system_error.ts";
 import { CommandError, EXIT, type ExitCode } from "./exit.ts";
 
 /** Why something was not even tried: it says nothing about what was to be tried. */

@@ -24,7 +24,7 @@ import {
 } from "../directory/users_edit.ts";
 import type { UsersFile } from "../directory/users_file.ts";
 import { readUsersFile, UsersFileError } from "../directory/users_read.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import type { Command, CommandLine, Flag } from "./command.ts";
 import { CONFIG_FLAG, findConfigPaths, readConfigFor } from "./config_file.ts";
 import { CommandError, EXIT, type ExitCode, UsageError } from "./exit.ts";

@@ -6,7 +6,7 @@
 
 import { parseSize } from "../directory/users_file.ts";
 import { isLoopback } from "../net_address.ts";
-import type { SocketAddress } from "../runtime/runtime.ts";
+import type { SocketAddress } from "../runtime/network.ts";
 import { parseSocketAddress } from "../socket_address.ts";
 import { UsageError } from "./exit.ts";
 

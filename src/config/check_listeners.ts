@@ -5,7 +5,7 @@
  */
 
 import { canonicalIp, classifyIp } from "../net_address.ts";
-import { formatSocketAddress, type SocketAddress } from "../runtime/runtime.ts";
+import { formatSocketAddress, type SocketAddress } from "../runtime/network.ts";
 import type { Finding, Parts } from "./parts.ts";
 import { formatKey, type KeyPath } from "./problems.ts";
 

@@ -6,7 +6,7 @@
 
 import { parseDomainPattern } from "../domain_pattern.ts";
 import { checkSchedule, DEFAULT_SCHEDULE, type RetrySchedule } from "../queue/retry.ts";
-import { SOCKET_PATH_LIMIT } from "../runtime/runtime.ts";
+import { SOCKET_PATH_LIMIT } from "../runtime/network.ts";
 import type { Finding, Parts } from "./parts.ts";
 import { formatDuration } from "./fields.ts";
 import { type KeyPath, quote } from "./problems.ts";

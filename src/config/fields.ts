@@ -9,7 +9,7 @@ import { formatAddress, parseAddress, parseDomain } from "../address.ts";
 import { parseDomainPattern } from "../domain_pattern.ts";
 import { classifyIp, parseIp, parseNetwork } from "../net_address.ts";
 import type { Rate } from "../policy/ledger/ledger.ts";
-import { formatSocketAddress, type SocketAddress } from "../runtime/runtime.ts";
+import { formatSocketAddress, type SocketAddress } from "../runtime/network.ts";
 import { parseSocketAddress } from "../socket_address.ts";
 import { z } from "./packages.ts";
 

@@ -9,7 +9,8 @@
  * @module
  */
 
-import { errorCode, type TlsCertificate } from "../runtime/runtime.ts";
+import { errorCode } from "../runtime/system_error.ts";
+import type { TlsCertificate } from "../runtime/tls.ts";
 import { checkListeners } from "./check_listeners.ts";
 import { checkControlSocket, checkFolders, checkRetry } from "./check_queue.ts";
 import { checkRelay } from "./check_relay.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { errorCode } from "../runtime/runtime.ts";
+import { errorCode } from "../runtime/system_error.ts";
 
 /** A file that was read. */
 export interface ReadFile {

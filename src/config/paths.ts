@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SocketAddress } from "../runtime/runtime.ts";
+import type { SocketAddress } from "../runtime/network.ts";
 import type { Secret } from "./fields.ts";
 import type { WrittenConfig } from "./schema.ts";
 

@@ -6,7 +6,7 @@
  */
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import type { TlsCertificate } from "../runtime/runtime.ts";
+import type { TlsCertificate } from "../runtime/tls.ts";
 
 /** A pair that belongs together, or what is wrong with it. */
 export type PemPair =

@@ -7,7 +7,7 @@
 
 import { MIN_HOOK_SECRET } from "../policy/http_hook/signature.ts";
 import { SRS_MIN_SECRET } from "../routing/srs.ts";
-import type { TlsCertificate } from "../runtime/runtime.ts";
+import type { TlsCertificate } from "../runtime/tls.ts";
 import type { Secret } from "./fields.ts";
 import { type ConfigMachine, describeReadError, type ReadFile } from "./machine.ts";
 import type { Finding, Parts } from "./parts.ts";

@@ -12,7 +12,7 @@
  * @module
  */
 
-import type { Resolver, TlsaRecord } from "../runtime/runtime.ts";
+import type { Resolver, TlsaRecord } from "../runtime/resolver.ts";
 import { reply } from "../smtp/reply.ts";
 import { usableRecords } from "./dane_match.ts";
 import type { MailHost } from "./mx.ts";

@@ -13,7 +13,7 @@
  */
 
 import { createHash, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
-import type { TlsaRecord } from "../runtime/runtime.ts";
+import type { TlsaRecord } from "../runtime/resolver.ts";
 import type { DaneGuard, TlsFault } from "./tls_guard.ts";
 import { type CertificateFields, readCertificateFields } from "./x509_fields.ts";
 

@@ -6,7 +6,7 @@
 
 import { canonicalIp } from "../net_address.ts";
 import type { RelaySettings } from "../routing/route.ts";
-import type { DnsAnswer, Resolver } from "../runtime/runtime.ts";
+import type { DnsAnswer, Resolver } from "../runtime/resolver.ts";
 
 /** The addresses of a host in the order of the route. Never throws. */
 export async function findAddresses(

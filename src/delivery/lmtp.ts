@@ -6,7 +6,7 @@
  */
 
 import type { LmtpRoute } from "../routing/route.ts";
-import { formatSocketAddress } from "../runtime/runtime.ts";
+import { formatSocketAddress } from "../runtime/network.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { attempt } from "./attempt.ts";
 import { ConnectionPool } from "./connection_pool.ts";

@@ -9,7 +9,7 @@
  */
 
 import { canonicalIp } from "../net_address.ts";
-import type { SocketAddress } from "../runtime/runtime.ts";
+import type { SocketAddress } from "../runtime/network.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 
 /** What would make a host ourselves. */

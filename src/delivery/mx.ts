@@ -15,7 +15,8 @@
 import { isAddressLiteral, parseAddressLiteral } from "../address.ts";
 import { canonicalIp, classifyIp, networkContains } from "../net_address.ts";
 import type { MxRoute, RelaySettings, SmarthostRoute } from "../routing/route.ts";
-import type { DnsAnswer, MxRecord, Random, Resolver } from "../runtime/runtime.ts";
+import type { DnsAnswer, MxRecord, Resolver } from "../runtime/resolver.ts";
+import type { Random } from "../runtime/runtime.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { findAddresses } from "./host_addresses.ts";
 

@@ -10,7 +10,7 @@
 
 import type { Conversation, Tracer } from "../observe/trace.ts";
 import type { DeadlineMember } from "../runtime/deadlines.ts";
-import type { Connection } from "../runtime/runtime.ts";
+import type { Connection } from "../runtime/network.ts";
 import { reply } from "../smtp/reply.ts";
 import { isOwnConnection } from "./loop_check.ts";
 import { itself, type OpeningFailure, ours } from "./opening_failure.ts";

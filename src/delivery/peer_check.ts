@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { TlsPeer, TlsProblem } from "../runtime/runtime.ts";
+import type { TlsPeer, TlsProblem } from "../runtime/tls.ts";
 import { matchDane, notInTime, parseCertificate } from "./dane_match.ts";
 import type { DaneGuard, StsGuard, TlsFault, TlsFaultType } from "./tls_guard.ts";
 

@@ -14,12 +14,10 @@ import { Gate } from "../gate.ts";
 import type { Conversation } from "../observe/trace.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import type { DeadlineMember, Deadlines } from "../runtime/deadlines.ts";
-import {
-  type Clock,
-  type Connection,
-  errorCode,
-  type TlsClientOptions,
-} from "../runtime/runtime.ts";
+import type { Connection } from "../runtime/network.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import { errorCode } from "../runtime/system_error.ts";
+import type { TlsClientOptions } from "../runtime/tls.ts";
 import type { ClientEvent } from "../smtp/client_event.ts";
 import type { ClientSession } from "../smtp/client_session.ts";
 import { writeMessage } from "./message_writer.ts";

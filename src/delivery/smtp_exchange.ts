@@ -12,7 +12,8 @@
 
 import type { Conversation, Tracer } from "../observe/trace.ts";
 import type { Credentials } from "../routing/route.ts";
-import type { Connection, Network, SocketAddress, TlsClientOptions } from "../runtime/runtime.ts";
+import type { Connection, Network, SocketAddress } from "../runtime/network.ts";
+import type { TlsClientOptions } from "../runtime/tls.ts";
 import { ClientSession } from "../smtp/client_session.ts";
 import {
   type ClientOptions,

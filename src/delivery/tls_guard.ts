@@ -9,7 +9,7 @@
  */
 
 import type { MxRoute, SmarthostRoute } from "../routing/route.ts";
-import type { TlsaRecord } from "../runtime/runtime.ts";
+import type { TlsaRecord } from "../runtime/resolver.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { MailHost } from "./mx.ts";
 import type { StsPolicy } from "./sts/policy.ts";

@@ -18,7 +18,8 @@
 
 import { createHash } from "node:crypto";
 import { type Address, domainKey, parseAddressLiteral, parseDomain } from "../address.ts";
-import type { Clock, Files, FileStat, Random } from "../runtime/runtime.ts";
+import type { Files, FileStat } from "../runtime/files.ts";
+import type { Clock, Random } from "../runtime/runtime.ts";
 import type { ScramVerifier } from "../smtp/sasl/scram_verifier.ts";
 import type { Soon } from "../soon.ts";
 import type { Account, Directory, DirectoryEntry } from "./directory.ts";

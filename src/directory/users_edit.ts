@@ -20,7 +20,9 @@
 
 import { type Address, formatAddress, mailboxKey } from "../address.ts";
 import { encode } from "../bytes.ts";
-import { errorCode, type Files, type Random } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
+import type { Random } from "../runtime/runtime.ts";
+import { errorCode } from "../runtime/system_error.ts";
 import { formatBase64 } from "../smtp/sasl/base64.ts";
 import type { Quota } from "./directory.ts";
 import { formatVerifier, makeVerifier, passwordProblem } from "./password.ts";

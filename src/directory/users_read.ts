@@ -5,7 +5,8 @@
  */
 
 import { decodeStrict } from "../bytes.ts";
-import { errorCode, type Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
+import { errorCode } from "../runtime/system_error.ts";
 import { otherVersion, parseUsersFile, type UsersFile } from "./users_file.ts";
 
 /** Octets of a users file: some 300,000 users. */

@@ -14,7 +14,7 @@ import { HeadCollector } from "../message/head_collector.ts";
 import { Head } from "../message/head.ts";
 import type { BodyDraft, BodyObserver, Policy, PolicyAnswer } from "../policy/policy.ts";
 import type { Body } from "../queue/body_store.ts";
-import { errorCode } from "../runtime/runtime.ts";
+import { errorCode } from "../runtime/system_error.ts";
 import { NewlineCheck } from "../smtp/newline_check.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import { isPending, type Soon, whenKnown } from "../soon.ts";

@@ -13,7 +13,7 @@ import type { LocalUser } from "../message/received.ts";
 import type { QueueEntry } from "../queue/entry.ts";
 import type { MessageSource } from "../queue/local_delivery.ts";
 import { toQueued, withoutTwins } from "../routing/expand.ts";
-import { errorCode } from "../runtime/runtime.ts";
+import { errorCode } from "../runtime/system_error.ts";
 import { type Reply, reply } from "../smtp/reply.ts";
 import type { IntakeClient } from "./client.ts";
 import type { IntakeServices, QueueServices } from "./services.ts";

@@ -16,7 +16,7 @@ import type { Policy, PolicyAnswer, SessionView } from "../policy/policy.ts";
 import { mayRelay, relayGround } from "../policy/relay.ts";
 import type { Envelope } from "../queue/entry.ts";
 import type { Destinations } from "../routing/expand.ts";
-import type { TlsInfo } from "../runtime/runtime.ts";
+import type { TlsInfo } from "../runtime/tls.ts";
 import type { MailParameters, RcptParameters } from "../smtp/parameters.ts";
 import { describeReply, fixedReply, type Reply, reply } from "../smtp/reply.ts";
 import type { ServerAnswer } from "../smtp/server_event.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { DnsAnswer } from "../runtime/runtime.ts";
+import type { DnsAnswer } from "../runtime/resolver.ts";
 
 /** What a resolver answers; what it throws is `failed`. Never rejects. */
 export async function askDns<T>(ask: () => Promise<DnsAnswer<T>>): Promise<DnsAnswer<T>> {

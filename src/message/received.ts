@@ -17,7 +17,7 @@ import {
 } from "../address.ts";
 import { encodeBrief, isPrintable, solid } from "../bytes.ts";
 import { canonicalIp, parseIp } from "../net_address.ts";
-import type { TlsInfo } from "../runtime/runtime.ts";
+import type { TlsInfo } from "../runtime/tls.ts";
 import { formatDate } from "./date.ts";
 import { formatField, makeField, type RawField } from "./header.ts";
 

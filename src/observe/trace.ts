@@ -9,7 +9,8 @@
  */
 
 import { decode } from "../bytes.ts";
-import type { Clock, TlsInfo } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import type { TlsInfo } from "../runtime/tls.ts";
 import { formatReply, type Reply } from "../smtp/reply.ts";
 import type { SessionTap } from "../smtp/session_tap.ts";
 import { type ConversationFacts, letsThrough, type TraceFilter } from "./trace_filter.ts";

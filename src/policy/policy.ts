@@ -12,7 +12,7 @@ import type { MailParameters } from "../smtp/parameters.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { BodySource } from "../queue/body_store.ts";
 import type { Envelope } from "../queue/entry.ts";
-import type { TlsInfo } from "../runtime/runtime.ts";
+import type { TlsInfo } from "../runtime/tls.ts";
 import type { Soon } from "../soon.ts";
 
 /** What a policy decides. `undefined` from a policy means accept. */

@@ -11,7 +11,8 @@
  */
 
 import { BufferPool } from "../buffer_pool.ts";
-import type { FileHandle, Files, Random } from "../runtime/runtime.ts";
+import type { FileHandle, Files } from "../runtime/files.ts";
+import type { Random } from "../runtime/runtime.ts";
 
 /** The octets of a body, wherever they are. */
 export interface BodySource {

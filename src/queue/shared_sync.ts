@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 
 interface Running {
   readonly done: Promise<void>;

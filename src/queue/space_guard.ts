@@ -5,7 +5,8 @@
  * @module
  */
 
-import type { Clock, Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
+import type { Clock } from "../runtime/runtime.ts";
 import type { Soon } from "../soon.ts";
 
 /** What to keep free where. */

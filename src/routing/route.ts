@@ -5,7 +5,7 @@
  */
 
 import type { Network } from "../net_address.ts";
-import type { SocketAddress } from "../runtime/runtime.ts";
+import type { SocketAddress } from "../runtime/network.ts";
 
 /** One way out. */
 export type Route =

@@ -9,7 +9,7 @@
 import { domainKey, parseDomain } from "../address.ts";
 import { findByDomain, parseDomainPattern } from "../domain_pattern.ts";
 import { type Network, parseIp, parseNetwork } from "../net_address.ts";
-import type { SocketAddress } from "../runtime/runtime.ts";
+import type { SocketAddress } from "../runtime/network.ts";
 import { checkArguments } from "./program_arguments.ts";
 import type {
   Credentials,

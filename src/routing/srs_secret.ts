@@ -6,8 +6,10 @@
  */
 
 import { decode, encode } from "../bytes.ts";
+import type { Files } from "../runtime/files.ts";
 import { openFresh } from "../runtime/fresh_file.ts";
-import { errorCode, type Files, type Random } from "../runtime/runtime.ts";
+import type { Random } from "../runtime/runtime.ts";
+import { errorCode } from "../runtime/system_error.ts";
 import { readWholeFile } from "../runtime/whole_file.ts";
 
 /** The secret in the file; made, durably and for nobody else to read, where there is none. */

@@ -7,14 +7,10 @@
  */
 
 import { rethrow } from "./deno_errors.ts";
+import type { Connection, SocketAddress } from "./network.ts";
 import { secureClient, secureServer } from "./node_tls.ts";
-import {
-  type Connection,
-  type SocketAddress,
-  SystemError,
-  type TlsClientOptions,
-  type TlsServer,
-} from "./runtime.ts";
+import { SystemError } from "./system_error.ts";
+import type { TlsClientOptions, TlsServer } from "./tls.ts";
 
 /** A TCP or unix socket, in the clear. */
 export class DenoConnection implements Connection {

@@ -6,7 +6,8 @@
  * @module
  */
 
-import { errorCode, SOCKET_PATH_LIMIT, SystemError } from "./runtime.ts";
+import { SOCKET_PATH_LIMIT } from "./network.ts";
+import { errorCode, SystemError } from "./system_error.ts";
 
 /** Deno's error classes by name, where the error itself has no `code`. */
 const codeByName: Readonly<Record<string, string>> = {

@@ -10,16 +10,9 @@
 
 import { statfs } from "node:fs/promises";
 import { rethrow, withErrorCode } from "./deno_errors.ts";
+import type { FileHandle, FileIdentity, FileKind, Files, FileStat, OpenOptions } from "./files.ts";
 import { openNodeFile } from "./node_file.ts";
-import {
-  errorCode,
-  type FileHandle,
-  type FileIdentity,
-  type FileKind,
-  type Files,
-  type FileStat,
-  type OpenOptions,
-} from "./runtime.ts";
+import { errorCode } from "./system_error.ts";
 import { readWholeFile } from "./whole_file.ts";
 
 /** Octets moved in one synchronous call at most: about 7 µs into the page cache. */

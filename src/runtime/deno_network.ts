@@ -11,19 +11,18 @@
 import { DenoConnection, socketAddress } from "./deno_connection.ts";
 import { rethrow, withErrorCode } from "./deno_errors.ts";
 import { mayUse, notPermitted } from "./deno_permissions.ts";
+import type {
+  Connection,
+  ConnectOptions,
+  Listener,
+  ListenOptions,
+  Network,
+  SocketAddress,
+} from "./network.ts";
 import { connectTo } from "./node_connection.ts";
 import { NodeTlsServer } from "./node_tls_server.ts";
-import {
-  type Connection,
-  type ConnectOptions,
-  errorCode,
-  type Listener,
-  type ListenOptions,
-  type Network,
-  type SocketAddress,
-  type TlsServer,
-  type TlsServerOptions,
-} from "./runtime.ts";
+import { errorCode } from "./system_error.ts";
+import type { TlsServer, TlsServerOptions } from "./tls.ts";
 
 /** Milliseconds between two tries to accept when the machine is short of something. */
 const TROUBLE_PAUSE = 100;

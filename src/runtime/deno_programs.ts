@@ -16,7 +16,8 @@
 
 import { decode } from "../bytes.ts";
 import { withErrorCode } from "./deno_errors.ts";
-import { errorCode, type ProgramCommand, type ProgramResult } from "./runtime.ts";
+import type { ProgramCommand, ProgramResult } from "./programs.ts";
+import { errorCode } from "./system_error.ts";
 
 /** Octets kept of what a program writes; it may write more, which is read and forgotten. */
 const MAX_OUTPUT = 4096;

@@ -22,7 +22,7 @@ import {
 import { failedReading, type QueryMeans, readNameServer, within } from "./node_dns_query.ts";
 import type { NameServer } from "./resolv_conf.ts";
 import { systemClock } from "./node_clock.ts";
-import type { Resolver } from "./runtime.ts";
+import type { Resolver } from "./resolver.ts";
 
 /** Seconds for which an answer without a TTL is remembered. */
 const UNTIMED = 60;

@@ -13,7 +13,7 @@ import { concat, decode, encode } from "../bytes.ts";
 import { formatIp, parseIp } from "../net_address.ts";
 import { encodeDnsName, normalizeDnsName } from "./dns_name.ts";
 import { DnsReader } from "./dns_reader.ts";
-import type { TlsaRecord } from "./runtime.ts";
+import type { TlsaRecord } from "./resolver.ts";
 
 /** The record types known here, and their numbers (RFC 1035 §3.2.2, RFC 2782, RFC 3596 §2.1, RFC 6698 §7.1). */
 const TYPES = {

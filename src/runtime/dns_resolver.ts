@@ -17,7 +17,8 @@ import type { DnsData, DnsType } from "./dns_message.ts";
 import { isDnsName, normalizeDnsName, reverseDnsName } from "./dns_name.ts";
 import { type DnssecTrust, DnsServers, type ReadText } from "./dns_servers.ts";
 import { formatNameServer, type NameServer } from "./resolv_conf.ts";
-import type { Clock, DnsAnswer, MxRecord, Resolver, SrvRecord, TlsaRecord } from "./runtime.ts";
+import type { DnsAnswer, MxRecord, Resolver, SrvRecord, TlsaRecord } from "./resolver.ts";
+import type { Clock } from "./runtime.ts";
 
 /** What came of a question; with `ill` the server answers nobody, or not us. */
 export type ServerReading = DnsReading & { readonly ill?: boolean };

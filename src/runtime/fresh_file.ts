@@ -8,7 +8,8 @@
  * @module
  */
 
-import { errorCode, type FileHandle, type Files } from "./runtime.ts";
+import type { FileHandle, Files } from "./files.ts";
+import { errorCode } from "./system_error.ts";
 
 /** A new file at the path, of mode 0600, in place of what is there. */
 export async function openFresh(files: Files, path: string): Promise<FileHandle> {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { DnsAnswer, Resolver } from "./runtime.ts";
+import type { DnsAnswer, Resolver } from "./resolver.ts";
 
 /**
  * A resolver that knows this machine, and asks another for the rest.

@@ -8,14 +8,9 @@
 
 import type { Pipe } from "./memory_pipe.ts";
 import { secureClient, secureServer } from "./memory_tls.ts";
-import {
-  type Connection,
-  type SocketAddress,
-  SystemError,
-  type TlsClientOptions,
-  type TlsInfo,
-  type TlsServer,
-} from "./runtime.ts";
+import type { Connection, SocketAddress } from "./network.ts";
+import { SystemError } from "./system_error.ts";
+import type { TlsClientOptions, TlsInfo, TlsServer } from "./tls.ts";
 
 /** One end of a link. */
 export interface MemoryEnd {

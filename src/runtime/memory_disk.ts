@@ -12,7 +12,8 @@
 import { encode } from "../bytes.ts";
 import { DirectoryNode, FileNode, type MemoryNode } from "./memory_node.ts";
 import type { MemoryRandom } from "./memory_random.ts";
-import { type Clock, SystemError } from "./runtime.ts";
+import type { Clock } from "./runtime.ts";
+import { SystemError } from "./system_error.ts";
 
 /**
  * What becomes of unsynced changes: `kept`, only the process died; `lost`, power was cut before any

@@ -8,18 +8,10 @@
  * @module
  */
 
+import type { FileHandle, FileIdentity, FileKind, Files, FileStat, OpenOptions } from "./files.ts";
 import { type MemoryDisk, notFound } from "./memory_disk.ts";
 import { DirectoryNode, type FileNode, type MemoryNode } from "./memory_node.ts";
-import {
-  errorCode,
-  type FileHandle,
-  type FileIdentity,
-  type FileKind,
-  type Files,
-  type FileStat,
-  type OpenOptions,
-  SystemError,
-} from "./runtime.ts";
+import { errorCode, SystemError } from "./system_error.ts";
 
 /** The calls of {@link Files} and {@link FileHandle} that touch the disk. */
 export type FileOperation =

@@ -19,10 +19,9 @@ import {
   type ListenOptions,
   type Network,
   type SocketAddress,
-  SystemError,
-  type TlsServer,
-  type TlsServerOptions,
-} from "./runtime.ts";
+} from "./network.ts";
+import { SystemError } from "./system_error.ts";
+import type { TlsServer, TlsServerOptions } from "./tls.ts";
 
 /** The first port given where none is asked for (RFC 6335 §6). */
 const FIRST_FREE_PORT = 49152;

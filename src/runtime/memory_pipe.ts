@@ -8,7 +8,8 @@
  * @module
  */
 
-import { type Clock, SystemError } from "./runtime.ts";
+import type { Clock } from "./runtime.ts";
+import { SystemError } from "./system_error.ts";
 
 /** How one direction behaves. */
 export interface PipeConditions {

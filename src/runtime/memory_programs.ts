@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type ProgramCommand, type ProgramResult, type Programs, SystemError } from "./runtime.ts";
+import type { ProgramCommand, ProgramResult, Programs } from "./programs.ts";
+import { SystemError } from "./system_error.ts";
 
 /** What a made-up program does. */
 export type MemoryProgram = (

@@ -9,7 +9,7 @@
 import { type DnsData, type DnsType, RCODE } from "./dns_message.ts";
 import { isDnsName, normalizeDnsName, reverseDnsName } from "./dns_name.ts";
 import { type DnsFailure, type DnsNameRecords, DnsZones } from "./dns_zones.ts";
-import type { DnsAnswer, MxRecord, Resolver, SrvRecord, TlsaRecord } from "./runtime.ts";
+import type { DnsAnswer, MxRecord, Resolver, SrvRecord, TlsaRecord } from "./resolver.ts";
 
 /**
  * Answers from a map; a name that is not in it does not exist.

@@ -11,15 +11,9 @@
 
 import { X509Certificate } from "node:crypto";
 import { concat, decode, encode } from "../bytes.ts";
-import {
-  type Connection,
-  SystemError,
-  type TlsCertificate,
-  type TlsClientOptions,
-  type TlsInfo,
-  type TlsProblem,
-  type TlsServer,
-} from "./runtime.ts";
+import type { Connection } from "./network.ts";
+import { SystemError } from "./system_error.ts";
+import type { TlsCertificate, TlsClientOptions, TlsInfo, TlsProblem, TlsServer } from "./tls.ts";
 import { CertificateChoice, certificateNames, checkCertificates } from "./tls_certificates.ts";
 
 const HANDSHAKE = 0x16;

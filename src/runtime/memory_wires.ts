@@ -7,7 +7,8 @@
 
 import { MemoryConnection } from "./memory_connection.ts";
 import { Pipe } from "./memory_pipe.ts";
-import type { Clock, SocketAddress } from "./runtime.ts";
+import type { SocketAddress } from "./network.ts";
+import type { Clock } from "./runtime.ts";
 
 /** How a link behaves, in both directions. What is left out is ideal. */
 export interface LinkConditions {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SocketAddress } from "./runtime.ts";
+import type { SocketAddress } from "./network.ts";
 
 /**
  * An address of TCP. A dual-stack socket gives IPv4 peers as `::ffff:a.b.c.d` (RFC 4291 §2.5.5.2); policies and

@@ -11,19 +11,12 @@
 
 import { connect, type NetConnectOpts, type Socket } from "node:net";
 import process from "node:process";
+import type { Connection, ConnectOptions, SocketAddress } from "./network.ts";
 import { nodeAddress } from "./node_address.ts";
 import { secureClient, secureServer } from "./node_tls.ts";
 import { acceptTls, connectTls, type Secured } from "./node_tls_handshake.ts";
-import {
-  type Connection,
-  type ConnectOptions,
-  errorCode,
-  type SocketAddress,
-  SystemError,
-  type TlsClientOptions,
-  type TlsInfo,
-  type TlsServer,
-} from "./runtime.ts";
+import { errorCode, SystemError } from "./system_error.ts";
+import type { TlsClientOptions, TlsInfo, TlsServer } from "./tls.ts";
 
 /**
  * Whether TLS is given the socket itself. Bun's is made for that: over a stream of ours it chooses no certificate by

@@ -23,8 +23,9 @@ import {
 } from "./dns_message.ts";
 import type { ServerReading } from "./dns_resolver.ts";
 import { canonicalIp } from "../net_address.ts";
+import type { Connection, Network } from "./network.ts";
 import type { NameServer } from "./resolv_conf.ts";
-import { type Connection, errorCode, type Network, SystemError } from "./runtime.ts";
+import { errorCode, SystemError } from "./system_error.ts";
 
 /** Milliseconds after which a question is sent again: a datagram may be lost on either way. */
 const RESEND = 1000;

@@ -20,7 +20,8 @@ import {
   writeSync,
 } from "node:fs";
 import { promisify } from "node:util";
-import { type FileHandle, type FileIdentity, type OpenOptions, SystemError } from "./runtime.ts";
+import type { FileHandle, FileIdentity, OpenOptions } from "./files.ts";
+import { SystemError } from "./system_error.ts";
 
 /** Octets moved in one synchronous call at most: about 7 µs into the page cache. */
 const SYNCHRONOUS = 64 * 1024;

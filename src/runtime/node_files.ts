@@ -25,15 +25,9 @@ import {
 import { opendir, statfs, unlink } from "node:fs/promises";
 import process from "node:process";
 import { promisify } from "node:util";
+import type { FileHandle, FileKind, Files, FileStat, OpenOptions } from "./files.ts";
 import { openNodeFile } from "./node_file.ts";
-import {
-  errorCode,
-  type FileHandle,
-  type FileKind,
-  type Files,
-  type FileStat,
-  type OpenOptions,
-} from "./runtime.ts";
+import { errorCode } from "./system_error.ts";
 import { readWholeFile } from "./whole_file.ts";
 
 const fsyncLater = promisify(fsync);

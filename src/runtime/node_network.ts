@@ -14,21 +14,19 @@
 import { lstatSync, unlinkSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import process from "node:process";
+import type {
+  Connection,
+  ConnectOptions,
+  Listener,
+  ListenOptions,
+  Network,
+  SocketAddress,
+} from "./network.ts";
 import { connectTo, NodeConnection } from "./node_connection.ts";
 import { nodeAddress } from "./node_address.ts";
 import { NodeTlsServer } from "./node_tls_server.ts";
-import {
-  type Connection,
-  type ConnectOptions,
-  errorCode,
-  type Listener,
-  type ListenOptions,
-  type Network,
-  type SocketAddress,
-  SystemError,
-  type TlsServer,
-  type TlsServerOptions,
-} from "./runtime.ts";
+import { errorCode, SystemError } from "./system_error.ts";
+import type { TlsServer, TlsServerOptions } from "./tls.ts";
 
 /** Connections that wait for `accept()`, as many as kernels keep by default. */
 const BACKLOG = 511;

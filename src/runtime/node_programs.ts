@@ -18,7 +18,8 @@ import process from "node:process";
 import type { Readable } from "node:stream";
 import { clearTimeout, setTimeout } from "node:timers";
 import { decode } from "../bytes.ts";
-import { errorCode, type ProgramCommand, type ProgramResult } from "./runtime.ts";
+import type { ProgramCommand, ProgramResult } from "./programs.ts";
+import { errorCode } from "./system_error.ts";
 
 /** Octets kept of what a program writes; it may write more, which is read and forgotten. */
 const MAX_OUTPUT = 4096;

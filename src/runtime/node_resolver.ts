@@ -12,7 +12,7 @@ import { type DnsMeans, DnsResolver, type ResolverOptions } from "./dns_resolver
 import { systemClock } from "./node_clock.ts";
 import { connectTo } from "./node_connection.ts";
 import { failedReading, type QueryMeans, readNameServer, within } from "./node_dns_query.ts";
-import type { Resolver } from "./runtime.ts";
+import type { Resolver } from "./resolver.ts";
 
 /** What a question needs of a runtime without permissions. */
 const QUERIES: QueryMeans = {

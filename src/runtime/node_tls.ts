@@ -10,16 +10,10 @@
  */
 
 import type { TLSSocket } from "node:tls";
+import type { Connection, SocketAddress } from "./network.ts";
 import { acceptTls, connectTls } from "./node_tls_handshake.ts";
-import {
-  type Connection,
-  errorCode,
-  type SocketAddress,
-  SystemError,
-  type TlsClientOptions,
-  type TlsInfo,
-  type TlsServer,
-} from "./runtime.ts";
+import { errorCode, SystemError } from "./system_error.ts";
+import type { TlsClientOptions, TlsInfo, TlsServer } from "./tls.ts";
 import { TlsCarrier } from "./tls_carrier.ts";
 
 /** Octets encrypted at once: what is in flight is held in memory twice. */

@@ -18,15 +18,8 @@ import {
   type TLSSocket,
 } from "node:tls";
 import { NodeTlsServer } from "./node_tls_server.ts";
-import {
-  errorCode,
-  SystemError,
-  type TlsClientOptions,
-  type TlsInfo,
-  type TlsPeer,
-  type TlsProblem,
-  type TlsServer,
-} from "./runtime.ts";
+import { errorCode, SystemError } from "./system_error.ts";
+import type { TlsClientOptions, TlsInfo, TlsPeer, TlsProblem, TlsServer } from "./tls.ts";
 
 /** Certificates of a peer that are looked at. */
 const MAX_CERTIFICATES = 12;

@@ -19,7 +19,7 @@ import {
   type Server,
   type TLSSocket,
 } from "node:tls";
-import type { TlsCertificate, TlsServer, TlsServerOptions } from "./runtime.ts";
+import type { TlsCertificate, TlsServer, TlsServerOptions } from "./tls.ts";
 import {
   CertificateChoice,
   checkCertificates,

@@ -16,7 +16,7 @@ import { EventEmitter } from "node:events";
 import { nextTick } from "node:process";
 import type { Duplex } from "node:stream";
 import { clearTimeout, setTimeout } from "node:timers";
-import type { Connection } from "./runtime.ts";
+import type { Connection } from "./network.ts";
 
 const SMALL_READ = 4 * 1024;
 const LARGE_READ = 64 * 1024;

@@ -9,7 +9,7 @@
  */
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import type { TlsCertificate } from "./runtime.ts";
+import type { TlsCertificate } from "./tls.ts";
 
 /** A certificate that was read and belongs to its key. */
 export interface CheckedCertificate {

@@ -6,7 +6,8 @@
  */
 
 import { BufferPool } from "../buffer_pool.ts";
-import { type FileHandle, type Files, SystemError } from "./runtime.ts";
+import type { FileHandle, Files } from "./files.ts";
+import { SystemError } from "./system_error.ts";
 
 /** What small files are read into: a hundred thousand of them in a row must not fill the memory. */
 const FIRST_READS = new BufferPool(16 * 1024, 16);

@@ -6,7 +6,7 @@
  */
 
 import { clientKey, isLoopback } from "../net_address.ts";
-import type { SocketAddress } from "../runtime/runtime.ts";
+import type { SocketAddress } from "../runtime/network.ts";
 
 /** Connections by client. */
 export class ClientCounts {

@@ -13,7 +13,7 @@ import {
   formatSocketAddress,
   type Listener,
   type SocketAddress,
-} from "../runtime/runtime.ts";
+} from "../runtime/network.ts";
 import { formatReply, reply } from "../smtp/reply.ts";
 import type { ClientCounts } from "./client_counts.ts";
 import {

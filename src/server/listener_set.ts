@@ -8,13 +8,8 @@
  */
 
 import { canonicalIp, classifyIp } from "../net_address.ts";
-import {
-  errorCode,
-  formatSocketAddress,
-  type Network,
-  type SocketAddress,
-  SystemError,
-} from "../runtime/runtime.ts";
+import { formatSocketAddress, type Network, type SocketAddress } from "../runtime/network.ts";
+import { errorCode, SystemError } from "../runtime/system_error.ts";
 import { ClientCounts } from "./client_counts.ts";
 import { type ListenerPlan, SmtpListener } from "./listener.ts";
 

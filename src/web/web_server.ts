@@ -11,14 +11,13 @@
 
 import { HttpServer } from "../admin/http_server.ts";
 import {
-  type Clock,
   type Connection,
   formatSocketAddress,
   type Network,
   type SocketAddress,
-  type TlsCertificate,
-  type TlsServer,
-} from "../runtime/runtime.ts";
+} from "../runtime/network.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import type { TlsCertificate, TlsServer } from "../runtime/tls.ts";
 import { CLIENT_HELLO_LIMIT, readClientHello } from "./client_hello.ts";
 import { answerInClear, answerSecurely, type Site, SITE_BODY_LIMIT } from "./site.ts";
 

@@ -9,7 +9,8 @@ import { type ControlCommand, ControlServer } from "../../src/admin/control_serv
 import { decode, encode } from "../../src/bytes.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../src/runtime/memory.ts";
-import { type Connection, errorCode, type Network } from "../../src/runtime/runtime.ts";
+import type { Connection, Network } from "../../src/runtime/network.ts";
+import { errorCode } from "../../src/runtime/system_error.ts";
 
 const PATH = "/queue/control.sock";
 

@@ -4,7 +4,8 @@ import { HttpServer, type HttpServerOptions, parseRequest } from "../../src/admi
 import { decode, encode } from "../../src/bytes.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
 import { memoryRuntime } from "../../src/runtime/memory.ts";
-import { type Connection, errorCode, type SocketAddress } from "../../src/runtime/runtime.ts";
+import type { Connection, SocketAddress } from "../../src/runtime/network.ts";
+import { errorCode } from "../../src/runtime/system_error.ts";
 
 const LOOPBACK: SocketAddress = { transport: "tcp", hostname: "127.0.0.1", port: 0 };
 const HELLO: HttpServerOptions["handler"] = (request) =>

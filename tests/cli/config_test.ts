@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import { CONFIG_MACHINE } from "../../src/cli/config_file.ts";
 import { EXIT } from "../../src/cli/exit.ts";
-import { errorCode } from "../../src/runtime/runtime.ts";
+import { errorCode } from "../../src/runtime/system_error.ts";
 import { configJsonSchema } from "../../src/config/json_schema.ts";
 import { Folder, permissionTest, run } from "./program.ts";
 import { Site } from "./site.ts";

@@ -4,7 +4,8 @@ import type { MachineFacts } from "../../src/cli/check/machine_facts.ts";
 import { filterTroubles, probeFilter } from "../../src/cli/filter_probe.ts";
 import { type ConfigInput, configSchema } from "../../src/config/schema.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
-import { type Network, SystemError } from "../../src/runtime/runtime.ts";
+import type { Network } from "../../src/runtime/network.ts";
+import { SystemError } from "../../src/runtime/system_error.ts";
 import { Folder, permissionTest, run } from "./program.ts";
 import { writeConfig } from "../support/config.ts";
 

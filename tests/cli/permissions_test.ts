@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { CommandError } from "../../src/cli/exit.ts";
 import { formatDenoCommand, requirePermissions } from "../../src/cli/permissions.ts";
 import { explainFailure } from "../../src/cli/trouble.ts";
-import { SystemError } from "../../src/runtime/runtime.ts";
+import { SystemError } from "../../src/runtime/system_error.ts";
 
 const NEEDS = {
   read: ["/srv/my mail", "users"],

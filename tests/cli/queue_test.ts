@@ -8,7 +8,7 @@ import { formatQueueSummary } from "../../src/cli/queue_text.ts";
 import type { QueueEntry } from "../../src/queue/entry.ts";
 import { reply } from "../../src/smtp/reply.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
-import { SystemError } from "../../src/runtime/runtime.ts";
+import { SystemError } from "../../src/runtime/system_error.ts";
 import { entry, IdleWorker, MESSAGE, PlainStore, recipient } from "../admin/support.ts";
 import { toPort } from "../support/config.ts";
 import { findFreePort } from "../support/free_port.ts";

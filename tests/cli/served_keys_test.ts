@@ -9,7 +9,7 @@ import { CommandError, EXIT } from "../../src/cli/exit.ts";
 import { ServedKeys } from "../../src/cli/served_keys.ts";
 import type { LoadedConfig } from "../../src/config/load.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
-import type { Files } from "../../src/runtime/runtime.ts";
+import type { Files } from "../../src/runtime/files.ts";
 import { Client, Folder, run } from "./program.ts";
 import { ANY_PORT, Site } from "./site.ts";
 

@@ -7,7 +7,7 @@
 import type { ConfigMachine } from "../../src/config/machine.ts";
 import { loadConfig, type LoadedConfig } from "../../src/config/load.ts";
 import { ConfigError, formatProblem } from "../../src/config/problems.ts";
-import { SystemError } from "../../src/runtime/runtime.ts";
+import { SystemError } from "../../src/runtime/system_error.ts";
 
 /** A file: its text or octets, with its mode. */
 export interface TestFile {

@@ -7,7 +7,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { concat, encode } from "../../src/bytes.ts";
-import type { Files, OpenOptions } from "../../src/runtime/runtime.ts";
+import type { Files, OpenOptions } from "../../src/runtime/files.ts";
 import { codeOf } from "../support/connections.ts";
 import { type Adapter, contractTest } from "./adapter.ts";
 

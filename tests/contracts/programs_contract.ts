@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { encode } from "../../src/bytes.ts";
-import type { ProgramCommand, ProgramResult, Programs } from "../../src/runtime/runtime.ts";
+import type { ProgramCommand, ProgramResult, Programs } from "../../src/runtime/programs.ts";
 import { codeOf } from "../support/connections.ts";
 
 /** More than any pipe holds. */

@@ -6,7 +6,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { DnsZones } from "../../src/runtime/dns_zones.ts";
-import type { DnsAnswer, Resolver } from "../../src/runtime/runtime.ts";
+import type { DnsAnswer, Resolver } from "../../src/runtime/resolver.ts";
 
 /** A resolver for one test, and the zones it answers from. */
 export interface ResolverWorld {

@@ -6,13 +6,9 @@
 
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { encode } from "../../src/bytes.ts";
-import {
-  type Connection,
-  errorCode,
-  type Network,
-  type TlsClientOptions,
-  type TlsPeer,
-} from "../../src/runtime/runtime.ts";
+import type { Connection, Network } from "../../src/runtime/network.ts";
+import { errorCode } from "../../src/runtime/system_error.ts";
+import type { TlsClientOptions, TlsPeer } from "../../src/runtime/tls.ts";
 import {
   mxCertificate,
   otherCertificate,

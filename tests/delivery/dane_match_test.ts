@@ -2,7 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { X509Certificate } from "node:crypto";
 import fc from "fast-check";
 import { matchDane, usableRecords } from "../../src/delivery/dane_match.ts";
-import type { TlsaRecord } from "../../src/runtime/runtime.ts";
+import type { TlsaRecord } from "../../src/runtime/resolver.ts";
 import { CERTIFICATES, DIGESTS, ROOT_KEY } from "./dane_certificates.ts";
 
 type Name = keyof typeof CERTIFICATES;

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { findAddresses } from "../../src/delivery/host_addresses.ts";
-import type { DnsAnswer } from "../../src/runtime/runtime.ts";
 import { MemoryResolver } from "../../src/runtime/memory_resolver.ts";
+import type { DnsAnswer } from "../../src/runtime/resolver.ts";
 
 /** What is found of a host with these answers, and whether DNSSEC vouches for it. */
 async function find(a: DnsAnswer<string>, aaaa: DnsAnswer<string>): Promise<string> {

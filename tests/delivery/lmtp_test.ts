@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import type { LmtpRoute } from "../../src/routing/route.ts";
-import type { SocketAddress } from "../../src/runtime/runtime.ts";
+import type { SocketAddress } from "../../src/runtime/network.ts";
 import { RelayWorld } from "./relay_world.ts";
 import { CLOSE, type PeerBehaviour, ScriptedPeer } from "./scripted_peer.ts";
 import { jobFor, told } from "./support.ts";

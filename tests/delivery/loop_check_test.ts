@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { comesBack, isOwnConnection, ownName } from "../../src/delivery/loop_check.ts";
-import type { SocketAddress } from "../../src/runtime/runtime.ts";
+import type { SocketAddress } from "../../src/runtime/network.ts";
 import { describeReply } from "../../src/smtp/reply.ts";
 
 const SIGNS = { hostnames: ["Mail.Example.org"], sameAddress: true, domain: "example.net" };

@@ -3,7 +3,7 @@ import { concat, decode } from "../../src/bytes.ts";
 import { pipeTransport } from "../../src/delivery/pipe.ts";
 import type { MtaFact } from "../../src/events.ts";
 import { memoryRuntime } from "../../src/runtime/memory.ts";
-import type { ProgramCommand, ProgramResult } from "../../src/runtime/runtime.ts";
+import type { ProgramCommand, ProgramResult } from "../../src/runtime/programs.ts";
 import type { PipeRoute } from "../../src/routing/route.ts";
 import { jobFor, type JobSetup, told } from "./support.ts";
 

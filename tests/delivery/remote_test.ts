@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { ConnectOptions } from "../../src/runtime/runtime.ts";
+import type { ConnectOptions } from "../../src/runtime/network.ts";
 import { jobFor } from "./support.ts";
 import { CLOSE, type PeerBehaviour, SILENCE } from "./scripted_peer.ts";
 import { mxRoute, RelayWorld, smarthostRoute } from "./relay_world.ts";

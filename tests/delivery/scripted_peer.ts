@@ -8,7 +8,8 @@
 
 import { decode, encode } from "../../src/bytes.ts";
 import type { MemoryRuntime } from "../../src/runtime/memory.ts";
-import type { Connection, SocketAddress, TlsServer } from "../../src/runtime/runtime.ts";
+import type { Connection, SocketAddress } from "../../src/runtime/network.ts";
+import type { TlsServer } from "../../src/runtime/tls.ts";
 
 /** Ends the connection instead of an answer. */
 export const CLOSE = Symbol("close");

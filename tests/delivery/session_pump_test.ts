@@ -4,7 +4,7 @@ import { MessageCarrier, type Sent } from "../../src/delivery/message_carrier.ts
 import { SessionPump } from "../../src/delivery/session_pump.ts";
 import { Deadlines } from "../../src/runtime/deadlines.ts";
 import { memoryRuntime } from "../../src/runtime/memory.ts";
-import type { Connection } from "../../src/runtime/runtime.ts";
+import type { Connection } from "../../src/runtime/network.ts";
 import { ClientSession } from "../../src/smtp/client_session.ts";
 import { clientSettings } from "../../src/smtp/client_settings.ts";
 import { transactionTo } from "../support/client_dialogue.ts";

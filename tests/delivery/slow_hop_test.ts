@@ -6,7 +6,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { decode, encode } from "../../src/bytes.ts";
-import type { Connection } from "../../src/runtime/runtime.ts";
+import type { Connection } from "../../src/runtime/network.ts";
 import { mxRoute, RelayWorld } from "./relay_world.ts";
 import type { JobSetup } from "./support.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Tracer } from "../../src/observe/trace.ts";
 import type { TraceFilter } from "../../src/observe/trace_filter.ts";
-import type { SocketAddress } from "../../src/runtime/runtime.ts";
+import type { SocketAddress } from "../../src/runtime/network.ts";
 import { testAuthority } from "../support/certificates.ts";
 import { assertNoSecret } from "../support/secrets.ts";
 import { mxRoute, RelayWorld, smarthostRoute } from "./relay_world.ts";

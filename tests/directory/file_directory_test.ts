@@ -5,8 +5,8 @@ import { openFileDirectory } from "../../src/directory/file_directory.ts";
 import { addUser, setPassword } from "../../src/directory/users_edit.ts";
 import { UsersFileError } from "../../src/directory/users_read.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
+import type { Files } from "../../src/runtime/files.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../src/runtime/memory.ts";
-import type { Files } from "../../src/runtime/runtime.ts";
 import { directoryContract } from "../contracts/directory_contract.ts";
 
 const PATH = "/users";

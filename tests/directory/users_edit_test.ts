@@ -23,8 +23,8 @@ import {
 import { parseSize } from "../../src/directory/users_file.ts";
 import { readUsersFile, UsersFileError } from "../../src/directory/users_read.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
+import type { Files } from "../../src/runtime/files.ts";
 import { memoryRuntime } from "../../src/runtime/memory.ts";
-import type { Files } from "../../src/runtime/runtime.ts";
 
 const PATH = "/users";
 const ALICE = parseAddress("alice@example.org")!;

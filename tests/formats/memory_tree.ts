@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Files } from "../../src/runtime/runtime.ts";
+import type { Files } from "../../src/runtime/files.ts";
 
 /** All files below a folder, by path; `as` stands in place of the folder, nothing for `""`. */
 export async function collect(

@@ -12,8 +12,8 @@ import type { QueuedRecipient, QueueEntry } from "../../src/queue/entry.ts";
 import { openSpool } from "../../src/queue/spool/open_spool.ts";
 import type { NewMessage, QueueStore } from "../../src/queue/store.ts";
 import { keepSrsSecret } from "../../src/routing/srs_secret.ts";
+import type { Files } from "../../src/runtime/files.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../src/runtime/memory.ts";
-import type { Files } from "../../src/runtime/runtime.ts";
 import { collect, spread } from "./memory_tree.ts";
 import { reply } from "../../src/smtp/reply.ts";
 

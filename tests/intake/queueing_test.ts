@@ -13,7 +13,7 @@ import { DeliveryError, type LocalDelivery } from "../../src/queue/local_deliver
 import { MemoryStore } from "../../src/queue/memory_store.ts";
 import { formatAddress } from "../../src/address.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../src/runtime/memory.ts";
-import { SystemError } from "../../src/runtime/runtime.ts";
+import { SystemError } from "../../src/runtime/system_error.ts";
 import { reply } from "../../src/smtp/reply.ts";
 import { MemoryStation, type SmtpPeer, type StationSetup } from "../support/memory_station.ts";
 

@@ -14,7 +14,7 @@ import { type ArcResult, verifyArc } from "../../src/mailauth/arc/verify.ts";
 import { BodyHashes } from "../../src/mailauth/dkim/body_hashes.ts";
 import { openSigningKey } from "../../src/mailauth/dkim/signing_key.ts";
 import { formatFields, parseFields } from "../../src/message/header.ts";
-import type { DnsAnswer } from "../../src/runtime/runtime.ts";
+import type { DnsAnswer } from "../../src/runtime/resolver.ts";
 import { type ArcPeer, arcPeers, type Sealer } from "./arc_peers.ts";
 import { interopTest, octets } from "./support.ts";
 

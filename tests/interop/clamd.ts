@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { SocketAddress } from "../../src/runtime/runtime.ts";
+import type { SocketAddress } from "../../src/runtime/network.ts";
 import { findFreePort } from "../support/free_port.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { makeTemporaryFolder, octets, type TemporaryFolder } from "./support.ts";

@@ -9,7 +9,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createHash, X509Certificate } from "node:crypto";
 import { denoRuntime } from "../../src/runtime/deno.ts";
 import type { NameServer } from "../../src/runtime/resolv_conf.ts";
-import { errorCode } from "../../src/runtime/runtime.ts";
+import { errorCode } from "../../src/runtime/system_error.ts";
 import { findFreePort } from "../support/free_port.ts";
 import { type Knot, startKnot } from "./knot.ts";
 import { untilMail } from "./maildir.ts";

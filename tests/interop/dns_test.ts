@@ -13,7 +13,7 @@ import { denoRuntime } from "../../src/runtime/deno.ts";
 import { DENO_QUERIES, denoResolver } from "../../src/runtime/deno_resolver.ts";
 import { queryNameServer } from "../../src/runtime/node_dns_query.ts";
 import type { NameServer } from "../../src/runtime/resolv_conf.ts";
-import type { Resolver } from "../../src/runtime/runtime.ts";
+import type { Resolver } from "../../src/runtime/resolver.ts";
 import { type Knot, startKnot } from "./knot.ts";
 import { interopTest } from "./support.ts";
 

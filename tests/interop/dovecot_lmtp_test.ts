@@ -6,7 +6,7 @@
  */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import type { SocketAddress } from "../../src/runtime/runtime.ts";
+import type { SocketAddress } from "../../src/runtime/network.ts";
 import { type Dovecot, literalOf, startDovecot } from "./dovecot.ts";
 import { DOTS, EIGHT_BIT, LONG_LINES, makeLargeBody, makeMail } from "./mail.ts";
 import { splitTrace } from "./maildir.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { SharedSync } from "../../src/queue/shared_sync.ts";
-import type { Files } from "../../src/runtime/runtime.ts";
+import type { Files } from "../../src/runtime/files.ts";
 
 /** A disk whose syncs end when the test says so. */
 function manualDisk(): { files: Files; calls: { end(): void; fail(error: Error): void }[] } {

@@ -3,7 +3,7 @@ import { denoRuntime } from "../../src/runtime/deno.ts";
 import { socketAddress } from "../../src/runtime/deno_connection.ts";
 import { withErrorCode } from "../../src/runtime/deno_errors.ts";
 import { DenoListener } from "../../src/runtime/deno_network.ts";
-import { errorCode } from "../../src/runtime/runtime.ts";
+import { errorCode } from "../../src/runtime/system_error.ts";
 import { codeOf } from "../support/connections.ts";
 
 const { network } = denoRuntime();

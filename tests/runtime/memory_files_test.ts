@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { decode, encode } from "../../src/bytes.ts";
+import type { FileHandle, Files } from "../../src/runtime/files.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../src/runtime/memory.ts";
-import type { FileHandle, Files } from "../../src/runtime/runtime.ts";
 import { codeOf } from "../support/connections.ts";
 
 /** Makes a file, with its content durable or not; its name is durable when `syncDirectory` is. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { encode } from "../../src/bytes.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../src/runtime/memory.ts";
-import type { Connection } from "../../src/runtime/runtime.ts";
+import type { Connection } from "../../src/runtime/network.ts";
 import { codeOf, readOctets, readToEnd } from "../support/connections.ts";
 
 const SERVER = { transport: "tcp", hostname: "192.0.2.25", port: 25 } as const;

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { denoRuntime } from "../../src/runtime/deno.ts";
 import { memoryRuntime } from "../../src/runtime/memory.ts";
+import type { ConnectOptions, SocketAddress } from "../../src/runtime/network.ts";
 import { NodeConnection } from "../../src/runtime/node_connection.ts";
-import type { ConnectOptions, Runtime, SocketAddress } from "../../src/runtime/runtime.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { Adapter } from "../contracts/adapter.ts";
 import { networkContract } from "../contracts/network_contract.ts";
 import { tlsContract } from "../contracts/tls_contract.ts";

@@ -2,7 +2,7 @@ import { connect as connectTls } from "node:tls";
 import { assert, assertEquals } from "@std/assert";
 import { encode } from "../../src/bytes.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
-import type { Connection } from "../../src/runtime/runtime.ts";
+import type { Connection } from "../../src/runtime/network.ts";
 import { mxCertificate, otherCertificate, testAuthority } from "../support/certificates.ts";
 import {
   anyPort,

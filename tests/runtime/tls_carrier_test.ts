@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { nextTick } from "node:process";
-import { type Connection, SystemError } from "../../src/runtime/runtime.ts";
+import type { Connection } from "../../src/runtime/network.ts";
+import { SystemError } from "../../src/runtime/system_error.ts";
 import { TlsCarrier } from "../../src/runtime/tls_carrier.ts";
 
 /** A socket whose every call waits until the test has it settled, and is noted. */

@@ -8,7 +8,7 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { encode } from "../../src/bytes.ts";
 import { memoryRuntime } from "../../src/runtime/memory.ts";
-import type { Connection } from "../../src/runtime/runtime.ts";
+import type { Connection } from "../../src/runtime/network.ts";
 import { DEFAULT_LIMITS } from "../../src/server/roles.ts";
 import { SessionTime } from "../../src/server/session_time.ts";
 import { MemoryStation, type SmtpPeer } from "../support/memory_station.ts";

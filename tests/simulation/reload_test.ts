@@ -12,8 +12,10 @@ import type { MtaEvent } from "../../src/events.ts";
 import { type Mta, startMta } from "../../src/mta.ts";
 import type { ListenerOptions, MtaOptions } from "../../src/mta_options.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
+import type { Files } from "../../src/runtime/files.ts";
 import { memoryRuntime } from "../../src/runtime/memory.ts";
-import { errorCode, type Files, type Runtime } from "../../src/runtime/runtime.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
+import { errorCode } from "../../src/runtime/system_error.ts";
 import { mxCertificate } from "../support/certificates.ts";
 import { PlainClient, UnexpectedReply } from "../support/plain_client.ts";
 

@@ -12,7 +12,7 @@ import type { QueueChange } from "../../src/queue/operator/queue_change.ts";
 import type { QueueSelection } from "../../src/queue/operator/queue_control.ts";
 import { queueMatcher } from "../../src/queue/operator/queue_filter.ts";
 import type { RouteOptions, SmarthostOptions } from "../../src/routing/route_table.ts";
-import type { ProgramCommand } from "../../src/runtime/runtime.ts";
+import type { ProgramCommand } from "../../src/runtime/programs.ts";
 import { mxCertificate, testAuthority } from "../support/certificates.ts";
 import { fates, readReport } from "./report.ts";
 import { DAY, HOUR, MINUTE, SECOND, type Station, type StationOptions, World } from "./world.ts";

@@ -21,6 +21,12 @@ export interface Finding {
 export const LAYERS: readonly (readonly string[])[] = [
   [
     "src/runtime/runtime.ts",
+    "src/runtime/files.ts",
+    "src/runtime/network.ts",
+    "src/runtime/programs.ts",
+    "src/runtime/resolver.ts",
+    "src/runtime/system_error.ts",
+    "src/runtime/tls.ts",
     "src/runtime/deadlines.ts",
     "src/runtime/localhost.ts",
     "src/runtime/tls_certificates.ts",

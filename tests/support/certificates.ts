@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { TlsCertificate } from "../../src/runtime/runtime.ts";
+import type { TlsCertificate } from "../../src/runtime/tls.ts";
 
 /** The root that signed all of them, PEM. */
 export const testAuthority = `-----BEGIN CERTIFICATE-----

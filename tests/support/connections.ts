@@ -5,12 +5,8 @@
  */
 
 import { concat } from "../../src/bytes.ts";
-import {
-  type Connection,
-  errorCode,
-  type Network,
-  type SocketAddress,
-} from "../../src/runtime/runtime.ts";
+import type { Connection, Network, SocketAddress } from "../../src/runtime/network.ts";
+import { errorCode } from "../../src/runtime/system_error.ts";
 
 /** Any free port of the loopback address. */
 export const anyPort: SocketAddress = { transport: "tcp", hostname: "127.0.0.1", port: 0 };

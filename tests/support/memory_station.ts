@@ -12,7 +12,7 @@ import type { MtaEvent } from "../../src/events.ts";
 import { type Mta, startMta } from "../../src/mta.ts";
 import type { ListenerOptions, MtaOptions } from "../../src/mta_options.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../src/runtime/memory.ts";
-import type { Connection } from "../../src/runtime/runtime.ts";
+import type { Connection } from "../../src/runtime/network.ts";
 import { mxCertificate } from "./certificates.ts";
 
 /** What a test may say of its station; the rest is usual. */

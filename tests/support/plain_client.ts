@@ -6,7 +6,7 @@
  */
 
 import { decode, encode } from "../../src/bytes.ts";
-import type { Connection, Network, SocketAddress } from "../../src/runtime/runtime.ts";
+import type { Connection, Network, SocketAddress } from "../../src/runtime/network.ts";
 
 /** A reply that was not the one expected, or none. */
 export class UnexpectedReply extends Error {

@@ -7,7 +7,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { decode, encode } from "../../src/bytes.ts";
 import { denoRuntime } from "../../src/runtime/deno.ts";
-import { type Connection, formatSocketAddress } from "../../src/runtime/runtime.ts";
+import { type Connection, formatSocketAddress } from "../../src/runtime/network.ts";
 import { type WebListener, WebServer } from "../../src/web/web_server.ts";
 import { findFreePort } from "../support/free_port.ts";
 import { mxCertificate, testAuthority } from "../support/certificates.ts";

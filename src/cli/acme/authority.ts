@@ -9,7 +9,8 @@
  */
 
 import { Agent } from "node:https";
-import type { Programs, TlsCertificate } from "../../runtime/runtime.ts";
+import type { Programs } from "../../runtime/programs.ts";
+import type { TlsCertificate } from "../../runtime/tls.ts";
 import { runDnsHook } from "./dns_hook.ts";
 import type { Proofs } from "./proofs.ts";
 

@@ -12,9 +12,10 @@ import { X509Certificate } from "node:crypto";
 import { decode, encode } from "../../bytes.ts";
 import { readPemPair } from "../../config/pem.ts";
 import { formatVisible } from "../../observe/visible_text.ts";
+import type { Files } from "../../runtime/files.ts";
 import { openFresh } from "../../runtime/fresh_file.ts";
+import type { TlsCertificate } from "../../runtime/tls.ts";
 import { certificateNames } from "../../runtime/tls_certificates.ts";
-import type { Files, TlsCertificate } from "../../runtime/runtime.ts";
 import { makeCertificate } from "../local_certificate.ts";
 import type { Account } from "./authority.ts";
 

@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { Programs } from "../../runtime/runtime.ts";
+import type { Programs } from "../../runtime/programs.ts";
 
 /** Milliseconds that it may take: DNS is slow in some places. */
 const PATIENCE = 10 * 60 * 1000;

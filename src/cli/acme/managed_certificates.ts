@@ -12,7 +12,8 @@
  */
 
 import type { AcmeStatus } from "../../admin/station_requests.ts";
-import type { Clock, Files, Random } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import type { Clock, Random } from "../../runtime/runtime.ts";
 import type { CertificatePaths } from "../certificate_files.ts";
 import { describeError } from "../trouble.ts";
 import type { Account, Authority, Challenge } from "./authority.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { TlsCertificate } from "../../runtime/runtime.ts";
+import type { TlsCertificate } from "../../runtime/tls.ts";
 
 /** What is under way. */
 export class Proofs {

@@ -7,7 +7,7 @@
 
 import type { ConfigPaths } from "../../config/paths.ts";
 import { formatSize } from "../../observe/visible_text.ts";
-import { SOCKET_PATH_LIMIT } from "../../runtime/runtime.ts";
+import { SOCKET_PATH_LIMIT } from "../../runtime/network.ts";
 import { describeError } from "../trouble.ts";
 import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
 import type { DiskFacts, MachineFacts, PathFacts } from "./machine_facts.ts";

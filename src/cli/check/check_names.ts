@@ -8,8 +8,8 @@
 import { toAsciiDomain } from "../../address.ts";
 import type { Config } from "../../config/schema.ts";
 import { acmeNames, siteNames } from "../../config/site.ts";
-import type { Resolver } from "../../runtime/runtime.ts";
 import { parseResolvConf } from "../../runtime/resolv_conf.ts";
+import type { Resolver } from "../../runtime/resolver.ts";
 import { decode } from "../../bytes.ts";
 import { thisRuntime } from "../machine.ts";
 import { isNotCapable, isUnpermitted, NOT_PERMITTED } from "../trouble.ts";

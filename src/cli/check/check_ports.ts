@@ -6,12 +6,12 @@
  */
 
 import {
-  errorCode,
   formatSocketAddress,
-  type Runtime,
   SOCKET_PATH_LIMIT,
   type SocketAddress,
-} from "../../runtime/runtime.ts";
+} from "../../runtime/network.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { describeError, isNotCapable, NOT_PERMITTED } from "../trouble.ts";
 import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
 import type { MachineFacts } from "./machine_facts.ts";

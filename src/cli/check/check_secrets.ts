@@ -6,7 +6,8 @@
  */
 
 import type { WrittenConfig } from "../../config/schema.ts";
-import { errorCode, type Files } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
 import type { MachineFacts } from "./machine_facts.ts";
 

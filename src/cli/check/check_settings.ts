@@ -11,7 +11,7 @@ import { dmarcReportSettings, tlsReportSettings } from "../../config/reports.ts"
 import type { Config } from "../../config/schema.ts";
 import { domainPatternKey } from "../../domain_pattern.ts";
 import { isLoopback } from "../../net_address.ts";
-import type { SocketAddress } from "../../runtime/runtime.ts";
+import type { SocketAddress } from "../../runtime/network.ts";
 import { atKey, type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
 
 /** What is lost, and what is too open. */

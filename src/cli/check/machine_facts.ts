@@ -8,7 +8,7 @@
 import { constants } from "node:fs";
 import { access, readFile, stat, statfs } from "node:fs/promises";
 import process from "node:process";
-import { errorCode } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 
 /** A file or folder, links followed. */
 export interface PathFacts {

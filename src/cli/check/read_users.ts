@@ -13,7 +13,7 @@ import {
   readUsersOctets,
   UsersFileError,
 } from "../../directory/users_read.ts";
-import type { Files } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
 import { type CheckFinding, findingsOf, type ReadUsers } from "./finding.ts";
 
 const { error } = findingsOf("users");

@@ -6,7 +6,7 @@
  */
 
 import { decode } from "../../bytes.ts";
-import type { TlsInfo } from "../../runtime/runtime.ts";
+import type { TlsInfo } from "../../runtime/tls.ts";
 import type { Tap } from "./tap.ts";
 
 /** What somebody says: a line, or a whole reply of several. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Network, SocketAddress } from "../../runtime/runtime.ts";
+import type { Network, SocketAddress } from "../../runtime/network.ts";
 import type { EventWatch } from "./event_watch.ts";
 import { submitMail } from "./mail_client.ts";
 import { fieldOf, firstPart, hashBody, readNewMail, type StoredMail } from "./mailbox.ts";

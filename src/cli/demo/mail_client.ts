@@ -6,7 +6,7 @@
  */
 
 import { concat, decode, encode } from "../../bytes.ts";
-import type { Connection, Network, SocketAddress } from "../../runtime/runtime.ts";
+import type { Connection, Network, SocketAddress } from "../../runtime/network.ts";
 
 /** What to send, and how. */
 export interface Submission {

@@ -6,7 +6,7 @@
 
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
-import { errorCode } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 
 /** A mail that lies there. */
 export interface StoredMail {

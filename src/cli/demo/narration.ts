@@ -6,7 +6,7 @@
  */
 
 import { cutText, formatVisible } from "../../observe/visible_text.ts";
-import type { TlsInfo } from "../../runtime/runtime.ts";
+import type { TlsInfo } from "../../runtime/tls.ts";
 import type { SpokenLine } from "./conversation.ts";
 import type { AnsweredQuestion } from "./name_server.ts";
 

@@ -9,7 +9,9 @@ import { mapDirectory } from "../../directory/map_directory.ts";
 import type { EventSink } from "../../events.ts";
 import { type Mta, startMta } from "../../mta.ts";
 import type { Policy } from "../../policy/policy.ts";
-import type { Runtime, SocketAddress, TlsCertificate } from "../../runtime/runtime.ts";
+import type { SocketAddress } from "../../runtime/network.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { TlsCertificate } from "../../runtime/tls.ts";
 import { reply } from "../../smtp/reply.ts";
 
 /** Who lives at station A. */

@@ -5,15 +5,8 @@
  * @module
  */
 
-import type {
-  Connection,
-  ConnectOptions,
-  Network,
-  SocketAddress,
-  TlsClientOptions,
-  TlsInfo,
-  TlsServer,
-} from "../../runtime/runtime.ts";
+import type { Connection, ConnectOptions, Network, SocketAddress } from "../../runtime/network.ts";
+import type { TlsClientOptions, TlsInfo, TlsServer } from "../../runtime/tls.ts";
 
 /** Who is told. A view of octets is valid during the call only. */
 export interface Tap {

@@ -24,10 +24,10 @@ import type { StationOptions } from "../../config/station.ts";
 import type { MetricFamily } from "../../observe/open_metrics.ts";
 import type { LedgerAnswer, LedgerQuestion } from "../../policy/ledger/remote_ledger.ts";
 import type { DnssecTrust } from "../../runtime/dns_servers.ts";
+import type { TlsCertificate } from "../../runtime/tls.ts";
 import type { DkimKeyText } from "../../policy/mailauth/signing_keys.ts";
 import type { ObserverPlan } from "../dmarc_observer.ts";
 import type { RoadPlan } from "../road_guards.ts";
-import type { TlsCertificate } from "../../runtime/runtime.ts";
 
 /** What a station of its own goes by, as data: made anew of each configuration. */
 export interface MemberPlan {

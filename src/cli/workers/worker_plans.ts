@@ -13,14 +13,11 @@ import { stationOptions } from "../../config/station.ts";
 import type { MtaOptions } from "../../mta_options.ts";
 import type { DkimKeyText } from "../../policy/mailauth/signing_keys.ts";
 import { keepSrsSecret } from "../../routing/srs_secret.ts";
-import {
-  errorCode,
-  type Files,
-  type Network,
-  type Runtime,
-  type SocketAddress,
-  type TlsCertificate,
-} from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import type { Network, SocketAddress } from "../../runtime/network.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
+import type { TlsCertificate } from "../../runtime/tls.ts";
 import { observerPlan } from "../dmarc_observer.ts";
 import { roadPlan } from "../road_guards.ts";
 import type { LogPlan } from "./messages.ts";

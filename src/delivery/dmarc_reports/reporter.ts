@@ -9,7 +9,9 @@
 
 import { encode } from "../../bytes.ts";
 import { isDmarcRecord } from "../../mailauth/dmarc/record.ts";
-import type { Clock, Files, Resolver } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import type { Resolver } from "../../runtime/resolver.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { DailyReports, type DueReport } from "../reports/daily_reports.ts";
 import {
   type ReportSettings,

@@ -10,7 +10,7 @@
 import { toAsciiDomain } from "../../address.ts";
 import { isDmarcRecord } from "../../mailauth/dmarc/record.ts";
 import { PolicyRecords, walkTree } from "../../mailauth/dmarc/tree.ts";
-import type { Resolver } from "../../runtime/runtime.ts";
+import type { Resolver } from "../../runtime/resolver.ts";
 import { parseMailto } from "../reports/mailto.ts";
 
 /** A place for reports. */

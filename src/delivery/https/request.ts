@@ -14,13 +14,10 @@
 
 import { concat, encode } from "../../bytes.ts";
 import { classifyIp, type Network as IpNetwork, networkContains } from "../../net_address.ts";
-import {
-  type Clock,
-  type Connection,
-  errorCode,
-  type Network,
-  type Resolver,
-} from "../../runtime/runtime.ts";
+import type { Connection, Network } from "../../runtime/network.ts";
+import type { Resolver } from "../../runtime/resolver.ts";
+import type { Clock } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { briefOf } from "../peer_check.ts";
 import { type HttpResponse, HttpResponseDecoder } from "./response_decoder.ts";
 

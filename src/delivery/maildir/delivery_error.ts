@@ -6,7 +6,7 @@
  */
 
 import { DeliveryError } from "../../queue/local_delivery.ts";
-import { errorCode } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { type Reply, reply } from "../../smtp/reply.ts";
 
 /** A failed `action` on `path` as a `DeliveryError`; one that already is stays as it is. */

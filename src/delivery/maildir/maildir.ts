@@ -29,7 +29,8 @@ import {
   type MessageSource,
   type PreparedDelivery,
 } from "../../queue/local_delivery.ts";
-import type { Clock, Files } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { type Reply, reply } from "../../smtp/reply.ts";
 import type { Soon } from "../../soon.ts";
 import { toDeliveryError } from "./delivery_error.ts";

@@ -6,7 +6,9 @@
  */
 
 import { SharedSync } from "../../queue/shared_sync.ts";
-import { type Clock, errorCode, type FileHandle, type Files } from "../../runtime/runtime.ts";
+import type { FileHandle, Files } from "../../runtime/files.ts";
+import type { Clock } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { MaildirFolders } from "./maildir_folders.ts";
 
 const NEW_FILE = { write: true, createNew: true, mode: 0o600 } as const;

@@ -11,7 +11,9 @@
  * @module
  */
 
-import { type Clock, errorCode, type FileKind, type Files } from "../../runtime/runtime.ts";
+import type { FileKind, Files } from "../../runtime/files.ts";
+import type { Clock } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { unsafePath } from "./delivery_error.ts";
 import { mailboxOfFolder } from "./mailbox_path.ts";
 

@@ -13,13 +13,9 @@
 
 import { decode, encode } from "../../bytes.ts";
 import type { Quota } from "../../directory/directory.ts";
-import {
-  type Clock,
-  errorCode,
-  type FileHandle,
-  type FileIdentity,
-  type Files,
-} from "../../runtime/runtime.ts";
+import type { FileHandle, FileIdentity, Files } from "../../runtime/files.ts";
+import type { Clock } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { readWholeFile } from "../../runtime/whole_file.ts";
 import { sizeInName } from "./maildir_name.ts";
 

@@ -8,7 +8,7 @@
 
 import { BufferPool } from "../../buffer_pool.ts";
 import type { MessageSource } from "../../queue/local_delivery.ts";
-import type { FileHandle } from "../../runtime/runtime.ts";
+import type { FileHandle } from "../../runtime/files.ts";
 import { UnixLineEncoder } from "./unix_line_encoder.ts";
 
 /** Octets gathered before they are written; the buffers of large messages are used again. */

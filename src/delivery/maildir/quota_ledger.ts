@@ -8,7 +8,8 @@
  */
 
 import type { Quota } from "../../directory/directory.ts";
-import type { Clock, Files } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { exceeds, MaildirSizeFile } from "./maildir_size.ts";
 
 /** Room kept for one message. */

@@ -13,7 +13,9 @@
 
 import { createHash } from "node:crypto";
 import { decodeStrict, encode } from "../../bytes.ts";
-import { type Clock, errorCode, type Files } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import type { Clock } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { readOwnFile } from "../../runtime/whole_file.ts";
 import { type DayForm, dayOf, listDays, readDay, startOfDay } from "./day_files.ts";
 import type { ReportSettings } from "./submit_report.ts";

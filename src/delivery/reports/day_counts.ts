@@ -9,8 +9,10 @@
  */
 
 import { decodeStrict, encode } from "../../bytes.ts";
+import type { Files } from "../../runtime/files.ts";
 import { openFresh } from "../../runtime/fresh_file.ts";
-import { type Clock, errorCode, type Files } from "../../runtime/runtime.ts";
+import type { Clock } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { readOwnFile } from "../../runtime/whole_file.ts";
 import { makeFolders } from "../sts/policy_store.ts";
 import { type DayForm, dayOf, type DayTotals, MAX_DAY_FILE } from "./day_files.ts";

@@ -15,7 +15,8 @@
  */
 
 import { decodeStrict } from "../../bytes.ts";
-import { errorCode, type Files } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { readOwnFile } from "../../runtime/whole_file.ts";
 
 /** What is counted on a day, by domain. */

@@ -14,8 +14,10 @@
 
 import { createHash } from "node:crypto";
 import { decodeStrict, encode } from "../../bytes.ts";
+import type { Files } from "../../runtime/files.ts";
 import { openFresh } from "../../runtime/fresh_file.ts";
-import { errorCode, type Files, type Random } from "../../runtime/runtime.ts";
+import type { Random } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { readOwnFile } from "../../runtime/whole_file.ts";
 import { formatStsPolicy, parseStsPolicy, STS_POLICY_LIMIT, type StsPolicy } from "./policy.ts";
 

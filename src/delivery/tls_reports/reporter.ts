@@ -8,7 +8,8 @@
  */
 
 import type { Network as IpNetwork } from "../../net_address.ts";
-import type { Clock, Files } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { type HttpsServices, requestHttps } from "../https/request.ts";
 import { DailyReports, type DueReport } from "../reports/daily_reports.ts";
 import {

@@ -17,7 +17,9 @@
  * @module
  */
 
-import { errorCode, type FileHandle, type Files, type Random } from "../../runtime/runtime.ts";
+import type { FileHandle, Files } from "../../runtime/files.ts";
+import type { Random } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { BULLETIN_NAME, type DropBulletin, formatBulletin } from "./drop_bulletin.ts";
 import { MAIL_NAME, UNFINISHED } from "./drop_file.ts";
 

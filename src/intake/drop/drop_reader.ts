@@ -12,7 +12,7 @@ import { createHash, type Hash } from "node:crypto";
 import { concat } from "../../bytes.ts";
 import { HeadCollector } from "../../message/head_collector.ts";
 import { parseFields, type RawField } from "../../message/header.ts";
-import type { FileHandle, FileIdentity } from "../../runtime/runtime.ts";
+import type { FileHandle, FileIdentity } from "../../runtime/files.ts";
 import { cursorOver } from "../../smtp/cursor.ts";
 import { NewlineNormalizer } from "../../smtp/newline_normalizer.ts";
 import { CR, LF } from "../../smtp/text_scan.ts";

@@ -8,7 +8,8 @@
  * @module
  */
 
-import { errorCode, type Files } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 
 /** Milliseconds for which it is kept. */
 const AGE = 30 * 24 * 3_600_000;

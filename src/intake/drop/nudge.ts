@@ -9,7 +9,10 @@
  * @module
  */
 
-import { type Clock, errorCode, type Files, type Network } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import type { Network } from "../../runtime/network.ts";
+import type { Clock } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { DropFolderError } from "./drop_folder.ts";
 
 /** Milliseconds between two nudges. */

@@ -14,8 +14,9 @@
 import { equal } from "../../bytes.ts";
 import { Gate } from "../../gate.ts";
 import { isField, type RawField } from "../../message/header.ts";
+import type { Resolver } from "../../runtime/resolver.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { withinTime } from "../../runtime/within_time.ts";
-import type { Clock, Resolver } from "../../runtime/runtime.ts";
 import { type BodyHash, BodyHashes } from "../dkim/body_hashes.ts";
 import { canonicalField, headerHashInput } from "../dkim/canonical_field.ts";
 import { fetchKey, type KeyAnswer } from "../dkim/key_record.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Resolver } from "../../runtime/runtime.ts";
+import type { Resolver } from "../../runtime/resolver.ts";
 import { askDns } from "../ask_dns.ts";
 import { parseTagList, splitTagValue } from "../tag_list.ts";
 import { parseRsaKey } from "./rsa_key.ts";

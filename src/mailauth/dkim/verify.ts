@@ -14,8 +14,9 @@
 
 import { equal } from "../../bytes.ts";
 import { isField, type RawField } from "../../message/header.ts";
+import type { Resolver } from "../../runtime/resolver.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { withinTime } from "../../runtime/within_time.ts";
-import type { Clock, Resolver } from "../../runtime/runtime.ts";
 import type { AuthResult } from "../result.ts";
 import { type BodyHash, BodyHashes } from "./body_hashes.ts";
 import { fetchKey, type KeyAnswer } from "./key_record.ts";

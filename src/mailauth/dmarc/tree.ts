@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { Resolver } from "../../runtime/runtime.ts";
+import type { Resolver } from "../../runtime/resolver.ts";
 import { askDns } from "../ask_dns.ts";
 import { type DmarcRecord, isDmarcRecord, parseDmarcRecord } from "./record.ts";
 

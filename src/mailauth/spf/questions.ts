@@ -7,8 +7,9 @@
  * @module
  */
 
+import type { DnsAnswer, Resolver } from "../../runtime/resolver.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { withinTime } from "../../runtime/within_time.ts";
-import type { Clock, DnsAnswer, Resolver } from "../../runtime/runtime.ts";
 import { askDns } from "../ask_dns.ts";
 
 /** Who answers for DNS. */

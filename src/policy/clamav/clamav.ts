@@ -16,7 +16,8 @@
 import type { MtaFact } from "../../events.ts";
 import { BusyError, Gate } from "../../gate.ts";
 import type { RawField } from "../../message/header.ts";
-import type { Clock, Connection, Network, SocketAddress } from "../../runtime/runtime.ts";
+import type { Connection, Network, SocketAddress } from "../../runtime/network.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { reply } from "../../smtp/reply.ts";
 import type { Change, MessageView, Policy, Verdict } from "../policy.ts";
 import { type ScanResult, scanStream } from "./clamd.ts";

@@ -11,7 +11,7 @@
  */
 
 import { decode, encode } from "../../bytes.ts";
-import type { Connection } from "../../runtime/runtime.ts";
+import type { Connection } from "../../runtime/network.ts";
 
 /** What the daemon says of a message. */
 export type ScanResult =

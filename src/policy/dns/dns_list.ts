@@ -16,8 +16,9 @@
  */
 
 import { reverseDnsName } from "../../runtime/dns_name.ts";
-import type { Clock, DnsAnswer, Resolver } from "../../runtime/runtime.ts";
 import { matchesAnswer, parseAnswerPattern } from "./answer_pattern.ts";
+import type { DnsAnswer, Resolver } from "../../runtime/resolver.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { NOBODY_WAITS, withinTime } from "../../runtime/within_time.ts";
 
 /** What a list has entries for: addresses of clients, domains of senders, or names said in HELO and EHLO. */

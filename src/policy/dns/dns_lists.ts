@@ -17,13 +17,14 @@ import { type Address, isAddressLiteral, parseDomain, toAsciiDomain } from "../.
 import { isPrintable } from "../../bytes.ts";
 import type { MtaFact } from "../../events.ts";
 import { canonicalIp, type Network } from "../../net_address.ts";
-import type { Clock, Resolver } from "../../runtime/runtime.ts";
 import { reply } from "../../smtp/reply.ts";
 import { type Soon, whenKnown } from "../../soon.ts";
 import { DEFAULT_EXEMPT, isStranger } from "../abuse/stranger.ts";
 import type { Policy, SessionView, Verdict } from "../policy.ts";
 import { DnsList, type DnsListing, type DnsListKind, type DnsListOptions } from "./dns_list.ts";
 import { DEFAULT_DNS_TIMEOUT } from "./dns_time.ts";
+import type { Resolver } from "../../runtime/resolver.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { withinTime } from "../../runtime/within_time.ts";
 import { hearsComplaints } from "./postmaster.ts";
 import { SessionMemory } from "../session_memory.ts";

@@ -9,7 +9,7 @@
  */
 
 import { Gate } from "../../gate.ts";
-import type { DnsAnswer, Resolver } from "../../runtime/runtime.ts";
+import type { DnsAnswer, Resolver } from "../../runtime/resolver.ts";
 
 /** What may be asked. */
 export type DnsShare = Pick<Resolver, "a" | "aaaa" | "mx" | "txt" | "ptr">;

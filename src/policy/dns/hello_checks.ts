@@ -18,11 +18,12 @@ import {
   toAsciiDomain,
 } from "../../address.ts";
 import { canonicalIp, type Network, parseIp } from "../../net_address.ts";
-import type { Clock, Resolver } from "../../runtime/runtime.ts";
 import { reply } from "../../smtp/reply.ts";
 import { DEFAULT_EXEMPT, isStranger } from "../abuse/stranger.ts";
 import type { Policy, Verdict } from "../policy.ts";
 import { DEFAULT_DNS_TIMEOUT } from "./dns_time.ts";
+import type { Resolver } from "../../runtime/resolver.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { withinTime } from "../../runtime/within_time.ts";
 import { hearsComplaints } from "./postmaster.ts";
 

@@ -12,12 +12,13 @@
  */
 
 import { canonicalIp, type Network } from "../../net_address.ts";
-import type { Clock, DnsAnswer, Resolver } from "../../runtime/runtime.ts";
 import { reply } from "../../smtp/reply.ts";
 import { type Soon, whenKnown } from "../../soon.ts";
 import { DEFAULT_EXEMPT, isStranger } from "../abuse/stranger.ts";
 import type { Policy, SessionView, Verdict } from "../policy.ts";
 import { DEFAULT_DNS_TIMEOUT } from "./dns_time.ts";
+import type { DnsAnswer, Resolver } from "../../runtime/resolver.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { withinTime } from "../../runtime/within_time.ts";
 import { hearsComplaints } from "./postmaster.ts";
 import { SessionMemory } from "../session_memory.ts";

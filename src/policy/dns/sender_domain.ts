@@ -29,11 +29,12 @@ import {
   networkContains,
   parseNetwork,
 } from "../../net_address.ts";
-import type { Clock, DnsAnswer, Resolver } from "../../runtime/runtime.ts";
 import { reply } from "../../smtp/reply.ts";
 import { DEFAULT_EXEMPT, isStranger } from "../abuse/stranger.ts";
 import type { Policy, Verdict } from "../policy.ts";
 import { DEFAULT_DNS_TIMEOUT } from "./dns_time.ts";
+import type { DnsAnswer, Resolver } from "../../runtime/resolver.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { withinTime } from "../../runtime/within_time.ts";
 
 /** What is not as usual. */

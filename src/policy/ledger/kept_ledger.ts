@@ -14,7 +14,8 @@
  * @module
  */
 
-import type { Clock, Files } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import type { Ledger, Note, Rate } from "./ledger.ts";
 import { LedgerFile } from "./ledger_file.ts";
 import { formatLedgerLine } from "./ledger_text.ts";

@@ -10,8 +10,9 @@
  */
 
 import { decodeStrict, encode } from "../../bytes.ts";
+import type { FileHandle, Files } from "../../runtime/files.ts";
 import { openFresh } from "../../runtime/fresh_file.ts";
-import { errorCode, type FileHandle, type Files } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { LEDGER_HEAD, type LedgerLine, MAX_LINE, parseLedgerLine } from "./ledger_text.ts";
 
 /** What was read of a file. */

@@ -17,9 +17,9 @@ import type { ObservedSpf } from "../../mailauth/dmarc/observation.ts";
 import { PolicyRecords } from "../../mailauth/dmarc/tree.ts";
 import { checkHost, mailFromQuery } from "../../mailauth/spf/check_host.ts";
 import type { RawField } from "../../message/header.ts";
-import type { Clock } from "../../runtime/runtime.ts";
 import type { DnsShare } from "../dns/dns_share.ts";
 import { DEFAULT_DNS_TIMEOUT } from "../dns/dns_time.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { withinTime } from "../../runtime/within_time.ts";
 import type { BodyObserver, SessionView } from "../policy.ts";
 

@@ -8,7 +8,8 @@
  */
 
 import { parseIp } from "../../net_address.ts";
-import type { Clock, DnsAnswer, Resolver } from "../../runtime/runtime.ts";
+import type { DnsAnswer, Resolver } from "../../runtime/resolver.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { equal } from "../../bytes.ts";
 
 /** What is known of the name. */

@@ -9,7 +9,8 @@
  */
 
 import { concat } from "../../bytes.ts";
-import type { Clock, Connection, Network, SocketAddress } from "../../runtime/runtime.ts";
+import type { Connection, Network, SocketAddress } from "../../runtime/network.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { formatNegotiation, type Negotiated, parseNegotiation } from "./negotiation.ts";
 import { COMMANDS, formatPacket, type MilterPacket, MilterPacketDecoder } from "./packet.ts";
 import { type MilterReply, parseMilterReply, REPLACED_BODY } from "./reply.ts";

@@ -13,7 +13,9 @@
  * @module
  */
 
-import type { Clock, Network, Resolver, SocketAddress } from "../../runtime/runtime.ts";
+import type { Network, SocketAddress } from "../../runtime/network.ts";
+import type { Resolver } from "../../runtime/resolver.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import { reply } from "../../smtp/reply.ts";
 import type { Policy, SessionView, Verdict } from "../policy.ts";
 import { SessionMemory } from "../session_memory.ts";

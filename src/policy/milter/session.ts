@@ -12,13 +12,10 @@
 
 import type { Address } from "../../address.ts";
 import type { Envelope, EnvelopeRecipient } from "../../queue/entry.ts";
-import {
-  errorCode,
-  formatSocketAddress,
-  type Resolver,
-  type SocketAddress,
-  type TlsInfo,
-} from "../../runtime/runtime.ts";
+import { formatSocketAddress, type SocketAddress } from "../../runtime/network.ts";
+import type { Resolver } from "../../runtime/resolver.ts";
+import { errorCode } from "../../runtime/system_error.ts";
+import type { TlsInfo } from "../../runtime/tls.ts";
 import {
   formatMailParameters,
   formatRcptParameters,

@@ -9,8 +9,9 @@
  */
 
 import { createHash } from "node:crypto";
+import type { FileHandle, Files } from "../../runtime/files.ts";
 import { openFresh } from "../../runtime/fresh_file.ts";
-import { errorCode, type FileHandle, type Files } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import type { MessageSource } from "../local_delivery.ts";
 import type { Folders } from "./folders.ts";
 

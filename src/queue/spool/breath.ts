@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Files } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
 
 /** Messages read between two breaths. */
 const STRIDE = 64;

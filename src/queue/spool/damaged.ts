@@ -6,7 +6,9 @@
  */
 
 import type { EventSink } from "../../events.ts";
-import { type Clock, errorCode, type Files } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import type { Clock } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import type { Folders } from "./folders.ts";
 
 /** Of the machine, not of the file: to be tried again. */

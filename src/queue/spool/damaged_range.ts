@@ -9,8 +9,9 @@
  */
 
 import type { EventSink } from "../../events.ts";
+import type { FileHandle, Files } from "../../runtime/files.ts";
 import { openFresh } from "../../runtime/fresh_file.ts";
-import type { Clock, FileHandle, Files } from "../../runtime/runtime.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import type { Folders } from "./folders.ts";
 
 /** What copying takes. */

@@ -12,7 +12,8 @@
  * @module
  */
 
-import { errorCode, type Files } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { nextAttempt, type QueueEntry } from "../entry.ts";
 import type { BodyFiles } from "./body_files.ts";
 import { bucketOf, formatBucket, parseBucket } from "./bucket.ts";

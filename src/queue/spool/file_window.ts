@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { FileHandle } from "../../runtime/runtime.ts";
+import type { FileHandle } from "../../runtime/files.ts";
 
 /** Octets read at once. */
 const BLOCK = 1024 * 1024;

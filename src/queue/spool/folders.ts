@@ -7,7 +7,8 @@
  * @module
  */
 
-import { errorCode, type Files } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { SharedSync } from "../shared_sync.ts";
 
 /** Why a folder cannot be synced when that is no fault: closed to us, or not to be synced at all. */

@@ -12,7 +12,7 @@
  * @module
  */
 
-import type { FileHandle, Files } from "../../runtime/runtime.ts";
+import type { FileHandle, Files } from "../../runtime/files.ts";
 
 /** A handle, and where it would write. */
 export interface LogHandle {

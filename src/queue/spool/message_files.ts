@@ -22,7 +22,9 @@
  */
 
 import { describeError, type EventSink } from "../../events.ts";
-import { type Clock, type Files, SystemError } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import type { Clock } from "../../runtime/runtime.ts";
+import { SystemError } from "../../runtime/system_error.ts";
 import type { QueueEntry } from "../entry.ts";
 import type { MessageSource } from "../local_delivery.ts";
 import type { NewMessage } from "../store.ts";

@@ -15,14 +15,10 @@
  */
 
 import { decode, encode } from "../../bytes.ts";
-import {
-  type Clock,
-  errorCode,
-  type Files,
-  type Network,
-  type Random,
-  type SocketAddress,
-} from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import type { Network, SocketAddress } from "../../runtime/network.ts";
+import type { Clock, Random } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 
 /** Another process owns the spool. */
 export class SpoolBusyError extends Error {

@@ -21,7 +21,7 @@
  */
 
 import { decodeStrict, encode } from "../../bytes.ts";
-import type { Files } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
 import type { Folders } from "./folders.ts";
 import { checksumOf, NO_CHECKSUM, writeChecksum } from "./checksum.ts";
 import { GroupCommit } from "./group_commit.ts";

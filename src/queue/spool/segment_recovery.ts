@@ -16,7 +16,7 @@
  */
 
 import { concat, decodeStrict } from "../../bytes.ts";
-import { errorCode } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { nextAttempt } from "../entry.ts";
 import { Damaged, isPassing } from "./damaged.ts";
 import { type DamagedRangeOptions, setRangeAside } from "./damaged_range.ts";

@@ -14,7 +14,9 @@
  * @module
  */
 
-import { type Clock, errorCode, type Files, type Random } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import type { Clock, Random } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { encode } from "../../bytes.ts";
 import type { Folders } from "./folders.ts";
 import { GroupCommit, type WrittenGroup } from "./group_commit.ts";

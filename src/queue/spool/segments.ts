@@ -14,7 +14,9 @@
 
 import type { EventSink } from "../../events.ts";
 import { decodeStrict } from "../../bytes.ts";
-import { type Clock, type Files, type Random, SystemError } from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import type { Clock, Random } from "../../runtime/runtime.ts";
+import { SystemError } from "../../runtime/system_error.ts";
 import { nextAttempt, type QueueEntry } from "../entry.ts";
 import type { MessageSource } from "../local_delivery.ts";
 import { formatEntry, parseEntry } from "./entry_text.ts";

@@ -24,13 +24,10 @@
  */
 
 import { describeError, type EventSink } from "../../events.ts";
-import {
-  type Clock,
-  errorCode,
-  type Files,
-  type Network,
-  type Random,
-} from "../../runtime/runtime.ts";
+import type { Files } from "../../runtime/files.ts";
+import type { Network } from "../../runtime/network.ts";
+import type { Clock, Random } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import { nextAttempt, type QueueEntry } from "../entry.ts";
 import type { MessageSource } from "../local_delivery.ts";
 import { type Claim, LeaseLostError, type NewMessage, type QueueStore } from "../store.ts";

@@ -17,8 +17,9 @@
  */
 
 import { decode, encode } from "../../bytes.ts";
+import type { Files } from "../../runtime/files.ts";
 import { openFresh } from "../../runtime/fresh_file.ts";
-import { errorCode, type Files } from "../../runtime/runtime.ts";
+import { errorCode } from "../../runtime/system_error.ts";
 import type { Folders } from "./folders.ts";
 import { parseSegmentName } from "./segment.ts";
 

@@ -10,8 +10,8 @@
  * @module
  */
 
+import type { Files } from "../../runtime/files.ts";
 import { openFresh } from "../../runtime/fresh_file.ts";
-import type { Files } from "../../runtime/runtime.ts";
 import type { BodyFiles } from "./body_files.ts";
 import type { Folders } from "./folders.ts";
 

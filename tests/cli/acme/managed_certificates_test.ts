@@ -19,7 +19,7 @@ import {
 import { CertificateFiles } from "../../../src/cli/certificate_files.ts";
 import { denoRuntime } from "../../../src/runtime/deno.ts";
 import { MemoryClock } from "../../../src/runtime/memory_clock.ts";
-import type { TlsCertificate } from "../../../src/runtime/runtime.ts";
+import type { TlsCertificate } from "../../../src/runtime/tls.ts";
 
 const DAY = 24 * 60 * 60 * 1000;
 const HOUR = DAY / 24;

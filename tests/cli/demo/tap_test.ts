@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { type Tap, tapNetwork } from "../../../src/cli/demo/tap.ts";
 import { decode, encode } from "../../../src/bytes.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
-import type { Connection, Network } from "../../../src/runtime/runtime.ts";
+import type { Connection, Network } from "../../../src/runtime/network.ts";
 import type { Adapter } from "../../contracts/adapter.ts";
 import { networkContract } from "../../contracts/network_contract.ts";
 import { tlsContract } from "../../contracts/tls_contract.ts";

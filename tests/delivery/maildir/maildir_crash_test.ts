@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { DeliveryError } from "../../../src/queue/local_delivery.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
-import { SystemError } from "../../../src/runtime/runtime.ts";
+import { SystemError } from "../../../src/runtime/system_error.ts";
 import { agent, ALICE, deliver, names, recipient, ROOT, source, stored, tree } from "./support.ts";
 
 const QUOTA = { bytes: 1_000_000, messages: 1000 };

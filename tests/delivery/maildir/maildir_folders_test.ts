@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { MaildirFolders } from "../../../src/delivery/maildir/maildir_folders.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
-import { SystemError } from "../../../src/runtime/runtime.ts";
+import { SystemError } from "../../../src/runtime/system_error.ts";
 
 /** A root somebody has made, and not synced. */
 async function unsyncedRoot() {

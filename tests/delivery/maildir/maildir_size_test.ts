@@ -8,7 +8,7 @@ import {
   parseMaildirSize,
 } from "../../../src/delivery/maildir/maildir_size.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
-import { SystemError } from "../../../src/runtime/runtime.ts";
+import { SystemError } from "../../../src/runtime/system_error.ts";
 
 const BOX = "/box";
 const QUOTA = { bytes: 1000, messages: 10 };

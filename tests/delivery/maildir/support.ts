@@ -12,7 +12,8 @@ import type {
   LocalRecipient,
   MessageSource,
 } from "../../../src/queue/local_delivery.ts";
-import type { FileKind, Files, Runtime } from "../../../src/runtime/runtime.ts";
+import type { FileKind, Files } from "../../../src/runtime/files.ts";
+import type { Runtime } from "../../../src/runtime/runtime.ts";
 
 /** The folder all mailboxes of these tests are in. */
 export const ROOT = "/srv/mail";

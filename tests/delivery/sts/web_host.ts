@@ -6,7 +6,8 @@
 
 import { decode, encode } from "../../../src/bytes.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
-import type { Connection, TlsCertificate } from "../../../src/runtime/runtime.ts";
+import type { Connection } from "../../../src/runtime/network.ts";
+import type { TlsCertificate } from "../../../src/runtime/tls.ts";
 import { otherCertificate } from "../../support/certificates.ts";
 
 /** A request as it came. */

@@ -11,7 +11,7 @@ import { evaluateDmarc } from "../../../src/mailauth/dmarc/evaluate.ts";
 import { isDmarcRecord, parseDmarcRecord } from "../../../src/mailauth/dmarc/record.ts";
 import { treeTargets } from "../../../src/mailauth/dmarc/tree.ts";
 import { parseFields } from "../../../src/message/header.ts";
-import type { DnsAnswer } from "../../../src/runtime/runtime.ts";
+import type { DnsAnswer } from "../../../src/runtime/resolver.ts";
 import type { FuzzTarget } from "../engine/target.ts";
 
 const TAGS = [

@@ -23,7 +23,7 @@ import type {
 } from "../../../src/policy/policy.ts";
 import { BodyStore } from "../../../src/queue/body_store.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
-import type { Connection, SocketAddress } from "../../../src/runtime/runtime.ts";
+import type { Connection, SocketAddress } from "../../../src/runtime/network.ts";
 import { longs, packet } from "../../policy/milter/scripted_milter.ts";
 import { type Chance, piecesOf, waysToCut } from "../engine/chance.ts";
 import type { FuzzTarget } from "../engine/target.ts";

@@ -17,7 +17,7 @@ import {
 } from "../../../src/mailauth/spf/macro_string.ts";
 import type { SpfResolver } from "../../../src/mailauth/spf/questions.ts";
 import { isSpf, parseSpf } from "../../../src/mailauth/spf/record.ts";
-import type { DnsAnswer } from "../../../src/runtime/runtime.ts";
+import type { DnsAnswer } from "../../../src/runtime/resolver.ts";
 import type { FuzzTarget } from "../engine/target.ts";
 
 const MACROS = [

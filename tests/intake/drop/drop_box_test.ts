@@ -12,8 +12,8 @@ import { parseBulletin } from "../../../src/intake/drop/drop_bulletin.ts";
 import { DropFolderError } from "../../../src/intake/drop/drop_folder.ts";
 import { SubmitError } from "../../../src/intake/submit.ts";
 import type { DropBoxOptions } from "../../../src/intake/drop/drop_options.ts";
-import type { FileHandle, FileIdentity, OpenOptions } from "../../../src/runtime/runtime.ts";
 import { denoRuntime } from "../../../src/runtime/deno.ts";
+import type { FileHandle, FileIdentity, OpenOptions } from "../../../src/runtime/files.ts";
 import { reply } from "../../../src/smtp/reply.ts";
 import { DropStation, mailName, UID } from "./station.ts";
 

@@ -13,9 +13,9 @@ import { DropBox } from "../../../src/intake/drop/drop_box.ts";
 import { formatDropFile } from "../../../src/intake/drop/drop_file.ts";
 import type { SubmitEnvelope } from "../../../src/intake/submit.ts";
 import { startMta } from "../../../src/mta.ts";
+import type { FileHandle, Files, OpenOptions } from "../../../src/runtime/files.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
 import type { Unsynced } from "../../../src/runtime/memory_disk.ts";
-import type { FileHandle, Files, OpenOptions } from "../../../src/runtime/runtime.ts";
 import { queueMatcher } from "../../../src/queue/operator/queue_filter.ts";
 
 const SECOND = 1000;

@@ -11,7 +11,7 @@ import { verifyArc } from "../../../src/mailauth/arc/verify.ts";
 import { BodyHashes } from "../../../src/mailauth/dkim/body_hashes.ts";
 import { openSigningKey, type SigningKey } from "../../../src/mailauth/dkim/signing_key.ts";
 import { formatFields, parseFields, type RawField } from "../../../src/message/header.ts";
-import type { DnsAnswer } from "../../../src/runtime/runtime.ts";
+import type { DnsAnswer } from "../../../src/runtime/resolver.ts";
 
 /** 14 November 2023, in milliseconds. */
 export const NOW = 1_700_000_000_000;

@@ -14,7 +14,7 @@ import { verifyArc } from "../../../src/mailauth/arc/verify.ts";
 import { BodyHashes } from "../../../src/mailauth/dkim/body_hashes.ts";
 import { openSigningKey } from "../../../src/mailauth/dkim/signing_key.ts";
 import { fieldValue, parseFields, type RawField } from "../../../src/message/header.ts";
-import type { DnsAnswer } from "../../../src/runtime/runtime.ts";
+import type { DnsAnswer } from "../../../src/runtime/resolver.ts";
 
 interface Scenario {
   readonly description: string;

@@ -5,7 +5,7 @@ import { sealingSet } from "../../../src/mailauth/arc/seal_input.ts";
 import { ArcVerifier } from "../../../src/mailauth/arc/verify.ts";
 import { BodyHashes } from "../../../src/mailauth/dkim/body_hashes.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
-import type { DnsAnswer } from "../../../src/runtime/runtime.ts";
+import type { DnsAnswer } from "../../../src/runtime/resolver.ts";
 import { CountingResolver, makeKey, NOW, PLAIN, shared, TestMessage } from "./chains.ts";
 
 const FAILED: DnsAnswer<string> = { status: "failed", reason: "servfail" };

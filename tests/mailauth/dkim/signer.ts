@@ -16,7 +16,7 @@ import {
 } from "node:crypto";
 import { parseFields } from "../../../src/message/header.ts";
 import { type DkimVerifyOptions, verifyDkim } from "../../../src/mailauth/dkim/verify.ts";
-import type { DnsAnswer } from "../../../src/runtime/runtime.ts";
+import type { DnsAnswer } from "../../../src/runtime/resolver.ts";
 
 /** Keys to sign with, and the record of each. */
 export interface TestKey {

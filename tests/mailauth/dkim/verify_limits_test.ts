@@ -3,7 +3,7 @@ import { BodyHashes } from "../../../src/mailauth/dkim/body_hashes.ts";
 import { type DkimResult, DkimVerifier, verifyDkim } from "../../../src/mailauth/dkim/verify.ts";
 import { parseFields } from "../../../src/message/header.ts";
 import { MemoryClock } from "../../../src/runtime/memory_clock.ts";
-import type { DnsAnswer } from "../../../src/runtime/runtime.ts";
+import type { DnsAnswer } from "../../../src/runtime/resolver.ts";
 import { dnsOf, ED25519_KEY, latin1, NOW, RSA_KEY, signByHand } from "./signer.ts";
 
 const HEAD = "From: ann@example.org\r\nTo: bob@example.net\r\nSubject: a tale\r\n";

@@ -7,7 +7,7 @@
  */
 
 import { normalizeDnsName, reverseDnsName } from "../../../src/runtime/dns_name.ts";
-import type { DnsAnswer, MxRecord } from "../../../src/runtime/runtime.ts";
+import type { DnsAnswer, MxRecord } from "../../../src/runtime/resolver.ts";
 import type { SpfResolver } from "../../../src/mailauth/spf/questions.ts";
 
 /** One check. */

@@ -7,7 +7,7 @@
 
 import { concat, decode, encode } from "../../../src/bytes.ts";
 import type { MemoryRuntime } from "../../../src/runtime/memory.ts";
-import type { Connection, SocketAddress } from "../../../src/runtime/runtime.ts";
+import type { Connection, SocketAddress } from "../../../src/runtime/network.ts";
 
 /** Where it listens if nothing else is said. */
 export const CLAMD: SocketAddress = { transport: "tcp", hostname: "127.0.0.1", port: 3310 };

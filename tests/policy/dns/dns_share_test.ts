@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { shareOf } from "../../../src/policy/dns/dns_share.ts";
-import type { DnsAnswer } from "../../../src/runtime/runtime.ts";
+import type { DnsAnswer } from "../../../src/runtime/resolver.ts";
 
 /** A resolver that answers when it is told to. */
 class Slow {

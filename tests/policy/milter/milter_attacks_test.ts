@@ -15,7 +15,7 @@ import { MilterLink } from "../../../src/policy/milter/link.ts";
 import { MilterPacketDecoder } from "../../../src/policy/milter/packet.ts";
 import { parseReplyCode } from "../../../src/policy/milter/reply.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
-import type { Connection, Network } from "../../../src/runtime/runtime.ts";
+import type { Connection, Network } from "../../../src/runtime/network.ts";
 import { ADDRESS, type Answer, filtered, longs, packet } from "./scripted_milter.ts";
 
 const TEXT = "Subject: x\r\n\r\nx\r\n";

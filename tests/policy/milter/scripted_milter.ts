@@ -8,7 +8,7 @@ import { concat, decode, encode } from "../../../src/bytes.ts";
 import { milter, type MilterOptions } from "../../../src/policy/milter/milter.ts";
 import type { Policy } from "../../../src/policy/policy.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
-import type { Connection, Listener, SocketAddress } from "../../../src/runtime/runtime.ts";
+import type { Connection, Listener, SocketAddress } from "../../../src/runtime/network.ts";
 import { MemoryStation, type StationSetup } from "../../support/memory_station.ts";
 
 /** Where it listens. */

@@ -9,7 +9,7 @@ import type { QueueEntry } from "../../../src/queue/entry.ts";
 import { LeaseLostError } from "../../../src/queue/store.ts";
 import { reply } from "../../../src/smtp/reply.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
-import { SystemError } from "../../../src/runtime/runtime.ts";
+import { SystemError } from "../../../src/runtime/system_error.ts";
 import { entry, IdleWorker, MESSAGE, NOW, PlainStore, recipient } from "../../admin/support.ts";
 
 const NEVER = new AbortController().signal;

@@ -11,7 +11,7 @@ import { nextAttempt, type QueueEntry } from "../../../src/queue/entry.ts";
 import type { MessageFiles } from "../../../src/queue/spool/message_files.ts";
 import type { Unsynced } from "../../../src/runtime/memory_disk.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
-import { SystemError } from "../../../src/runtime/runtime.ts";
+import { SystemError } from "../../../src/runtime/system_error.ts";
 import {
   allFiles,
   bodyOf,

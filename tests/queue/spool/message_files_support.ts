@@ -10,7 +10,8 @@ import type { QueueEntry } from "../../../src/queue/entry.ts";
 import type { MessageSource } from "../../../src/queue/local_delivery.ts";
 import { MessageFiles } from "../../../src/queue/spool/message_files.ts";
 import type { NewMessage } from "../../../src/queue/store.ts";
-import type { Files, Runtime } from "../../../src/runtime/runtime.ts";
+import type { Files } from "../../../src/runtime/files.ts";
+import type { Runtime } from "../../../src/runtime/runtime.ts";
 import { entry, recipient } from "./entries.ts";
 
 export const NOW: number = Date.UTC(2026, 10, 22, 20, 14, 30);

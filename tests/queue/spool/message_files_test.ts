@@ -9,7 +9,7 @@ import { denoRuntime } from "../../../src/runtime/deno.ts";
 import { MemoryClock } from "../../../src/runtime/memory_clock.ts";
 import type { FileOperation } from "../../../src/runtime/memory_files.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
-import { SystemError } from "../../../src/runtime/runtime.ts";
+import { SystemError } from "../../../src/runtime/system_error.ts";
 import { codeOf } from "../../support/connections.ts";
 import {
   allFiles,

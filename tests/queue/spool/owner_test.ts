@@ -3,7 +3,8 @@ import { decode } from "../../../src/bytes.ts";
 import { ownSpool, SpoolBusyError } from "../../../src/queue/spool/owner.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
 import { denoRuntime } from "../../../src/runtime/deno.ts";
-import type { Runtime, SocketAddress } from "../../../src/runtime/runtime.ts";
+import type { SocketAddress } from "../../../src/runtime/network.ts";
+import type { Runtime } from "../../../src/runtime/runtime.ts";
 
 const RUNTIMES: readonly (readonly [string, () => Runtime])[] = [
   ["in memory", () => memoryRuntime()],

@@ -16,7 +16,7 @@ import {
   writeRecord,
 } from "../../../src/queue/spool/segment_record.ts";
 import type { NewMessage } from "../../../src/queue/store.ts";
-import type { FileHandle } from "../../../src/runtime/runtime.ts";
+import type { FileHandle } from "../../../src/runtime/files.ts";
 import { entries } from "./arbitrary_entries.ts";
 import { entry } from "./entries.ts";
 

@@ -12,7 +12,7 @@ import type { QueueEntry } from "../../../src/queue/entry.ts";
 import type { Claim, QueueStore } from "../../../src/queue/store.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
 import type { FileOperation } from "../../../src/runtime/memory_files.ts";
-import { SystemError } from "../../../src/runtime/runtime.ts";
+import { SystemError } from "../../../src/runtime/system_error.ts";
 import { recipient } from "./entries.ts";
 import { DIRECTORY, message, open } from "./journey.ts";
 

@@ -10,9 +10,10 @@ import type { MtaEvent } from "../../../src/events.ts";
 import { openSpool } from "../../../src/queue/spool/open_spool.ts";
 import type { QueueStore } from "../../../src/queue/store.ts";
 import { denoRuntime } from "../../../src/runtime/deno.ts";
+import type { FileHandle } from "../../../src/runtime/files.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
 import type { FileCall } from "../../../src/runtime/memory_files.ts";
-import { errorCode, type FileHandle, SystemError } from "../../../src/runtime/runtime.ts";
+import { errorCode, SystemError } from "../../../src/runtime/system_error.ts";
 import { recipient } from "./entries.ts";
 import { DIRECTORY, message, open } from "./journey.ts";
 

@@ -1,7 +1,7 @@
 import { MemoryClock } from "../../../src/runtime/memory_clock.ts";
-import type { FileHandle, Files } from "../../../src/runtime/runtime.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
 import { denoRuntime } from "../../../src/runtime/deno.ts";
+import type { FileHandle, Files } from "../../../src/runtime/files.ts";
 import type { QueueStore } from "../../../src/queue/store.ts";
 import { openSpool } from "../../../src/queue/spool/open_spool.ts";
 import { queueStoreContract } from "../../contracts/queue_store_contract.ts";

@@ -8,7 +8,7 @@
 import type { FileCall, MemoryFiles } from "../../../src/runtime/memory_files.ts";
 import type { MemoryRandom } from "../../../src/runtime/memory_random.ts";
 import type { LinkConditions } from "../../../src/runtime/memory_wires.ts";
-import { formatSocketAddress, type SocketAddress } from "../../../src/runtime/runtime.ts";
+import { formatSocketAddress, type SocketAddress } from "../../../src/runtime/network.ts";
 import type { Journal } from "./journal.ts";
 import type { Weather } from "./weather.ts";
 

@@ -8,7 +8,7 @@
 
 import type { MemoryRandom } from "../../../src/runtime/memory_random.ts";
 import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
-import type { Connection } from "../../../src/runtime/runtime.ts";
+import type { Connection } from "../../../src/runtime/network.ts";
 import type { Faults } from "./faults.ts";
 import type { Journal } from "./journal.ts";
 import { type Found, identify } from "./mail.ts";

@@ -6,7 +6,8 @@
  */
 
 import { encode } from "../../../src/bytes.ts";
-import type { Clock, Connection } from "../../../src/runtime/runtime.ts";
+import type { Connection } from "../../../src/runtime/network.ts";
+import type { Clock } from "../../../src/runtime/runtime.ts";
 import { latin1 } from "../../delivery/scripted_peer.ts";
 
 /** The other side is gone, or silent, or talks nonsense. */
