@@ -33,12 +33,15 @@ export function waitingKeys({ keys }: Pick<DkimFolder, "keys">): DomainKeyOnDisk
 /** Milliseconds in which a key is made whole: its line is there first, so that no key lies about that nobody knows. */
 const MAKING = 10 * 60 * 1000;
 
+/** Whether another command may be making the key just now: its line is there, its file is not yet. */
+export function isBeingMade({ state, since, found }: DomainKeyOnDisk, now: number): boolean {
+  return state === "new" && found.status === "none" && now - since < MAKING;
+}
+
 /** The lines of the list, but for keys that were never made whole, or are gone for good. */
 export function keptLines({ keys }: Pick<DkimFolder, "keys">, now: number): ListedDkimKey[] {
   return keys.filter((key) =>
-    key.found.status !== "none" || key.state === "signs" ||
-    // Another command may be making it.
-    (key.state === "new" && now - key.since < MAKING) ||
+    key.found.status !== "none" || key.state === "signs" || isBeingMade(key, now) ||
     (key.state === "old" && !isOver(key, now))
   ).map(lineOf);
 }

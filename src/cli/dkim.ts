@@ -26,6 +26,7 @@ import { type DkimAlgorithm, RSA_BITS } from "./dkim_key_file.ts";
 import { DKIM_FLAGS, type DkimOptions, readDkimOptions } from "./dkim_options.ts";
 import {
   addKeys,
+  demandNoneWait,
   type DkimPlace,
   freeSelectors,
   readKeys,
@@ -47,7 +48,8 @@ export const dkim: Command = {
   usage: "list|new|rotate|remove [DOMAIN] [SELECTOR] [FLAGS]",
   description: [
     "list [DOMAIN]           the keys: kind, since when, what each does, and until when its record must stay",
-    "new DOMAIN              new keys that do not sign yet, RSA and Ed25519; prints the records to publish",
+    "new DOMAIN              new keys that do not sign yet, RSA and Ed25519; prints the records to publish. Where",
+    "                        such keys wait for their records already it makes none, but with --another",
     "rotate DOMAIN           the next step from old keys to new: makes new ones, of the kinds in use, and prints",
     "                        their records; said again, asks DNS for these, and those that are there sign from",
     "                        then on in place of the old ones",
@@ -62,9 +64,9 @@ export const dkim: Command = {
     "the file keys beside it. Run it as the server's user, or as root: what is made belongs to whom the folder",
     "of keys belongs to.",
     "",
-    "Exit codes: 0 done, 64 wrong command line, 65 it makes no sense for that key, or a record is wrong, 66 no",
-    "such key or configuration, 73 a file cannot be made, 75 rotate waits for a record, or another command",
-    "changes keys at the same time, 78 wrong configuration.",
+    "Exit codes: 0 done, 64 wrong command line, 65 it makes no sense for that key, new keys wait already, or a",
+    "record is wrong, 66 no such key or configuration, 73 a file cannot be made, 75 rotate waits for a record,",
+    "or another command changes keys at the same time, 78 wrong configuration.",
   ].join("\n"),
   flags: DKIM_FLAGS,
   examples: [
@@ -124,6 +126,7 @@ async function perform(desk: Desk, loaded: ReadConfig, options: DkimOptions): Pr
     }
     case "new": {
       const found = await readKeys(place, options.domain);
+      if (!options.another) demandNoneWait(place, found, options.algorithms);
       await desk.make(found, await wantedKeys(place, found, options));
       return EXIT.ok;
     }

@@ -24,6 +24,7 @@ export const DKIM_FLAGS = {
     value: "NAME",
     help: "Its name; that of an Ed25519 key beside it has -ed25519 behind it (new)",
   },
+  another: { help: "Though new keys wait for their records already (new)" },
   finish: { help: "Make no new keys: only let those sign whose records are there (rotate)" },
   now: { help: "Without asking DNS, or waiting for the day (rotate, remove)" },
   dns: { help: "Ask DNS whether each record is there (list)" },
@@ -45,6 +46,8 @@ export type DkimOptions =
     readonly bits: number;
     /** `exact`: of the one key; else of the RSA one. */
     readonly selector: { readonly name: string; readonly exact: boolean } | null;
+    /** Though such keys wait already. */
+    readonly another: boolean;
   }
   | {
     readonly verb: "rotate";
@@ -63,7 +66,7 @@ export type DkimOptions =
 /** The verbs, and which flags each of them takes beside `--config` and `--json`. */
 const VERBS = {
   list: ["dns", "name-server"],
-  new: ["algorithm", "bits", "selector"],
+  new: ["algorithm", "bits", "selector", "another"],
   rotate: ["finish", "now", "name-server"],
   remove: ["now"],
 } as const satisfies Readonly<Record<string, readonly (keyof typeof DKIM_FLAGS)[]>>;
@@ -152,5 +155,5 @@ function readNew(line: CommandLine) {
     throw new UsageError(`--selector ${name}: wanted letters, digits, dots and dashes, 50 at most`);
   }
   const selector = name === undefined ? null : { name, exact: algorithm !== undefined };
-  return { algorithms, bits, selector };
+  return { algorithms, bits, selector, another: line.has("another") };
 }

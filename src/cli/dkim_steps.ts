@@ -17,7 +17,7 @@ import {
   selectorOf,
 } from "../admin/dkim_folder.ts";
 import { formatKeyList, type ListedDkimKey, sameSelector } from "../admin/dkim_key_list.ts";
-import { isOver, keptLines, startedKeys } from "../admin/dkim_keys.ts";
+import { isBeingMade, isOver, keptLines, startedKeys, waitingKeys } from "../admin/dkim_keys.ts";
 import type { Files } from "../runtime/files.ts";
 import {
   type DkimAlgorithm,
@@ -46,6 +46,32 @@ export async function readKeys(place: DkimPlace, domain: string): Promise<DkimFo
   const found = await readDkimFolder(place.files, place.folder, domain, place.selector);
   if (found.trouble !== null) throw new CommandError(EXIT.dataError, found.trouble);
   return found;
+}
+
+/**
+ * Demands that no new key of these kinds is there, or just being made: of two pairs the operator would know of one
+ * only, and publish the records of that.
+ *
+ * @throws {CommandError} where one is.
+ */
+export function demandNoneWait(
+  { now }: DkimPlace,
+  found: DkimFolder,
+  algorithms: readonly DkimAlgorithm[],
+): void {
+  const { domain, keys } = found;
+  if (keys.some((key) => isBeingMade(key, now))) {
+    const what = `another command makes keys of ${domain}, or was stopped just now`;
+    throw new CommandError(EXIT.temporary, `${what}; see yizhan dkim list ${domain}`);
+  }
+  const waiting = waitingKeys(found).filter(({ found }) =>
+    found.status === "key" && algorithms.includes(found.key.kind)
+  );
+  if (waiting.length === 0) return;
+  const names = waiting.map(({ selector, since }) => `${selector}, made ${formatDay(since)}`);
+  const what = `new keys of ${domain} wait for their records already (${names.join("; ")})`;
+  const advice = `yizhan dkim rotate ${domain} says what is missing in DNS, and lets them sign`;
+  throw new CommandError(EXIT.dataError, `${what}: ${advice}; --another makes more`);
 }
 
 /** A key to be made. */

@@ -100,6 +100,51 @@ Deno.test("yizhan dkim new makes keys that do not sign yet, and prints what to p
   assertEquals(await world.states(), { "yizhan": "new", "yizhan-ed25519": "new" });
 });
 
+Deno.test("yizhan dkim new makes no second pair while the first waits for its records, but with --another", async () => {
+  await using world = await World.make();
+  assertEquals((await world.dkim("new", "example.test")).code, 0);
+  const list = await world.file("keys");
+  const again = await world.dkim("new", "example.test");
+  assertEquals([again.code, again.stdout], [65, ""]);
+  assertMatch(
+    again.stderr,
+    /new keys of example\.test wait for their records already \(yizhan, made 20\d\d-\d\d-\d\d; yizhan-ed25519, /,
+  );
+  assertMatch(again.stderr, /yizhan dkim rotate example\.test .*; --another makes more\n$/);
+  assertEquals(await world.file("keys"), list);
+
+  // Keys that sign are no reason against new ones, and one of the other kind is none either.
+  assertEquals((await world.dkim("rotate", "example.test", "--now")).code, 0);
+  const kind = ["new", "example.test", "--algorithm"];
+  assertEquals((await world.dkim(...kind, "rsa", "--selector", "r")).code, 0);
+  assertEquals((await world.dkim(...kind, "ed25519", "--selector", "e")).code, 0);
+  assertEquals((await world.dkim(...kind, "ed25519", "--selector", "f")).code, 65);
+  assertEquals((await world.dkim(...kind, "ed25519", "--selector", "f", "--another")).code, 0);
+  assertEquals(await world.states(), {
+    "f": "new",
+    "e": "new",
+    "r": "new",
+    "yizhan": "signs",
+    "yizhan-ed25519": "signs",
+  });
+});
+
+Deno.test("yizhan dkim new waits for another command that makes keys of the domain", async () => {
+  await using world = await World.make();
+  const folder = `${world.folder.path}/dkim/example.test`;
+  await Deno.mkdir(folder, { recursive: true });
+  // The line of a key is there before its file is.
+  const since = (age: number) =>
+    new Date(Math.trunc((Date.now() - age) / 1000) * 1000).toISOString().replace(".000", "");
+  await Deno.writeTextFile(`${folder}/keys`, `# yizhan dkim keys 1\nyizhan new ${since(0)}\n`);
+  const busy = await world.dkim("new", "example.test");
+  assertEquals(busy.code, 75);
+  assertMatch(busy.stderr, /another command makes keys of example\.test, or was stopped just now/);
+  // What the power has ended long ago is in nobody's way.
+  await Deno.writeTextFile(`${folder}/keys`, `# yizhan dkim keys 1\nyizhan new ${since(DAY)}\n`);
+  assertEquals((await world.dkim("new", "example.test")).code, 0);
+});
+
 Deno.test("yizhan dkim rotate lets keys sign once their records are in DNS, and not before", async () => {
   await using world = await World.make();
   await world.dkim("new", "example.test");
@@ -236,17 +281,18 @@ Deno.test("of two yizhan dkim at once one gives up, and no key is lost", async (
   assertEquals((await world.dkim("new", "example.test", "--selector", "first")).code, 0);
   // What another one is just writing.
   await Deno.writeTextFile(`${path}/keys.new`, "half of a li");
-  const busy = await world.dkim("new", "example.test", "--selector", "second");
+  const busy = await world.dkim("new", "example.test", "--selector", "second", "--another");
   assertEquals(busy.code, 75);
   assertMatch(busy.stderr, /another command is at work.*try again in a minute/);
   assertEquals(await world.file("keys.new"), "half of a li");
   assertEquals(Object.keys(await world.states()), ["first", "first-ed25519"]);
   // What the power has ended long ago is in nobody's way.
   await Deno.utime(`${path}/keys.new`, 1, 1);
-  assertEquals((await world.dkim("new", "example.test", "--selector", "second")).code, 0);
+  const second = await world.dkim("new", "example.test", "--selector", "second", "--another");
+  assertEquals(second.code, 0);
 
   const words = (name: string) =>
-    ["new", "example.test", "--algorithm", "ed25519", "--selector", name] as const;
+    ["new", "example.test", "--algorithm", "ed25519", "--selector", name, "--another"] as const;
   const names = ["a", "b", "c", "d"];
   const codes = await Promise.all(
     names.map(async (name) => (await world.dkim(...words(name))).code),
@@ -339,13 +385,13 @@ Deno.test("yizhan dkim new never overwrites a key, and takes kind, length and na
   assertEquals((await world.dkim(...words)).code, 0);
   const key = await world.file("s1.pem");
   assertEquals(createPrivateKey(key).asymmetricKeyDetails?.modulusLength, 3072);
-  const again = await world.dkim(...words);
+  const again = await world.dkim(...words, "--another");
   assertEquals(again.code, 73);
   assertMatch(again.stderr, /s1\.pem is there already, and stays as it is; name another/);
   assertEquals(await world.file("s1.pem"), key);
   // Nor one that nothing lists.
   await Deno.writeTextFile(`${world.folder.path}/dkim/example.test/s2.pem`, "mine");
-  const unlisted = await world.dkim("new", "example.test", "--selector", "s2");
+  const unlisted = await world.dkim("new", "example.test", "--selector", "s2", "--another");
   assertEquals(unlisted.code, 73);
   assertEquals(await world.file("s2.pem"), "mine");
   // Nor by a name that nobody gave.
@@ -354,7 +400,7 @@ Deno.test("yizhan dkim new never overwrites a key, and takes kind, length and na
     `${world.folder.path}/dkim/example.test/yizhan-${day}-ed25519.pem`,
     "mine too",
   );
-  const named = await world.dkim("new", "example.test");
+  const named = await world.dkim("new", "example.test", "--another");
   assertEquals(named.code, 0, named.stderr);
   const [, made = ""] = /wrote {2}dkim\/example\.test\/(\S+)\.pem/.exec(named.stderr) ?? [];
   assertMatch(made, /^yizhan-\d{8}(?:-2)?$/);
@@ -412,6 +458,7 @@ Deno.test("yizhan dkim tells of keys that cannot be used, and of wrong command l
       [["new", "example.test", "--selector", "../x"], /wanted letters, digits, dots and dashes/],
       [["new", "example.test", "--selector", "x".repeat(56)], /dashes, 50 at most/],
       [["list", "--now"], /dkim list takes no --now/],
+      [["rotate", "example.test", "--another"], /dkim rotate takes no --another/],
       [["lst"], /dkim has no lst, only .*list/],
     ] as const
   ) {
