@@ -103,6 +103,12 @@ export type { ConversationFacts, TraceFilter } from "./src/observe/trace_filter.
 export type { Traced, TraceKind, TraceLine, TraceListener } from "./src/observe/trace_listener.ts";
 export type { SessionTap } from "./src/smtp/session_tap.ts";
 export type { EventSink, MtaEvent, MtaFact } from "./src/events.ts";
+export type { DeliveryFact } from "./src/events/delivery.ts";
+export type { DropFact } from "./src/events/drop.ts";
+export type { MessageFact } from "./src/events/message.ts";
+export type { QueueFact } from "./src/events/queue.ts";
+export type { SessionFact } from "./src/events/session.ts";
+export type { StationFact } from "./src/events/station.ts";
 export { formatEventJson } from "./src/observe/event_json.ts";
 export { type EventLineOptions, formatEventLine } from "./src/observe/log.ts";
 

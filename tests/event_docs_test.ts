@@ -1,10 +1,16 @@
 import { assert, assertEquals } from "@std/assert";
-import { formatEventDocs, parseEvents } from "./support/event_docs.ts";
+import { formatEventDocs, parseEvents, readEventSources } from "./support/event_docs.ts";
 
-const SOURCE = await Deno.readTextFile(new URL("../src/events.ts", import.meta.url));
-const EVENTS = parseEvents(SOURCE);
+const SOURCES = await readEventSources();
+const SOURCE = SOURCES.join("\n");
+const EVENTS = SOURCES.flatMap(parseEvents);
 
-Deno.test("src/events.ts says of every event and every field what it is", () => {
+Deno.test("src/events.ts has all areas of src/events/", () => {
+  const files = [...Deno.readDirSync(new URL("../src/events", import.meta.url))];
+  assertEquals(SOURCES.length, files.length);
+});
+
+Deno.test("src/events/ says of every event and every field what it is", () => {
   const types = [...SOURCE.matchAll(/readonly type: "([^"]+)"/g)].map(([, type]) => type);
   assert(types.length > 30);
   assertEquals(EVENTS.map(({ type }) => type), types);
@@ -16,7 +22,7 @@ Deno.test("src/events.ts says of every event and every field what it is", () => 
   }
 });
 
-Deno.test("docs/events.md is made of src/events.ts (if not: deno task docs)", async () => {
+Deno.test("docs/events.md is made of src/events/ (if not: deno task docs)", async () => {
   const formatter = new Deno.Command(Deno.execPath(), {
     args: ["fmt", "--quiet", "--ext", "md", "--line-width", "100", "-"],
     stdin: "piped",

@@ -46,6 +46,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     "src/bytes.ts",
     "src/gate.ts",
     "src/events.ts",
+    "src/events/",
     "src/net_address.ts",
     "src/socket_address.ts",
     "src/soon.ts",

@@ -1,6 +1,6 @@
 /**
- * The documentation of events, made from `src/events.ts`: each type with its comment and fields. As a
- * program it writes `docs/events.md`; a test holds the two together.
+ * The documentation of events, made from `src/events.ts` and the files of `src/events/`: each type with its comment and
+ * fields. As a program it writes `docs/events.md`; a test holds the two together.
  *
  * @module
  */
@@ -45,10 +45,21 @@ export const COMMON: Readonly<Record<string, string>> = {
   user: "That user's name, where it is known.",
 };
 
-/** Reads the types of events. @throws where the file is not written as it should be. */
+/** The source of each area of events, in the order in which `src/events.ts` has them. */
+export async function readEventSources(): Promise<string[]> {
+  const read = (path: string) => Deno.readTextFile(new URL(`../../src/${path}`, import.meta.url));
+  const source = await read("events.ts");
+  const [, union = ""] = /export type MtaFact =([^;]+);/.exec(source) ?? [];
+  const files = new Map(
+    [...source.matchAll(/import type \{ (\w+) \} from "\.\/([^"]+)"/g)]
+      .map(([, name = "", path = ""]) => [name, path]),
+  );
+  return await Promise.all([...union.matchAll(/\w+/g)].map(([name]) => read(files.get(name)!)));
+}
+
+/** Reads the types of events of one area. @throws where the file is not written as it should be. */
 export function parseEvents(source: string): EventDoc[] {
-  const start = source.indexOf("export type MtaFact =");
-  const body = source.slice(start, source.indexOf("\n\n", start));
+  const body = source.slice(source.indexOf("export type "));
   const events: EventDoc[] = [];
   const members = /(?:\/\*\*((?:[^*]|\*(?!\/))*)\*\/\s*)?\| \{([^]*?)\}(?=\s*(?:\/\*\*|\||;))/g;
   for (const [, comment = "", members_] of body.matchAll(members)) {
@@ -92,7 +103,7 @@ function formatEvent({ type, text, fields }: EventDoc): string {
 
 const INTRODUCTION = `# Events
 
-<!-- Made from src/events.ts by \`deno task docs\`: change that file, not this one. -->
+<!-- Made from src/events/ by \`deno task docs\`: change the files there, not this one. -->
 
 All that happens in a station is an event. The log is one line for each; metrics and traces are made of
 the same. A program that uses the library gets them as values, by \`onEvent\`.
@@ -126,7 +137,7 @@ jq -c 'select(.message == "kx3f.1.1" or .session == "kx3f.1" or .about == "kx3f.
 
 if (import.meta.main) {
   const root = new URL("../../", import.meta.url);
-  const source = await Deno.readTextFile(new URL("src/events.ts", root));
+  const events = (await readEventSources()).flatMap(parseEvents);
   await Deno.mkdir(new URL("docs/", root), { recursive: true });
-  await Deno.writeTextFile(new URL("docs/events.md", root), formatEventDocs(parseEvents(source)));
+  await Deno.writeTextFile(new URL("docs/events.md", root), formatEventDocs(events));
 }
