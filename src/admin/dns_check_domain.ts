@@ -7,11 +7,12 @@
 
 import type { DnsData } from "../runtime/dns_message.ts";
 import type { MxRecord, SrvRecord } from "../runtime/resolver.ts";
+import { checkPolicyHosts } from "./dns_check_policy.ts";
 import { checkSiteName } from "./dns_check_site.ts";
 import { checkSpfRecord } from "./dns_check_spf.ts";
 import { checkDkim, checkDmarc, checkMtaSts, checkTlsRpt } from "./dns_check_texts.ts";
 import { type DnsFinding, type DnsLook, judgeAnswer, type Judgement } from "./dns_finding.ts";
-import { domainRecords, type MailDomain, type MailHost } from "./dns_records.ts";
+import { asciiDomain, domainRecords, type MailDomain, type MailHost } from "./dns_records.ts";
 import type { WantedRecord } from "./wanted_record.ts";
 
 /** Compares what DNS says of a domain. @param host with its addresses, as `checkHost` found them. */
@@ -20,9 +21,11 @@ export async function checkDomain(
   host: MailHost,
   domain: MailDomain,
 ): Promise<DnsFinding[]> {
-  return await Promise.all(
-    domainRecords(host, domain).map((record) => checkRecord(look, host, domain, record)),
-  );
+  const [policy, ...records] = await Promise.all([
+    checkPolicyHosts(look, host, asciiDomain(domain.domain)),
+    ...domainRecords(host, domain).map((record) => checkRecord(look, host, domain, record)),
+  ]);
+  return [...records, ...policy];
 }
 
 function checkRecord(

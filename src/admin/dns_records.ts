@@ -10,6 +10,7 @@
 
 import { createHash, X509Certificate } from "node:crypto";
 import { toAsciiDomain } from "../address.ts";
+import type { StsPolicy } from "../delivery/sts/policy.ts";
 import { canonicalIp } from "../net_address.ts";
 import type { DnsData } from "../runtime/dns_message.ts";
 import { reverseDnsName } from "../runtime/dns_name.ts";
@@ -36,6 +37,8 @@ export interface MailHost {
   readonly submissions?: number;
   /** What it serves of the site of its domains; absent: nothing. */
   readonly site?: SiteHost;
+  /** The policy of MTA-STS of its domains, where it serves one, or would one that is enforced. */
+  readonly stsPolicy?: StsPolicy;
 }
 
 /** A domain that has its mail here. */

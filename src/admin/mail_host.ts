@@ -8,21 +8,23 @@ import { domainKey } from "../address.ts";
 import type { WrittenConfig } from "../config/schema.ts";
 import { canonicalIp, classifyIp } from "../net_address.ts";
 import { ownStsPolicy, siteNames } from "../config/site.ts";
-import { stsPolicyId } from "../delivery/sts/policy.ts";
+import { formatStsPolicy, stsPolicyId } from "../delivery/sts/policy.ts";
 import { asciiDomain, type MailHost } from "./dns_records.ts";
 import type { SiteHost } from "./dns_site_records.ts";
 
 /**
  * The host: the addresses that the configuration names, or that its listeners have, and the ports for users.
- * Listeners on loopback are for nobody else.
+ * Listeners on loopback are for nobody else. What listens at a Unix socket for the web has something before it that
+ * leads there.
  */
 export function mailHostOf(
   config: Pick<WrittenConfig, "hostname" | "addresses" | "listeners" | "web">,
 ): MailHost {
   const { hostname, addresses, listeners } = config;
   const site = siteOf(config);
+  const policy = ownStsPolicy(config);
   const open = listeners.flatMap(({ role, address }) =>
-    address.transport === "tcp" && !/^(?:loopback|link-local)$/.test(kindOf(address.hostname))
+    address.transport === "tcp" && isReached(address.hostname)
       ? [{ role, ip: address.hostname, port: address.port }]
       : []
   );
@@ -35,28 +37,38 @@ export function mailHostOf(
     ...(submission !== undefined && { submission }),
     ...(submissions !== undefined && { submissions }),
     ...(site && { site }),
+    // A policy that is enforced counts, whoever serves it.
+    ...(policy !== null && (policy.mode === "enforce" || site?.policyId) && { stsPolicy: policy }),
   };
 }
 
 /** What of its site the world can see; `null`: nothing. */
 function siteOf(config: Pick<WrittenConfig, "hostname" | "web">): SiteHost | null {
   const { hostname, web } = config;
-  const names = siteNames(config);
+  const secure = web.listeners.find(({ tls, address }) =>
+    tls && (address.transport === "unix" || isReached(address.hostname))
+  )?.address;
+  const names = secure === undefined ? [] : siteNames(config);
   const readers = (["imap", "pop3"] as const).flatMap((kind) => {
     const given = web[kind];
-    if (given === undefined) return [];
+    const at = given?.hostname ?? hostname;
+    if (given === undefined || !isReached(at)) return [];
     const service = given.tls === "implicit" ? `${kind}s` as const : kind;
-    return [{ service, hostname: asciiDomain(given.hostname ?? hostname), port: given.port }];
+    return [{ service, hostname: asciiDomain(at), port: given.port }];
   });
   if (names.length === 0 && readers.length === 0) return null;
   const policy = names.includes("mta-sts") ? ownStsPolicy(config) : null;
-  const secure = web.listeners.find(({ tls }) => tls)?.address;
   return {
     names,
     port: secure?.transport === "tcp" ? secure.port : HTTPS,
-    policyId: policy === null ? null : stsPolicyId(policy),
+    policyId: policy === null ? null : stsPolicyId(formatStsPolicy(policy)),
     readers,
   };
+}
+
+/** Whether others can reach a host or an address, as far as it says so itself. */
+function isReached(host: string): boolean {
+  return !/^(?:loopback|link-local)$/.test(kindOf(host));
 }
 
 /** The port that everybody takes who is told no other. */

@@ -6,7 +6,7 @@
 
 import { domainKey, toAsciiDomain } from "../address.ts";
 import type { Config } from "../config/schema.ts";
-import { mailServiceOf, ownStsPolicy } from "../config/site.ts";
+import { mailServiceOf, ownStsPolicyText } from "../config/site.ts";
 import type { Directory } from "../directory/directory.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Site } from "../web/site.ts";
@@ -39,7 +39,7 @@ export function siteOf({ config, directory }: SiteSource, proofs: Proofs): Site 
   return {
     isOurs: (domain) => directory.isLocalDomain(domainKey(domain)),
     service: (domain) => mailServiceOf(config, toAsciiDomain(domain) ?? domain),
-    stsPolicy: () => ownStsPolicy(config),
+    stsPolicy: () => ownStsPolicyText(config),
     challenge: (token) => proofs.textAt(token),
   };
 }

@@ -5,19 +5,21 @@
  */
 
 import { toAsciiDomain } from "../address.ts";
-import { formatStsPolicy } from "../delivery/sts/policy.ts";
+import { formatStsPolicy, type StsPolicy } from "../delivery/sts/policy.ts";
 import type { ClientServer, MailService } from "../web/mail_service.ts";
 import type { Config, WrittenConfig } from "./schema.ts";
 
-/** The policy of MTA-STS, the same for all our domains; `null`: there is none to be served. */
-export function ownStsPolicy({ hostname, web: { mtaSts } }: SiteConfig): string | null {
+/** The policy of MTA-STS, the same for all our domains; `null`: there is none. */
+export function ownStsPolicy({ hostname, web: { mtaSts } }: SiteConfig): StsPolicy | null {
   const { mode, mx, maxAge } = mtaSts;
   if (mode === "none" && mx.length === 0) return null;
-  return formatStsPolicy({
-    mode,
-    mx: mx.length > 0 ? mx : [hostname],
-    maxAge: Math.floor(maxAge / 1000),
-  });
+  return { mode, mx: mx.length > 0 ? mx : [hostname], maxAge: Math.floor(maxAge / 1000) };
+}
+
+/** Its text, as it is served; `null`: there is none. */
+export function ownStsPolicyText(config: SiteConfig): string | null {
+  const policy = ownStsPolicy(config);
+  return policy && formatStsPolicy(policy);
 }
 
 /** What mail programs are told of a domain. */

@@ -61,6 +61,29 @@ Deno.test("domainRecords() proposes nothing that is not served", () => {
   ]);
 });
 
+Deno.test("domainRecords() proposes nothing that only this machine can reach", () => {
+  const later = 'later: _mta-sts.example.org. TXT "v=STSv1; id=1"';
+  const imap = {};
+  for (const address of ["127.0.0.1:443", "[::1]:8443", "localhost:443", "[fe80::1]:443"]) {
+    assertEquals(linesOf({ listeners: [{ address }, LISTENERS[1]], imap }), [
+      "optional: _imaps._tcp.example.org. SRV 0 1 993 mail.example.org.",
+      later,
+    ], address);
+  }
+  assertEquals(linesOf({ imap: { hostname: "localhost" } }), [later]);
+  // The first that others reach counts.
+  const two = [{ address: "127.0.0.1:8443" }, { address: "192.0.2.25:444" }];
+  assertEquals(
+    linesOf({ listeners: two, imap })[1],
+    "optional: _autodiscover._tcp.example.org. SRV 0 1 444 mail.example.org.",
+  );
+  // Something leads from port 443 to the socket.
+  assertEquals(
+    linesOf({ listeners: [{ address: "unix:/run/site.sock" }], imap })[1],
+    "optional: _autodiscover._tcp.example.org. SRV 0 1 443 mail.example.org.",
+  );
+});
+
 Deno.test("formatZones() publishes the records of the site, and says why", () => {
   const zone = formatZones(hostOf({ listeners: LISTENERS, imap: {} }), [DOMAIN]);
   assertStringIncludes(zone, "\nmta-sts.example.org. 3600 IN CNAME mail.example.org.\n");
@@ -95,4 +118,52 @@ Deno.test("checkDomain() looks whether the site's name leads here, and which pol
     "different: it leads to 192.0.2.80, which is not this host",
     "different: the policy that is served has another id: others go by an older one",
   ]);
+});
+
+/** What is said of the policy beside the MX. */
+async function policyOf(mtaSts: object, mx: readonly string[], listeners: object[] = LISTENERS) {
+  const resolver = new MemoryResolver();
+  resolver.set("example.org", { mx });
+  const host = hostOf({ listeners, mtaSts });
+  const findings = await checkDomain({ resolver }, host, DOMAIN);
+  return findings.filter(({ purpose, type }) => purpose === "mta-sts" && type === "MX");
+}
+
+Deno.test("checkDomain() wants all hosts of the MX in a policy that is enforced (RFC 8461 §4.1)", async () => {
+  const both = ["10 mail.example.org", "20 backup.example.net"];
+  const [wrong, ...more] = await policyOf({ mode: "enforce" }, both);
+  assertEquals([wrong, more], [{
+    purpose: "mta-sts",
+    status: "different",
+    name: "example.org",
+    type: "MX",
+    found: ["10 mail.example.org.", "20 backup.example.net."],
+    wanted: null,
+    message:
+      "the policy (enforce) does not have backup.example.net: who obeys it sends nothing there",
+    advice: "write web: { mtaSts: { mx: [mail.example.org, backup.example.net] } } and publish " +
+      "the record's new id, or take out of the MX what is not yours",
+  }, []]);
+  const statusOf = async (...given: Parameters<typeof policyOf>) =>
+    (await policyOf(...given)).map(({ status }) => status);
+  const listed = ["mail.example.org", "*.example.net"];
+  assertEquals(await statusOf({ mode: "enforce", mx: listed }, both), ["ok"]);
+  assertEquals(await statusOf({ mode: "enforce" }, ["10 MAIL.example.org."]), ["ok"]);
+  // One label stands for one label.
+  const below = ["10 a.mail.example.org"];
+  assertEquals(await statusOf({ mode: "enforce", mx: ["*.example.org"] }, below), ["different"]);
+  // It counts whoever serves it.
+  assertEquals(await statusOf({ mode: "enforce" }, both, []), ["different"]);
+});
+
+Deno.test("checkDomain() says of a policy that is not enforced what it lacks, and nothing where there is none", async () => {
+  const strange = ["10 backup.example.net"];
+  const [told] = await policyOf({ mode: "testing" }, strange);
+  assertEquals(told?.status, "ok");
+  assertStringIncludes(told?.message ?? "", "does not have backup.example.net");
+  assertEquals(await policyOf({ mode: "testing" }, strange, []), []);
+  assertEquals(await policyOf({ mode: "none" }, strange), []);
+  // That is said of the MX.
+  assertEquals(await policyOf({ mode: "enforce" }, []), []);
+  assertEquals(await policyOf({ mode: "enforce" }, ["0 ."]), []);
 });

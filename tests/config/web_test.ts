@@ -6,7 +6,7 @@
 
 import { assertEquals } from "@std/assert";
 import { loadConfig } from "../../src/config/load.ts";
-import { acmeNames, mailServiceOf, ownStsPolicy, siteNames } from "../../src/config/site.ts";
+import { acmeNames, mailServiceOf, ownStsPolicyText, siteNames } from "../../src/config/site.ts";
 import { problemsOf, SMALLEST, testMachine } from "./machine.ts";
 
 const AGREED = "agreeToTerms: true";
@@ -92,9 +92,9 @@ Deno.test("siteNames() are none where nothing listens for TLS", async () => {
   assertEquals(siteNames(await configOf(MX, `web: { ${CLEAR}, imap: {} }`)), []);
 });
 
-Deno.test("ownStsPolicy() names our hosts", async () => {
+Deno.test("ownStsPolicyText() names our hosts", async () => {
   const policy = async (mtaSts: string) =>
-    ownStsPolicy(await configOf(MX, `web: { mtaSts: { ${mtaSts} } }`));
+    ownStsPolicyText(await configOf(MX, `web: { mtaSts: { ${mtaSts} } }`));
   // RFC 8461 §3.2.
   assertEquals(
     await policy("mode: enforce, maxAge: 1d, mx: ['*.a.example', b.example]"),

@@ -6,8 +6,9 @@
  */
 
 import { toAsciiDomain } from "../../address.ts";
+import { mailHostOf } from "../../admin/mail_host.ts";
 import type { Config } from "../../config/schema.ts";
-import { acmeNames, siteNames } from "../../config/site.ts";
+import { acmeNames } from "../../config/site.ts";
 import { parseResolvConf } from "../../runtime/resolv_conf.ts";
 import type { Resolver } from "../../runtime/resolver.ts";
 import { decode } from "../../bytes.ts";
@@ -60,8 +61,9 @@ export async function checkNames({ loaded, runtime }: CheckContext): Promise<Che
 function webNames(config: Config): string[] {
   const { hostname, acme, domains } = config;
   const proved = acme !== undefined && acme.challenge !== "dns-01" ? acmeNames(config) : [];
+  const ofSite = mailHostOf(config).site?.names ?? [];
   const shown = domains.flatMap((domain) =>
-    siteNames(config).map((name) => `${name}.${toAsciiDomain(domain) ?? domain}`)
+    ofSite.map((name) => `${name}.${toAsciiDomain(domain) ?? domain}`)
   );
   const names = new Set([...proved, ...shown]);
   names.delete(hostname.toLowerCase());
