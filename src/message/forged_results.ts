@@ -49,14 +49,6 @@ export function isOurs(field: RawField, authservIds: readonly string[]): boolean
   return ours.has(keyOf(authservId)) || !NAME_LIKE.test(authservId) && mentions(authservId, ours);
 }
 
-/** The fields but those that {@link isOurs} finds. */
-export function removeForged(
-  fields: readonly RawField[],
-  authservIds: readonly string[],
-): RawField[] {
-  return fields.filter((field) => !isOurs(field, authservIds));
-}
-
 /**
  * Which of the Authentication-Results fields {@link isOurs} finds, as occurrences of that name (1: the uppermost), the
  * lowest first: taken out in this order, none changes the number of the next.

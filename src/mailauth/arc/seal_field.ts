@@ -7,6 +7,8 @@
  * @module
  */
 
+import { foldTags } from "../fold_tags.ts";
+
 /** A tag. */
 export type Tag = readonly [name: string, value: string];
 
@@ -16,9 +18,6 @@ export type Tag = readonly [name: string, value: string];
  * message, as tests of one beside another want it. White space within `b=` is signed by the seal.
  */
 export type SealForm = "usual" | "plain";
-
-/** Columns a line should stay within (RFC 5322 §2.1.1). */
-const FOLD_AT = 78;
 
 /**
  * A field without the line end behind it.
@@ -46,21 +45,17 @@ export function formatTags(
 ): string {
   const all: Tag[] = [...tags, ["b", signature]];
   if (form === "plain") all.sort(([a], [b]) => a < b ? -1 : 1);
-  let text = `${name}:`;
-  let column = text.length;
-  const add = (piece: string, space: string, alone = false) => {
-    const folds = alone || column + space.length + piece.length > FOLD_AT;
-    text += folds ? `\r\n ${piece}` : `${space}${piece}`;
-    column = folds ? 1 + piece.length : column + space.length + piece.length;
-  };
-  for (const [index, [tag, value]] of all.entries()) {
-    const written = `${tag}=${value}${index < all.length - 1 ? ";" : ""}`;
-    const [first = "", ...rest] = form === "plain" ? [written] : breakable(tag, written);
-    // Around `b=`, so that the lines of all else are the same without a signature.
-    add(first, " ", tag === "b" || all[index - 1]?.[0] === "b");
-    for (const piece of rest) add(piece, "");
-  }
-  return text;
+  return foldTags(
+    name,
+    all.map(([tag, value], index) => {
+      const written = `${tag}=${value}${index < all.length - 1 ? ";" : ""}`;
+      return {
+        pieces: form === "plain" ? [written] : breakable(tag, written),
+        // So are the lines of all else the same without a signature.
+        beginsLine: tag === "b" || all[index - 1]?.[0] === "b",
+      };
+    }),
+  );
 }
 
 /** The pieces of a tag between which a line may end. */

@@ -9,10 +9,9 @@
 
 import { concat, encode } from "../../bytes.ts";
 import type { RawField } from "../../message/header.ts";
+import { foldTags } from "../fold_tags.ts";
 import { canonicalField, type Canonicalization, headerHashInput } from "./canonical_field.ts";
 
-/** Columns a line should stay within (RFC 5322 §2.1.1). */
-const FOLD_AT = 78;
 /** Characters of Base64 in a line. */
 const BASE64_LINE = 72;
 
@@ -33,25 +32,8 @@ export function formatUnsigned(
   name: string,
   tags: readonly (readonly [tag: string, value: string])[],
 ): string {
-  let text = `${name}:`;
-  let column = text.length;
-  const add = (piece: string, space: string) => {
-    if (column + space.length + piece.length > FOLD_AT) {
-      text += "\r\n ";
-      column = 1;
-    } else {
-      text += space;
-      column += space.length;
-    }
-    text += piece;
-    column += piece.length;
-  };
-  for (const [tag, value] of tags) {
-    const [first = "", ...rest] = `${tag}=${value};`.split(/(?<=:)/);
-    add(first, " ");
-    for (const piece of rest) add(piece, "");
-  }
-  return `${text}\r\n b=`;
+  const written = tags.map(([tag, value]) => ({ pieces: `${tag}=${value};`.split(/(?<=:)/) }));
+  return foldTags(name, [...written, { pieces: ["b="], beginsLine: true }]);
 }
 
 /** The field with its signature, in lines, and a line end. */
