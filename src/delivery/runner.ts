@@ -1,15 +1,14 @@
 /**
- * Drives the queue: claims what is due, finds the ways, lets the scheduler say which job is next,
- * hands jobs to the transports, and sees each message's round to its end.
+ * Drives the queue: claims what is due, finds the ways, lines up the jobs, and sees each message's round to its end.
+ * Which job is next the scheduler says, and `job_runner.ts` hands it to its transport.
  *
  *     store.claim → Round ─ route each recipient ─ jobs ─► Scheduler ─► Transport.deliver
  *                     ▲                                                       │
  *                     └── settle · postpone · conclude ◄──── outcomes ◄───────┘
  *
- * What fails: a router, a transport or a rewriting of
- * senders that throws puts the recipients off with 451 4.3.0 and an event (`internal.error`). A
- * queue that cannot be read or written is an event (`queue.trouble`) and is tried again; until a
- * record is written nothing new starts. Nothing here throws.
+ * What fails: a router, a transport or a rewriting of senders that throws puts the recipients off with 451 4.3.0 and
+ * an event (`internal.error`). A queue that cannot be read or written is an event (`queue.trouble`) and is tried again;
+ * until a record is written nothing new starts. Nothing here throws.
  *
  * The rules may be replaced while it runs (`adopt`). Attempts under way, and the rounds they belong
  * to, end by the rules they began with; jobs that wait for their turn find their ways anew.
@@ -18,22 +17,21 @@
  */
 
 import { describeError, type MtaFact } from "../events.ts";
-import type { QueuedRecipient } from "../queue/entry.ts";
 import { isUntold } from "../queue/notice.ts";
-import type { Outcome } from "../queue/outcome.ts";
 import type { Claim, QueueStore } from "../queue/store.ts";
 import type { Clock, Random } from "../runtime/runtime.ts";
 import { ClaimLoop, type ClaimRoom } from "./claim_loop.ts";
-import type { Downtime, Feedback } from "./destination.ts";
-import { completeOutcomes, deferred, feedbackOf, type JobPlan, limitOf, planJobs } from "./jobs.ts";
+import type { Downtime } from "./destination.ts";
+import { type Job, JobRunner } from "./job_runner.ts";
+import { limitOf, planJobs } from "./jobs.ts";
 import { LeaseKeeper } from "./lease_keeper.ts";
 import { Orders } from "./orders.ts";
 import { ReleasedDomains } from "./released_domains.ts";
 import { Round, type RoundServices } from "./round.ts";
 import { RunnerEnd } from "./runner_end.ts";
 import { checkRunnerLimits, type OwnLimits, ownLimits, type RunnerRules } from "./runner_rules.ts";
-import { Scheduler, type Started } from "./scheduler.ts";
-import { findWays, nameTaker, type Ways, type WayServices } from "./ways.ts";
+import { Scheduler } from "./scheduler.ts";
+import { findWays, type Ways, type WayServices } from "./ways.ts";
 
 /** What a runner is made of: what stays, and the first rules. */
 export interface RunnerOptions extends RunnerRules {
@@ -43,14 +41,6 @@ export interface RunnerOptions extends RunnerRules {
   readonly emit: (fact: MtaFact) => void;
 }
 
-/** A job: a part of a round. */
-interface Job {
-  readonly round: Round;
-  readonly plan: JobPlan;
-}
-
-/** Milliseconds after which what was broken off is tried again. */
-const BROKEN_OFF = 60_000;
 /** Milliseconds after which what was given back is taken up again. */
 const GIVEN_BACK = 5000;
 
@@ -62,6 +52,7 @@ export class Runner {
   #rules: RunnerRules & WayServices;
   #limits: OwnLimits;
   readonly #scheduler: Scheduler<Job>;
+  readonly #jobs: JobRunner;
   readonly #claims: ClaimLoop;
   readonly #rounds = new Set<Round>();
   /** The same, by the ids of their entries. */
@@ -72,7 +63,6 @@ export class Runner {
   readonly #leases: LeaseKeeper;
   /** Rounds whose record cannot be written. */
   #troubles = 0;
-  #pumping = false;
 
   /** Nothing runs before {@link run}. @throws {RangeError} for limits by which nothing ever would. */
   constructor(options: RunnerOptions) {
@@ -90,6 +80,12 @@ export class Runner {
     this.#leases = new LeaseKeeper(clock, renew, this.#end.over);
     this.#services = this.#roundServices();
     this.#scheduler = new Scheduler(options.limits);
+    this.#jobs = new JobRunner({
+      ...{ store, clock, scheduler: this.#scheduler },
+      transports: () => this.#rules.transports,
+      mayStart: () => this.#troubles === 0 && !this.#end.begun.aborted,
+      onFault: (where, error) => this.#tellFault(where, error),
+    });
     this.#claims = new ClaimLoop({
       ...{ store, clock, emit },
       room: () => this.#claimRoom(),
@@ -120,7 +116,7 @@ export class Runner {
       this.#planAgain(round, jobs);
     }
     this.#claims.wake();
-    this.#pump();
+    this.#jobs.pump();
   }
 
   #roundServices(): RoundServices {
@@ -220,7 +216,7 @@ export class Runner {
    */
   forget(destination?: string): void {
     this.#scheduler.forget(destination);
-    this.#pump();
+    this.#jobs.pump();
   }
 
   #claimRoom(): ClaimRoom {
@@ -245,7 +241,7 @@ export class Runner {
     this.#troubles += begins ? 1 : -1;
     if (this.#troubles > 0) return;
     this.#claims.wake();
-    this.#pump();
+    this.#jobs.pump();
   }
 
   // One message: its ways, its jobs.
@@ -311,7 +307,7 @@ export class Runner {
   #lineUp(round: Round, { ways, outcomes }: Ways): void {
     round.settle(outcomes, () => "");
     for (const plan of planJobs(ways, this.#limits.jobRecipients)) this.#enter({ round, plan });
-    this.#pump();
+    this.#jobs.pump();
   }
 
   #enter(job: Job): void {
@@ -329,80 +325,7 @@ export class Runner {
     }
   }
 
-  // One job.
-
-  /** Starts all that may start. */
-  #pump(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    while (this.#troubles === 0 && !this.#end.begun.aborted) {
-      const started = this.#scheduler.next(this.#options.clock.now());
-      if (started === null) break;
-      this.#deliver(started);
-    }
-    this.#pumping = false;
-  }
-
-  /** Never throws: a transport that does is deferred. */
-  async #deliver(started: Started<Job>): Promise<void> {
-    const { round, plan: { recipients, route } } = started.job;
-    const { clock } = this.#options;
-    let feedback: Feedback = UNKNOWN;
-    if (!round.lost) {
-      const { signal } = round;
-      const begun = clock.now();
-      let outcomes: readonly Outcome[];
-      try {
-        outcomes = completeOutcomes(recipients, await this.#hand(started, signal));
-        if (!signal.aborted) feedback = feedbackOf(outcomes);
-      } catch (error) {
-        this.#tellFault(`transport ${route.kind}`, error);
-        outcomes = recipients.map((recipient) =>
-          deferred(recipient, "a local fault: to be repeated")
-        );
-      }
-      const now = clock.now();
-      const way = (outcome: Outcome, recipient: QueuedRecipient) =>
-        nameTaker(route, outcome, recipient);
-      round.settle(outcomes, way, now - begun);
-      // Broken off by us: nobody has said that it should wait.
-      if (signal.aborted) round.postpone(recipients, { until: now + BROKEN_OFF });
-    }
-    this.#finish(started, feedback);
-  }
-
-  #hand(started: Started<Job>, signal: AbortSignal): Promise<readonly Outcome[]> {
-    const { round: { entry }, plan: { route, sender, recipients } } = started.job;
-    const transport = this.#rules.transports[route.kind];
-    if (transport === undefined) throw new Error(`no transport for ${route.kind}`);
-    const open = () => this.#options.store.open(entry.id);
-    const onRoom = () => this.#succeed(started);
-    const follows = started.before !== null;
-    return transport.deliver({ entry, sender, recipients, route, open, onRoom, follows }, signal);
-  }
-
-  #finish(started: Started<Job>, feedback: Feedback): void {
-    const { clock } = this.#options;
-    const dropped = this.#scheduler.finish(started, feedback, clock.now());
-    for (const { round, plan: { recipients, destination } } of dropped) {
-      const downtime = this.#scheduler.downtime(destination, clock.now());
-      if (downtime !== null) round.postpone(recipients, downtime);
-      round.close();
-    }
-    started.job.round.close();
-    this.#pump();
-  }
-
-  /** Starts the job that takes the place of one that is about to be over. */
-  #succeed(started: Started<Job>): void {
-    if (this.#troubles > 0 || this.#end.begun.aborted) return;
-    const successor = this.#scheduler.succeed(started, this.#options.clock.now());
-    if (successor !== null) this.#deliver(successor);
-  }
-
   #tellFault(where: string, error: unknown): void {
     this.#options.emit({ type: "internal.error", where, error: describeError(error) });
   }
 }
-
-const UNKNOWN: Feedback = { kind: "unknown" };
