@@ -10,7 +10,7 @@
 
 import { mailboxKey } from "../address.ts";
 import type { Head } from "../message/head.ts";
-import type { RawField } from "../message/header.ts";
+import { isField, type RawField } from "../message/header.ts";
 import type { BodyDraft, Change, HeadChange, MessageView } from "../policy/policy.ts";
 import type { BodySource } from "../queue/body_store.ts";
 import type { Envelope } from "../queue/entry.ts";
@@ -80,6 +80,11 @@ export class WholeMessage implements MessageView {
 
   get fields(): readonly RawField[] {
     return this.#fields ??= changedFields(this.#parts.head, this.#changes);
+  }
+
+  get hasResults(): boolean {
+    if (this.#changes.length === 0) return this.#parts.head.hasResults;
+    return this.fields.some((field) => isField(field, "Authentication-Results"));
   }
 
   get envelope(): Envelope {

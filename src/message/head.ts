@@ -1,7 +1,7 @@
 /**
  * A header section as it travels: its octets, and what is asked of it. Its fields are taken apart only when
- * somebody wants to see them; what every message is asked (how many fields, how many stations, which subject) is
- * found in one pass over the line starts. So a message that nobody edits goes on as it came, octet by octet.
+ * somebody wants to see them; what every message is asked (how many fields, how many stations, which subject, whether
+ * somebody says what checks came to) is found in one pass over the line starts. So a message that nobody edits goes on as it came, octet by octet.
  *
  * Pure; whatever the octets are, nothing fails.
  *
@@ -25,6 +25,8 @@ interface Findings {
   received: number;
   /** Where the first Subject begins; -1 for none. */
   subject: number;
+  /** Whether a field is named Authentication-Results. */
+  results: boolean;
 }
 
 /**
@@ -86,9 +88,15 @@ export class Head {
     return { name: "Subject", raw };
   }
 
+  /** Whether there are fields named Authentication-Results, which may be forged (RFC 8601 §5). */
+  get hasResults(): boolean {
+    return this.#found().results;
+  }
+
   /** The same with a field on top. */
   below(field: RawField): Head {
     const head = new Head(concat([field.raw, this.octets]));
+    if (this.#findings !== null) head.#findings = findingsBelow(field.raw, this.#findings);
     if (this.#fields !== null) head.#fields = Object.freeze([field, ...this.#fields]);
     return head;
   }
@@ -99,7 +107,7 @@ export class Head {
 }
 
 function lookThrough(head: Uint8Array): Findings {
-  const found: Findings = { count: 0, received: 0, subject: -1 };
+  const found: Findings = { count: 0, received: 0, subject: -1, results: false };
   let afterCrlf = true; // what follows a bare LF begins no field, though it counts as one
   for (let at = 0; at < head.length;) {
     const first = head[at]!;
@@ -107,6 +115,7 @@ function lookThrough(head: Uint8Array): Findings {
       found.count++;
       if (afterCrlf && isNamed(head, at, "received")) found.received++;
       if (afterCrlf && found.subject === -1 && isNamed(head, at, "subject")) found.subject = at;
+      if (afterCrlf && isNamed(head, at, "authentication-results")) found.results = true;
     }
     const end = head.indexOf(LF, at);
     if (end === -1) break;
@@ -114,6 +123,18 @@ function lookThrough(head: Uint8Array): Findings {
     at = end + 1;
   }
   return found;
+}
+
+/** What a pass finds once a field stands on top: that field is looked at only. */
+function findingsBelow(field: Uint8Array, rest: Findings): Findings {
+  const top = lookThrough(field);
+  const { subject } = rest;
+  return {
+    count: top.count + rest.count,
+    received: top.received + rest.received,
+    subject: top.subject !== -1 || subject === -1 ? top.subject : field.length + subject,
+    results: top.results || rest.results,
+  };
 }
 
 /** Whether the field that begins there has this name, given in lower case. */

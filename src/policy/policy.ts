@@ -120,8 +120,10 @@ export interface MessageView {
   readonly session: SessionView;
   /** From whom, to whom. */
   readonly envelope: Envelope;
-  /** The header fields, raw and in order, with ours on top. */
+  /** The header fields, raw and in order, with ours on top; they are taken apart when they are asked for. */
   readonly fields: readonly RawField[];
+  /** Whether fields named Authentication-Results are among them, without taking them apart. */
+  readonly hasResults: boolean;
   /** Octets of the body. */
   readonly bodySize: number;
   /** Whether it has another body, by a policy before, than the one that observers saw. */

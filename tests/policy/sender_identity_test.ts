@@ -55,6 +55,7 @@ async function message(head: string, setting: Setting = {}): Promise<string> {
       requireTls: false,
     },
     fields: parseFields(encode(head)),
+    hasResults: false,
     bodySize: 0,
     bodyReplaced: false,
     carriage: "8bit",

@@ -9,7 +9,8 @@ import {
   type AuthenticationRules,
   DEFAULT_RULES,
 } from "../../policy/mailauth/authentication_rules.ts";
-import { domainPattern, hostname, wait } from "../fields.ts";
+import { parseNetwork } from "../../net_address.ts";
+import { domainPattern, hostname, network, wait } from "../fields.ts";
 import { z } from "../packages.ts";
 
 const action = z.enum(["accept", "junk", "reject"], "wanted accept, junk or reject");
@@ -40,6 +41,15 @@ export const authenticationSchema = z.strictObject({
   ),
   authservId: hostname.optional().describe(
     "The name that our results bear (Authentication-Results); default hostname",
+  ),
+  borders: z.array(
+    network.refine(
+      (text) => parseNetwork(text)?.prefix !== 0,
+      "wanted your own networks: this one would let anybody write them",
+    ),
+  ).default([]).describe(
+    "Networks of servers whose results in our name are true: servers in front of this one, filters that hand mail " +
+      "back. What others write in it is taken out",
   ),
   spf: z.strictObject({ fail: spf.shape.fail.default(DEFAULT_RULES.spfFail) })
     .prefault({}).describe("What follows from SPF"),

@@ -138,6 +138,7 @@ function buildAuthentication(
   return authentication({
     ...{ authservId, otherIds: [hostname], malformedFrom, timeout, exempt },
     sealers: new Set(sealers.map(domainPatternKey)),
+    borders: networks(given.borders),
     enabled: authenticates(plan),
     rules: rulesOf(given),
     domains: domainRulesOf(given),

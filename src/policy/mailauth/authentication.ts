@@ -11,8 +11,9 @@
  * | the message is whole | DMARC; the field; the action |
  *
  * No question is asked for mail that nobody here would get. Users and networks of ours, LMTP and programs on this
- * machine are not checked (`stranger.ts`); but fields that bear our name and are not ours are taken out of users' mail
- * too, so that whoever reads mail here may believe those that are left.
+ * machine are not checked (`stranger.ts`); but fields that bear our name and are not ours are taken out of their mail
+ * too, so that whoever reads mail here may believe those that are left. Only LMTP, which is spoken behind a server that
+ * took the mail in, and servers that the operator names may bring such fields.
  *
  * What fails: DNS that does not answer is `temperror` after the time-out, which refuses nothing for good.
  *
@@ -24,8 +25,7 @@ import { trustedArcPass } from "../../mailauth/arc/trust.ts";
 import type { DmarcObserver } from "../../mailauth/dmarc/observation.ts";
 import { formatAuthenticationResults } from "../../message/authentication_results.ts";
 import { forgedOccurrences } from "../../message/forged_results.ts";
-import { isField, type RawField } from "../../message/header.ts";
-import type { Network } from "../../net_address.ts";
+import { type Network, networkContains } from "../../net_address.ts";
 import type { Clock } from "../../runtime/runtime.ts";
 import { DEFAULT_EXEMPT, isStranger } from "../abuse/stranger.ts";
 import { type DnsShare, shareOf } from "../dns/dns_share.ts";
@@ -67,6 +67,8 @@ export interface AuthenticationOptions {
   readonly timeout?: number;
   /** Networks whose mail is not checked. Default loopback. */
   readonly exempt?: readonly Network[];
+  /** Networks of servers whose fields under our name are true: those in front of this one, or filters. Default none. */
+  readonly borders?: readonly Network[];
 }
 
 /** What it works with. */
@@ -81,6 +83,7 @@ export interface AuthenticationServices {
   readonly observe?: DmarcObserver;
 }
 
+const RESULTS = "Authentication-Results";
 const DEFAULT_TIMEOUT = 20_000;
 /** Questions at once, of 256 that our resolvers ask: the rest is for mail on its way out. */
 const PLACES = 128;
@@ -111,6 +114,7 @@ export function authentication(
   services: AuthenticationServices,
 ): Policy {
   const { authservId, otherIds = [], exempt = DEFAULT_EXEMPT, sealers = NOBODY } = options;
+  const { borders = [] } = options;
   const { timeout = DEFAULT_TIMEOUT, malformedFrom = "reject" } = options;
   const book = new AuthenticationRuleBook(options.rules, options.domains);
   const ownIds = [authservId, ...otherIds];
@@ -121,7 +125,7 @@ export function authentication(
     clock,
   };
   const checks = new SessionMemory<MessageChecks>((forgotten) => forgotten.end());
-  const clean = (view: MessageView) => forgeries(view, ownIds, exempt);
+  const clean = (view: MessageView) => forgeries(view, ownIds, borders);
 
   async function check(view: MessageView, running: MessageChecks): Promise<Verdict> {
     const found = await running.finish().finally(() => running.end());
@@ -137,7 +141,7 @@ export function authentication(
       action: "annotate",
       changes: [
         ...clean(view),
-        { change: "add-field", name: "Authentication-Results", value },
+        { change: "add-field", name: RESULTS, value },
         ...junkChange(decision),
       ],
     };
@@ -197,25 +201,29 @@ function junkChange(decision: Decision): Change[] {
   return decision.action === "junk" ? [{ change: "junk", reason: decision.reason }] : [];
 }
 
-/** Fields under our name that we did not write: in mail of strangers and of users, not in that of systems of ours. */
+/**
+ * Fields under our name that came from nobody whom we believe (RFC 8601 §5): not from clients that may relay, nor from
+ * this machine, which are mostly programs, and some of them write what others told them.
+ */
 function forgeries(
   view: MessageView,
   ownIds: readonly string[],
-  exempt: readonly Network[],
+  borders: readonly Network[],
 ): Change[] {
-  // The fields are taken apart only for those who look at them.
-  if (!comesFromOutside(view.session, exempt) || !view.fields.some(isResults)) return [];
+  // The fields are taken apart only where there is such a one.
+  if (!view.hasResults || isBelieved(view.session, borders)) return [];
   return forgedOccurrences(view.fields, ownIds).map((occurrence) => ({
-    change: "replace-field",
-    name: "Authentication-Results",
-    occurrence,
-    value: null,
+    ...{ change: "replace-field", name: RESULTS, occurrence, value: null },
   }));
 }
 
-function comesFromOutside(session: SessionView, exempt: readonly Network[]): boolean {
-  const isUser = session.identity !== null && session.role !== "lmtp" && session.role !== "catcher";
-  return isUser || isStranger(session, exempt);
+/** Whether the client is a server of ours by its role or its address. A catcher keeps mail as it came. */
+function isBelieved(
+  { role, client, identity }: SessionView,
+  borders: readonly Network[],
+): boolean {
+  if (role === "lmtp" || role === "catcher") return true;
+  return identity === null && borders.some((network) => networkContains(network, client));
 }
 
 /** By author's domain, the trusted station that saw DMARC pass for it. */
@@ -226,8 +234,4 @@ function vouchedBy({ arc, dmarc }: Findings, sealers: ReadonlySet<string>): Map<
     if (station !== null) vouched.set(domain, station.domain);
   }
   return vouched;
-}
-
-function isResults(field: RawField): boolean {
-  return isField(field, "Authentication-Results");
 }

@@ -60,6 +60,7 @@ Deno.test("what the section refuses, it names", () => {
     "dmarc.reject: wanted accept, junk or reject",
   );
   assertStringIncludes(faults({ sealers: ["*"] }), "to believe all is to believe forgers");
+  assertStringIncludes(faults({ borders: ["::/0"] }), "this one would let anybody write them");
   assertStringIncludes(faults({ domains: { "a b": {} } }), "domains.a b: ");
   assertStringIncludes(
     faults({ domains: { "a.example": { dmarc: { p: "junk" } } } }),

@@ -293,6 +293,7 @@ async function present(
       policy.message!({
         ...{ id, session: SESSION, envelope: envelope as never, fields: FIELDS, bodySize: 6 },
         ...{ bodyReplaced: false, carriage: "8bit" as const, goesOn: false },
+        hasResults: false,
         openBody: async function* () {
           yield encode("text\r\n");
         },

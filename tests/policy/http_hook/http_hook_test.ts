@@ -247,6 +247,7 @@ Deno.test("attack: many large messages at once do not fill the memory on their w
   const message = (bodySize: number): MessageView => ({
     ...{ id: "1", session: stranger(), envelope: envelope(null), fields: [], bodySize },
     ...{ bodyReplaced: false, carriage: "8bit", goesOn: false },
+    hasResults: false,
     openBody: async function* () {},
     draftBody: () => {
       throw new Error("nobody wants another body");

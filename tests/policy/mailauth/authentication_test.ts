@@ -7,6 +7,8 @@ import {
   type AuthenticationOptions,
 } from "../../../src/policy/mailauth/authentication.ts";
 import { parseFields } from "../../../src/message/header.ts";
+import { parseNetwork } from "../../../src/net_address.ts";
+import { DEFAULT_EXEMPT } from "../../../src/policy/abuse/stranger.ts";
 import type { SessionView } from "../../../src/policy/policy.ts";
 import type { Envelope } from "../../../src/queue/entry.ts";
 import { AuthenticationRuleBook } from "../../../src/policy/mailauth/authentication_rules.ts";
@@ -514,7 +516,7 @@ Deno.test("fields of our name are taken out, others stay", async () => {
   assertEquals(fields[1], others.trim());
 });
 
-Deno.test("they are taken out where nothing is checked, and out of users' mail; not out of that of systems of ours", async () => {
+Deno.test("they are taken out where nothing is checked, and out of users' mail", async () => {
   const text = `Authentication-Results: mx.example.test; dmarc=pass\r\n${MAIL}`;
   await using off = await Checked.start("v=DMARC1; p=reject", { enabled: false });
   await off.send(text);
@@ -530,13 +532,48 @@ Deno.test("they are taken out where nothing is checked, and out of users' mail; 
   await peer.mail({ text: own, sender: "alice@example.test" });
   peer.close();
   assertEquals([await user.results(), user.facts], [[], []]);
+});
+
+Deno.test("they are taken out of mail that is not checked, but for that of servers that write them for us", async (t) => {
+  const text = `authentication-results : mx.example.test; dmarc=pass\r\n${MAIL}`;
+  const network = [parseNetwork("198.51.100.0/24")!];
   const relayFrom = ["198.51.100.0/24"];
-  await using trusted = await Checked.start("v=DMARC1; p=reject", {}, {
-    relayFrom,
-  });
-  await trusted.send(text);
-  assertEquals(trusted.facts, []);
-  assertEquals((await trusted.results()).length, 1);
+  const lmtp = { listener: { role: "lmtp" } } as const;
+  const cases: readonly (readonly [
+    string,
+    Partial<AuthenticationOptions>,
+    Partial<StationSetup>,
+    number,
+  ])[] = [
+    ["a client that may relay", {}, { relayFrom }, 0],
+    ["an exempt client", { exempt: network }, {}, 0],
+    ["a named one of those", { borders: network }, { relayFrom }, 1],
+    ["another that is named", { borders: [parseNetwork("192.0.2.0/24")!] }, { relayFrom }, 0],
+    ["the server in front", {}, lmtp, 1],
+  ];
+  for (const [who, options, setup, left] of cases) {
+    await t.step(who, async () => {
+      await using checked = await Checked.start("v=DMARC1; p=reject", options, setup);
+      const peer = await checked.station.connect(CLIENT);
+      await peer.expect(220);
+      await peer.say(setup === lmtp ? "LHLO client.example" : "EHLO client.example", 250);
+      await peer.mail({ text, sender: SENDER });
+      await peer.say("QUIT", 221);
+      const [mail] = await checked.station.mailbox("alice");
+      const fields = mail!.match(/^authentication-results :/gm) ?? [];
+      assertEquals([fields.length, checked.facts.length], [left, 0]);
+    });
+  }
+});
+
+Deno.test("they are taken out of what programs of this machine hand in", async () => {
+  await using checked = await Checked.start("v=DMARC1; p=reject", { borders: DEFAULT_EXEMPT });
+  const text = `Authentication-Results: mx.example.test; dmarc=pass\r\n${MAIL}`;
+  const { station, runtime } = checked;
+  await runtime.clock.runUntil(
+    station.mta.submit({ sender: SENDER, recipients: ["alice@example.test"] }, encode(text)),
+  );
+  assertEquals(await checked.results(), []);
 });
 
 Deno.test("no question is asked for mail that nobody here would get", async () => {

@@ -300,6 +300,7 @@ Deno.test("arcSealing() seals no message whose fields it has not seen come: they
   const message: MessageView = {
     ...{ id: "1.2", session, envelope, fields, bodySize: 0, bodyReplaced: false, goesOn: true },
     carriage: "8bit",
+    hasResults: true,
     async *openBody() {},
     draftBody: () => {
       throw new Error("no other body is wanted");

@@ -208,6 +208,7 @@ async function unwatched() {
   const message: MessageView = {
     ...{ id: "1.2", session, envelope, fields, bodySize: 7, bodyReplaced: false, goesOn: true },
     carriage: "8bit",
+    hasResults: false,
     async *openBody() {
       yield encode("this\r\n");
     },
