@@ -44,7 +44,7 @@ export type MessageFact =
     readonly dkim: string;
     /** Each signature that was looked at, as `DOMAIN/SELECTOR: RESULT`. */
     readonly signatures: readonly string[];
-    /** Of ARC. */
+    /** Of ARC: `none`, `pass`, `fail`; `temperror` where DNS failed, which is `fail` in Authentication-Results. */
     readonly arc: string;
     /** Of DMARC; of several authors the worst. */
     readonly dmarc: string;

@@ -13,12 +13,13 @@ import {
   parseAuthenticationResults,
 } from "../../message/authentication_results.ts";
 import { fieldValue, findFields, type RawField } from "../../message/header.ts";
+import { parseArcResult } from "./result_text.ts";
 
 /** The results of a station. */
 export interface OwnResults {
   /** For `results` of `sealArc`: the authserv-id, and each result as it stands in its field, the uppermost first. */
   readonly value: string;
-  /** What the method `arc` came to, as written; `null` where no field of ours says. */
+  /** What the method `arc` came to, by {@link parseArcResult}; `null` where no field of ours says. */
   readonly arc: string | null;
 }
 
@@ -51,7 +52,8 @@ export function ownResults(fields: readonly RawField[], authservId: string): Own
     if (parsed === null || domainKey(parsed.authservId) !== ours) continue;
     first ??= parsed;
     if (parsed.results.length > 0) texts.push(...splitResults(value));
-    arc ??= parsed.results.find(({ method }) => method === "arc")?.result ?? null;
+    const found = parsed.results.find(({ method }) => method === "arc");
+    if (found !== undefined) arc ??= parseArcResult(found);
   }
   if (first === null) return null;
   return { value: [authservId, ...texts.length > 0 ? texts : ["none"]].join(";\n\t"), arc };

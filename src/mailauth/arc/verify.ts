@@ -59,8 +59,8 @@ export interface ArcSetFacts {
 export interface ArcResult {
   /**
    * `none`: there is no chain. `pass`: all seals, and the newest signature of the message, are true. `temperror`: DNS
-   * failed, and nothing else was wrong. RFC 8617 §5.2.1 calls that `fail`, for good: so nobody seals after it, and
-   * nothing is believed because of it.
+   * failed, and nothing else was wrong. RFC 8617 §5.2.1 calls that `fail`, for good: so it is written
+   * (`result_text.ts`), nothing is believed because of it, and nobody seals after it.
    */
   readonly result: "none" | "pass" | "fail" | "temperror";
   /** Why, in words that stand alone; for `fail` and `temperror`. */

@@ -7,6 +7,7 @@
 
 import { isAddressLiteral, toAsciiDomain } from "../../address.ts";
 import type { MtaFact } from "../../events.ts";
+import { formatArcResult } from "../../mailauth/arc/result_text.ts";
 import type { ArcResult } from "../../mailauth/arc/verify.ts";
 import type { DkimResult } from "../../mailauth/dkim/verify.ts";
 import type { DmarcResult } from "../../mailauth/dmarc/evaluate.ts";
@@ -73,7 +74,7 @@ function arcResult({ result, reason, sets, oldestPass }: ArcResult): MethodResul
     : [{ type: "header", name: "oldest-pass", value: String(oldestPass) }];
   return {
     method: "arc",
-    result,
+    ...formatArcResult(result),
     ...(newest !== undefined && { comment: `i=${newest.instance} ${newest.domain}` }),
     ...(reason !== undefined && { reason }),
     properties,
