@@ -23,8 +23,8 @@ export const check: Command = {
   description: [
     "Looks for what is wrong, or should not stay so, before a start or while the server runs: the",
     "configuration, settings that are lost, users and aliases, certificates, DKIM keys, ports, folders and",
-    "their modes, room on the disk, files with secrets, programs, filters, name servers, the clock, limits,",
-    "permissions.",
+    "their modes, room on the disk, files with secrets, programs, filters, name servers and whether they are",
+    "believed about DNSSEC (DANE), the clock, limits, permissions.",
     "All of it is told at once, each with what to do. Nothing is changed, and no file is made; each port is",
     "listened on for a moment. Run it as the user the server runs as.",
     "",

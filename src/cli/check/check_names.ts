@@ -1,6 +1,7 @@
 /**
  * Names: that the host name leads somewhere, and that every name server answers. All of it may pass by itself, so
- * nothing here is an error. What DNS should say of the domains is for `yizhan dns`.
+ * nothing here is an error. Whether they are believed about DNSSEC is asked meanwhile (`check_dnssec.ts`); what DNS
+ * should say of the domains is for `yizhan dns`.
  *
  * @module
  */
@@ -14,6 +15,7 @@ import type { Resolver } from "../../runtime/resolver.ts";
 import { decode } from "../../bytes.ts";
 import { thisRuntime } from "../machine.ts";
 import { isNotCapable, isUnpermitted, NOT_PERMITTED } from "../trouble.ts";
+import { checkDnssec } from "./check_dnssec.ts";
 import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
 
 const { ok, warning } = findingsOf("names");
@@ -23,8 +25,14 @@ const MOST_NAMES = 20;
 /** Milliseconds for all questions of one name server. */
 const PATIENCE = 3000;
 
-/** Who does not answer, and what is not known. */
-export async function checkNames({ loaded, runtime }: CheckContext): Promise<CheckFinding[]> {
+/** Who does not answer, who is believed, and what is not known. */
+export async function checkNames(context: CheckContext): Promise<CheckFinding[]> {
+  // At once: a name server that is silent is waited for once.
+  const [names, dnssec] = await Promise.all([checkServers(context), checkDnssec(context)]);
+  return [...names, ...dnssec];
+}
+
+async function checkServers({ loaded, runtime }: CheckContext): Promise<CheckFinding[]> {
   // Where nothing is sent on, nobody is asked for names.
   if (loaded === null || !loaded.config.relay.enabled) return [];
   const { hostname, relay } = loaded.config;

@@ -26,6 +26,7 @@ export type CheckName =
   | "programs"
   | "filters"
   | "names"
+  | "dnssec"
   | "clock"
   | "limits"
   | "permissions";

@@ -32,6 +32,7 @@ import { checkPrograms } from "./check_programs.ts";
 import { checkSecrets } from "./check_secrets.ts";
 import { type AskedServer, askServer } from "./check_server.ts";
 import { checkSettings } from "./check_settings.ts";
+import { checkSts } from "./check_sts.ts";
 import { checkUsers } from "./check_users.ts";
 import {
   type Check,
@@ -57,6 +58,7 @@ const CHECKS: readonly (readonly [CheckName, Check])[] = [
   ["users", checkUsers],
   ["certificates", checkCertificates],
   ["certificates", checkAcme],
+  ["certificates", checkSts],
   ["dkim", checkDkim],
   ["settings", checkSettings],
   ["ports", checkPorts],
