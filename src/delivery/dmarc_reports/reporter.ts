@@ -94,11 +94,9 @@ export class DmarcReporter {
 
   private constructor(options: DmarcReporterOptions) {
     this.#options = options;
-    const { files, clock, folder, settings, onTrouble } = options;
     this.#reports = DailyReports.start({
-      ...{ files, clock, folder, settings, form: DMARC_TOTALS, name: "reports of DMARC" },
+      ...{ ...options, form: DMARC_TOTALS, name: "reports of DMARC" },
       send: (report, signal) => this.#send(report, signal),
-      ...(onTrouble && { onTrouble }),
     });
   }
 

@@ -55,11 +55,9 @@ export class TlsReporter {
 
   private constructor(options: ReporterOptions) {
     this.#options = options;
-    const { files, clock, folder, settings, onTrouble } = options;
     this.#reports = DailyReports.start({
-      ...{ files, clock, folder, settings, form: TLS_TOTALS, name: "reports of TLS" },
+      ...{ ...options, form: TLS_TOTALS, name: "reports of TLS" },
       send: (report, signal) => this.#send(report, signal),
-      ...(onTrouble && { onTrouble }),
     });
   }
 
