@@ -248,7 +248,7 @@ function announcements(host: MailHost, name: string): WantedRecord[] {
 function mtaStsWhy({ hostname }: MailHost, name: string): string[] {
   return [
     "MTA-STS: others send to you by verified TLS only. Yizhan serves the policy once web.listeners has one",
-    "for TLS, and this record is another one then; so can any web server, as a file that says, at",
+    "for TLS that others reach, and this record is another one then; so can any web server, as a file, at",
     `https://mta-sts.${name}/.well-known/mta-sts.txt:`,
     "  version: STSv1",
     "  mode: testing",
