@@ -16,6 +16,7 @@ import { ledgerFolder } from "../config/paths.ts";
 import { formatProblem } from "../config/problems.ts";
 import type { FileDirectory } from "../directory/file_directory.ts";
 import type { EventSink } from "../events.ts";
+import { Gate } from "../gate.ts";
 import { type Mta, startMta } from "../mta.ts";
 import type { Ledger } from "../policy/ledger/ledger.ts";
 import { KeptLedger } from "../policy/ledger/kept_ledger.ts";
@@ -86,8 +87,8 @@ export class ServedStation implements SurroundedStation {
   #reloadFailed: string | null = null;
   #stopping = false;
   readonly #ledger: KeptLedger;
-  /** The last of what is done one after the other. */
-  #lastTask: Promise<unknown> = Promise.resolve();
+  /** What is done one after the other. */
+  readonly #turns = new Gate(1);
   /** Gets certificates for the generation in force. */
   readonly #rounds = new CertificateRounds();
 
@@ -136,7 +137,7 @@ export class ServedStation implements SurroundedStation {
     try {
       station.#workers = await station.#startWorkers();
       // Whoever asks for a reload meanwhile waits.
-      station.#surroundings = await station.#inTurn(() =>
+      station.#surroundings = await station.#turns.run(() =>
         Surroundings.start(station, { runtime, onEvent, monitor })
       );
     } catch (error) {
@@ -225,12 +226,12 @@ export class ServedStation implements SurroundedStation {
 
   /** Reads everything again: the configuration, the users, the certificates. Never rejects. */
   reload(): Promise<ReloadReport> {
-    return this.#inTurn(() => this.#reload());
+    return this.#turns.run(() => this.#reload());
   }
 
   /** Reads the certificates again where a file has changed; wrong ones leave those in force alone. */
   renewCertificates(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.run(async () => {
       const { certificates } = this.#generation;
       if (this.#stopping || !await certificates.changed()) return;
       try {
@@ -248,7 +249,7 @@ export class ServedStation implements SurroundedStation {
 
   /** Reads the DKIM keys again where a file has changed; wrong ones leave those in force alone. */
   renewKeys(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.run(async () => {
       const { keys } = this.#generation;
       try {
         if (this.#stopping || !await keys.renew()) return;
@@ -266,7 +267,8 @@ export class ServedStation implements SurroundedStation {
     this.#rounds.stop();
     const { grace } = this.#generation.loaded.config.stop;
     // A reload that hangs, such as on a disk that does not answer, must not keep it from stopping.
-    await Promise.race([this.#lastTask, this.#options.runtime.clock.sleep(grace)]);
+    const idle = this.#turns.run(() => Promise.resolve());
+    await Promise.race([idle, this.#options.runtime.clock.sleep(grace)]);
     await this.#reporters?.stop();
     await this.#surroundings?.stop();
     await Promise.all([this.mta.stop({ grace }), this.#workers?.stop(grace)]);
@@ -279,12 +281,6 @@ export class ServedStation implements SurroundedStation {
   async #closeLedger(): Promise<void> {
     const { clock } = this.#options.runtime;
     await Promise.race([this.#ledger.close(), clock.sleep(LEDGER_PATIENCE)]);
-  }
-
-  #inTurn<T>(task: () => Promise<T>): Promise<T> {
-    const done = this.#lastTask.then(task);
-    this.#lastTask = done.catch(() => {});
-    return done;
   }
 
   async #reload(): Promise<ReloadReport> {
