@@ -124,7 +124,7 @@ function manage(
     );
   }
   const authority = acmeAuthority({
-    ...{ programs, proofs, directory, challenge },
+    ...{ programs, clock, proofs, directory, challenge },
     ...(dnsHook !== undefined && { dnsHook }),
     ...(contact !== undefined && { contact }),
     ...(externalAccount && {

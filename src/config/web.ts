@@ -97,7 +97,8 @@ export const acmeSchema = z.strictObject({
     "The customer of the authority in whose name we ask, as ZeroSSL, Google Trust Services and SSL.com want it",
   ),
   renewBefore: duration.default(30 * 86_400_000).describe(
-    "How long before its end a certificate is renewed; a third of its life where that is less",
+    "How long before its end a certificate is renewed, a third of its life where that is less; or when the authority " +
+      "asks for it (RFC 9773), a day later at most",
   ),
   reuseKey: z.boolean().default(true).describe(
     "Whether a renewed certificate has the key of the one before, so that TLSA records stay true",

@@ -161,7 +161,7 @@ interopTest(
         ...{ directory: pebble.directory, challenge: "http-01", proofs: new Proofs() },
         externalAccount: { keyId: "customer-1", hmacKey },
         authorities: [Deno.readTextFileSync(pebble.root)],
-        programs: denoRuntime().programs,
+        ...{ programs: denoRuntime().programs, clock: denoRuntime().clock },
         onTrouble: () => {},
       }).openAccount(key, new AbortController().signal);
     const account = await open(null, hmacKey);

@@ -10,9 +10,11 @@
 
 import { Agent } from "node:https";
 import type { Programs } from "../../runtime/programs.ts";
+import type { Clock } from "../../runtime/runtime.ts";
 import type { TlsCertificate } from "../../runtime/tls.ts";
 import { runDnsHook } from "./dns_hook.ts";
 import type { Proofs } from "./proofs.ts";
+import { readRenewalInfo, type RenewalInfo } from "./renewal_info.ts";
 
 /** How names are proved. */
 export type Challenge = "http-01" | "tls-alpn-01" | "dns-01";
@@ -47,6 +49,8 @@ export interface Authority {
     key: string | null,
     signal: AbortSignal,
   ): Promise<TlsCertificate>;
+  /** When it wants a certificate renewed, by what that is called; `null` where it does not say (RFC 9773). */
+  renewalInfo(id: string, signal: AbortSignal): Promise<RenewalInfo | null>;
 }
 
 /** The authority, and who asks it. */
@@ -64,6 +68,7 @@ export interface AuthorityOptions {
   readonly authorities?: readonly string[];
   readonly proofs: Proofs;
   readonly programs: Programs;
+  readonly clock: Pick<Clock, "now">;
   /** What went wrong and does not keep a certificate from being given. */
   readonly onTrouble: (error: unknown) => void;
 }
@@ -79,6 +84,7 @@ export function acmeAuthority(options: AuthorityOptions): Authority {
     openAccount: (key, signal) => unless(signal, openAccount(options, key)),
     order: (account, name, key, signal) =>
       unless(signal, order(options, account, { name, key }, signal)),
+    renewalInfo: (id, signal) => unless(signal, askRenewalInfo(options, id)),
   };
 }
 
@@ -205,4 +211,13 @@ async function order(
     },
   });
   return { certificate, key };
+}
+
+/** The library does not know of it; it takes two plain questions. */
+async function askRenewalInfo(options: AuthorityOptions, id: string): Promise<RenewalInfo | null> {
+  const { axios } = await loadLibrary(options);
+  const { renewalInfo } = Object((await axios.get(options.directory)).data);
+  if (typeof renewalInfo !== "string" || !renewalInfo.startsWith("https:")) return null;
+  const { data, headers } = await axios.get(`${renewalInfo.replace(/\/$/, "")}/${id}`);
+  return readRenewalInfo(data, headers["retry-after"], options.clock.now());
 }

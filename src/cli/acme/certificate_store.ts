@@ -18,6 +18,7 @@ import type { TlsCertificate } from "../../runtime/tls.ts";
 import { certificateNames } from "../../runtime/tls_certificates.ts";
 import { makeCertificate } from "../local_certificate.ts";
 import type { Account } from "./authority.ts";
+import { certificateId } from "./renewal_info.ts";
 
 /** A certificate that lies there. Times are epoch milliseconds. */
 export interface KeptCertificate {
@@ -26,6 +27,8 @@ export interface KeptCertificate {
   readonly to: number;
   /** Signed by ourselves, until an authority has given one. */
   readonly temporary: boolean;
+  /** What the authority calls it; see `renewal_info.ts`. */
+  readonly id: string | null;
 }
 
 /** An order that did not come to its end. */
@@ -164,6 +167,7 @@ function readKept(certificate: string, key: string, name: string): KeptCertifica
     from: Date.parse(leaf.validFrom),
     to: read.expires,
     temporary: leaf.subject.includes(TEMPORARY),
+    id: certificateId(leaf),
   };
 }
 

@@ -24,6 +24,7 @@ import {
   type KeptCertificate,
   reasonOf,
 } from "./certificate_store.ts";
+import { type RenewalTime, RenewalTimes } from "./renewal_times.ts";
 
 /** What is managed. */
 export interface ManagedOptions {
@@ -49,6 +50,7 @@ export interface ManagedOptions {
   readonly onTrouble: (text: string) => void;
 }
 
+const AT_ONCE: RenewalTime = { due: 0, again: Infinity };
 const MINUTE = 60 * 1000;
 const HOUR = 60 * MINUTE;
 /** Between two looks at what is due, at most. */
@@ -58,6 +60,8 @@ const FIRST_PAUSE = 15 * MINUTE;
 const LONGEST_PAUSE = 24 * HOUR;
 /** For one order: a program that changes DNS may take ten minutes twice. */
 const ORDER_PATIENCE = 30 * MINUTE;
+/** For the question when a certificate is to be renewed. */
+const QUESTION_PATIENCE = 2 * MINUTE;
 
 /** Where the certificates of some names lie, each in one file with its key. */
 export function managedPaths(folder: string, names: readonly string[]): CertificatePaths[] {
@@ -89,6 +93,7 @@ export function pauseAfter(times: number): number {
 export class ManagedCertificates {
   readonly #options: ManagedOptions;
   readonly #store: CertificateStore;
+  readonly #times: RenewalTimes;
   /** By file. */
   readonly #states = new Map<string, AcmeStatus>();
   #failures = new Map<string, FailedOrder>();
@@ -98,6 +103,7 @@ export class ManagedCertificates {
   constructor(options: ManagedOptions) {
     this.#options = options;
     this.#store = new CertificateStore(options.files, options.folder);
+    this.#times = new RenewalTimes(options);
   }
 
   /** How it stands with the certificate in a file; `undefined`: it is none of these. */
@@ -148,16 +154,22 @@ export class ManagedCertificates {
 
   /** Orders the certificate of a name where it is due; gives when to look at it again. */
   async #look(name: string, broken: AbortSignal): Promise<number> {
-    const { clock, renewBefore } = this.#options;
+    const { clock } = this.#options;
     const kept = await this.#store.certificate(name);
     const issued = kept !== null && !kept.temporary;
-    const renewal = kept === null ? 0 : renewalOf(kept, renewBefore);
-    const due = Math.max(renewal, this.#pausedUntil(name));
+    const renewal = kept === null ? AT_ONCE : await this.#renewal(name, kept, broken);
+    const due = Math.max(renewal.due, this.#pausedUntil(name));
     if (due > clock.now()) {
       this.#note(name, issued, due);
-      return due;
+      return renewal.due > clock.now() ? Math.min(due, renewal.again) : due;
     }
     return await this.#try(name, kept, broken);
+  }
+
+  /** When a certificate is due: by our rule, or when the authority wants it. */
+  #renewal(name: string, kept: KeptCertificate, broken: AbortSignal): Promise<RenewalTime> {
+    const signal = AbortSignal.any([broken, AbortSignal.timeout(QUESTION_PATIENCE)]);
+    return this.#times.of(name, kept, renewalOf(kept, this.#options.renewBefore), signal);
   }
 
   /** Until when a name is left alone. */

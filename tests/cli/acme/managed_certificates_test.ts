@@ -9,6 +9,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import "npm:reflect-metadata@0.2.2";
 import * as x509 from "npm:@peculiar/x509@2.2.0";
 import type { Account } from "../../../src/cli/acme/authority.ts";
+import type { RenewalInfo } from "../../../src/cli/acme/renewal_info.ts";
 import { CertificateRounds } from "../../../src/cli/acme/certificate_rounds.ts";
 import { certificatePath, CertificateStore } from "../../../src/cli/acme/certificate_store.ts";
 import {
@@ -32,7 +33,13 @@ const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 /** A certificate as an authority would give it. */
 async function issue(
   name: string,
-  { from, days, key }: { from: number; days: number; key: string | null },
+  { from, days, key, named = false }: {
+    from: number;
+    days: number;
+    key: string | null;
+    /** Whether it names its issuer's key, and so can be asked about. */
+    named?: boolean;
+  },
 ): Promise<TlsCertificate> {
   const keys = key === null
     ? await crypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]) as CryptoKeyPair
@@ -43,7 +50,10 @@ async function issue(
     notAfter: new Date(from + days * DAY),
     signingAlgorithm: ALGORITHM,
     keys,
-    extensions: [new x509.SubjectAlternativeNameExtension([{ type: "dns", value: name }])],
+    extensions: [
+      new x509.SubjectAlternativeNameExtension([{ type: "dns", value: name }]),
+      ...named ? [await x509.AuthorityKeyIdentifierExtension.create(keys.publicKey)] : [],
+    ],
   });
   const pkcs8 = await crypto.subtle.exportKey("pkcs8", keys.privateKey);
   return {
@@ -74,6 +84,10 @@ class Bench implements AsyncDisposable {
   days = 90;
   /** Is thrown for a name. */
   readonly faults = new Map<string, string>();
+  /** What the authority says of when it wants a certificate renewed; absent: it is not asked. */
+  info?: () => Promise<RenewalInfo | null>;
+  /** When it was asked that, in milliseconds since the start, and of what. */
+  readonly asked: [time: number, id: string][] = [];
   /** Is waited for by an order. */
   gate: Promise<void> = Promise.resolve();
 
@@ -105,7 +119,12 @@ class Bench implements AsyncDisposable {
           await this.gate;
           const fault = this.faults.get(name);
           if (fault !== undefined) throw new Error(fault);
-          return await issue(name, { from: this.clock.now() - HOUR, days: this.days, key });
+          const named = this.info !== undefined;
+          return await issue(name, { from: this.clock.now() - HOUR, days: this.days, key, named });
+        },
+        renewalInfo: (id) => {
+          this.asked.push([this.clock.now() - START, id]);
+          return this.info!();
         },
       },
       ...{ directory, names, folder: this.folder, clock: this.clock, reuseKey: true, ...more },
@@ -181,6 +200,73 @@ Deno.test("ManagedCertificates renews a month before the end, or when a third of
     await bench.look(managed);
     assertEquals(bench.orders.length, 2, `${days}`);
   }
+});
+
+/** Looks as `run()` does, for so many days; gives on which of them certificates were ordered. */
+async function ordersWithin(bench: Bench, days: number): Promise<number[]> {
+  const managed = bench.manage("mx.example.org");
+  await managed.prepare();
+  const ordered: number[] = [];
+  while (bench.clock.now() < START + days * DAY) {
+    const before = bench.orders.length;
+    const now = bench.clock.now();
+    const pause = await bench.look(managed);
+    if (bench.orders.length > before) ordered.push((now - START) / DAY);
+    assert(pause >= MINUTE, `${pause}`);
+    await bench.clock.advance(pause);
+  }
+  return ordered;
+}
+
+Deno.test("ManagedCertificates renews when the authority wants it, within bounds", async () => {
+  const again = 6 * HOUR;
+  const window = (day: number) => ({
+    start: START + day * DAY,
+    end: START + (day + 1) * DAY,
+    again,
+  });
+  // It lives from an hour before its order on: a third of it is left 60 days later.
+  const usual = 60 - HOUR / DAY;
+  const cases: readonly (readonly [string, RenewalInfo | null | Error, number[]])[] = [
+    ["in its window", window(20), [0, 20]],
+    ["as ever where it does not say", null, [0, usual]],
+    ["as ever where it does not answer", new Error("no such host"), [0, usual]],
+    ["later by a day at most", window(85), [0, usual + 1]],
+  ];
+  for (const [what, says, ordered] of cases) {
+    await using bench = await Bench.make();
+    bench.info = () => says instanceof Error ? Promise.reject(says) : Promise.resolve(says);
+    const found = await ordersWithin(bench, 62);
+    assertEquals(found.slice(0, 2), ordered, what);
+    assertEquals(bench.troubles, []);
+    assert(bench.asked.length <= 62 * 4 + 2, `${bench.asked.length}`);
+    assertMatch(bench.asked[0]![1], /^[\w-]{27}\.[\w-]+$/);
+  }
+});
+
+Deno.test("ManagedCertificates orders once a day at most, whatever the authority wants", async () => {
+  await using bench = await Bench.make();
+  bench.info = () => Promise.resolve({ start: 0, end: 1, again: HOUR });
+  const ordered = await ordersWithin(bench, 3);
+  assertEquals(ordered.length, 4);
+});
+
+Deno.test("ManagedCertificates that fails to renew what the authority wants renewed pauses as ever", async () => {
+  await using bench = await Bench.make();
+  bench.info = () => Promise.resolve({ start: START, end: START + DAY, again: HOUR });
+  const managed = bench.manage("mx.example.org");
+  await managed.prepare();
+  await bench.look(managed);
+  bench.faults.set("mx.example.org", "not yours any more");
+  await bench.clock.advance(2 * DAY);
+  const pauses: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    pauses.push(await bench.look(managed) / MINUTE);
+    await bench.clock.advance(MINUTE);
+    pauses.push(await bench.look(managed) / MINUTE);
+    await bench.clock.advance((pauses.at(-1)!) * MINUTE);
+  }
+  assertEquals(pauses, [15, 14, 30, 29, 60, 59]);
 });
 
 Deno.test("ManagedCertificates keeps the key of a certificate that it renews, unless it shall not", async () => {
