@@ -21,9 +21,18 @@ export function verifyRsa(key: RsaPublicKey, digest: Uint8Array, signature: Uint
   if (signature.length !== length) return false;
   const s = toBigInt(signature);
   if (s >= key.modulus) return false;
+  return rsaPublic(key, s) === signedBlock(length, digest);
+}
+
+/** What is signed for a SHA-256 digest, of so many octets (EMSA-PKCS1-v1_5, RFC 8017 §9.2). */
+export function signedBlock(length: number, digest: Uint8Array): bigint {
   const fill = "ff".repeat(length - 3 - DIGEST_INFO.length / 2 - digest.length);
-  const block = BigInt(`0x0001${fill}00${DIGEST_INFO}${digest.toHex()}`);
-  return power(s, key.exponent, key.modulus) === block;
+  return BigInt(`0x0001${fill}00${DIGEST_INFO}${digest.toHex()}`);
+}
+
+/** A number below the modulus to the power of the public exponent (RSAVP1, RFC 8017 §5.2.2). */
+export function rsaPublic({ modulus, exponent }: RsaPublicKey, number: bigint): bigint {
+  return power(number, exponent, modulus);
 }
 
 /** `base ** exponent % modulus`, for an exponent of 32 bits at most. */

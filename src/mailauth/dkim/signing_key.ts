@@ -2,8 +2,9 @@
  * The private keys that DKIM and ARC sign with: RSA (RFC 8301) and Ed25519 (RFC 8463), from PEM texts. Reading
  * their files, and making them, is for others.
  *
- * A signature by RSA takes a thousand times as long as all else about a message's signing, so it is made by
- * WebCrypto, which works beside the program's own thread; by Ed25519 it takes no longer than asking another thread.
+ * A signature by RSA takes ten times as long as all else about a message's signing, so it is made by
+ * WebCrypto, which works beside the program's own thread; where many wait, by {@link rsaSigner} on it, too. By Ed25519 it
+ * takes no longer than asking another thread.
  *
  * What fails: a text that holds no fit key is a value that says why. Signing fails only as the runtime's cryptography
  * does.
@@ -12,8 +13,9 @@
  */
 
 import { createHash, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
-import { Gate } from "../../gate.ts";
 import { readPrivateKey } from "./private_key.ts";
+import { type RsaSigner, rsaSigner } from "./rsa_sign.ts";
+import { SignQueue } from "./sign_queue.ts";
 
 /** A key that signs. */
 export interface SigningKey {
@@ -29,10 +31,11 @@ export type OpenedSigningKey =
   /** A reason that follows the name of a file in a sentence. */
   | { readonly status: "bad"; readonly reason: string };
 
-/** RSA signatures that are made at once. Threads for them are shared with the work of the disk. */
-const AT_ONCE = 4;
-
-const gate = new Gate(AT_ONCE);
+/**
+ * RSA signatures that are made at once beside the thread; threads for them are shared with the work of the disk. And
+ * how many on the thread, whenever one of those has come and more are waiting.
+ */
+const queue = new SignQueue(4, 2);
 
 /** What a key signs first: one that is damaged had better be found before there is mail to sign. */
 const TRIAL = new Uint8Array(32);
@@ -82,13 +85,24 @@ async function rsaKey(key: KeyObject): Promise<SigningKey> {
   const algorithm = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
   const imported = await crypto.subtle.importKey("pkcs8", der, algorithm, false, ["sign"]);
   der.fill(0);
+  // Made when first needed: who signs now and then has none waiting.
+  let signer: RsaSigner | null | undefined;
   return {
     algorithm: "rsa-sha256",
-    async sign(octets) {
-      const message = octets as Uint8Array<ArrayBuffer>;
-      const work = () => crypto.subtle.sign(algorithm.name, imported, message);
-      return new Uint8Array(await gate.run(work));
-    },
+    sign: (octets) =>
+      queue.sign({
+        async beside() {
+          const message = octets as Uint8Array<ArrayBuffer>;
+          return new Uint8Array(await crypto.subtle.sign(algorithm.name, imported, message));
+        },
+        here() {
+          if (signer === undefined) signer = rsaSigner(key);
+          const signature = signer?.(octets) ?? null;
+          // What computes wrongly once is not asked again.
+          if (signature === null) signer = null;
+          return signature;
+        },
+      }),
   };
 }
 
