@@ -10,6 +10,16 @@ Deno.test("rsa_power_code.ts is made of rsa_power.wat (if not: deno task wasm)",
   );
 });
 
+/** Where products are rounded before they are added to, nothing can be computed, nor tried. */
+function powerTest(name: string, work: () => void): void {
+  const ignore = rsaPower([3n, 5n], [1n, 1n]) === null;
+  Deno.test({
+    name: ignore ? `${name} (not tried: no fused multiply-add here)` : name,
+    ignore,
+    fn: work,
+  });
+}
+
 /** RFC 8017 does not say how; that is how anybody would. */
 function reference(base: bigint, exponent: bigint, modulus: bigint): bigint {
   let result = 1n % modulus;
@@ -29,26 +39,29 @@ const number = fc.oneof(
 );
 const modulus = number.map((any) => (any | 1n) === 1n ? 3n : any | 1n);
 
-Deno.test("rsaPower() gives what multiplying gives, for both moduli, whatever the numbers are", () => {
-  fc.assert(
-    fc.property(
-      fc.tuple(modulus, modulus),
-      fc.tuple(number, number),
-      fc.tuple(number, number),
-      (moduli, exponents, numbers) => {
-        const bases = [numbers[0] % moduli[0], numbers[1] % moduli[1]] as const;
-        const power = rsaPower(moduli, exponents)!;
-        assertEquals(power(bases), [
-          reference(bases[0], exponents[0], moduli[0]),
-          reference(bases[1], exponents[1], moduli[1]),
-        ]);
-      },
-    ),
-    { numRuns: 60 },
-  );
-});
+powerTest(
+  "rsaPower() gives what multiplying gives, for both moduli, whatever the numbers are",
+  () => {
+    fc.assert(
+      fc.property(
+        fc.tuple(modulus, modulus),
+        fc.tuple(number, number),
+        fc.tuple(number, number),
+        (moduli, exponents, numbers) => {
+          const bases = [numbers[0] % moduli[0], numbers[1] % moduli[1]] as const;
+          const power = rsaPower(moduli, exponents)!;
+          assertEquals(power(bases), [
+            reference(bases[0], exponents[0], moduli[0]),
+            reference(bases[1], exponents[1], moduli[1]),
+          ]);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  },
+);
 
-Deno.test("rsaPower() of two keys, in turns, mixes nothing up", () => {
+powerTest("rsaPower() of two keys, in turns, mixes nothing up", () => {
   const one = rsaPower([MOST, 7n], [5n, 3n])!;
   const other = rsaPower([11n, 13n], [MOST, 2n])!;
   for (let turn = 0; turn < 2; turn++) {
