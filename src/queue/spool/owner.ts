@@ -136,9 +136,9 @@ async function takeTurn({ files, clock }: OwnerOptions, path: string): Promise<v
     // A clock that was set back makes it seem to be of a time to come.
     if (left !== null && Math.abs(clock.now() - left.modified) > TAKING) {
       await files.remove(path).catch(() => {});
-    } else {
-      await clock.sleep(TURN);
     }
+    // After a removal too: another who saw the same old file may be about to remove it, and must not find ours there.
+    await clock.sleep(TURN);
   }
 }
 

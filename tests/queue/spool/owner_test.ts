@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { decode } from "../../../src/bytes.ts";
 import { ownSpool, SpoolBusyError } from "../../../src/queue/spool/owner.ts";
+import type { Files } from "../../../src/runtime/files.ts";
 import { memoryRuntime } from "../../../src/runtime/memory.ts";
 import { denoRuntime } from "../../../src/runtime/deno.ts";
 import type { SocketAddress } from "../../../src/runtime/network.ts";
@@ -115,41 +116,75 @@ Deno.test("ownSpool() lets one of two take over, however slow the other is", asy
     directory: folder,
     pid: 2,
   });
+  // Both end at about the same time.
+  const refused = assertRejects(() => second, SpoolBusyError);
   await asleep.promise;
   gate.resolve();
   const owner = await first;
-  assertEquals((await assertRejects(() => second, SpoolBusyError)).pid, 1);
+  assertEquals((await refused).pid, 1);
   await owner.close();
   await Deno.remove(folder, { recursive: true });
 });
 
+/** A clock by which time passes as it is slept; what may be broken off waits for somebody, who must have his time. */
+class HastyClock {
+  slept = 0;
+  /** Is done in each sleep. */
+  onSleep: () => Promise<void> = () => Promise.resolve();
+
+  now(): number {
+    return Date.now() + this.slept;
+  }
+
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (signal !== undefined) return await denoRuntime().clock.sleep(ms, signal);
+    this.slept += ms;
+    await this.onSleep();
+  }
+}
+
 Deno.test("ownSpool() is not kept out by what somebody left who died as he took over", async () => {
   const folder = await folderOfTheDead();
-  const path = `${folder}/owner.taking`;
-  await Deno.writeTextFile(path, "");
-  const runtime = denoRuntime();
-  let slept = 0;
-  const clock = {
-    now: () => Date.now() + slept,
-    // Time passes as it is slept. What may be broken off waits for somebody, who must have his time.
-    sleep: (ms: number, signal?: AbortSignal) => {
-      if (signal !== undefined) return runtime.clock.sleep(ms, signal);
-      slept += ms;
-      return Promise.resolve();
-    },
-  };
-  await (await ownSpool({ ...runtime, clock, directory: folder })).close();
-  assert(slept > 4000 && slept < 12_000, `it waited ${slept} ms`);
+  await Deno.writeTextFile(`${folder}/owner.taking`, "");
+  const clock = new HastyClock();
+  await (await ownSpool({ ...denoRuntime(), clock, directory: folder })).close();
+  assert(clock.slept > 4000 && clock.slept < 12_000, `it waited ${clock.slept} ms`);
   assertEquals(await Array.fromAsync(Deno.readDir(folder)), []);
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("ownSpool() takes one that does not say who it is for an owner", async () => {
-  const { network, files, clock, random } = memoryRuntime();
-  await files.makeDirectory("/spool", 0o700);
-  const silent = await network.listen({ transport: "unix", path: "/spool/owner.sock" });
-  const asking = ownSpool({ network, files, clock, random, directory: "/spool" });
-  const error = await assertRejects(() => clock.runUntil(asking), SpoolBusyError);
-  assertEquals(error.pid, null);
-  silent.close();
+Deno.test("ownSpool() does not wait for a time to come, nor for ever for what cannot be removed", async () => {
+  for (const removable of [true, false]) {
+    const folder = await folderOfTheDead();
+    const path = `${folder}/owner.taking`;
+    await Deno.writeTextFile(path, "");
+    await Deno.utime(path, new Date(), new Date(Date.now() + 3_600_000));
+    const clock = new HastyClock();
+    const runtime = denoRuntime();
+    const files: Files = Object.create(runtime.files);
+    if (!removable) files.remove = () => Promise.reject(new Error("it stays"));
+    await (await ownSpool({ ...runtime, files, clock, directory: folder })).close();
+    assert(clock.slept < (removable ? 1000 : 12_000), `it waited ${clock.slept} ms`);
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("ownSpool() waits for one that removed the same old file, and is at it now", async () => {
+  const folder = await folderOfTheDead();
+  const path = `${folder}/owner.taking`;
+  await Deno.writeTextFile(path, "");
+  const clock = new HastyClock();
+  const has = async () => (await denoRuntime().files.stat(path)) !== null;
+  let turns: number | null = null;
+  clock.onSleep = async () => {
+    if (turns === null) {
+      if (await has()) return;
+      turns = 0;
+      await Deno.writeTextFile(path, "");
+      await Deno.utime(path, new Date(), new Date(clock.now()));
+    } else if (await has() && ++turns === 3) await Deno.remove(path);
+  };
+  await (await ownSpool({ ...denoRuntime(), clock, directory: folder })).close();
+  assertEquals(turns, 3);
+  await Deno.remove(folder, { recursive: true });
 });
