@@ -52,7 +52,9 @@ function judgeHosts(
     const message = `the policy (${mode}) does not have ${names}: mend that before mode: enforce`;
     return { status: "ok", message };
   }
-  const list = [...mx, ...strange].join(", ");
+  // A plain `*` would begin an alias of YAML.
+  const list = [...mx, ...strange].map((host) => host.startsWith("*") ? `"${host}"` : host)
+    .join(", ");
   return {
     status: "different",
     message: `the policy (enforce) does not have ${names}: who obeys it sends nothing there`,

@@ -9,6 +9,7 @@ import { checkDomain } from "../../src/admin/dns_check_domain.ts";
 import { domainRecords, type MailHost } from "../../src/admin/dns_records.ts";
 import { mailHostOf } from "../../src/admin/mail_host.ts";
 import { formatZoneRecord, formatZones } from "../../src/admin/zone_text.ts";
+import { yaml } from "../../src/config/packages.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import type { DnsNameRecords } from "../../src/runtime/dns_zones.ts";
 import { MemoryResolver } from "../../src/runtime/memory_resolver.ts";
@@ -152,6 +153,11 @@ Deno.test("checkDomain() wants all hosts of the MX in a policy that is enforced 
   // One label stands for one label.
   const below = ["10 a.mail.example.org"];
   assertEquals(await statusOf({ mode: "enforce", mx: ["*.example.org"] }, below), ["different"]);
+  const [wild] = await policyOf({ mode: "enforce", mx: ["*.example.org"] }, both);
+  const [, written] = /^write (.*) and publish/.exec(wild?.advice ?? "") ?? [];
+  assertEquals(yaml.parse(written ?? ""), {
+    web: { mtaSts: { mx: ["*.example.org", "backup.example.net"] } },
+  });
   // It counts whoever serves it.
   assertEquals(await statusOf({ mode: "enforce" }, both, []), ["different"]);
 });
@@ -163,6 +169,8 @@ Deno.test("checkDomain() says of a policy that is not enforced what it lacks, an
   assertStringIncludes(told?.message ?? "", "does not have backup.example.net");
   assertEquals(await policyOf({ mode: "testing" }, strange, []), []);
   assertEquals(await policyOf({ mode: "none" }, strange), []);
+  // That is served, so that others forget the one before (RFC 8461 §8.3).
+  assertEquals(await policyOf({ mode: "none", mx: ["mail.example.org"] }, strange), []);
   // That is said of the MX.
   assertEquals(await policyOf({ mode: "enforce" }, []), []);
   assertEquals(await policyOf({ mode: "enforce" }, ["0 ."]), []);
