@@ -1,6 +1,6 @@
 /**
  * Certificates from an authority by ACME (RFC 8555). The protocol is the business of `npm:acme-client`, which is named
- * here only and loaded only when a certificate is wanted; what is ours is how a name is proved, and that nothing is
+ * here only and loaded only when the authority is asked; what is ours is how a name is proved, and that nothing is
  * asked twice: when to ask again is for others to say.
  *
  * What fails: whatever the authority, the way to it or the hook says, thrown as it is said; what takes too long.

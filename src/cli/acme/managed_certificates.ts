@@ -147,17 +147,21 @@ export class ManagedCertificates {
     let next = clock.now() + INTERVAL;
     for (const name of names) {
       if (signal.aborted) break;
-      next = Math.min(next, await this.#look(name, broken));
+      next = Math.min(next, await this.#look(name, signal, broken));
     }
     return next;
   }
 
   /** Orders the certificate of a name where it is due; gives when to look at it again. */
-  async #look(name: string, broken: AbortSignal): Promise<number> {
+  async #look(name: string, signal: AbortSignal, broken: AbortSignal): Promise<number> {
     const { clock } = this.#options;
     const kept = await this.#store.certificate(name);
     const issued = kept !== null && !kept.temporary;
-    const renewal = kept === null ? AT_ONCE : await this.#renewal(name, kept, broken);
+    const renewal = kept === null
+      ? AT_ONCE
+      : await this.#renewal(name, kept, AbortSignal.any([signal, broken]));
+    // A question may take a while, and others may have taken over in it.
+    if (signal.aborted) return clock.now() + INTERVAL;
     const due = Math.max(renewal.due, this.#pausedUntil(name));
     if (due > clock.now()) {
       this.#note(name, issued, due);
@@ -167,8 +171,8 @@ export class ManagedCertificates {
   }
 
   /** When a certificate is due: by our rule, or when the authority wants it. */
-  #renewal(name: string, kept: KeptCertificate, broken: AbortSignal): Promise<RenewalTime> {
-    const signal = AbortSignal.any([broken, AbortSignal.timeout(QUESTION_PATIENCE)]);
+  #renewal(name: string, kept: KeptCertificate, over: AbortSignal): Promise<RenewalTime> {
+    const signal = AbortSignal.any([over, AbortSignal.timeout(QUESTION_PATIENCE)]);
     return this.#times.of(name, kept, renewalOf(kept, this.#options.renewBefore), signal);
   }
 

@@ -67,12 +67,17 @@ export function readRenewalInfo(
   now: number,
 ): RenewalInfo | null {
   const window = Object(Object(body).suggestedWindow);
-  const [start, end] = [Date.parse(window.start), Date.parse(window.end)];
+  const [start, end] = [timeOf(window.start), timeOf(window.end)];
   if (!(start < end)) return null;
   const text = String(retryAfter);
   const wanted = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
   const again = Number.isNaN(wanted) ? USUAL_PAUSE : Math.min(Math.max(wanted, HOUR), DAY);
   return { start, end, again };
+}
+
+/** `NaN` where it is none; some objects of JSON cannot even be made a text. */
+function timeOf(value: unknown): number {
+  return typeof value === "string" ? Date.parse(value) : NaN;
 }
 
 function base64url(octets: Uint8Array): string {

@@ -56,6 +56,9 @@ Deno.test("readRenewalInfo() takes windows only, and asks neither at once nor ne
     }],
     ...[{ start }, { start, end: start }, { start: end, end: start }, { start, end: {} }]
       .map((suggestedWindow) => ({ suggestedWindow })),
+    // No text can be made of the first.
+    ...[{ start, end: JSON.parse('{"toString":1,"valueOf":1}') }, { start: 2001, end: 2002 }]
+      .map((suggestedWindow) => ({ suggestedWindow })),
   ];
   for (const body of wrong) assertEquals(readRenewalInfo(body, "60", now), null);
 });
