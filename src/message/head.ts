@@ -1,7 +1,8 @@
 /**
  * A header section as it travels: its octets, and what is asked of it. Its fields are taken apart only when
  * somebody wants to see them; what every message is asked (how many fields, how many stations, which subject, whether
- * somebody says what checks came to) is found in one pass over the line starts. So a message that nobody edits goes on as it came, octet by octet.
+ * there are results of checks) is found in one pass over the line starts. So a message that nobody edits goes on as it
+ * came, octet by octet.
  *
  * Pure; whatever the octets are, nothing fails.
  *

@@ -70,6 +70,9 @@ Deno.test("checkSts() warns of an enforced policy that the certificate lets nobo
   const own = await makeCertificate(["mx.example.test"], NOW);
   const [own_ = ""] = await check({ certificates: [own] });
   assertMatch(own_, /^enforce, and the certificate for mx\.example\.test is self-signed: /);
+  // Of certificates that cannot be read the configuration tells.
+  const tls = { certificates: [FILES, FILES] };
+  assertEquals(await check({ certificates: [otherCertificate], config: { tls } }), []);
   // The first that fits is shown.
   assertEquals((await check({ certificates: [own, mxCertificate] })).length, 1);
   assertEquals(await check({ certificates: [mxCertificate, own] }), []);
@@ -106,7 +109,12 @@ Deno.test("checkSts() takes the names of the MX that lead to this host", async (
   assertEquals((await check({ ...wanted, dns: { "in.other.test": at } })).length, 1);
   assertEquals(await check(wanted), []);
   // Nobody is asked for names where nothing is sent on.
-  assertEquals(await check({ ...wanted, config: { relay: { enabled: false } }, dns }), []);
+  const silent = { relay: { enabled: false } };
+  assertEquals(await check({ ...wanted, config: silent, dns }), []);
+  // Nor is the host's own name one of the policy's, or of the MX, unless it stands there.
+  assertEquals(await check({ certificates: [otherCertificate], mtaSts, config: silent }), []);
+  const both = { mx: ["*.other.test", "mx.example.test"] };
+  assertEquals(await check({ certificates: [otherCertificate], mtaSts: both, dns }), []);
 });
 
 Deno.test("checkSts() looks at certificates of an authority by acme, and takes none for one that is not there yet", async () => {

@@ -61,6 +61,22 @@ Deno.test("a policy sees the message as those before it have changed it", async 
   assertStringIncludes(mail!, "\r\n\r\nOther.\r\n");
 });
 
+Deno.test("policies are shown whether there are results of checks, as policies before have left them", async () => {
+  const seen: boolean[] = [];
+  const look: Policy = { name: "look", message: ({ hasResults }) => void seen.push(hasResults) };
+  const name = "Authentication-Results";
+  const policies = [
+    look,
+    changing({ change: "add-field", name, value: "a.example; none" }),
+    look,
+    changing({ change: "replace-field", name, occurrence: 1, value: null }),
+    look,
+  ].map((policy, index) => ({ ...policy, name: `${index}` }));
+  await using station = await MemoryStation.start({ policies });
+  await (await station.greeted()).mail({});
+  assertEquals(seen, [false, true, false]);
+});
+
 Deno.test("a policy puts a field in as it is, its folding and its long lines included", async () => {
   const value = `  v=1;\r\n\tb=${"x".repeat(90)} y\r\n \tz`;
   await using station = await MemoryStation.start({

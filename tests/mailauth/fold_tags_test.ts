@@ -14,6 +14,7 @@ Deno.test("foldTags() fills lines of 78 columns, and ends them between pieces on
     foldTags("Name", [{ pieces: ["a;"] }, { pieces: ["b="], beginsLine: true }]),
     "Name: a;\r\n b=",
   );
+  assertEquals(foldTags("Name", [{ pieces: ["h=a:", "b"], beginsLine: true }]), "Name:\r\n h=a:b");
 });
 
 Deno.test("foldTags() changes nothing but white space, and no line is longer than it must be", () => {
