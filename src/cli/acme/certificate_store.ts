@@ -93,12 +93,17 @@ export class CertificateStore {
     await this.keep(name, await makeCertificate([name], now, TEMPORARY));
   }
 
-  /** The account with an authority, bound to this key id or to none; `null`: none, or one that cannot be read. */
+  /**
+   * The account with an authority; `null`: none, or one that cannot be read.
+   *
+   * @param boundTo the key id that it must be bound to. Without one any will do: a binding is wanted to open an account
+   * only (RFC 8555 §7.3.4), and may be taken out of the configuration then.
+   */
   async account(directory: string, boundTo?: string): Promise<Account | null> {
     const { key, url, directory: of, boundTo: to } = readObject(await this.#read(this.#account));
     if (typeof key !== "string" || typeof url !== "string") return null;
-    if (of !== directory || to !== boundTo) return null;
-    return { directory, key, url, ...(boundTo !== undefined && { boundTo }) };
+    if (of !== directory || (boundTo !== undefined && to !== boundTo)) return null;
+    return { directory, key, url, ...(typeof to === "string" && { boundTo: to }) };
   }
 
   /** Keeps the account, in place of the one before. */

@@ -31,7 +31,7 @@ export interface ManagedOptions {
   readonly authority: Authority;
   /** The URL of the authority's directory, whose account is kept. */
   readonly directory: string;
-  /** The key id of the external account that ours shall be bound to, where the authority wants one. */
+  /** The key id of the external account that ours shall be bound to; absent: however it is bound. */
   readonly boundTo?: string;
   readonly files: Files;
   readonly clock: Clock;
@@ -241,7 +241,8 @@ export class ManagedCertificates {
     const kept = await this.#store.account(directory, boundTo);
     // Something failed: it may be that the authority has forgotten us, and is told of the same key again.
     if (kept !== null && !again) return kept;
-    const account = await authority.openAccount(kept?.key ?? null, signal);
+    // Found again without its binding it is bound as before.
+    const account = { ...kept, ...await authority.openAccount(kept?.key ?? null, signal) };
     await this.#store.keepAccount(account);
     return account;
   }

@@ -106,7 +106,7 @@ class Bench implements AsyncDisposable {
   }
 
   manageWith(
-    more: { readonly directory?: string; readonly reuseKey?: boolean },
+    more: { readonly directory?: string; readonly reuseKey?: boolean; readonly boundTo?: string },
     ...names: string[]
   ): ManagedCertificates {
     const directory = more.directory ?? "https://authority.test/dir";
@@ -114,7 +114,11 @@ class Bench implements AsyncDisposable {
       authority: {
         openAccount: (key): Promise<Account> => {
           this.accounts.push(key);
-          return Promise.resolve({ directory, key: key ?? "a new key", url: `${directory}/1` });
+          const bound = more.boundTo !== undefined && { boundTo: more.boundTo };
+          return Promise.resolve({
+            ...{ directory, key: key ?? "a new key", url: `${directory}/1` },
+            ...bound,
+          });
         },
         order: async (_account, name, key) => {
           this.orders.push(name);
@@ -421,6 +425,29 @@ Deno.test("ManagedCertificates opens an account once with each authority, and te
   await other.prepare();
   await bench.look(other);
   assertEquals(bench.accounts, [null, "a new key", null]);
+});
+
+Deno.test("ManagedCertificates opens another account for another binding, and none where it has gone", async () => {
+  await using bench = await Bench.make();
+  const accountsAfter = async (boundTo: string | undefined, fails = false) => {
+    const more = boundTo === undefined ? {} : { boundTo };
+    const managed = bench.manageWith(more, "mx.example.org");
+    await managed.prepare();
+    bench.accounts.length = 0;
+    if (fails) bench.faults.set("mx.example.org", "not now");
+    await bench.look(managed);
+    bench.faults.clear();
+    // What failed is tried again later, and with the account asked for again.
+    await bench.clock.advance(90 * DAY);
+    if (fails) await bench.look(managed);
+    await bench.clock.advance(90 * DAY);
+    return [...bench.accounts];
+  };
+  assertEquals(await accountsAfter("customer-1"), [null]);
+  assertEquals(await accountsAfter("customer-1"), []);
+  assertEquals(await accountsAfter(undefined, true), ["a new key"]);
+  assertEquals(await accountsAfter("customer-1"), []);
+  assertEquals(await accountsAfter("customer-2"), [null]);
 });
 
 Deno.test("ManagedCertificates counts a certificate that is over at once as a failure", async () => {
