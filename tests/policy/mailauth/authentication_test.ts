@@ -521,10 +521,13 @@ Deno.test("they are taken out where nothing is checked, and out of users' mail",
   await using off = await Checked.start("v=DMARC1; p=reject", { enabled: false });
   await off.send(text);
   assertEquals([await off.results(), off.facts], [[], []]);
-  await using user = await Checked.start("v=DMARC1; p=reject", {}, {
+  // Of users' too who log in from a server that may write them.
+  const borders = [parseNetwork("198.51.100.0/24")!];
+  await using user = await Checked.start("v=DMARC1; p=reject", { borders }, {
     listener: { role: "submission" },
   });
-  const peer = await user.station.greeted();
+  const peer = await user.station.connect(CLIENT);
+  await peer.expect(220);
   await peer.startTls();
   await peer.say("EHLO client.example", 250);
   await peer.say(`AUTH PLAIN ${btoa("\0alice@example.test\0wonderland")}`, 235);
