@@ -37,7 +37,7 @@ export interface MailHost {
   readonly submissions?: number;
   /** What it serves of the site of its domains; absent: nothing. */
   readonly site?: SiteHost;
-  /** The policy of MTA-STS of its domains, where it serves one, or would one that is enforced. */
+  /** The policy of MTA-STS of its domains: one that it serves, or one that is enforced, whoever serves it. */
   readonly stsPolicy?: StsPolicy;
 }
 
@@ -247,9 +247,9 @@ function announcements(host: MailHost, name: string): WantedRecord[] {
 
 function mtaStsWhy({ hostname }: MailHost, name: string): string[] {
   return [
-    "MTA-STS: others send to you by verified TLS only. Yizhan serves the policy once web.listeners has one",
-    "for TLS that others reach, and this record is another one then; so can any web server, as a file, at",
-    `https://mta-sts.${name}/.well-known/mta-sts.txt:`,
+    "MTA-STS: others send to you by verified TLS only. Yizhan serves the policy once a listener of web has",
+    "TLS and is not on loopback, and prints the record for it then. Any other web server can serve it too,",
+    `as a file, at https://mta-sts.${name}/.well-known/mta-sts.txt:`,
     "  version: STSv1",
     "  mode: testing",
     `  mx: ${hostname}`,

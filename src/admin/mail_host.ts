@@ -14,8 +14,8 @@ import type { SiteHost } from "./dns_site_records.ts";
 
 /**
  * The host: the addresses that the configuration names, or that its listeners have, and the ports for users.
- * Listeners on loopback are for nobody else. What listens at a Unix socket for the web has something before it that
- * leads there.
+ * Listeners on loopback are for this machine only. A listener of the web at a Unix socket is one that others reach:
+ * a server in front of it passes them on.
  */
 export function mailHostOf(
   config: Pick<WrittenConfig, "hostname" | "addresses" | "listeners" | "web">,

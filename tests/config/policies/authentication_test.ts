@@ -1,13 +1,20 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { encode } from "../../../src/bytes.ts";
 import {
   authenticationSchema,
   domainRulesOf,
   rulesOf,
 } from "../../../src/config/policies/authentication.ts";
+import { buildPolicies, policyPlan } from "../../../src/config/policies/build.ts";
+import { parseFields } from "../../../src/message/header.ts";
+import { MemoryLedger } from "../../../src/policy/ledger/memory_ledger.ts";
 import {
   AuthenticationRuleBook,
   DEFAULT_RULES,
 } from "../../../src/policy/mailauth/authentication_rules.ts";
+import type { MessageView } from "../../../src/policy/policy.ts";
+import { memoryRuntime } from "../../../src/runtime/memory.ts";
+import { load, SMALLEST } from "../machine.ts";
 
 /** The rules that a section has for a domain. */
 function rulesFor(domain: string, section: unknown) {
@@ -52,6 +59,20 @@ Deno.test("what is said for all holds for all but those that are named", () => {
   assertEquals(rulesFor("a.b.lists.example", section).dmarcReject, "accept");
   assertEquals(rulesFor("lists.example", section).dmarcReject, "junk");
   assertEquals(rulesFor("sub.bank.example", section).dmarcNone, "accept");
+});
+
+Deno.test("buildPolicies() believes servers in borders what they write in our name, and nobody else", async () => {
+  const { config } = await load(`${SMALLEST}authentication: { borders: [192.0.2.0/24] }\n`);
+  const runtime = memoryRuntime();
+  const ledger = new MemoryLedger(runtime.clock);
+  const policies = buildPolicies(policyPlan(config), { ...runtime, ledger, emit: () => {}, fetch });
+  const policy = policies.find(({ name }) => name === "authentication")!;
+  const fields = parseFields(encode(`Authentication-Results: ${config.hostname}; dmarc=pass\r\n`));
+  for (const [client, believed] of [["192.0.2.7", true], ["198.51.100.7", false]] as const) {
+    const session = { client, role: "mx", identity: null };
+    const view = { session, fields, hasResults: true } as unknown as MessageView;
+    assertEquals(policy.message!(view) === undefined, believed, client);
+  }
 });
 
 Deno.test("what the section refuses, it names", () => {
