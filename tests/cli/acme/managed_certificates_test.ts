@@ -293,6 +293,8 @@ Deno.test("ManagedCertificates that fails to renew what the authority wants rene
     await bench.clock.advance((pauses.at(-1)!) * MINUTE);
   }
   assertEquals(pauses, [15, 14, 30, 29, 60, 59]);
+  // What is due is not asked about.
+  assertEquals(bench.asked.length, 1);
 });
 
 Deno.test("ManagedCertificates keeps the key of a certificate that it renews, unless it shall not", async () => {
@@ -485,9 +487,11 @@ Deno.test("CertificateRounds brings an order to its end before others begin, and
 Deno.test("CertificateRounds waits for no answer when a certificate is to be renewed, and orders nothing after it", async () => {
   await using bench = await Bench.make();
   // The authority is silent. When it is given up, time has passed, and an order is due.
+  const reasons: string[] = [];
   bench.info = (signal) => {
     const { promise, reject } = Promise.withResolvers<never>();
     signal.addEventListener("abort", () => {
+      reasons.push(signal.reason.name);
       bench.clock.advance(90 * DAY).then(() => reject(signal.reason));
     });
     return promise;
@@ -504,6 +508,8 @@ Deno.test("CertificateRounds waits for no answer when a certificate is to be ren
   rounds.use(second);
   while (bench.renewed.length < 2) await turn();
   assertEquals(bench.orders, ["a.example.org", "b.example.org"]);
+  // Not that it took too long.
+  assertEquals(reasons, ["AbortError"]);
   rounds.stop();
 });
 
