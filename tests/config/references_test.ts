@@ -1,7 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { loadConfig } from "../../src/config/load.ts";
 import { formatProblem } from "../../src/config/problems.ts";
 import { mxCertificate, otherCertificate, testAuthority } from "../support/certificates.ts";
-import { load, problemsOf, type TestFile } from "./machine.ts";
+import { load, problemsOf, SMALLEST, type TestFile, testMachine } from "./machine.ts";
 
 const TEXT = `hostname: mx.example.test
 listeners: [{ role: submission, address: "[::]:587" }]
@@ -47,6 +48,17 @@ Deno.test("loadConfig() puts in what the files hold that are named", async () =>
   assertEquals(certificates[0]?.key.trim(), mxCertificate.key.trim());
   assertEquals([...authorities], [["ca.pem", testAuthority]]);
   assertEquals(warnings, []);
+});
+
+Deno.test("loadConfig() finds the key of an external account in the folder of the configuration", async () => {
+  const bound = "externalAccount: { keyId: me, hmacKey: { file: acme.key } }";
+  const proof = "challenge: dns-01, dnsHook: /hook";
+  const files = {
+    "conf/y.yaml": `${SMALLEST}acme: { agreeToTerms: true, ${proof}, ${bound} }\n`,
+    "conf/acme.key": "aGVsbG8\n",
+  };
+  const { config } = await loadConfig("conf/y.yaml", testMachine({ files }));
+  assertEquals(config.acme?.externalAccount?.hmacKey, "aGVsbG8");
 });
 
 Deno.test("loadConfig() tells what is wrong with the files, where they are named", async () => {
