@@ -10,7 +10,7 @@
 
 import { createHash, X509Certificate } from "node:crypto";
 import { toAsciiDomain } from "../address.ts";
-import type { StsPolicy } from "../delivery/sts/policy.ts";
+import { type StsPolicy, stsPolicyLines } from "../delivery/sts/policy.ts";
 import { canonicalIp } from "../net_address.ts";
 import type { DnsData } from "../runtime/dns_message.ts";
 import { reverseDnsName } from "../runtime/dns_name.ts";
@@ -245,15 +245,13 @@ function announcements(host: MailHost, name: string): WantedRecord[] {
   }];
 }
 
-function mtaStsWhy({ hostname }: MailHost, name: string): string[] {
+function mtaStsWhy({ hostname, stsPolicy }: MailHost, name: string): string[] {
+  const policy = stsPolicy ?? { mode: "testing", mx: [hostname], maxAge: 86_400 };
   return [
     "MTA-STS: others send to you by verified TLS only. Yizhan serves the policy once a listener of web has",
     "TLS and is not on loopback, and prints the record for it then. Any other web server can serve it too,",
     `as a file, at https://mta-sts.${name}/.well-known/mta-sts.txt:`,
-    "  version: STSv1",
-    "  mode: testing",
-    `  mx: ${hostname}`,
-    "  max_age: 86400",
+    ...stsPolicyLines(policy).map((line) => `  ${line}`),
     "When that is there, and this host has a certificate of an authority, publish this record. Each time",
     "the file changes, so must the id. mode: enforce comes last.",
   ];

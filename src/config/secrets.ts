@@ -36,6 +36,16 @@ export function secretText(secret: Secret): string {
   );
 }
 
+/** Whether a secret stands in a configuration itself, not in a file of its own. */
+export function hasInlineSecret(written: WrittenConfig): boolean {
+  let inline = false;
+  mapSecrets(written, (secret) => {
+    inline ||= typeof secret === "string";
+    return secret;
+  });
+  return inline;
+}
+
 function mapSecrets(written: WrittenConfig, change: (secret: Secret) => Secret): WrittenConfig {
   const { queue, relay, filters, acme } = written;
   return {

@@ -83,6 +83,11 @@ Deno.test("formatZones() comments what is in another zone or for later", () => {
   assertStringIncludes(zone, "\n; 25.2.0.192.in-addr.arpa. 3600 IN PTR mail.example.org.\n");
   assertStringIncludes(zone, '\n; _mta-sts.example.org. 3600 IN TXT "v=STSv1; id=1"\n');
   assertStringIncludes(zone, "https://mta-sts.example.org/.well-known/mta-sts.txt");
+  assertStringIncludes(zone, "mode: testing\n;   mx: mail.example.org\n;   max_age: 86400\n");
+  // One that others serve for us, as it is configured.
+  const stsPolicy = { mode: "enforce", mx: ["*.example.org"], maxAge: 604_800 } as const;
+  const enforced = formatZones({ ...HOST, stsPolicy }, [{ domain: "example.org", dkim: [] }]);
+  assertStringIncludes(enforced, "mode: enforce\n;   mx: *.example.org\n;   max_age: 604800\n");
 });
 
 Deno.test("formatZones() puts the host where it lies", () => {

@@ -22,21 +22,25 @@ import type { AggregateReport, AggregateRow } from "./report.ts";
  */
 export type SourceKind = "passes" | "mixed" | "own" | "forwarder" | "service" | "unknown";
 
+/** Messages that were reported. */
+export interface MessageCounts {
+  messages: number;
+  /** Those that passed DMARC, … */
+  passed: number;
+  /** … by an aligned signature, by SPF, or both. */
+  dkimAligned: number;
+  spfAligned: number;
+  quarantined: number;
+  rejected: number;
+}
+
 /** What was reported of one source. */
-export interface SourceSummary {
+export interface SourceSummary extends Readonly<MessageCounts> {
   /** An IP address. */
   readonly source: string;
   readonly kind: SourceKind;
   /** Whether it is this host. */
   readonly own: boolean;
-  readonly messages: number;
-  /** Those that passed DMARC, … */
-  readonly passed: number;
-  /** … by an aligned signature, by SPF, or both. */
-  readonly dkimAligned: number;
-  readonly spfAligned: number;
-  readonly quarantined: number;
-  readonly rejected: number;
   /** Other domains for which it passed, the most frequent first. */
   readonly otherDomains: readonly string[];
   /** Domains in From, the most frequent first. */
@@ -44,7 +48,7 @@ export interface SourceSummary {
 }
 
 /** What was reported of one domain. */
-export interface DomainSummary {
+export interface DomainSummary extends Readonly<MessageCounts> {
   /** The policy domain. */
   readonly domain: string;
   /** What it asked for last. */
@@ -55,12 +59,6 @@ export interface DomainSummary {
   /** The time they are about, in epoch milliseconds. */
   readonly begin: number;
   readonly end: number;
-  readonly messages: number;
-  readonly passed: number;
-  readonly dkimAligned: number;
-  readonly spfAligned: number;
-  readonly quarantined: number;
-  readonly rejected: number;
   /** Those with the most mail that failed first. */
   readonly sources: readonly SourceSummary[];
   /** Sources that are not listed: there were too many. */
@@ -85,22 +83,13 @@ const MAX_SOURCES = 10_000;
 const MAX_NAMES = 50;
 const MAX_REPORTERS = 1000;
 
-interface Counts {
-  messages: number;
-  passed: number;
-  dkimAligned: number;
-  spfAligned: number;
-  quarantined: number;
-  rejected: number;
-}
-
-interface SourceCounts extends Counts {
+interface SourceCounts extends MessageCounts {
   forwarded: number;
   readonly otherDomains: Map<string, number>;
   readonly headerFrom: Map<string, number>;
 }
 
-interface DomainTotals extends Counts {
+interface DomainTotals extends MessageCounts {
   policy: string;
   reports: number;
   readonly reporters: Set<string>;
@@ -177,7 +166,7 @@ export class DmarcSummary {
   }
 }
 
-const NOTHING: Counts = {
+const NOTHING: MessageCounts = {
   messages: 0,
   passed: 0,
   dkimAligned: 0,
@@ -214,7 +203,7 @@ const FORWARDING: ReadonlySet<string> = new Set([
   "trusted_forwarder",
 ]);
 
-function addCounts(counts: Counts, row: AggregateRow): void {
+function addCounts(counts: MessageCounts, row: AggregateRow): void {
   const { count, dkimAligned, spfAligned, disposition } = row;
   counts.messages += count;
   if (isPassed(row)) counts.passed += count;
@@ -236,7 +225,7 @@ function byNumber(names: ReadonlyMap<string, number>): string[] {
   return [...names].toSorted(([, one], [, other]) => other - one).map(([name]) => name);
 }
 
-function failed({ messages, passed }: Counts): number {
+function failed({ messages, passed }: MessageCounts): number {
   return messages - passed;
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { WrittenConfig } from "../../config/schema.ts";
+import { hasInlineSecret } from "../../config/secrets.ts";
 import type { Files } from "../../runtime/files.ts";
 import { errorCode } from "../../runtime/system_error.ts";
 import { type CheckContext, type CheckFinding, findingsOf } from "./finding.ts";
@@ -51,14 +51,6 @@ async function checkFile(
   // A group is often meant, such as that of the server.
   if ((mode & 0o007) === 0 && (mode & 0o020) === 0) return [];
   return [warning(tell(`${who} may read it, and ${secret}`), `chmod 600 ${path}`)];
-}
-
-function hasInlineSecret({ acme, queue, relay }: WrittenConfig): boolean {
-  const others = [queue.srsSecret, acme?.externalAccount?.hmacKey];
-  return others.some((secret) => typeof secret === "string") || relay.routes.some(({ via }) => {
-    const way = via.kind === "hold" ? via.then : via;
-    return way.kind === "smarthost" && typeof way.credentials?.password === "string";
-  });
 }
 
 /** `DOMAIN/SELECTOR.pem`. */

@@ -61,7 +61,7 @@ const PATIENCE = 1000;
 /** Milliseconds after which two that took over the same socket at the same moment see who has it. */
 const SETTLING = 100;
 
-/** Milliseconds after which `owner.taking` was left by somebody who died at it: to take over takes less than {@link PATIENCE}. */
+/** Milliseconds after which `owner.taking` was left by somebody who died at it: he has {@link PATIENCE}, and little to do. */
 const TAKING = 5000;
 
 /** Milliseconds between two looks whether `owner.taking` is gone. */
