@@ -79,6 +79,13 @@ async function untilCertified(station: Station, pebble: Pebble, name: string): P
   }, { log: () => pebble.log() + station.said() });
 }
 
+/** Writes the program that publishes records. */
+function writeHook(folder: TemporaryFolder, script: string): string {
+  const path = `${folder.path}/hook`;
+  Deno.writeTextFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o700 });
+  return path;
+}
+
 interopTest(
   "an authority's certificate is shown, once names are proved by HTTP",
   TOOLS,
@@ -221,22 +228,16 @@ interopTest(
   TOOLS,
   async () => {
     await using pebble = await startPebble();
-    const hook = (folder: TemporaryFolder) => {
-      const path = `${folder.path}/hook`;
-      Deno.writeTextFileSync(
-        path,
-        `#!/bin/sh
-echo "$1 $2" >>"${folder.path}/hook.log"
+    const hook = (folder: TemporaryFolder) =>
+      writeHook(
+        folder,
+        `echo "$1 $2" >>"${folder.path}/hook.log"
 case "$1" in
 add) body="{\\"host\\":\\"$2.\\",\\"value\\":\\"$3\\"}" place=set-txt ;;
 remove) body="{\\"host\\":\\"$2.\\"}" place=clear-txt ;;
 esac
-exec curl --silent --fail --data "$body" ${pebble.records}/$place
-`,
+exec curl --silent --fail --data "$body" ${pebble.records}/$place`,
       );
-      Deno.chmodSync(path, 0o700);
-      return path;
-    };
     await using station = await startCertified(pebble, (folder) => ({
       challenge: "dns-01",
       dnsHook: hook(folder),
@@ -254,13 +255,8 @@ interopTest(
   TOOLS,
   async () => {
     await using pebble = await startPebble();
-    const hook = (folder: TemporaryFolder) => {
-      const path = `${folder.path}/hook`;
-      const script = `#!/bin/sh\necho $$ >"${folder.path}/pid"\nexec sleep 600\n`;
-      Deno.writeTextFileSync(path, script);
-      Deno.chmodSync(path, 0o700);
-      return path;
-    };
+    const hook = (folder: TemporaryFolder) =>
+      writeHook(folder, `echo $$ >"${folder.path}/pid"\nexec sleep 600`);
     await using station = await startCertified(pebble, (folder) => ({
       challenge: "dns-01",
       dnsHook: hook(folder),

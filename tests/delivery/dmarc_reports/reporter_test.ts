@@ -1,23 +1,14 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { gunzipSync } from "node:zlib";
 import { DmarcCounts } from "../../../src/delivery/dmarc_reports/counts.ts";
 import { DmarcReporter } from "../../../src/delivery/dmarc_reports/reporter.ts";
 import type { SentReport, SubmittedReport } from "../../../src/delivery/reports/submit_report.ts";
-import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
+import { attachedTo, HOUR, ReportWorld } from "../reports/report_world.ts";
 import { forged, observation, RECORD } from "./observations.ts";
 
-const HOUR = 3_600_000;
-const FOLDER = "/data/dmarc-reports";
-
-/** A station that counts and reports, from 2026-01-01T00:00Z on. */
-class ReportWorld {
-  readonly own: MemoryRuntime = memoryRuntime();
-  readonly submitted: SubmittedReport[] = [];
-  readonly reports: SentReport[] = [];
-  readonly troubles: string[] = [];
-  refuses: string[] = [];
-
+/** A station that reports about example.org. */
+class DmarcWorld extends ReportWorld {
   constructor() {
+    super("/data/dmarc-reports");
     this.record(RECORD);
   }
 
@@ -26,28 +17,11 @@ class ReportWorld {
   }
 
   counts(instance?: string): Promise<DmarcCounts> {
-    const { files, clock } = this.own;
-    return DmarcCounts.open({
-      ...{ files, clock, folder: FOLDER, onTrouble: (what) => this.troubles.push(what) },
-      ...(instance !== undefined && { instance }),
-    });
+    return DmarcCounts.open({ ...this.counting, ...(instance !== undefined && { instance }) });
   }
 
   start(): DmarcReporter {
-    const { resolver, clock, files } = this.own;
-    return DmarcReporter.start({
-      ...{ resolver, clock, files, folder: FOLDER, generator: "Yizhan" },
-      settings: () => ({ contact: "postmaster@example.net", organization: "Example Net" }),
-      submit: (report) => {
-        if (this.refuses.includes(report.recipient)) {
-          return Promise.reject(new Error("451 4.3.1 no room"));
-        }
-        this.submitted.push(report);
-        return Promise.resolve();
-      },
-      onReport: (report) => this.reports.push(report),
-      onTrouble: (what) => this.troubles.push(what),
-    });
+    return DmarcReporter.start({ ...this.reporting, generator: "Yizhan" });
   }
 
   /** A day with this, and the time in which it is reported. */
@@ -59,30 +33,10 @@ class ReportWorld {
     await this.pass(28.5 * HOUR);
     return reporter;
   }
-
-  async pass(milliseconds: number): Promise<void> {
-    await this.own.clock.runUntil(this.own.clock.sleep(milliseconds));
-  }
-
-  stop(reporter: DmarcReporter): Promise<void> {
-    return this.own.clock.runUntil(reporter.stop());
-  }
-
-  async files(): Promise<string[]> {
-    const names: string[] = [];
-    for await (const { name } of this.own.files.list(FOLDER)) names.push(name);
-    return names.sort();
-  }
-}
-
-/** The XML of a submitted mail. */
-function xmlIn({ message }: SubmittedReport): string {
-  const base64 = /\r\n\r\n([A-Za-z0-9+/=\r\n]+)\r\n--report/.exec(message)![1]!;
-  return gunzipSync(Uint8Array.fromBase64(base64.replaceAll("\r\n", ""))).toString();
 }
 
 Deno.test("DmarcReporter sends one report of a day, of all threads together, and forgets the day", async () => {
-  const world = new ReportWorld();
+  const world = new DmarcWorld();
   const [first, other] = [await world.counts(), await world.counts("w1")];
   const reporter = world.start();
   first.observe(observation());
@@ -98,7 +52,7 @@ Deno.test("DmarcReporter sends one report of a day, of all threads together, and
   const [{ id, sender, recipient }] = world.submitted as [SubmittedReport];
   assertMatch(id, /^dmarc-2026-01-01-[0-9a-f]{32}$/);
   assertEquals([sender, recipient], ["postmaster@example.net", "reports@example.org"]);
-  const xml = xmlIn(world.submitted[0]!);
+  const xml = attachedTo(world.submitted[0]!);
   assertEquals(xml.match(/<source_ip>.*|<count>.*/g), [
     "<source_ip>192.0.2.7</source_ip>",
     "<count>2</count>",
@@ -116,7 +70,7 @@ Deno.test("DmarcReporter sends one report of a day, of all threads together, and
 });
 
 Deno.test("DmarcReporter asks who wants reports when it sends them, and believes no third party's address", async () => {
-  const world = new ReportWorld();
+  const world = new DmarcWorld();
   world.record(
     "v=DMARC1; p=none; rua=mailto:a@example.org,mailto:b@willing.example,mailto:c@victim.example",
   );
@@ -136,16 +90,16 @@ Deno.test("DmarcReporter asks who wants reports when it sends them, and believes
 });
 
 Deno.test("DmarcReporter sends nothing where nobody wants it any more, or nothing but reports came", async () => {
-  const gone = new ReportWorld();
+  const gone = new DmarcWorld();
   gone.own.resolver.set("_dmarc.example.org", { txt: [RECORD, RECORD] });
-  const unread = new ReportWorld();
+  const unread = new DmarcWorld();
   unread.record("v=DMARC1; p=none; rua=https://example.org/");
   for (
     const [world, seen] of [
       [gone, observation()],
       [unread, observation()],
-      [new ReportWorld(), observation({ isReport: true })],
-      [new ReportWorld(), observation({ envelopeFrom: null })],
+      [new DmarcWorld(), observation({ isReport: true })],
+      [new DmarcWorld(), observation({ envelopeFrom: null })],
     ] as const
   ) {
     const reporter = await world.day(seen);
@@ -155,7 +109,7 @@ Deno.test("DmarcReporter sends nothing where nobody wants it any more, or nothin
 });
 
 Deno.test("DmarcReporter says nothing of domains that name only others who want no reports", async () => {
-  const world = new ReportWorld();
+  const world = new DmarcWorld();
   world.record("v=DMARC1; p=none; rua=mailto:c@victim.example");
   const reporter = await world.day(observation());
   assertEquals([world.submitted, world.reports, await world.files()], [[], [], []]);
@@ -163,7 +117,7 @@ Deno.test("DmarcReporter says nothing of domains that name only others who want 
 });
 
 Deno.test("DmarcReporter keeps to the size that a place takes", async () => {
-  const world = new ReportWorld();
+  const world = new DmarcWorld();
   world.record("v=DMARC1; p=none; rua=mailto:small@example.org!1k,mailto:large@example.org!10m");
   const reporter = await world.day(observation());
   assertEquals(world.submitted.map(({ recipient }) => recipient), ["large@example.org"]);
@@ -174,7 +128,7 @@ Deno.test("DmarcReporter keeps to the size that a place takes", async () => {
 });
 
 Deno.test("DmarcReporter tries again those who have none yet, by the same id, and not the others", async () => {
-  const world = new ReportWorld();
+  const world = new DmarcWorld();
   world.record("v=DMARC1; p=none; rua=mailto:a@example.org,mailto:b@unsure.example");
   const grant = "example.org._report._dmarc.unsure.example";
   world.own.resolver.failures.set(grant, "servfail");
@@ -182,10 +136,10 @@ Deno.test("DmarcReporter tries again those who have none yet, by the same id, an
   assertEquals(world.submitted.map(({ recipient }) => recipient), ["a@example.org"]);
   world.own.resolver.failures.clear();
   world.own.resolver.set(grant, { txt: ["v=DMARC1"] });
-  world.refuses = ["b@unsure.example"];
+  world.refuses = (recipient) => recipient === "b@unsure.example";
   await world.pass(2 * HOUR);
   assertMatch(world.reports.at(-1)!.troubles[0]!, /^b@unsure\.example: 451 4\.3\.1 no room$/);
-  world.refuses = [];
+  world.refuses = () => false;
   await world.pass(2 * HOUR);
   assertEquals(world.submitted.map(({ recipient }) => recipient), [
     "a@example.org",
@@ -197,7 +151,7 @@ Deno.test("DmarcReporter tries again those who have none yet, by the same id, an
 });
 
 Deno.test("DmarcReporter gives up after three days of a DNS that is down", async () => {
-  const world = new ReportWorld();
+  const world = new DmarcWorld();
   world.own.resolver.failures.set("_dmarc.example.org", "servfail");
   const reporter = await world.day(observation());
   assertEquals(await world.files(), ["2026-01-01.json"]);
@@ -207,11 +161,11 @@ Deno.test("DmarcReporter gives up after three days of a DNS that is down", async
 });
 
 Deno.test("DmarcCounts go on with what was counted before a restart", async () => {
-  const world = new ReportWorld();
+  const world = new DmarcWorld();
   const before = await world.counts();
   before.observe(observation());
   await world.own.clock.runUntil(before.close());
   const reporter = await world.day(observation());
-  assertMatch(xmlIn(world.submitted[0]!), /<count>2<\/count>/);
+  assertMatch(attachedTo(world.submitted[0]!), /<count>2<\/count>/);
   await world.stop(reporter);
 });

@@ -8,15 +8,21 @@ import { ok, WebHost } from "./web_host.ts";
 
 const DAY = 86_400_000;
 
-Deno.test("refreshPolicies() keeps the policy of a seldom domain in force, and leaves a forgotten one to its end", async () => {
+/** A host with policies, and other.test, whose policy lasts so many seconds. */
+async function startWorld(maxAge: number) {
   const own = memoryRuntime();
   const { network, resolver, clock, files, random } = own;
   const store = new StsPolicyStore(files, random, "/data/mta-sts");
   const policies = new StsPolicies({ network, resolver, clock, store });
   resolver.set("_mta-sts.other.test", { txt: ["v=STSv1; id=1;"] });
   resolver.set("mta-sts.other.test", { a: ["192.0.2.80"] });
-  const text = "version: STSv1\nmode: enforce\nmx: mx.other.test\nmax_age: 259200\n";
+  const text = `version: STSv1\nmode: enforce\nmx: mx.other.test\nmax_age: ${maxAge}\n`;
   const web = await WebHost.start(own, "192.0.2.80", () => ok(text));
+  return { resolver, clock, store, policies, web };
+}
+
+Deno.test("refreshPolicies() keeps the policy of a seldom domain in force, and leaves a forgotten one to its end", async () => {
+  const { clock, store, policies, web } = await startWorld(259_200);
   const stop = new AbortController();
   const refreshing = refreshPolicies({
     ...{ clock, store, policies, signal: stop.signal },
@@ -43,14 +49,7 @@ Deno.test("refreshPolicies() keeps the policy of a seldom domain in force, and l
 });
 
 Deno.test("refreshPolicies() never lets a policy of one day end, as that of Gmail is", async () => {
-  const own = memoryRuntime();
-  const { network, resolver, clock, files, random } = own;
-  const store = new StsPolicyStore(files, random, "/data/mta-sts");
-  const policies = new StsPolicies({ network, resolver, clock, store });
-  resolver.set("_mta-sts.other.test", { txt: ["v=STSv1; id=1;"] });
-  resolver.set("mta-sts.other.test", { a: ["192.0.2.80"] });
-  const text = "version: STSv1\nmode: enforce\nmx: mx.other.test\nmax_age: 86400\n";
-  const web = await WebHost.start(own, "192.0.2.80", () => ok(text));
+  const { resolver, clock, store, policies, web } = await startWorld(86_400);
   const stop = new AbortController();
   const options = { authorities: [testAuthority] };
   const refreshing = refreshPolicies({

@@ -1,15 +1,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { gunzipSync } from "node:zlib";
-import type { SentReport, SubmittedReport } from "../../../src/delivery/reports/submit_report.ts";
+import type { SubmittedReport } from "../../../src/delivery/reports/submit_report.ts";
 import { TlsReporter } from "../../../src/delivery/tls_reports/reporter.ts";
 import { TlsResults } from "../../../src/delivery/tls_reports/results.ts";
 import type { TlsResult } from "../../../src/delivery/tls_guard.ts";
-import { type MemoryRuntime, memoryRuntime } from "../../../src/runtime/memory.ts";
 import { mxCertificate, testAuthority } from "../../support/certificates.ts";
+import { attachedTo, HOUR, ReportWorld } from "../reports/report_world.ts";
 import { WebHost } from "../sts/web_host.ts";
 
-const HOUR = 3_600_000;
-const FOLDER = "/data/tls-reports";
 const MAIL = "v=TLSRPTv1; rua=mailto:tls@other.test";
 
 function result(domain: string, failed = false): TlsResult {
@@ -23,70 +21,25 @@ function result(domain: string, failed = false): TlsResult {
   };
 }
 
-/** A station that counts and reports, from 2026-01-01T00:00Z on. */
-class ReportWorld {
-  readonly own: MemoryRuntime = memoryRuntime();
-  readonly submitted: SubmittedReport[] = [];
-  readonly reports: SentReport[] = [];
-  readonly troubles: string[] = [];
-  settings: { contact: string; organization: string } | null = {
-    contact: "postmaster@example.net",
-    organization: "Example Net",
-  };
-  refuses = false;
-
+/** A station that reports to other.test. */
+class TlsWorld extends ReportWorld {
   constructor() {
+    super("/data/tls-reports");
     this.own.resolver.set("_smtp._tls.other.test", { txt: [MAIL] });
   }
 
   results(instance?: string): Promise<TlsResults> {
-    const { files, clock } = this.own;
-    return TlsResults.open({
-      ...{ files, clock, folder: FOLDER, onTrouble: (what) => this.troubles.push(what) },
-      ...(instance !== undefined && { instance }),
-    });
+    return TlsResults.open({ ...this.counting, ...(instance !== undefined && { instance }) });
   }
 
   start(): TlsReporter {
-    const { network, resolver, clock, files } = this.own;
-    return TlsReporter.start({
-      ...{ network, resolver, clock, files, folder: FOLDER },
-      authorities: [testAuthority],
-      settings: () => this.settings,
-      submit: (report) => {
-        if (this.refuses) return Promise.reject(new Error("451 4.3.1 no room"));
-        this.submitted.push(report);
-        return Promise.resolve();
-      },
-      onReport: (report) => this.reports.push(report),
-      onTrouble: (what) => this.troubles.push(what),
-    });
+    const { network } = this.own;
+    return TlsReporter.start({ ...this.reporting, network, authorities: [testAuthority] });
   }
-
-  async pass(milliseconds: number): Promise<void> {
-    await this.own.clock.runUntil(this.own.clock.sleep(milliseconds));
-  }
-
-  stop(reporter: TlsReporter): Promise<void> {
-    return this.own.clock.runUntil(reporter.stop());
-  }
-
-  async files(): Promise<string[]> {
-    const names: string[] = [];
-    for await (const { name } of this.own.files.list(FOLDER)) names.push(name);
-    return names.sort();
-  }
-}
-
-/** What a submitted mail reports. */
-// deno-lint-ignore no-explicit-any
-function reportIn({ message }: SubmittedReport): any {
-  const base64 = /\r\n\r\n([A-Za-z0-9+/=\r\n]+)\r\n--report/.exec(message)![1]!;
-  return JSON.parse(gunzipSync(Uint8Array.fromBase64(base64.replaceAll("\r\n", ""))).toString());
 }
 
 Deno.test("TlsReporter sends one report of a day, of all threads together, and forgets the day", async () => {
-  const world = new ReportWorld();
+  const world = new TlsWorld();
   const [first, other] = [await world.results(), await world.results("w1")];
   const reporter = world.start();
   first.note(result("other.test"));
@@ -102,7 +55,7 @@ Deno.test("TlsReporter sends one report of a day, of all threads together, and f
   const [{ id, sender, recipient }] = world.submitted as [SubmittedReport];
   assertMatch(id, /^tlsrpt-2026-01-01-[0-9a-f]{32}$/);
   assertEquals([sender, recipient], ["postmaster@example.net", "tls@other.test"]);
-  const report = reportIn(world.submitted[0]!);
+  const report = JSON.parse(attachedTo(world.submitted[0]!));
   assertEquals(report["date-range"]["start-datetime"], "2026-01-01T00:00:00Z");
   assertEquals(report.policies.map((policy: { summary: unknown }) => policy.summary), [{
     "total-successful-session-count": 2,
@@ -119,7 +72,7 @@ Deno.test("TlsReporter sends one report of a day, of all threads together, and f
 });
 
 Deno.test("TlsReporter sends nothing twice after a restart, and what is left after one", async () => {
-  const world = new ReportWorld();
+  const world = new TlsWorld();
   world.own.resolver.set("_smtp._tls.second.test", { txt: [MAIL] });
   const results = await world.results();
   results.note(result("other.test"));
@@ -138,11 +91,11 @@ Deno.test("TlsReporter sends nothing twice after a restart, and what is left aft
 });
 
 Deno.test("TlsReporter tries again every hour, by the same id, until it is sent or useless", async () => {
-  const world = new ReportWorld();
+  const world = new TlsWorld();
   const results = await world.results();
   results.note(result("other.test"));
   await world.own.clock.runUntil(results.close());
-  world.refuses = true;
+  world.refuses = () => true;
   const reporter = world.start();
   await world.pass(28.5 * HOUR);
   const failed = world.reports.length;
@@ -151,12 +104,12 @@ Deno.test("TlsReporter tries again every hour, by the same id, until it is sent 
   world.own.resolver.failures.set("_smtp._tls.other.test", "servfail");
   await world.pass(2 * HOUR);
   world.own.resolver.failures.clear();
-  world.refuses = false;
+  world.refuses = () => false;
   await world.pass(2 * HOUR);
   assertEquals(world.submitted.length, 1);
   assertEquals(new Set(world.reports.map(({ id }) => id)).size, 1);
 
-  world.refuses = true;
+  world.refuses = () => true;
   const later = await world.results();
   later.note(result("other.test"));
   await world.own.clock.runUntil(later.close());
@@ -166,13 +119,13 @@ Deno.test("TlsReporter tries again every hour, by the same id, until it is sent 
 });
 
 Deno.test("TlsReporter posts reports by HTTPS, and is content with one target", async () => {
-  const world = new ReportWorld();
+  const world = new TlsWorld();
   const rua = "https://web.other.test/tls?x=1,https://gone.test/,mailto:tls@other.test";
   world.own.resolver.set("_smtp._tls.other.test", { txt: [`v=TLSRPTv1; rua=${rua}`] });
   world.own.resolver.set("web.other.test", { a: ["192.0.2.80"] });
   const answer = () => "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n";
   const web = await WebHost.start(world.own, "192.0.2.80", answer);
-  world.refuses = true;
+  world.refuses = () => true;
   const results = await world.results();
   results.note(result("other.test"));
   const reporter = world.start();
@@ -190,7 +143,7 @@ Deno.test("TlsReporter posts reports by HTTPS, and is content with one target", 
 });
 
 Deno.test("TlsReporter posts nothing to a host that is not who the record says, such as one of our own network", async () => {
-  const world = new ReportWorld();
+  const world = new TlsWorld();
   const rua = "https://stranger.test:443/delete?all=1";
   world.own.resolver.set("_smtp._tls.other.test", { txt: [`v=TLSRPTv1; rua=${rua}`] });
   world.own.resolver.set("stranger.test", { a: ["192.168.0.80"] });
@@ -205,7 +158,7 @@ Deno.test("TlsReporter posts nothing to a host that is not who the record says, 
 });
 
 Deno.test("TlsReporter sends nothing where reports are switched off, and keeps nothing", async () => {
-  const world = new ReportWorld();
+  const world = new TlsWorld();
   const results = await world.results();
   results.note(result("other.test"));
   await world.own.clock.runUntil(results.close());
@@ -217,7 +170,7 @@ Deno.test("TlsReporter sends nothing where reports are switched off, and keeps n
 });
 
 Deno.test("TlsReporter asks at a time of its own for each domain, in the first four hours", async () => {
-  const world = new ReportWorld();
+  const world = new TlsWorld();
   const results = await world.results();
   for (let index = 0; index < 40; index++) {
     world.own.resolver.set(`_smtp._tls.d${index}.test`, { txt: [MAIL] });
@@ -236,7 +189,7 @@ Deno.test("TlsReporter asks at a time of its own for each domain, in the first f
 });
 
 Deno.test("TlsResults.open() goes on with what was counted before a restart", async () => {
-  const world = new ReportWorld();
+  const world = new TlsWorld();
   const before = await world.results();
   before.note(result("other.test"));
   await world.own.clock.runUntil(before.close());
@@ -246,14 +199,15 @@ Deno.test("TlsResults.open() goes on with what was counted before a restart", as
   const reporter = world.start();
   await world.pass(29 * HOUR);
   assertEquals(
-    reportIn(world.submitted[0]!).policies[0].summary["total-successful-session-count"],
+    JSON.parse(attachedTo(world.submitted[0]!)).policies[0]
+      .summary["total-successful-session-count"],
     2,
   );
   await world.stop(reporter);
 });
 
 Deno.test("TlsResults keep the days apart, and outlast a disk that fails for a while", async () => {
-  const world = new ReportWorld();
+  const world = new TlsWorld();
   const results = await world.results();
   const { disk } = world.own.files;
   const room = disk.capacity;

@@ -5,6 +5,7 @@ import type { DmarcObservation } from "../../../src/mailauth/dmarc/observation.t
 import {
   authentication,
   type AuthenticationOptions,
+  type AuthenticationServices,
 } from "../../../src/policy/mailauth/authentication.ts";
 import { parseFields } from "../../../src/message/header.ts";
 import { parseNetwork } from "../../../src/net_address.ts";
@@ -362,6 +363,15 @@ Deno.test("one valid signature makes it signed", async () => {
   assertEquals(fact.signatures, ["other.example/s: permerror", "author.example/s: pass"]);
 });
 
+/** A station whose checks ask this resolver. */
+function startAsking(runtime: MemoryRuntime, resolver: AuthenticationServices["resolver"]) {
+  const services = { resolver, clock: runtime.clock, emit: () => {} };
+  return MemoryStation.start({
+    runtime,
+    policies: [authentication({ authservId: "mx.example.test" }, services)],
+  });
+}
+
 Deno.test("DNS that never answers is waited for so long and no longer", async () => {
   const runtime = memoryRuntime({ address: "192.0.2.25" });
   const silent = (_name: string, signal?: AbortSignal) =>
@@ -370,12 +380,7 @@ Deno.test("DNS that never answers is waited for so long and no longer", async ()
     );
   const resolver = { a: silent, aaaa: silent, mx: silent, txt: silent, ptr: silent };
   const { clock } = runtime;
-  await using station = await MemoryStation.start({
-    runtime,
-    policies: [
-      authentication({ authservId: "mx.example.test" }, { resolver, clock, emit: () => {} }),
-    ],
-  });
+  await using station = await startAsking(runtime, resolver);
   const peer = await station.greeted();
   const began = clock.now();
   await peer.mail({ text: await signed(MAIL, "author.example", began), sender: SENDER });
@@ -460,12 +465,7 @@ Deno.test("a resolver that throws is one that does not answer", async () => {
   const broken = () => Promise.reject(new Error("broken"));
   const resolver = { a: broken, aaaa: broken, mx: broken, txt: broken, ptr: broken };
   const { clock } = runtime;
-  await using station = await MemoryStation.start({
-    runtime,
-    policies: [
-      authentication({ authservId: "mx.example.test" }, { resolver, clock, emit: () => {} }),
-    ],
-  });
+  await using station = await startAsking(runtime, resolver);
   const peer = await station.greeted();
   await peer.say(`MAIL FROM:<${SENDER}>`, 250);
   await peer.say("RCPT TO:<alice@example.test>", 250);
